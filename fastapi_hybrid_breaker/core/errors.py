@@ -1,0 +1,39 @@
+"""The errors this library raises of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CircuitOpenError(Exception):
+    """A call was rejected, and not made, because its circuit is open or busy probing.
+
+    Parameters:
+        key: the circuit's key.
+        retry_after: seconds until a call may be admitted; never None, and at least 1.0 while
+            probes of a recovery run (nobody knows when those end).
+    """
+
+    def __init__(self, key: str, retry_after: float) -> None:
+        # Without super().__init__: one call less on the path of a rejection.
+        self.key = key
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"Circuit breaker is OPEN for {self.key} (retry after {self.retry_after:.1f} s)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickling an exception goes by its args, which lack what was given by keyword.
+        return type(self), (self.key, self.retry_after), self.__dict__
+
+
+class NotInstalledError(RuntimeError):
+    """A guard ran in an application on which no ``HybridBreaker`` is installed."""
+
+
+class WrongContextError(RuntimeError):
+    """A ``with circuit:`` block was left in another task or thread than it was entered in."""
+
+
+class MisuseError(TypeError):
+    """A call was guarded in a way that cannot work; it says nothing about the dependency."""

@@ -1,0 +1,71 @@
+"""Which strings may name a circuit, and which may name a namespace."""
+
+from __future__ import annotations
+
+LONGEST_KEY = 256
+"""Characters; a key becomes part of a Redis key, of a URL and of log lines."""
+
+_OWN_PATHS = "-/"
+
+
+def check_key(key: object) -> str:
+    """Return ``key`` if it may name a circuit.
+
+    Slashes, spaces, colons and letters of any script are welcome. Not so: an empty key, control
+    characters, lone surrogates, dot segments (a URL path would lose them), and ``-/``, with
+    which the paths of the admin router's own begin.
+
+    Raises:
+        TypeError: not a string.
+        ValueError: a string that names no circuit.
+    """
+    key = _plain("a circuit's key", key)
+    if not 1 <= len(key) <= LONGEST_KEY:
+        shown = key if len(key) <= LONGEST_KEY else f"{key[:40]}… ({len(key)} characters)"
+        raise ValueError(f"a circuit's key must have 1 to {LONGEST_KEY} characters, not {shown!r}")
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in key):
+        raise ValueError(f"a circuit's key must have no control characters: {key!r}")
+    if any(0xD800 <= ord(char) < 0xE000 for char in key):
+        raise ValueError(f"a circuit's key must be text that UTF-8 can encode: {key!r}")
+    if _OWN_PATHS in key:
+        raise ValueError(f"a circuit's key must not contain {_OWN_PATHS!r}: {key!r}")
+    if any(segment in {".", ".."} for segment in key.split("/")):
+        raise ValueError(f"a circuit's key must have no '.' or '..' between slashes: {key!r}")
+    return key
+
+
+def is_key(key: object) -> bool:
+    """Tell whether ``key`` may name a circuit; for input that came over the network."""
+    try:
+        check_key(key)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def check_namespace(namespace: object) -> str:
+    """Return ``namespace`` if it may stand before the keys in Redis.
+
+    No braces, so that the circuit's key alone decides about the cluster slot, and no ``#``,
+    which parts the keys of our own from the circuits.
+
+    Raises:
+        TypeError: not a string.
+        ValueError: a string with a brace, a ``#``, white space or a control character in it.
+    """
+    namespace = _plain("namespace", namespace)
+    if not 1 <= len(namespace) <= LONGEST_KEY or any(
+        char in "{}#" or char.isspace() or not char.isprintable() for char in namespace
+    ):
+        raise ValueError(
+            f"namespace must have 1 to {LONGEST_KEY} printable characters"
+            f" without braces, '#' and spaces, not {namespace!r}"
+        )
+    return namespace
+
+
+def _plain(name: str, value: object) -> str:
+    """Give a string as a plain one: a member of a str enum would show its own name in texts."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {value!r}")
+    return "".join(value)

@@ -1,0 +1,52 @@
+"""What the fleet tells a circuit, and what a circuit proposes to the fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .states import CircuitState
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The fleet's state of one circuit.
+
+    Parameters:
+        version: rises with every change of the circuit's state in the fleet.
+        writer: the instance that wrote it. Two writers can share a version after a failover
+            that lost writes; comparing the writers as well makes all instances agree.
+        state: the state.
+        failures: the run that led to it.
+        successes: successful probes so far.
+        remaining: seconds until the next attempt (OPEN), 0.0 otherwise.
+    """
+
+    version: int
+    writer: str
+    state: CircuitState
+    failures: int
+    successes: int
+    remaining: float
+
+    def is_newer_than(self, version: int, writer: str) -> bool:
+        """Tell whether this comes after the state named by ``version`` and ``writer``."""
+        return (self.version, self.writer) > (version, writer)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A circuit's state, to be written to the fleet on top of ``version`` by ``writer``.
+
+    ``generation`` is the machine's own: it tells whether the state has moved on by the time
+    the answer comes. ``remaining`` is in seconds.
+    """
+
+    generation: int
+    state: CircuitState
+    failures: int
+    successes: int
+    remaining: float
+    version: int
+    writer: str

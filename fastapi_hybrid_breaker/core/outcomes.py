@@ -1,0 +1,63 @@
+"""What an exception says about a dependency: failure, or no verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import CircuitOpenError, MisuseError, WrongContextError
+from .states import Outcome
+
+if TYPE_CHECKING:
+    from .config import CircuitConfig
+
+_OUR_OWN = (CircuitOpenError, MisuseError, WrongContextError)
+_MARK = "_hybrid_breaker_counted"
+
+
+class _Counts(dict[int, int]):
+    """By circuit, the sequence number with which it counted an error.
+
+    The numbers mean something in this process only. An error that was pickled into another one,
+    as a process pool does, arrives there uncounted, and as a plain dict: this package need not
+    be there.
+    """
+
+    def __reduce__(self) -> tuple[type[dict[int, int]], tuple[()]]:
+        return dict, ()
+
+
+def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted: int) -> Outcome:
+    """Say what ``error`` means for a call that ``circuit`` admitted after failure ``admitted``.
+
+    A rejection by any circuit (and any error of this library's own), an ignored exception and
+    whatever is no ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt) give no verdict;
+    nor does an error that this circuit has counted since the call was admitted, as a nested
+    call's error that travels outwards. A group counts when at least one error within it does.
+    """
+    if isinstance(error, (*_OUR_OWN, *config.ignored_exceptions)):
+        return Outcome.NO_VERDICT
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            if judge(config, inner, circuit=circuit, admitted=admitted) is Outcome.FAILURE:
+                return Outcome.FAILURE
+        return Outcome.NO_VERDICT
+    if not isinstance(error, config.failure_exceptions):
+        return Outcome.NO_VERDICT
+    # The number matters: one exception object raised again by a later call is a new failure.
+    counted: int = error.__dict__.get(_MARK, {}).get(circuit, -1)
+    return Outcome.NO_VERDICT if counted > admitted else Outcome.FAILURE
+
+
+def mark_counted(error: BaseException, *, circuit: int, sequence: int) -> None:
+    """Note on ``error``, and on all it groups, that ``circuit`` counted it as ``sequence``.
+
+    The note stands on the exception and not in the circuit, which would keep the traceback of
+    its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
+    """
+    counts = error.__dict__.get(_MARK)
+    if not isinstance(counts, _Counts):
+        counts = error.__dict__[_MARK] = _Counts()
+    counts[circuit] = sequence
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            mark_counted(inner, circuit=circuit, sequence=sequence)

@@ -1,0 +1,153 @@
+"""What there is to send, one errand per circuit: however often it changes, the newest counts."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from fastapi_hybrid_breaker.core.news import Proposal
+
+    from .wire import Heard
+
+Kind = Literal["reset", "change", "plain", "restore", "read", "index_read", "index_write", "time"]
+
+
+@dataclass(slots=True)
+class Reset:
+    """An operator's reset; ``operation`` stays the same however often it is sent."""
+
+    operation: str
+    proposal: Proposal | None
+    waiting: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plain:
+    """Plain news to adopt at ``due`` (monotonic seconds), unless versioned news comes first."""
+
+    due: float
+    is_live: bool
+    may_close: bool
+
+
+@dataclass(slots=True)
+class Errand:
+    """All there is to do for one circuit, in the order in which it is done."""
+
+    reset: Reset | None = None
+    change: bool = False
+    plain: Plain | None = None
+    restore: bool = False
+    read: bool = False
+    waiting: list[Future[Heard | None]] = field(default_factory=list)
+
+    def next_kind(self, now: float) -> Kind | None:
+        """Give what comes next, or None: nothing, or not yet."""
+        if self.reset is not None:
+            return "reset"
+        if self.change:
+            return "change"
+        if self.plain is not None and self.plain.due <= now:
+            return "plain"
+        if self.restore:
+            return "restore"
+        return "read" if self.read else None
+
+    def is_done(self) -> bool:
+        """Tell whether nothing is left, now or later."""
+        return not (self.reset or self.change or self.plain or self.restore or self.read)
+
+
+@dataclass(slots=True)
+class Request:
+    """One command under way, and what it takes to put it back or to understand its answer."""
+
+    kind: Kind
+    key: str
+    command: tuple[Any, ...]
+    proposal: Proposal | None = None
+    reset: Reset | None = None
+    plain: Plain | None = None
+    waiting: list[Future[Heard | None]] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+class Errands:
+    """The queue of the lane: bounded, one entry per key, filled from any thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._errands: dict[str, Errand] = {}
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._errands)
+
+    def edit(self, key: str, edit: Callable[[Errand], object], *, must: bool = False) -> bool:
+        """Change the errand of ``key``; False when it is new and the queue is full.
+
+        ``must`` is for circuits in memory: those are bounded by the registry.
+        """
+        with self._lock:
+            errand = self._errands.get(key)
+            if errand is None:
+                if len(self._errands) >= self._most and not must:
+                    self.refused += 1
+                    return False
+                errand = self._errands[key] = Errand()
+            edit(errand)
+            if errand.is_done():
+                del self._errands[key]
+            return True
+
+    def take(self, now: float, most: int) -> Iterator[tuple[Kind, str, Errand]]:
+        """Take the next thing of up to ``most`` circuits off the queue.
+
+        What comes with it is a copy of the errand as it was.
+        """
+        taken = []
+        with self._lock:
+            for key, errand in list(self._errands.items()):
+                if len(taken) >= most:
+                    break
+                kind = errand.next_kind(now)
+                if kind is None:
+                    continue
+                taken.append((kind, key, self._cut(errand, kind)))
+                # What is left goes to the end of the row: no circuit waits for a busy one.
+                del self._errands[key]
+                if not errand.is_done():
+                    self._errands[key] = errand
+        return iter(taken)
+
+    def next_due(self) -> float | None:
+        """Give when the next errand may be taken; 0.0 for at once."""
+        with self._lock:
+            due = None
+            for errand in self._errands.values():
+                if errand.plain is None or errand.next_kind(errand.plain.due - 1) is not None:
+                    return 0.0
+                due = errand.plain.due if due is None else min(due, errand.plain.due)
+            return due
+
+    @staticmethod
+    def _cut(errand: Errand, kind: Kind) -> Errand:
+        cut = Errand()
+        if kind == "reset":
+            cut.reset, errand.reset = errand.reset, None
+        elif kind == "change":
+            errand.change = False
+        elif kind == "plain":
+            cut.plain, errand.plain = errand.plain, None
+        elif kind == "restore":
+            errand.restore = False
+        elif kind == "read":
+            errand.read = False
+            cut.waiting, errand.waiting = errand.waiting, []
+        return cut

@@ -1,0 +1,179 @@
+"""What this process holds of the fleet, and what it makes of the news it hears."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+from .clock import ServerClock
+from .errands import Errand, Errands, Plain
+from .plain import Verdict, weigh
+from .rare_log import RareLog
+from .wire import MalformedError, parse_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.registry import Registry
+
+    from .wire import Heard
+
+WRITE_BACK_CLOSED: Final = 3600.0
+"""Seconds after its change for which a CLOSED state is worth writing back: a hash's life."""
+
+_PLAIN_JITTER: Final = 0.1
+"""Seconds at most before plain news is adopted, so that one instance does it and not all."""
+
+_REASSERT_EVERY: Final = 1.0
+"""Seconds between two repetitions to plain speakers that have not heard of an opening."""
+
+_CLOCK_DOUBT: Final = 1.0
+"""Seconds by which a message's stamp may differ from the server time as estimated here. Beyond,
+the message was held up or the server's clock was set: reading the hash tells with a fresh stamp."""
+
+
+class Knowledge:
+    """The circuits, the server's time, the newest version seen, and the errands that follow."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        errands: Errands,
+        *,
+        instance: str,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.registry = registry
+        self.errands = errands
+        self.instance = instance
+        self.clock = clock
+        self.server_clock = ServerClock()
+        self.newest = 0
+        self.received = 0
+        self.dropped = RareLog(clock)
+        self._random = random
+        # By key, the generation of the opening that plain speakers have been heard to know of.
+        self._plain_openings: dict[str, int] = {}
+        self._reasserted: dict[str, float] = {}
+
+    def server_now(self) -> float | None:
+        """Give the server's time, epoch seconds; None before the first answer."""
+        return self.server_clock.now(self.clock())
+
+    def note_version(self, version: int) -> None:
+        """Keep the highest version: what this process proposes next comes after it."""
+        self.newest = max(self.newest, version)
+
+    def hear(self, data: object) -> None:
+        """Take a message of the channel; never raises for what is in it."""
+        try:
+            key, heard = parse_message(data)
+        except MalformedError as error:
+            self.dropped.warn(str(error))
+            return
+        if heard.writer == self.instance:
+            return  # our own: the answer to the request tells the same
+        self.received += 1
+        circuit = self.registry.get(key)
+        if circuit is None:
+            # Never adopted from a message alone: it may be old news of what was forgotten.
+            if not self.errands.edit(key, _read):
+                self.dropped.warn("news of more keys than there is room for")
+        elif heard.plain:
+            self._weigh(circuit, heard, is_live=True)
+        else:
+            self._follow(circuit, heard, is_live=True)
+
+    def found(self, key: str, heard: Heard | None) -> None:
+        """Take what was read from a circuit's hash; None: there is none."""
+        circuit = self.registry.get(key)
+        if heard is None:
+            if circuit is not None:
+                self.missed(circuit)
+            return
+        if circuit is None:
+            if heard.state is CircuitState.CLOSED:
+                return
+            circuit = self.registry.hear_of(key)
+            if circuit is None:
+                self.dropped.warn("a circuit for which max_circuits leaves no room")
+                return
+        if heard.plain:
+            self._weigh(circuit, heard, is_live=False)
+        else:
+            self._follow(circuit, heard, is_live=False)
+
+    def missed(self, circuit: Circuit) -> None:
+        """Write a circuit's state back where the server does not know it any more."""
+        ours = circuit.describe()
+        is_stale = (
+            ours.state is CircuitState.CLOSED
+            and self.clock() - circuit.machine.changed_at > WRITE_BACK_CLOSED
+        )
+        if ours.version and not is_stale:
+            self.errands.edit(circuit.key, _restore, must=True)
+
+    def _follow(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
+        self.note_version(heard.version)
+        self.errands.edit(circuit.key, _forget_plain, must=True)
+        ours = circuit.describe()
+        server_now = self.server_now()
+        news = heard.news(server_now)
+        if news.is_newer_than(ours.version, ours.writer):
+            in_doubt = server_now is not None and abs(server_now - heard.at) > _CLOCK_DOUBT
+            if is_live and in_doubt:
+                self.errands.edit(circuit.key, _read, must=True)
+            else:
+                circuit.adopt(news)
+        elif not is_live and (heard.version, heard.writer) != (ours.version, ours.writer):
+            self.missed(circuit)
+
+    def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
+        key, ours, now = circuit.key, circuit.describe(), self.clock()
+        if heard.state is CircuitState.OPEN:
+            if len(self._plain_openings) > 2 * len(self.registry) + 100:
+                self._plain_openings.clear()
+            opening = ours.generation + (ours.state is not CircuitState.OPEN)
+            self._plain_openings[key] = opening
+        knows_opening = self._plain_openings.get(key) == ours.generation
+        verdict = weigh(
+            heard,
+            ours,
+            server_now=self.server_now(),
+            recovery_timeout=circuit.config.recovery_timeout,
+            is_live=is_live,
+            knows_opening=knows_opening,
+        )
+        if verdict is Verdict.ADOPT:
+            due = now + self._random.uniform(0, _PLAIN_JITTER)
+            plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
+            self.errands.edit(key, lambda errand: _adopt_plain(errand, plain), must=True)
+        elif verdict is Verdict.REASSERT and now >= self._reasserted.get(key, now):
+            if len(self._reasserted) > 2 * len(self.registry) + 100:
+                self._reasserted.clear()
+            self._reasserted[key] = now + _REASSERT_EVERY
+            self.errands.edit(key, _restore, must=True)
+
+
+def _read(errand: Errand) -> None:
+    errand.read = True
+
+
+def _restore(errand: Errand) -> None:
+    errand.restore = True
+
+
+def _forget_plain(errand: Errand) -> None:
+    errand.plain = None
+
+
+def _adopt_plain(errand: Errand, plain: Plain) -> None:
+    # The first time set stands, or a stream of messages would put it off for ever.
+    if errand.plain is None:
+        errand.plain = plain
+    else:
+        errand.plain.may_close = errand.plain.may_close or plain.may_close

@@ -1,0 +1,134 @@
+"""The one background task that sends: all circuits, coalesced and pipelined."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .connection import UNREACHABLE, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from .agenda import Agenda
+    from .connection import Source
+
+BATCH: Final = 500
+"""Requests per round trip: enough to be quick, few enough not to hold the server up."""
+
+REPAIR_EVERY: Final = 30.0
+"""Seconds, give or take a fifth, between two readings of what may have been missed."""
+
+SHORTEST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between tries while Redis does not answer: doubled each time, with full jitter."""
+
+
+class Works(Protocol):
+    """See ``Lane``."""
+
+    def __call__(self, answered: int, *, is_idle: bool) -> None: ...
+
+
+class Backoff:
+    """The pauses between tries."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._pause = SHORTEST_PAUSE
+
+    def reset(self) -> None:
+        """Begin with the shortest again."""
+        self._pause = SHORTEST_PAUSE
+
+    async def wait(self) -> None:
+        """Wait, and longer the next time; the jitter keeps a fleet from knocking at once."""
+        pause = self._random.uniform(self._pause / 2, self._pause)
+        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        await asyncio.sleep(pause)
+
+
+class Lane:
+    """Sends what the agenda gives and brings the answers back, until cancelled.
+
+    ``works`` is called after each answered round trip with the number of answers and whether
+    nothing is left to send; ``failed`` with what went wrong.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        agenda: Agenda,
+        *,
+        clock: Callable[[], float],
+        random: Random,
+        works: Works,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._source = source
+        self._agenda = agenda
+        self._clock = clock
+        self._random = random
+        self._works = works
+        self._failed = failed
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._backoff = Backoff(random)
+
+    def wake(self) -> None:
+        """Have the lane look for work; from its own event loop."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until there is nothing to send."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        repair = self._next_repair()
+        client = self._source.client()
+        try:
+            while True:
+                requests = self._agenda.take(BATCH)
+                if not requests:
+                    repair = await self._rest(repair)
+                    continue
+                sent = self._clock()
+                try:
+                    answers = await send(client, [request.command for request in requests])
+                except BaseException as error:
+                    self._agenda.put_back(requests)
+                    # Answers may still be under way on it: no use for a next round trip.
+                    await client.connection_pool.disconnect()
+                    if not isinstance(error, UNREACHABLE):
+                        raise
+                    self._failed(error)
+                    await self._backoff.wait()
+                    continue
+                self._agenda.answered(requests, answers, sent, self._clock())
+                self._backoff.reset()
+                self._works(len(requests), is_idle=self._agenda.next_due() != 0.0)
+        finally:
+            await client.aclose()
+
+    async def _rest(self, repair: float) -> float:
+        """Wait for work, for plain news that is due, or for the next repair."""
+        now = self._clock()
+        if now >= repair:
+            self._agenda.repair()
+            return self._next_repair()
+        due = self._agenda.next_due()
+        if due is None:
+            self._idle.set()
+        self._wake.clear()
+        until = repair if due is None else min(due, repair)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - now)):
+                await self._wake.wait()
+        return repair
+
+    def _next_repair(self) -> float:
+        return self._clock() + REPAIR_EVERY * self._random.uniform(0.8, 1.2)

@@ -1,0 +1,162 @@
+"""One stretch of exchange with the fleet: from a start to its stop, under one instance id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import threading
+import time
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from .agenda import Agenda
+from .errands import Errands
+from .knowledge import Knowledge
+from .lane import Lane
+from .listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastapi_hybrid_breaker.calls.registry import Registry
+
+    from .connection import Source
+    from .status import SyncState
+    from .wire import Names
+
+log = logging.getLogger("fastapi_hybrid_breaker")
+
+_WAIT_AT_START: Final = 1.0
+_WAIT_TO_DRAIN: Final = 0.5
+_WAIT_TO_CLOSE: Final = 1.0
+"""Seconds: a service starts without Redis, and stops within two seconds whatever Redis does."""
+
+_PAUSE_AFTER_DEFECT: Final = 1.0
+
+
+class Session:
+    """The two tasks, what they share, and whether Redis answers. Belongs to one event loop."""
+
+    def __init__(
+        self, source: Source, names: Names, registry: Registry, clock: Callable[[], float]
+    ) -> None:
+        # Made at start, never at import: processes fork.
+        self.instance = secrets.token_hex(8)
+        random = Random(self.instance)  # noqa: S311 - jitter
+        self.knowledge = Knowledge(
+            registry,
+            Errands(registry.most + 1_000),
+            instance=self.instance,
+            clock=clock,
+            random=random,
+        )
+        self.agenda = Agenda(self.knowledge, names, most_in_index=registry.most)
+        self.loop = asyncio.get_running_loop()
+        self.state: SyncState = "isolated"
+        self.since = time.time()
+        self.sent = 0
+        self._thread = threading.get_ident()
+        self._source = source
+        self._is_listening = False
+        self._is_warned = False
+        self._ready = asyncio.Event()
+        self._lane = Lane(
+            source,
+            self.agenda,
+            clock=clock,
+            random=random,
+            works=self._lane_works,
+            failed=self._failed,
+        )
+        self._listener = Listener(
+            source,
+            names.channel,
+            random=random,
+            heard=self._heard,
+            subscribed=self._subscribed,
+            failed=self._listener_failed,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin; returns when the fleet's state is known, or after a second without it."""
+        self._tasks = [
+            asyncio.create_task(self._keep(run), name=f"circuits: {name}")
+            for name, run in (("lane", self._lane.run), ("listener", self._listener.run))
+        ]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT_AT_START):
+                await self._ready.wait()
+
+    async def stop(self) -> None:
+        """Send what is left if Redis answers, then end everything."""
+        try:
+            if self.state == "connected":
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_WAIT_TO_DRAIN):
+                        await self._lane.drained()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=_WAIT_TO_CLOSE)
+
+    def wake(self) -> None:
+        """Have the lane look for work; from any thread."""
+        if threading.get_ident() == self._thread:
+            self._lane.wake()
+            return
+        # RuntimeError: the loop is closed, and the process near its end.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._lane.wake)
+
+    async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run until cancelled; a defect of ours must not end the sharing for good."""
+        while True:
+            try:
+                await run()
+            except Exception as error:
+                log.exception("sharing circuits failed by a defect; trying again")
+                self._failed(error)
+                await asyncio.sleep(_PAUSE_AFTER_DEFECT)
+
+    def _heard(self, data: object) -> None:
+        self.knowledge.hear(data)
+        if len(self.knowledge.errands):
+            self._lane.wake()
+
+    def _subscribed(self) -> None:
+        self._is_listening = True
+        self.agenda.read_all()
+        self._lane.wake()
+
+    def _listener_failed(self, error: BaseException) -> None:
+        self._is_listening = False
+        self._failed(error)
+
+    def _lane_works(self, answered: int, *, is_idle: bool) -> None:
+        self.sent += answered
+        if self._is_listening and is_idle:
+            self._ready.set()
+            if self.state != "connected":
+                self._set("connected")
+                if self._is_warned:
+                    self._is_warned = False
+                    log.warning("Redis at %s answers again: circuits are shared", self._source)
+
+    def _failed(self, error: BaseException) -> None:
+        if self.state == "connected":
+            self._set("isolated")
+        if not self._is_warned:
+            self._is_warned = True
+            log.warning(
+                "Redis at %s is lost (%s: %s): circuits go on in memory, not shared",
+                self._source,
+                type(error).__name__,
+                error,
+            )
+
+    def _set(self, state: SyncState) -> None:
+        self.state, self.since = state, time.time()

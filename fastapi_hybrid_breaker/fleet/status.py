@@ -1,0 +1,30 @@
+"""How the exchange with the fleet stands, for people and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SyncState = Literal["disabled", "connected", "isolated"]
+"""``disabled``: no Redis, or not started. ``isolated``: Redis does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """The exchange at one moment.
+
+    Parameters:
+        state: ``disabled``, ``connected`` or ``isolated``.
+        since: when it became so, epoch seconds by this host's clock.
+        instance: this process's name in the fleet, made at start; "" before.
+        sent: commands that Redis has answered.
+        received: messages of others that were taken in.
+        dropped: messages and hashes that were malformed or found no room.
+    """
+
+    state: SyncState
+    since: float
+    instance: str
+    sent: int
+    received: int
+    dropped: int

@@ -1,0 +1,155 @@
+"""The exchange with the fleet, as the breaker sees it: on or off, told and asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .connection import Source
+from .session import Session
+from .status import SyncStatus
+from .wire import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    import redis.asyncio
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.hub import ResetReach
+    from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.states import CircuitStats
+
+T = TypeVar("T")
+
+_WAIT_FOR_ANSWER: Final = 1.0
+"""Seconds that a reset or a look-up waits for Redis at most."""
+
+_left_behind: list[Session] = []
+"""Sessions of a parent process: in a child they are neither used nor ended (their sockets are
+the parent's), and ending them by garbage collection would warn."""
+
+
+class FleetSync:
+    """Starts and stops the sessions, and is silent without one.
+
+    ``start`` is counted per event loop. The first loop has the session; on a second one, while
+    the first runs, circuits work on this process's memory, which both loops share anyway.
+    """
+
+    def __init__(
+        self,
+        source: str | redis.asyncio.Redis | None,
+        *,
+        namespace: str,
+        registry: Registry,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = None if source is None else Source(source)
+        self._names = Names(namespace)
+        self._registry = registry
+        self._clock = clock
+        self._session: Session | None = None
+        self._since = time.time()
+        self._starts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def start(self) -> None:
+        """Begin, unless this loop has begun before; returns within about a second."""
+        loop = asyncio.get_running_loop()
+        self._starts[loop] = self._starts.get(loop, 0) + 1
+        if self._session is not None and self._session.loop.is_closed():
+            self._session = None  # its loop ended without a stop
+        if self._source is None or self._session is not None:
+            return
+        self._session = Session(self._source, self._names, self._registry, self._clock)
+        await self._session.start()
+
+    async def stop(self) -> None:
+        """End, if this is the last stop of the loop that has the session."""
+        loop = asyncio.get_running_loop()
+        left = self._starts.get(loop, 0) - 1
+        if left > 0:
+            self._starts[loop] = left
+            return
+        self._starts.pop(loop, None)
+        session = self._session
+        if session is not None and session.loop is loop:
+            try:
+                await session.stop()
+            finally:
+                if self._session is session:
+                    self._session, self._since = None, time.time()
+
+    def status(self) -> SyncStatus:
+        """Tell how the exchange stands."""
+        session = self._session
+        if session is None:
+            return SyncStatus("disabled", self._since, "", 0, 0, 0)
+        knowledge = session.knowledge
+        return SyncStatus(
+            state=session.state,
+            since=session.since,
+            instance=session.instance,
+            sent=session.sent,
+            received=knowledge.received,
+            dropped=knowledge.dropped.count + knowledge.errands.refused,
+        )
+
+    def made(self, key: str) -> None:
+        """Read a circuit used for the first time: plain speakers may know it to be open."""
+        if (session := self._session) is not None:
+            session.agenda.read(key)
+            session.wake()
+
+    def changed(self, circuit: Circuit) -> None:
+        """Propose a circuit's change to the fleet; from any thread."""
+        if (session := self._session) is not None:
+            session.agenda.changed(circuit)
+            session.wake()
+
+    async def reset(self, key: str, proposal: Proposal | None) -> ResetReach:
+        """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
+        session = self._session
+        if session is None:
+            return "local"
+        answer = session.agenda.reset(key, proposal)
+        session.wake()
+        try:
+            await _within_a_second(answer)
+        except TimeoutError:
+            return "queued"
+        return "fleet"
+
+    async def peek(self, key: str) -> CircuitStats | None:
+        """Read a circuit's figures from Redis; None where it has none, or does not answer."""
+        session = self._session
+        if session is None or session.state != "connected":
+            return None
+        answer = session.agenda.read(key)
+        session.wake()
+        try:
+            heard = await _within_a_second(answer)
+        except TimeoutError:
+            return None
+        return None if heard is None else heard.stats(time.time(), session.knowledge.server_now())
+
+    def after_fork(self) -> None:
+        """Leave what runs to the parent and wait for a start in this process."""
+        if self._session is not None:
+            _left_behind.append(self._session)
+        self._session = None
+        self._starts = weakref.WeakKeyDictionary()
+
+
+async def _within_a_second(answer: Future[T]) -> T:
+    # Wrapped in the caller's loop, which need not be the session's.
+    async with asyncio.timeout(_WAIT_FOR_ANSWER):
+        wrapped: Any = asyncio.wrap_future(answer)
+        result: T = await wrapped
+        return result

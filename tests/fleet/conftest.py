@@ -1,0 +1,44 @@
+"""Servers and instances for the tests of the fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .server import Server, binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", params=binaries().items(), ids=lambda item: item[0])
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with Server(request.param[1], tmp_path_factory.mktemp(request.param[0])) as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Iterator[Server]:
+    """An empty server that may be killed, hung and restarted; the next test finds it well."""
+    shared_server.ask.flushall()
+    shared_server.ask.config_resetstat()
+    yield shared_server
+    if shared_server.process is None:
+        shared_server.start()
+    shared_server.resume()
+
+
+@pytest.fixture
+def message() -> dict[str, Any]:
+    """A well-formed message of ours, to be spoilt."""
+    return {
+        "key": "inventory-api",
+        "stats": {"state": "OPEN", "failures": 5, "successes": 0, "nextAttempt": 1_790_000_060_000},
+        "p": 1,
+        "version": "1790000000000000",
+        "writer": "abcdef0123456789",
+        "at": 1_790_000_000_000,
+    }

@@ -1,0 +1,72 @@
+"""Instances of the fleet inside one test process, and waiting for what they come to know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from .server import Server
+
+DEADLINE = 15.0
+"""Seconds for something to become true; never reached when all is well."""
+
+CONFIG = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=30.0)
+
+
+@contextlib.asynccontextmanager
+async def fleet(
+    server: Server, size: int = 2, defaults: CircuitConfig = CONFIG, **options: Any
+) -> AsyncIterator[list[HybridBreaker]]:
+    """Start ``size`` instances that share ``server``."""
+    async with contextlib.AsyncExitStack() as stack:
+        breakers = [HybridBreaker(redis=server.url, defaults=defaults, **options) for _ in range(size)]
+        for breaker in breakers:
+            await stack.enter_async_context(breaker)
+        yield breakers
+
+
+async def until(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until ``condition`` holds."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise AssertionError(f"never came true: {what or condition}") from None
+
+
+async def fail(breaker: HybridBreaker, key: str, times: int = 3) -> None:
+    """Have guarded calls fail."""
+
+    async def broken() -> None:
+        raise ConnectionError
+
+    for _ in range(times):
+        with contextlib.suppress(ConnectionError):
+            await breaker.execute(key, broken)
+
+
+async def succeed(breaker: HybridBreaker, key: str, times: int = 1) -> None:
+    """Have guarded calls succeed."""
+
+    async def fine() -> None:
+        return None
+
+    for _ in range(times):
+        await breaker.execute(key, fine)
+
+
+async def settled(*breakers: HybridBreaker) -> None:
+    """Wait until no instance has anything left to send."""
+    for breaker in breakers:
+        session = breaker.sync._session
+        assert session is not None
+        await until(lambda s=session: s.agenda.next_due() is None, "nothing left to send")
+        async with asyncio.timeout(DEADLINE):
+            await session._lane.drained()
