@@ -307,7 +307,7 @@ class Agenda:
             return
         news = stored.news(reply.server_time)
         self._knowledge.note_version(news.version)
-        if reply.status == "done":
+        if reply.status in {"done", "repeat"} and news.version:
             self._index[key] = news.version
         is_ours = reply.status == "done" or (
             reply.status == "repeat" and news.writer == self._knowledge.instance

@@ -64,6 +64,15 @@ local function reply(status)
     digits(stored.at), digits(now_us) }
 end
 
+local function publish()
+  redis.call('PUBLISH', ARGV[11], '{"key":' .. ARGV[12]
+    .. ',"stats":{"state":"' .. stored.state .. '","failures":' .. digits(stored.failures)
+    .. ',"successes":' .. digits(stored.successes)
+    .. ',"nextAttempt":' .. digits(stored.next_attempt)
+    .. '},"p":' .. ARGV[13] .. ',"version":"' .. digits(stored.version)
+    .. '","writer":"' .. stored.writer .. '","at":' .. digits(stored.at) .. '}')
+end
+
 local function write(version, writer, state, failures, successes, next_attempt)
   stored = { version = version, writer = writer, state = state, failures = failures,
     successes = successes, next_attempt = next_attempt, at = now }
@@ -75,11 +84,7 @@ local function write(version, writer, state, failures, successes, next_attempt)
     'sum', sum, 'ops', ops, 'p', ARGV[13])
   redis.call('PEXPIRE', KEYS[1],
     digits(math.max(SHORTEST_LIFE, next_attempt - now + SHORTEST_LIFE)))
-  redis.call('PUBLISH', ARGV[11], '{"key":' .. ARGV[12]
-    .. ',"stats":{"state":"' .. state .. '","failures":' .. digits(failures)
-    .. ',"successes":' .. digits(successes) .. ',"nextAttempt":' .. digits(next_attempt)
-    .. '},"p":' .. ARGV[13] .. ',"version":"' .. digits(version)
-    .. '","writer":"' .. writer .. '","at":' .. digits(now) .. '}')
+  publish()
 end
 
 local function remember_operation()
@@ -105,6 +110,8 @@ end
 
 if what == 'change' or what == 'reset' then
   if string.find(' ' .. ops .. ' ', ' ' .. operation .. ' ', 1, true) then
+    -- Whoever did not get the answer was cut off, and others may have been, and missed it.
+    if not foreign and stored.version > 0 then publish() end
     return reply('repeat')
   end
   if what == 'change' then
