@@ -1,0 +1,43 @@
+# One command each, on a machine that has python3 with venv and pip, make and git:
+#   make test                 the tests, with branch coverage
+#   make check                lint, format and types
+#   make demo                 the demo; make demo ARGS=--once ends after its story
+# What they need is installed into .venv, from scratch whenever the files that name it change.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: venv test check format demo clean
+
+venv: $(READY)
+
+# The mark is written last: an installation that broke off is begun again.
+# pip is renewed first, because older ones know no dependency groups.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--build-constraint constraints.txt --group test --group check \
+		--editable '.[httpx,httpx2,demo]'
+	touch $(READY)
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+demo: $(READY)
+	$(VENV)/bin/python -m demo_app $(ARGS)
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

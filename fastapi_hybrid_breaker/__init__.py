@@ -1,0 +1,32 @@
+"""A circuit breaker for FastAPI and Starlette services that run as many processes.
+
+A guarded call is decided in this process's memory, in every state; what one process learns is
+told to the others over Redis in the background.
+"""
+
+from __future__ import annotations
+
+from .breaker import HybridBreaker
+from .calls.circuit_object import Circuit
+from .core.config import CircuitConfig
+from .core.errors import CircuitOpenError, NotInstalledError, WrongContextError
+from .core.states import Cause, CircuitState, CircuitStats, StateChange
+from .web.dependency import circuit
+from .web.problem import CIRCUIT_OPEN_RESPONSES
+from .web.starlette_guard import CircuitGuard
+
+__all__ = [
+    "CIRCUIT_OPEN_RESPONSES",
+    "Cause",
+    "Circuit",
+    "CircuitConfig",
+    "CircuitGuard",
+    "CircuitOpenError",
+    "CircuitState",
+    "CircuitStats",
+    "HybridBreaker",
+    "NotInstalledError",
+    "StateChange",
+    "WrongContextError",
+    "circuit",
+]

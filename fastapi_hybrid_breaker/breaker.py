@@ -1,0 +1,304 @@
+"""``HybridBreaker``: the circuits of one application, and what starts and stops with it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
+
+from .calls.registry import Registry
+from .core.keys import check_key, check_namespace
+from .core.states import CircuitState, CircuitStats, CircuitView
+from .fleet.sync import FleetSync
+from .settings import BreakerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from types import TracebackType
+
+    import redis.asyncio
+    from fastapi import APIRouter
+    from starlette.applications import Starlette
+
+    from .calls.circuit_object import Circuit
+    from .calls.hub import ResetReach
+    from .core.config import CircuitConfig
+    from .core.states import StateChange
+    from .fleet.status import SyncStatus
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("fastapi_hybrid_breaker")
+
+
+class _FromEnvironment:
+    def __repr__(self) -> str:
+        return "from the environment"
+
+
+FROM_ENVIRONMENT: Final = _FromEnvironment()
+
+NEVER_USED: Final = CircuitStats(
+    state=CircuitState.CLOSED,
+    failures=0,
+    successes=0,
+    next_attempt=None,
+    retry_after=0.0,
+    rejected=0,
+    version=0,
+)
+"""The figures of a circuit that this process does not know."""
+
+_living: weakref.WeakSet[HybridBreaker] = weakref.WeakSet()
+
+
+class HybridBreaker:
+    """The registry of an application's circuits, and their exchange with the fleet.
+
+    Parameters:
+        app: the application to install on; optional, the same as ``breaker.install(app)``.
+        redis: where the fleet meets: a URL (``redis://``, ``rediss://``, ``unix://``), a
+            ``redis.asyncio`` client (only its connection settings are used, it is never
+            closed), or None: this process only. Not given: ``CIRCUIT_REDIS_URL``, else None.
+        namespace: stands before every key in Redis; the fleet is who shares Redis and
+            namespace. Not given: ``CIRCUIT_NAMESPACE``, else ``"circuit"``.
+        defaults: the configuration of circuits that have none of their own. Not given: from
+            the environment (``CIRCUIT_FAILURE_THRESHOLD`` …), else ``CircuitConfig()``.
+        circuits: configuration by key, or by pattern (``"api.example.com:*"``) for keys made
+            at run time; an exact key wins over patterns, an earlier pattern over a later one.
+        max_circuits: how many circuits are kept in memory. Not given: ``CIRCUIT_MAX_CIRCUITS``,
+            else 10,000. When all are in use, further keys share one that never rejects.
+        clock: monotonic seconds; for tests.
+
+    Raises:
+        ValueError, TypeError: an argument out of range, or a Redis URL that is none.
+    """
+
+    def __init__(
+        self,
+        app: Starlette | None = None,
+        *,
+        redis: str | redis.asyncio.Redis | _FromEnvironment | None = FROM_ENVIRONMENT,
+        namespace: str | _FromEnvironment = FROM_ENVIRONMENT,
+        defaults: CircuitConfig | None = None,
+        circuits: Mapping[str, CircuitConfig] | None = None,
+        max_circuits: int | _FromEnvironment = FROM_ENVIRONMENT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        settings = BreakerSettings()
+        if isinstance(redis, _FromEnvironment):
+            url = settings.redis_url
+            redis = None if url is None else url.get_secret_value()
+        if isinstance(namespace, _FromEnvironment):
+            namespace = settings.namespace
+        if isinstance(max_circuits, _FromEnvironment):
+            max_circuits = settings.max_circuits
+        self.clock = clock
+        self.has_routes = False
+        # One entry per subscription: the same listener may be on twice.
+        self._listeners: dict[object, Callable[[StateChange], object]] = {}
+        self._start_notes: list[str] = []
+        self._starts = 0
+        self.registry = Registry(
+            self,
+            defaults=settings.circuit_config() if defaults is None else defaults,
+            circuits=circuits or {},
+            max_circuits=max_circuits,
+        )
+        self.sync = FleetSync(
+            redis, namespace=check_namespace(namespace), registry=self.registry, clock=clock
+        )
+        _living.add(self)
+        if app is not None:
+            self.install(app)
+
+    def __repr__(self) -> str:
+        return f"<HybridBreaker of {len(self.registry)} circuits, {self.sync.status().state}>"
+
+    # -- circuits ---------------------------------------------------------------------------
+
+    def circuit(self, key: str, config: CircuitConfig | None = None) -> Circuit:
+        """Find or make the circuit of ``key``.
+
+        Raises:
+            ValueError: the key names no circuit (see ``core.keys``), or it exists with another
+                configuration than ``config``.
+        """
+        circuit, is_new = self.registry.find_or_make(key, config)
+        if is_new:
+            self.sync.made(circuit.key)
+        return circuit
+
+    def circuits(self) -> Iterator[Circuit]:
+        """Iterate over the circuits this process knows."""
+        return iter(self.registry)
+
+    async def execute(
+        self, key: str, fn: Callable[P, Awaitable[T] | T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run an async or sync callable under the circuit of ``key``; a sync one blocks the loop.
+
+        Raises:
+            CircuitOpenError: rejected; ``fn`` was not called.
+        """
+        return await self.circuit(key).execute(fn, *args, **kwargs)
+
+    def state(self, key: str) -> CircuitState:
+        """Give the state of a circuit, as this process knows it; makes no circuit."""
+        return self.stats(key).state
+
+    def stats(self, key: str) -> CircuitStats:
+        """Give the figures of a circuit, as this process knows it; makes no circuit."""
+        circuit = self.registry.get(check_key(key))
+        return NEVER_USED if circuit is None else circuit.stats()
+
+    async def reset(self, key: str) -> ResetReach:
+        """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
+        key = check_key(key)
+        circuit = self.registry.get(key)
+        return await self.sync.reset(key, None if circuit is None else circuit.reset_here())
+
+    async def look_up(self, key: str) -> CircuitView | None:
+        """Give a circuit's state and figures, from Redis where this process does not know it.
+
+        For pages that show circuits: unlike ``stats`` this may wait for Redis, one second at
+        most. None: neither declared, nor known here, nor in Redis. Makes no circuit.
+        """
+        key = check_key(key)
+        circuit = self.registry.get(key)
+        if circuit is not None:
+            return CircuitView(key, circuit.config, circuit.stats())
+        stats = await self.sync.peek(key)
+        if stats is None and key in self.registry.declared:
+            stats = NEVER_USED
+        return None if stats is None else CircuitView(key, self.registry.config_for(key), stats)
+
+    # -- listening ----------------------------------------------------------------------------
+
+    def on_change(self, listener: Callable[[StateChange], object]) -> Callable[[], None]:
+        """Have ``listener`` called after each change of a circuit's state.
+
+        It runs synchronously, outside every lock, in the thread that brought the change about.
+        What it raises is logged. Returns a function that takes it off again.
+        """
+        subscription = object()
+        self._listeners[subscription] = listener
+
+        def undo() -> None:
+            self._listeners.pop(subscription, None)
+
+        return undo
+
+    def changed(self, circuit: Circuit, change: StateChange) -> None:
+        """Tell the fleet and the listeners of a change (called by circuits)."""
+        self.sync.changed(circuit)
+        log.info("circuit %s: %s -> %s (%s)", change.key, change.old, change.new, change.cause)
+        for listener in tuple(self._listeners.values()):
+            try:
+                listener(change)
+            except Exception:
+                log.exception("a listener failed on %r", change)
+
+    def sync_status(self) -> SyncStatus:
+        """Tell how the exchange with the fleet stands."""
+        return self.sync.status()
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def install(self, app: Starlette) -> None:
+        """Compose the app's lifespan with ours, add the middleware and the handler for the 503.
+
+        Harmless when called twice.
+
+        Raises:
+            RuntimeError: the application has begun to serve.
+        """
+        from .web.install import install  # noqa: PLC0415 - a worker needs no web parts
+
+        install(self, app)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002
+        """Start and stop with an application: ``FastAPI(lifespan=breaker.lifespan)``."""
+        async with self:
+            yield
+
+    async def start(self) -> None:
+        """Begin the exchange with the fleet; returns within about a second, Redis or not.
+
+        Counted: as many ``stop`` as ``start`` end it.
+        """
+        self._starts += 1
+        if self._starts == 1:
+            for note in self._start_notes:
+                log.warning("%s", note)
+        await self.sync.start()
+
+    async def stop(self) -> None:
+        """End the exchange with the fleet within 2 seconds; circuits go on in memory."""
+        self._starts = max(0, self._starts - 1)
+        await self.sync.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def note_at_start(self, note: str) -> None:
+        """Log ``note`` as a warning when the breaker starts, once however often it was noted."""
+        if note not in self._start_notes:
+            self._start_notes.append(note)
+
+    # -- the parts with libraries of their own --------------------------------------------------
+
+    def transport(self, inner: T, circuit: str | Callable[[Any], str] | None = None) -> T:
+        """Guard an httpx or httpx2 transport, sync or async or both, as ``inner`` is.
+
+        Parameters:
+            inner: the transport that makes the calls.
+            circuit: a key, or a callable from the request to a key, or None: one circuit per
+                ``host:port``.
+        """
+        from .client.transport import GuardedTransport  # noqa: PLC0415 - only when used
+
+        return GuardedTransport(self, inner, circuit)  # type: ignore[return-value]
+
+    def admin_router(self, *, auth: Callable[..., Any] | None) -> APIRouter:
+        """Make the router that lists, shows and resets circuits.
+
+        Parameters:
+            auth: the callable of a FastAPI dependency that every path asks first (it raises to
+                refuse); None, said aloud: open to anyone who reaches it.
+
+        Raises:
+            TypeError: ``auth`` is ``Depends(...)`` instead of its callable.
+        """
+        from .web.admin import make_admin_router  # noqa: PLC0415 - only when used
+
+        return make_admin_router(self, auth=auth)
+
+    def after_fork(self) -> None:
+        """Start over in a child process: states stay, everything that runs stayed behind."""
+        self._starts = 0
+        self.registry.after_fork()
+        self.sync.after_fork()
+
+
+def _after_fork() -> None:
+    for breaker in list(_living):
+        breaker.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

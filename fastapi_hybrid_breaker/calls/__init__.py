@@ -1,0 +1,1 @@
+"""Guarded calls: the circuit's public object, its shapes of use, and what nests in what."""

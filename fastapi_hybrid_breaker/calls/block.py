@@ -1,0 +1,135 @@
+"""Guarding a block of code: ``with circuit.guard():`` and its short form ``with circuit:``."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Self
+
+from fastapi_hybrid_breaker.core.errors import WrongContextError
+from fastapi_hybrid_breaker.core.machine import Probe
+from fastapi_hybrid_breaker.core.states import Outcome
+
+from .context import enter_probe, leave_probe
+from .permits import NOT_CALLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from .circuit_object import Circuit
+    from .context import Link
+    from .permits import Permit
+
+
+class Block:
+    """One permit for one block of code, wherever it is entered and left.
+
+    For ``with`` and ``async with`` alike; neither waits for anything. Entering it again while
+    it is entered is an error, entering it again later takes a fresh permit.
+    """
+
+    __slots__ = ("_circuit", "_fn", "_link", "_permit", "awaited")
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        self._permit: Permit | None = None
+        self._link: Link | None = None
+        self.awaited: object = NOT_CALLED
+        self._fn: Callable[..., object] | None = None
+
+    def __enter__(self) -> Self:
+        if self._permit is not None:
+            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
+        return self._begin(self._circuit.admit())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        permit, self._permit = self._permit, None
+        if permit is None:
+            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
+        if self._link is not None:
+            leave_probe(self._link)
+            self._link = None
+        if error is None:
+            self._circuit.settle(permit, Outcome.SUCCESS)
+        else:
+            self._circuit.settle_error(permit, error, self.awaited, self._fn)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def _begin(self, permit: Permit) -> Self:
+        self._permit = permit
+        if isinstance(permit, Probe):
+            self._link = enter_probe(permit)
+        return self
+
+
+class HeldBlock(Block):
+    """A block around one call of ``fn`` that has its permit already."""
+
+    __slots__ = ()
+
+    def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
+        super().__init__(circuit)
+        self._fn = fn
+        self._begin(permit)
+
+    def __enter__(self) -> Self:
+        return self
+
+
+_Entered = tuple["Circuit", Block, object]
+
+# The short form has no object of its own per use, so the blocks it enters wait here for their
+# exit: per context, innermost last, each with the task or thread it belongs to (a task started
+# inside the block sees a copy of this list, and must not leave what it did not enter).
+_entered: ContextVar[tuple[_Entered, ...]] = ContextVar("hybrid_breaker_entered", default=())
+
+
+def enter_short(circuit: Circuit) -> None:
+    """Enter ``with circuit:``."""
+    block = Block(circuit)
+    block.__enter__()
+    _entered.set((*_entered.get(), (circuit, block, _owner())))
+
+
+def leave_short(circuit: Circuit, error: BaseException | None) -> None:
+    """Leave ``with circuit:``.
+
+    Raises:
+        WrongContextError: the block was entered in another task, thread or context.
+    """
+    entered = _entered.get()
+    for at in range(len(entered) - 1, -1, -1):
+        holder, block, owner = entered[at]
+        if holder is circuit and owner is _owner():
+            _entered.set(entered[:at] + entered[at + 1 :])
+            block.__exit__(None if error is None else type(error), error, None)
+            return
+    raise WrongContextError(
+        f"'with' on circuit {circuit.key!r} is left in another task, thread or context than it"
+        " was entered in, so its outcome does not count; use 'with circuit.guard():' there"
+    ) from error
+
+
+def _owner() -> object:
+    """Give the running task, or outside of one the thread."""
+    try:
+        return asyncio.current_task() or threading.current_thread()
+    except RuntimeError:  # no event loop runs in this thread
+        return threading.current_thread()

@@ -1,0 +1,114 @@
+"""What a guarded call runs inside of: a probe of the same circuit, or a guarded request.
+
+Two context variables. ``_probe`` is set around the body of a call that runs as a probe, so that
+a call on the same circuit within it shares the permit. ``_request`` is set by the web
+middleware, so that a route's verdict can know what happened inside of it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.core.machine import Machine, Probe
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.machine import Ticket
+
+
+class Request:
+    """What the guards of one request share: one mutable record, written from any context.
+
+    Parameters:
+        outer: the record of an application that this one is mounted in, or None.
+    """
+
+    __slots__ = ("judged", "outer", "permits", "rejected")
+
+    def __init__(self, outer: Request | None = None) -> None:
+        self.outer = outer
+        self.permits: dict[Machine, Ticket] | None = None
+        self.judged: set[Machine] | None = None
+        self.rejected = False
+
+    def note_verdict(self, machine: Machine) -> None:
+        """Note that a guarded call inside this request gave a verdict on a circuit."""
+        request: Request | None = self
+        while request is not None:
+            if request.judged is None:
+                request.judged = set()
+            request.judged.add(machine)
+            request = request.outer
+
+    def note_rejection(self) -> None:
+        """Note that some circuit rejected a call inside this request."""
+        request: Request | None = self
+        while request is not None:
+            request.rejected = True
+            request = request.outer
+
+
+class Link:
+    """One probe in the chain of those that the running code is inside of."""
+
+    __slots__ = ("outer", "probe")
+
+    def __init__(self, probe: Probe, outer: Link | None) -> None:
+        self.probe = probe
+        self.outer = outer
+
+
+_probe: ContextVar[Link | None] = ContextVar("hybrid_breaker_probe", default=None)
+_request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
+
+current_request = _request.get
+
+
+def enter_request(request: Request) -> Token[Request | None]:
+    """Make ``request`` the current one; the token goes to ``leave_request``."""
+    return _request.set(request)
+
+
+def leave_request(token: Token[Request | None]) -> None:
+    """Put back what was current before: in-process ASGI shares its caller's context."""
+    try:
+        _request.reset(token)
+    except ValueError:
+        # A request whose coroutine is dropped, and so ends in another context than it began in.
+        return
+
+
+def enter_probe(probe: Probe) -> Link:
+    """Run what follows inside ``probe``; the link goes to ``leave_probe``."""
+    outer = _probe.get()
+    while outer is not None and not outer.probe.is_running():
+        outer = outer.outer  # left behind, see leave_probe; nor may such pile up
+    link = Link(probe, outer)
+    _probe.set(link)
+    return link
+
+
+def leave_probe(link: Link) -> None:
+    """End what ``enter_probe`` began.
+
+    A guard may be left in another context than it was entered in, or before one that was entered
+    after it. What then stays behind is a link to a settled probe, which counts for nothing.
+    """
+    if _probe.get() is link:
+        _probe.set(link.outer)
+
+
+def enclosing_probe(machine: Machine) -> Probe | None:
+    """Give the running probe of ``machine`` that the running code is inside of."""
+    link = _probe.get()
+    while link is not None:
+        if link.probe.machine is machine and link.probe.is_running():
+            return link.probe
+        link = link.outer
+    request = _request.get()
+    while request is not None:
+        ticket = request.permits.get(machine) if request.permits else None
+        if isinstance(ticket, Probe) and ticket.is_running():
+            return ticket
+        request = request.outer
+    return None

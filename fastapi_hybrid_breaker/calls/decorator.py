@@ -1,0 +1,73 @@
+"""``@circuit``: guard a function wherever it is called."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.core.states import Outcome
+
+from .permits import NOT_CALLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .circuit_object import Circuit
+
+
+def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap ``fn``, keeping its signature and its sync or async nature."""
+    if isinstance(fn, staticmethod | classmethod):
+        raise TypeError(f"a circuit decorates functions: write @{type(fn).__name__} above it")
+    if not callable(fn):
+        raise TypeError(f"a circuit decorates functions, not {fn!r}")
+    kinds = _faces(fn)
+    if any(inspect.isgeneratorfunction(kind) for kind in kinds) or any(
+        inspect.isasyncgenfunction(kind) for kind in kinds
+    ):
+        raise TypeError(
+            f"a circuit cannot decorate the generator function {fn!r}: calling it runs nothing"
+            " yet; guard the body with 'with circuit.guard():' instead"
+        )
+    if any(inspect.iscoroutinefunction(kind) for kind in kinds):
+        return _guard_async(circuit, fn)
+    return _guard_sync(circuit, fn)
+
+
+def _faces(fn: Callable[..., Any]) -> tuple[Any, Any]:
+    """Give the function below partials, and what runs when an object is called."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return fn, getattr(type(fn), "__call__", None)  # noqa: B004 - its nature, not whether
+
+
+def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
+    # The body of Circuit.call once more: calling that would cost a second coroutine per call.
+    machine = circuit.machine
+
+    @functools.wraps(fn)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        permit = machine.ticket
+        if permit is None:
+            return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
+        awaitable = NOT_CALLED
+        try:
+            awaitable = fn(*args, **kwargs)
+            result = await awaitable
+        except BaseException as error:
+            circuit.settle_error(permit, error, awaitable, fn)
+            raise
+        if machine.attentive:
+            circuit.settle(permit, Outcome.SUCCESS)
+        return result
+
+    return guarded
+
+
+def _guard_sync(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        return circuit.call_sync(fn, *args, **kwargs)
+
+    return guarded

@@ -1,0 +1,32 @@
+"""What a circuit needs from the breaker it belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi_hybrid_breaker.core.states import StateChange
+
+    from .circuit_object import Circuit
+
+ResetReach = Literal["fleet", "queued", "local"]
+"""How far a reset has come: stored for the fleet; queued until Redis answers; or there is no
+fleet, only this process."""
+
+
+class Hub(Protocol):
+    """The breaker, as its circuits see it."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+
+    has_routes: bool
+    """Whether any application has the middleware: only then is there a request to note in."""
+
+    def changed(self, circuit: Circuit, change: StateChange) -> None:
+        """Tell listeners and the fleet; called outside every lock, never raises."""
+
+    async def reset(self, key: str) -> ResetReach:
+        """Reset a circuit in the whole fleet."""

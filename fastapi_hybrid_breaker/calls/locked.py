@@ -1,0 +1,134 @@
+"""A machine under its lock: all that is asked of a circuit without running a call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
+    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.news import News, Proposal
+    from fastapi_hybrid_breaker.core.states import StateChange
+
+    from .circuit_object import Circuit
+    from .hub import Hub
+
+
+class LockedMachine:
+    """The part of a circuit that shows it, exchanges its state with the fleet, and resets it.
+
+    The lock is re-entrant: under it the collector of garbage may finalize a generator that holds
+    a permit of this very circuit, and so come back to it. No listener is called under it.
+    """
+
+    __slots__ = ("_hub", "_lock", "heard", "machine", "recent", "rejected")
+
+    def __init__(self, machine: Machine, hub: Hub) -> None:
+        self.machine = machine
+        self._hub = hub
+        self._lock = threading.RLock()
+        self.rejected = 0
+        self.recent = True  # looked up since the registry last made room
+        self.heard = False  # made for the fleet's news alone: its configuration is a guess
+
+    def __repr__(self) -> str:
+        return f"<Circuit {self.key!r} {self.state}>"
+
+    # -- looking: changes nothing -----------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """The name by which the whole fleet knows the circuit."""
+        return self.machine.key
+
+    @property
+    def config(self) -> CircuitConfig:
+        """How it decides."""
+        return self.machine.config
+
+    @property
+    def state(self) -> CircuitState:
+        """The state; OPEN until a call comes after the open time."""
+        return self.machine.state
+
+    def stats(self) -> CircuitStats:
+        """Give the figures of this moment."""
+        machine = self.machine
+        now = self._hub.clock()
+        with self._lock:
+            is_open = machine.state is CircuitState.OPEN
+            return CircuitStats(
+                state=machine.state,
+                failures=machine.failures,
+                successes=machine.successes,
+                next_attempt=time.time() + machine.deadline - now if is_open else None,
+                retry_after=machine.retry_after(now),
+                rejected=self.rejected,
+                version=machine.version,
+            )
+
+    # -- for the fleet: the machine's own methods, under the lock -------------------------------
+
+    def propose(self) -> Proposal | None:
+        """Give the change of state that the fleet has not seen, or None."""
+        with self._lock:
+            return self.machine.propose(self._hub.clock())
+
+    def describe(self) -> Proposal:
+        """Give the present state and the fleet's version it is based on."""
+        with self._lock:
+            return self.machine.describe(self._hub.clock())
+
+    def confirm(self, proposal: Proposal, news: News) -> None:
+        """Take the fleet's consent to what this process proposed."""
+        with self._lock:
+            change = self.machine.confirm(proposal, news, self._hub.clock())
+        self._tell(change)
+
+    def adopt(self, news: News) -> None:
+        """Take over the fleet's state if it is newer."""
+        with self._lock:
+            change = self.machine.adopt(news, self._hub.clock())
+        self._tell(change)
+
+    def reset_here(self) -> Proposal:
+        """Close the circuit in this process; the answer is what to tell the fleet."""
+        now = self._hub.clock()
+        with self._lock:
+            change = self.machine.reset(now)
+            proposal = self.machine.describe(now)
+        self._tell(change)
+        return proposal
+
+    def open_here(self, seconds: float) -> None:
+        """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
+        with self._lock:
+            change = self.machine.open_for(seconds, self._hub.clock())
+        self._tell(change)
+
+    def _tell(self, change: StateChange | None) -> None:
+        if change is not None:
+            self._hub.changed(cast("Circuit", self), change)
+
+    # -- for the web parts and the registry -------------------------------------------------------
+
+    def watch(self) -> None:
+        """Have the circuit tell enclosing requests of its verdicts: a route guards it."""
+        if not self.machine.watched:
+            with self._lock:
+                self.machine.watch()
+
+    def configure(self, config: CircuitConfig) -> None:
+        """Take the configuration of the code that uses it, where the one so far was a guess."""
+        with self._lock:
+            self.machine.config = config
+            self.heard = False
+
+    def after_fork(self) -> None:
+        """Start over in a child process: a lock may have been held by a thread left behind."""
+        self._lock = threading.RLock()
+        self.machine.after_fork()

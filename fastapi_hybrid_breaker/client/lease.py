@@ -1,0 +1,122 @@
+"""The permit of one call through a transport, from its admission to the end of its body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.calls.context import enter_probe, leave_probe
+from fastapi_hybrid_breaker.core.machine import Probe
+from fastapi_hybrid_breaker.core.states import Outcome
+
+from .outcome import of_head, of_leaving, telling
+from .streams import watched
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.context import Link
+    from fastapi_hybrid_breaker.calls.permits import Permit
+
+_LIBRARIES = frozenset({"httpx", "httpx2"})
+
+
+class Lease:
+    """One permit; watches the response's body, and settles once.
+
+    There is no finalizer on purpose: the garbage collector would run it anywhere, also amid a
+    change of this circuit's state. A response that is neither read nor closed costs a probe its
+    place until the probe's deadline, and otherwise nothing.
+    """
+
+    __slots__ = ("_body", "_circuit", "_permit", "_link", "has_chunk")
+
+    def __init__(self, circuit: Circuit, permit: Permit) -> None:
+        self._circuit = circuit
+        self._permit: Permit | None = permit
+        self._link: Link | None = None
+        self._body: _RequestBody | None = None
+        self.has_chunk = False
+
+    def enter(self, request: Any) -> None:
+        """Begin the part of the call that runs in the transport."""
+        if isinstance(self._permit, Probe):
+            self._link = enter_probe(self._permit)
+        kind = type(request.stream)
+        # What is made of bytes, text, forms and JSON holds its bytes, and cannot fail.
+        if kind.__name__ != "ByteStream" or kind.__module__ not in _LIBRARIES:
+            self._body = _RequestBody(request.stream)
+            request.stream = self._body.stream
+
+    def leave(self, request: Any) -> None:
+        """End what ``enter`` began: later requests of this task are not inside of this one."""
+        if self._link is not None:
+            leave_probe(self._link)
+            self._link = None
+        # The transport may have replaced it by what it read; and a request can be sent again.
+        if self._body is not None and request.stream is self._body.stream:
+            request.stream = self._body.original
+
+    def watch(self, request: Any, response: Any) -> Any:
+        """Judge the response by its head, or have its body watched."""
+        outcome = of_head(
+            self._circuit.config,
+            request.method,
+            response.status_code,
+            is_read=response.is_stream_consumed,
+            is_closed=response.is_closed,
+        )
+        if outcome is None:
+            response.stream = watched(response.stream, self)
+        else:
+            self._settle(outcome)
+        return response
+
+    def ended(self) -> None:
+        """Take the end of the response's body."""
+        self._settle(Outcome.SUCCESS)
+
+    def left(self) -> None:
+        """Take that nobody will read on."""
+        self._settle(of_leaving(has_chunk=self.has_chunk))
+
+    def failed(self, error: BaseException) -> None:
+        """Take an exception, of the transport or of the response's body."""
+        # Once the request's body has failed, nothing that follows tells about the dependency.
+        told = None
+        if self._body is None or not self._body.has_failed:
+            told = telling(self._circuit.config, error)
+        if told is None:
+            self._settle(Outcome.NO_VERDICT)
+            return
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._circuit.settle_error(permit, told)
+
+    def _settle(self, outcome: Outcome) -> None:
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        # A healthy circuit does not look at a success: that saves its lock.
+        if outcome is not Outcome.SUCCESS or self._circuit.machine.attentive:
+            self._circuit.settle(permit, outcome)
+
+
+class _RequestBody:
+    """Notes whether the request's body raised: that is the caller's own error."""
+
+    __slots__ = ("has_chunk", "has_failed", "original", "stream")
+
+    def __init__(self, original: Any) -> None:
+        self.original = original
+        self.has_chunk = False
+        self.has_failed = False
+        self.stream = watched(original, self)
+
+    def ended(self) -> None:
+        """Nothing to note."""
+
+    def left(self) -> None:
+        """Nothing to note."""
+
+    def failed(self, error: BaseException) -> None:
+        """Note it; whatever the transport raises for it, under whatever name, is this."""
+        self.has_failed = isinstance(error, Exception)

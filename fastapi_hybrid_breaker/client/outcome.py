@@ -1,0 +1,64 @@
+"""What a call through a transport says about the dependency: the rules, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.core.states import Outcome
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
+
+ALSO_FAILING = frozenset({429})
+"""Statuses below 500 that are failures when a dependency answers them: it asks for fewer calls."""
+
+_OWN_FAULTS = frozenset({"PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"})
+# h11 and httpcore as well: a body that is shorter than its announced length escapes unmapped.
+_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11"})
+
+
+def of_head(
+    config: CircuitConfig, method: str, status: int, *, is_read: bool, is_closed: bool
+) -> Outcome | None:
+    """Judge a response by its head, or give None: the body decides.
+
+    ``is_read`` and ``is_closed`` tell of a body that the transport has dealt with by itself, so
+    that nobody will ever read it again.
+    """
+    if config.is_failing(status, also=ALSO_FAILING):
+        return Outcome.FAILURE
+    # Responses that cannot have a body end with their head, and are commonly left unread. After
+    # an upgrade (101) the bytes that follow are no body, and may follow for hours.
+    if is_read or status in {101, 204, 304} or method == "HEAD":
+        return Outcome.SUCCESS
+    return Outcome.NO_VERDICT if is_closed else None
+
+
+def of_leaving(*, has_chunk: bool) -> Outcome:
+    """Judge a good response whose body is left before its end."""
+    return Outcome.SUCCESS if has_chunk else Outcome.NO_VERDICT
+
+
+def telling(config: CircuitConfig, error: BaseException) -> BaseException | None:
+    """Give what in ``error`` may tell about the dependency; None: nothing.
+
+    A full pool, an unknown scheme and a request that breaks the protocol are the caller's own.
+    A configuration that names one of these classes itself in ``failure_exceptions``, not merely
+    a base of it, wants it counted all the same.
+    """
+
+    def is_silent(one: BaseException) -> bool:
+        return _is_own_fault(type(one)) and not any(
+            isinstance(one, kind) and _is_own_fault(kind) for kind in config.failure_exceptions
+        )
+
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(is_silent)[1]
+    return None if is_silent(error) else error
+
+
+def _is_own_fault(kind: type) -> bool:
+    return any(
+        base.__name__ in _OWN_FAULTS and base.__module__.partition(".")[0] in _LIBRARIES
+        for base in kind.__mro__
+    )

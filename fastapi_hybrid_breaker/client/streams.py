@@ -1,0 +1,116 @@
+"""Watching a byte stream of httpx or httpx2 to its end, whichever way it ends.
+
+The two libraries have the same interfaces and different classes, and each checks that a stream
+is an instance of its own. So the watching stream is built per family, from the bases found on
+the stream that it stands in for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_FAMILY_BASES = frozenset({"SyncByteStream", "AsyncByteStream"})
+
+
+class Watcher(Protocol):
+    """Who is told how a stream goes. More may follow, such as closing: the first thing counts."""
+
+    has_chunk: bool
+    """Set when the first chunk has come."""
+
+    def ended(self) -> None:
+        """Take that the stream was read to its end."""
+
+    def left(self) -> None:
+        """Take that the stream was closed, or its iterator dropped."""
+
+    def failed(self, error: BaseException) -> None:
+        """Take that reading raised ``error``."""
+
+
+class _Watched:
+    __slots__ = ("_stream", "_watcher")
+
+    def __init__(self, stream: Any, watcher: Watcher) -> None:
+        self._stream = stream
+        self._watcher = watcher
+
+
+class _SyncHalf(_Watched):
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[bytes]:
+        watcher = self._watcher
+        try:
+            for chunk in self._stream:
+                watcher.has_chunk = True
+                yield chunk
+        except GeneratorExit:
+            watcher.left()
+            raise
+        except BaseException as error:
+            watcher.failed(error)
+            raise
+        watcher.ended()
+
+    def close(self) -> None:
+        # Told before closing, which can fail or be cancelled.
+        self._watcher.left()
+        self._stream.close()
+
+
+class _AsyncHalf(_Watched):
+    __slots__ = ()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        watcher = self._watcher
+        chunks = self._stream.__aiter__()
+        try:
+            async for chunk in chunks:
+                watcher.has_chunk = True
+                yield chunk
+        except GeneratorExit:
+            watcher.left()
+            raise
+        except BaseException as error:
+            watcher.failed(error)
+            raise
+        else:
+            watcher.ended()
+        finally:
+            # Left to the garbage collector, an async generator would be closed in a task of its
+            # own, at some later time.
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    async def aclose(self) -> None:
+        self._watcher.left()
+        await self._stream.aclose()
+
+
+def watched(stream: Any, watcher: Watcher) -> Any:
+    """Give a stream that reads and closes ``stream`` and tells ``watcher`` how that goes.
+
+    It is sync, async or both, and of the library, that ``stream`` is.
+    """
+    kind = _class_for(type(stream))  # type: ignore[arg-type] # classes can be hashed
+    return kind(stream, watcher)
+
+
+@lru_cache(maxsize=64)
+def _class_for(kind: type) -> type[Any]:
+    halves = (("__iter__", _SyncHalf), ("__aiter__", _AsyncHalf))
+    bases = [half for method, half in halves if hasattr(kind, method)]
+    return type(
+        "WatchedStream", (*bases, *family_bases(kind, _FAMILY_BASES)), {"__module__": __name__}
+    )
+
+
+def family_bases(kind: type, names: frozenset[str]) -> list[type]:
+    """Give the base classes of ``kind`` that are called one of ``names``."""
+    return [base for base in kind.__mro__ if base.__name__ in names]

@@ -1,0 +1,173 @@
+"""A transport of httpx or httpx2, guarded by circuits: one implementation for all kinds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Self
+
+from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+from fastapi_hybrid_breaker.core.keys import check_key
+
+from .lease import Lease
+from .streams import family_bases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+
+_FAMILY_BASES = frozenset({"BaseTransport", "AsyncBaseTransport"})
+_CALLS = ("handle_request", "handle_async_request")
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class GuardedTransport:
+    """Sends requests through ``inner``, each under the circuit of its key.
+
+    Sync, async or both, as ``inner`` is; calling the half that ``inner`` lacks raises its own
+    AttributeError. An instance inherits the transport bases that ``inner`` inherits, because
+    other transports ask for these before they wrap it.
+
+    Parameters:
+        breaker: whose circuits these are.
+        inner: the transport that makes the calls; closed with this one.
+        circuit: a key, or a callable from the request to a key, or None: ``host:port``.
+
+    Raises:
+        TypeError: ``inner`` is no transport, or ``circuit`` none of the above.
+        ValueError: a key that names no circuit.
+    """
+
+    def __new__(
+        cls,
+        breaker: HybridBreaker,  # noqa: ARG004 - __init__ takes it
+        inner: Any,
+        circuit: str | Callable[[Any], str] | None = None,  # noqa: ARG004 - __init__ takes it
+    ) -> Self:
+        """Make it an instance of what ``inner`` is an instance of."""
+        kind: type[Self] = _class_for(cls, type(inner))  # type: ignore[arg-type] # they can be hashed
+        return object.__new__(kind)
+
+    def __init__(
+        self,
+        breaker: HybridBreaker,
+        inner: Any,
+        circuit: str | Callable[[Any], str] | None = None,
+    ) -> None:
+        if isinstance(inner, type) or not any(hasattr(inner, call) for call in _CALLS):
+            raise TypeError(f"inner must be an httpx or httpx2 transport, not {inner!r}")
+        self._breaker = breaker
+        self._inner = inner
+        self._key = _checked(circuit)
+
+    def __repr__(self) -> str:
+        return f"<GuardedTransport around {self._inner!r}>"
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request; the body of the response is watched while it is read.
+
+        Raises:
+            CircuitOpenError: rejected; ``inner`` was not called.
+        """
+        send = self._inner.handle_request
+        circuit = self._circuit_for(request)
+        lease = Lease(circuit, circuit.admit())
+        try:
+            lease.enter(request)
+            return lease.watch(request, send(request))
+        except BaseException as error:
+            lease.failed(error)
+            raise
+        finally:
+            lease.leave(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request; the body of the response is watched while it is read.
+
+        Raises:
+            CircuitOpenError: rejected; ``inner`` was not called.
+        """
+        send = self._inner.handle_async_request
+        circuit = self._circuit_for(request)
+        lease = Lease(circuit, circuit.admit())
+        try:
+            lease.enter(request)
+            return lease.watch(request, await send(request))
+        except BaseException as error:
+            lease.failed(error)
+            raise
+        finally:
+            lease.leave(request)
+
+    def close(self) -> None:
+        """Close ``inner``."""
+        self._inner.close()
+
+    async def aclose(self) -> None:
+        """Close ``inner``."""
+        await self._inner.aclose()
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._inner.__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._inner.__aexit__(kind, error, traceback)
+
+    def _circuit_for(self, request: Any) -> Circuit:
+        # Looked up for each request: holding the circuit would make it while the application is
+        # still being put together, before somebody gives it a configuration of its own.
+        key = self._key
+        return self._breaker.circuit(key if isinstance(key, str) else key(request))
+
+
+def host_and_port(request: Any) -> str:
+    """Give the key of a request's host: ``api.example.com:443``, ``[::1]:8080``."""
+    url = request.url
+    host = url.host
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{url.port or _DEFAULT_PORTS.get(url.scheme, 0)}"
+
+
+def _checked(circuit: object) -> str | Callable[[Any], str]:
+    if circuit is None:
+        return host_and_port
+    if isinstance(circuit, str):
+        return check_key(circuit)
+    # A circuit, or the guard of a route, given in place of its key can be called as well.
+    if (
+        not callable(circuit)
+        or isinstance(circuit, Circuit)
+        or iscoroutinefunction(circuit)
+        or iscoroutinefunction(type(circuit).__call__)
+    ):
+        raise TypeError(
+            f"circuit must be a key, a function from the request to a key, or None, not {circuit!r}"
+        )
+    return circuit
+
+
+@lru_cache(maxsize=64)
+def _class_for(cls: type[Any], kind: type) -> type[Any]:
+    bases = family_bases(kind, _FAMILY_BASES)
+    return type(cls.__name__, (cls, *bases), {"__module__": cls.__module__, "__doc__": cls.__doc__})

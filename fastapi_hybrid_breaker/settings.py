@@ -1,0 +1,49 @@
+"""What the environment says, where the code says nothing: variables that begin ``CIRCUIT_``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .core.config import CircuitConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class BreakerSettings(BaseSettings):
+    """``CIRCUIT_REDIS_URL``, ``CIRCUIT_NAMESPACE``, ``CIRCUIT_MAX_CIRCUITS``, and the defaults.
+
+    Each number of ``CircuitConfig`` can be set for all circuits: ``CIRCUIT_FAILURE_THRESHOLD``,
+    ``CIRCUIT_RECOVERY_TIMEOUT`` and so on; ``CIRCUIT_FAILURE_STATUSES`` is a JSON list.
+
+    Raises:
+        pydantic.ValidationError: a variable that cannot be read as what it should be.
+    """
+
+    # Compose files pass variables on that are not set as empty ones.
+    model_config = SettingsConfigDict(env_prefix="CIRCUIT_", extra="ignore", env_ignore_empty=True)
+
+    # The URL can carry a password: as a secret it stays out of every repr and error.
+    redis_url: SecretStr | None = None
+    namespace: str = "circuit"
+    max_circuits: int = 10_000
+    failure_threshold: int | None = None
+    success_threshold: int | None = None
+    recovery_timeout: float | None = None
+    half_open_max_calls: int | None = None
+    half_open_timeout: float | None = None
+    failure_statuses: frozenset[int] | None = None
+
+    def circuit_config(self) -> CircuitConfig:
+        """Give the defaults for all circuits.
+
+        Raises:
+            ValueError: a number outside its range.
+        """
+        given: Mapping[str, object] = self.model_dump(
+            exclude={"redis_url", "namespace", "max_circuits"}, exclude_none=True
+        )
+        return CircuitConfig(**given)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""FastAPI and Starlette: guards of routes, the answer to a rejection, the admin pages."""

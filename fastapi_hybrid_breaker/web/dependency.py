@@ -1,0 +1,116 @@
+"""``circuit(key)``: the guard of a FastAPI route, a dependency."""
+
+# No "from __future__ import annotations" here: FastAPI reads the annotation of ``connection``,
+# and finds no module to look a string up in when a dependency is an object.
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from starlette.requests import HTTPConnection
+
+from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError, NotInstalledError
+from fastapi_hybrid_breaker.core.keys import check_key
+
+from .problem import RouteRejectedError, WebSocketRejectedError, can_respond
+from .record import SCOPE_KEY, RouteRequest
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+
+KeyOf = Callable[[HTTPConnection], str]
+
+_NOT_INSTALLED: Final = (
+    "no HybridBreaker is installed here: call breaker.install(app), or HybridBreaker(app), for"
+    " the application of this route or the one it is mounted in (a guard belongs on a route, a"
+    " router or a mount; the middleware of the application lies outside of what it needs)"
+)
+
+
+class RouteGuard:
+    """The dependency that ``circuit`` makes. Equal to every other one of the same key.
+
+    It only admits; the middleware settles. So it needs no ``yield``, which would cost three
+    times as much and never see the status.
+    """
+
+    __slots__ = ("__weakref__", "key")
+
+    def __init__(self, key: str | KeyOf) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"circuit({self.key!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RouteGuard) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash((RouteGuard, self.key))
+
+    async def __call__(self, connection: HTTPConnection) -> Circuit:
+        """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
+        return self.admit(connection)
+
+    def admit(self, connection: HTTPConnection) -> Circuit:
+        """Admit the request to the circuit of the nearest installed breaker.
+
+        Raises:
+            CircuitOpenError: rejected.
+            NotInstalledError: no breaker is installed here.
+            ValueError: the key that was made of the connection names no circuit.
+        """
+        scope = connection.scope
+        record = scope.get(SCOPE_KEY)
+        if not isinstance(record, RouteRequest):
+            raise NotInstalledError(_NOT_INSTALLED)
+        key = self.key if isinstance(self.key, str) else self.key(connection)
+        circuit = record.breaker.circuit(key)
+        try:
+            record.enter(circuit, scope)
+        except CircuitOpenError as error:
+            kind = RouteRejectedError if can_respond(scope) else WebSocketRejectedError
+            is_public = is_key_public(record.breaker, key)
+            raise kind(error.key, error.retry_after, is_public=is_public) from None
+        return circuit
+
+
+# Guards with a fixed key, so that one can tell whether a key stands in the code of a route.
+_fixed: WeakValueDictionary[str, RouteGuard] = WeakValueDictionary()
+
+
+def circuit(key: str | KeyOf) -> RouteGuard:
+    """Guard a route: ``@app.get("/stock", dependencies=[Depends(circuit("inventory-api"))])``.
+
+    Also as a parameter, whose value is the ``Circuit``: ``Annotated[Circuit,
+    Depends(circuit("inventory-api"))]``; on WebSocket routes too; and on a router or an
+    application for all its routes. The nearest installed ``HybridBreaker`` is used.
+
+    Parameters:
+        key: the circuit's key, or a callable that makes it from the connection, called with
+            each request; its answers should be few.
+
+    Raises:
+        ValueError: the key names no circuit.
+        TypeError: the key is neither a string nor a callable, or an async one.
+    """
+    if isinstance(key, str):
+        key = check_key(key)
+        guard = _fixed.get(key)
+        if guard is None:
+            guard = _fixed[key] = RouteGuard(key)
+        return guard
+    given: object = key
+    if not callable(given) or inspect.iscoroutinefunction(given):
+        raise TypeError(f"circuit() needs a key, or a callable that returns one, not {key!r}")
+    return RouteGuard(key)
+
+
+def is_key_public(breaker: "HybridBreaker", key: str) -> bool:
+    """Tell whether an answer may name a circuit: its key is declared, or in a route's code.
+
+    Keys made at run time, as one per host, would tell outsiders internal names.
+    """
+    return key in breaker.registry.declared or key in _fixed

@@ -1,0 +1,94 @@
+"""The middleware that watches what leaves the application and settles the route's permits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.calls.context import enter_request, leave_request
+
+from .outcome import SWITCHED
+from .record import SCOPE_KEY, RouteRequest
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+
+
+class CircuitMiddleware:
+    """Pure ASGI, innermost of the user's middleware, one per breaker and application.
+
+    Further out, a ``BaseHTTPMiddleware`` would make a broken stream and a failing background
+    task look alike. Guards admit further in; this settles, once: at the last message of the
+    body, or when the application returns or raises, whichever comes first.
+
+    Parameters:
+        app: what lies further in.
+        breaker: whose circuits guard in this application.
+        home: the application itself.
+    """
+
+    def __init__(self, app: ASGIApp, breaker: HybridBreaker, home: object) -> None:
+        self.app = app
+        self.breaker = breaker
+        self.home = home
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection and settle what its guards have admitted."""
+        kind = scope["type"]
+        if kind not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        outer = scope.get(SCOPE_KEY)
+        record = scope[SCOPE_KEY] = RouteRequest(self.breaker, self.home, outer)
+        watch = _watch_http if kind == "http" else _watch_websocket
+        token = enter_request(record)
+        try:
+            await self.app(scope, receive, watch(record, send))
+        except BaseException as error:
+            if record.guards is not None:
+                record.end_with(error)
+            raise
+        else:
+            if record.guards is not None:
+                record.settle()
+        finally:
+            leave_request(token)
+            if outer is not None:
+                scope[SCOPE_KEY] = outer
+
+
+def _watch_http(record: RouteRequest, send: Send) -> Send:
+    async def watched(message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            record.status = message["status"]
+        elif record.guards is not None and (
+            (kind == "http.response.body" and not message.get("more_body", False))
+            or kind == "http.response.pathsend"
+        ):
+            # Before it is sent: how fast the client takes it is no part of the verdict.
+            record.end_of_body()
+        try:
+            await send(message)
+        except OSError as error:
+            record.send_error = error
+            raise
+
+    return watched
+
+
+def _watch_websocket(record: RouteRequest, send: Send) -> Send:
+    async def watched(message: Message) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            record.send_error = error
+            raise
+        kind = message["type"]
+        if kind == "websocket.accept":
+            record.status = SWITCHED
+        elif kind == "websocket.http.response.start":
+            record.status = message["status"]
+
+    return watched

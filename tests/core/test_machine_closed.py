@@ -1,0 +1,157 @@
+"""CLOSED: all are admitted, failures in a row are counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastapi_hybrid_breaker.core.config import CircuitConfig
+from fastapi_hybrid_breaker.core.machine import OverflowMachine
+from fastapi_hybrid_breaker.core.states import Cause
+
+from .machines import (
+    CLOSED,
+    FAILURE,
+    HALF_OPEN,
+    NO_VERDICT,
+    OPEN,
+    OPEN_TIME,
+    SUCCESS,
+    admit,
+    change,
+    half_open,
+    make,
+    run,
+    trip,
+)
+
+
+def test_a_new_circuit_is_closed_and_admits_without_a_change() -> None:
+    machine = make()
+    assert machine.admit(0.0) == (0, None)
+    assert machine.state is CLOSED
+    assert machine.retry_after(0.0) == 0.0
+
+
+def test_opens_at_the_threshold_and_not_before() -> None:
+    machine = make(failure_threshold=3)
+    assert run(machine, FAILURE) is None
+    assert run(machine, FAILURE) is None
+    assert machine.state is CLOSED
+    assert run(machine, FAILURE) == change(CLOSED, OPEN, Cause.FAILURES, 1)
+    assert (machine.state, machine.failures) == (OPEN, 3)
+
+
+def test_a_threshold_of_one_opens_at_the_first_failure() -> None:
+    machine = make(failure_threshold=1)
+    run(machine, FAILURE)
+    assert machine.state is OPEN
+
+
+def test_a_success_ends_the_run_of_failures() -> None:
+    machine = make(failure_threshold=2)
+    for _ in range(5):
+        run(machine, FAILURE)
+        run(machine, SUCCESS)
+    assert (machine.state, machine.failures) == (CLOSED, 0)
+
+
+def test_no_verdict_neither_adds_to_the_run_nor_ends_it() -> None:
+    machine = make(failure_threshold=2)
+    run(machine, FAILURE)
+    assert run(machine, NO_VERDICT) is None
+    assert machine.failures == 1
+    run(machine, FAILURE)
+    assert machine.state is OPEN
+
+
+def test_calls_admitted_before_a_failure_still_count_in_the_same_generation() -> None:
+    machine = make(failure_threshold=3)
+    early = [admit(machine) for _ in range(3)]
+    for ticket in early:
+        machine.settle(ticket, FAILURE, 0.0)
+    assert machine.state is OPEN
+
+
+def test_a_failure_after_the_trip_changes_nothing() -> None:
+    machine = make(failure_threshold=1)
+    late = admit(machine)
+    trip(machine, 0.0)
+    deadline, generation = machine.deadline, machine.generation
+    assert machine.settle(late, FAILURE, 30.0) is None
+    assert (machine.deadline, machine.generation, machine.failures) == (deadline, generation, 1)
+
+
+@pytest.mark.parametrize("outcome", [SUCCESS, FAILURE, NO_VERDICT])
+def test_a_result_of_an_earlier_closed_time_counts_no_more(outcome: object) -> None:
+    machine, first = half_open(failure_threshold=2, success_threshold=1)
+    machine.settle(first, SUCCESS, OPEN_TIME)
+    assert machine.state is CLOSED
+    run(machine, FAILURE, OPEN_TIME)
+    assert machine.settle(0, outcome, OPEN_TIME) is None  # type: ignore[arg-type]
+    assert (machine.state, machine.failures) == (CLOSED, 1)
+
+
+def test_a_reset_drops_the_failures_and_the_results_of_running_calls() -> None:
+    machine = make(failure_threshold=2)
+    late = admit(machine)
+    run(machine, FAILURE)
+    generation = machine.generation
+    assert machine.reset(0.0) is None
+    assert machine.generation == generation + 1
+    machine.settle(late, FAILURE, 0.0)
+    assert machine.failures == 0
+
+
+def test_successes_are_worth_a_look_only_while_failures_stand() -> None:
+    machine = make(failure_threshold=3)
+    assert machine.attentive is False
+    run(machine, FAILURE)
+    assert machine.attentive is True
+    run(machine, SUCCESS)
+    assert machine.attentive is False
+
+
+def test_a_watched_circuit_looks_at_every_success_in_every_state() -> None:
+    machine = make(failure_threshold=1, success_threshold=1)
+    machine.watch()
+    run(machine, SUCCESS)
+    assert machine.attentive is True
+    trip(machine, 0.0)
+    run(machine, SUCCESS, OPEN_TIME)
+    assert (machine.state, machine.attentive) == (CLOSED, True)
+    machine.reset(OPEN_TIME)
+    assert machine.attentive is True
+
+
+def test_tickets_rise_with_failures_so_that_an_error_is_known_as_counted() -> None:
+    machine = make(failure_threshold=5)
+    before = admit(machine)
+    run(machine, FAILURE)
+    after = admit(machine)
+    assert isinstance(before, int)
+    assert isinstance(after, int)
+    assert after > before
+
+
+def test_the_overflow_machine_never_opens() -> None:
+    machine = OverflowMachine("overflow", CircuitConfig(failure_threshold=1))
+    for _ in range(10):
+        assert run(machine, FAILURE) is None
+    assert (machine.state, machine.failures) == (CLOSED, 0)
+
+
+def test_a_child_process_completes_a_change_that_the_fork_cut_in_two() -> None:
+    machine = make(failure_threshold=1)
+    trip(machine, 0.0)
+    # As seen when another thread of the parent was between two lines of the change.
+    machine.ticket, machine.attentive = 0, False
+    machine.after_fork()
+    assert (machine.ticket, machine.attentive) == (None, True)
+    assert machine.state is OPEN
+
+
+def test_a_child_process_gets_all_probe_places() -> None:
+    machine, _ = half_open(success_threshold=1)
+    machine.after_fork()
+    assert admit(machine, OPEN_TIME) is not None
+    assert machine.state is HALF_OPEN

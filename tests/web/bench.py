@@ -1,0 +1,66 @@
+"""What the tests of the web parts share: the states to start from, and one request's verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.testclient import TestClient
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.core.states import Outcome
+from tests.clock import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.applications import Starlette
+
+    from fastapi_hybrid_breaker import Circuit
+
+SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+
+KEY = "inventory-api"
+
+CONFIG = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=10.0)
+
+
+def make_breaker(app: Starlette | None = None) -> tuple[HybridBreaker, ManualClock]:
+    clock = ManualClock()
+    return HybridBreaker(app, redis=None, defaults=CONFIG, clock=clock), clock
+
+
+def client_of(app: Starlette) -> TestClient:
+    """Make a client without a lifespan, for which the server's errors are answers."""
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def trip(circuit: Circuit) -> None:
+    while circuit.state is not CircuitState.OPEN:
+        circuit.settle(circuit.admit(), FAILURE)
+
+
+def make_half_open(circuit: Circuit, clock: ManualClock) -> None:
+    """Let the open time pass and one probe come and go without a verdict."""
+    trip(circuit)
+    clock.advance(circuit.config.recovery_timeout)
+    circuit.settle(circuit.admit(), NO_VERDICT)
+    assert circuit.state is CircuitState.HALF_OPEN
+
+
+def arm(circuit: Circuit) -> None:
+    """Close the circuit and count one failure, so that each outcome of a call shows."""
+    circuit.reset_here()
+    circuit.settle(circuit.admit(), FAILURE)
+    assert circuit.stats().failures == 1
+
+
+def read(circuit: Circuit) -> Outcome:
+    """Tell what the one call since ``arm`` said."""
+    return {0: SUCCESS, 1: NO_VERDICT, 2: FAILURE}[circuit.stats().failures]
+
+
+def verdict_of(circuit: Circuit, act: Callable[[], object]) -> Outcome:
+    """Tell what ``act`` says about a CLOSED circuit."""
+    arm(circuit)
+    act()
+    return read(circuit)

@@ -1,0 +1,79 @@
+"""The route's row of the outcome table, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.requests import ClientDisconnect
+from starlette.websockets import WebSocketDisconnect
+
+from fastapi_hybrid_breaker import CircuitConfig
+from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.web.outcome import (
+    SWITCHED,
+    error_of_application,
+    outcome_of_status,
+)
+
+from .bench import FAILURE, NO_VERDICT, SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (None, NO_VERDICT),
+        (SWITCHED, SUCCESS),
+        (200, SUCCESS),
+        (399, SUCCESS),
+        (400, NO_VERDICT),
+        (422, NO_VERDICT),
+        (429, NO_VERDICT),
+        (499, NO_VERDICT),
+        (500, FAILURE),
+        (599, FAILURE),
+    ],
+)
+def test_the_status_decides(status: int | None, outcome: Outcome) -> None:
+    assert outcome_of_status(CircuitConfig(), status, rejected=False) is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, SUCCESS), (404, NO_VERDICT), (500, NO_VERDICT)]
+)
+def test_a_rejection_inside_takes_the_failure_from_a_5xx_only(
+    status: int, outcome: Outcome
+) -> None:
+    assert outcome_of_status(CircuitConfig(), status, rejected=True) is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(429, FAILURE), (500, NO_VERDICT), (200, SUCCESS), (404, NO_VERDICT)]
+)
+def test_failure_statuses_replace_the_5xx(status: int, outcome: Outcome) -> None:
+    config = CircuitConfig(failure_statuses=frozenset({429}))
+    assert outcome_of_status(config, status, rejected=False) is outcome
+
+
+@pytest.mark.parametrize(
+    "error", [ClientDisconnect(), WebSocketDisconnect(1001), asyncio.CancelledError()]
+)
+def test_a_client_that_leaves_is_no_error_of_the_application(error: BaseException) -> None:
+    assert error_of_application(error, None) is None
+    group = BaseExceptionGroup("both", [error, BaseExceptionGroup("inner", [error])])
+    assert error_of_application(group, None) is None
+
+
+def test_an_error_beside_a_leaving_client_is_kept() -> None:
+    bug = ValueError("bug")
+    group = ExceptionGroup("both", [ClientDisconnect(), bug])
+    rest = error_of_application(group, None)
+    assert isinstance(rest, ExceptionGroup)
+    assert rest.exceptions == (bug,)
+
+
+def test_an_error_of_the_servers_send_is_leaving_and_another_of_its_kind_is_not() -> None:
+    sent = BrokenPipeError()
+    assert error_of_application(sent, sent) is None
+    other = BrokenPipeError()
+    assert error_of_application(other, sent) is other
