@@ -126,9 +126,8 @@ def test_installing_twice_changes_nothing() -> None:
     assert breaker.events == ["breaker starts", "breaker stops"]
 
 
-@pytest.mark.parametrize("order", ["breaker first", "application first"])
 def test_its_own_lifespan_beside_install_warns_once_and_ends_even(
-    order: str, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture
 ) -> None:
     breaker = Telling()
     app = FastAPI(lifespan=breaker.lifespan)

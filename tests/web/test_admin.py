@@ -1,0 +1,318 @@
+"""The admin router: what it shows, what it resets, which keys it takes, who may ask."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from starlette.testclient import TestClient
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitState, CircuitStats, HybridBreaker
+from tests.clock import ManualClock
+
+from .bench import CONFIG, KEY, client_of, make_half_open, trip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROBLEM = "application/problem+json"
+
+DECLARED = CircuitConfig(
+    failure_threshold=2,
+    recovery_timeout=4.0,
+    failure_exceptions=(OSError, HTTPException),
+    ignored_exceptions=(KeyError,),
+    failure_statuses=frozenset({503, 500}),
+)
+
+
+class Admin:
+    """An application with the router at /circuits."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.app = FastAPI()
+        self.breaker = HybridBreaker(
+            self.app,
+            redis=None,
+            defaults=CONFIG,
+            circuits={"declared": DECLARED, "host:*": CONFIG},
+            clock=self.clock,
+        )
+        self.app.include_router(self.breaker.admin_router(auth=None), prefix="/circuits")
+        self.client = TestClient(self.app)
+
+
+@pytest.fixture
+def admin() -> Iterator[Admin]:
+    admin = Admin()
+    with admin.client:
+        yield admin
+
+
+def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin: Admin) -> None:
+    trip(admin.breaker.circuit("b"))
+    admin.breaker.circuit("a")
+    page = admin.client.get("/circuits").json()
+    assert set(page) == {"circuits", "sync"}
+    assert [(one["key"], one["state"]) for one in page["circuits"]] == [
+        ("a", "CLOSED"),
+        ("b", "OPEN"),
+        ("declared", "CLOSED"),
+    ]
+    sync = page["sync"]
+    assert set(sync) == {"state", "since", "instance", "sent", "received", "dropped"}
+    assert sync["state"] == "disabled"
+    assert [one.key for one in admin.breaker.circuits()] == ["b", "a"]  # looking made none
+
+
+def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -> None:
+    guarded = admin.breaker.circuit("declared")
+    trip(guarded)
+    guarded_again = admin.client.get("/circuits/declared").json()
+    next_attempt = guarded_again.pop("next_attempt")
+    assert next_attempt == pytest.approx(guarded.stats().next_attempt)
+    assert guarded_again == {
+        "key": "declared",
+        "state": "OPEN",
+        "failures": 2,
+        "successes": 0,
+        "retry_after": 4.0,
+        "rejected": 0,
+        "version": 0,
+        "config": {
+            "failure_threshold": 2,
+            "success_threshold": 2,
+            "recovery_timeout": 4.0,
+            "half_open_max_calls": 2,
+            "half_open_timeout": 4.0,
+            "failure_exceptions": ["OSError", "fastapi.exceptions.HTTPException"],
+            "ignored_exceptions": ["KeyError"],
+            "failure_statuses": [500, 503],
+        },
+    }
+
+
+def test_a_half_open_circuit_is_shown_as_such(admin: Admin) -> None:
+    make_half_open(admin.breaker.circuit(KEY), admin.clock)
+    page = admin.client.get(f"/circuits/{KEY}").json()
+    assert (page["state"], page["next_attempt"], page["retry_after"]) == ("HALF_OPEN", None, 0.0)
+
+
+def test_a_declared_circuit_that_nobody_used_is_shown_and_not_made(admin: Admin) -> None:
+    page = admin.client.get("/circuits/declared").json()
+    assert (page["state"], page["failures"]) == ("CLOSED", 0)
+    assert list(admin.breaker.circuits()) == []
+
+
+@pytest.mark.parametrize("key", ["nobody", "host:7", "a/b", "declared/more"])
+def test_an_unknown_circuit_is_a_404_and_not_made(admin: Admin, key: str) -> None:
+    response = admin.client.get("/circuits/" + quote(key, safe=""))
+    assert response.status_code == 404
+    assert response.headers["content-type"] == PROBLEM
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": f"no circuit is called {key!r}",
+    }
+    assert list(admin.breaker.circuits()) == []
+
+
+def test_a_circuit_known_only_to_redis_is_shown(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def peek(key: str) -> CircuitStats:
+        return CircuitStats(CircuitState.OPEN, 5, 0, 1_800_000_000.0, 7.0, 0, 3)
+
+    monkeypatch.setattr(admin.breaker.sync, "peek", peek)
+    page = admin.client.get("/circuits/elsewhere").json()
+    assert (page["state"], page["version"], page["retry_after"]) == ("OPEN", 3, 7.0)
+    assert list(admin.breaker.circuits()) == []
+
+
+def test_delete_closes_the_circuit(admin: Admin) -> None:
+    guarded = admin.breaker.circuit(KEY)
+    trip(guarded)
+    response = admin.client.delete(f"/circuits/{KEY}")
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["x-circuit-reset"] == "local"
+    assert guarded.state is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize("reach", ["fleet", "queued"])
+def test_delete_tells_how_far_it_came(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch, reach: str
+) -> None:
+    async def reset(key: str, proposal: object) -> str:
+        return reach
+
+    monkeypatch.setattr(admin.breaker.sync, "reset", reset)
+    response = admin.client.delete("/circuits/unknown-here")
+    assert (response.status_code, response.headers["x-circuit-reset"]) == (204, reach)
+
+
+def test_delete_of_an_unknown_circuit_is_a_204_as_well(admin: Admin) -> None:
+    assert admin.client.delete("/circuits/nobody").status_code == 204
+    assert list(admin.breaker.circuits()) == []
+
+
+KEYS = [
+    "plain",
+    "a/b/c",
+    "ends/",
+    "//",
+    "two words",
+    "host:8080",
+    "[::1]:80",
+    "größe-дом-家",
+    "100%",
+    "%2F",
+    "what?now#here",
+    "a+b&c=d",
+    "..dots..",
+    "dash-",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_work_percent_encoded(admin: Admin, key: str) -> None:
+    guarded = admin.breaker.circuit(key)
+    trip(guarded)
+    path = "/circuits/" + quote(key, safe="")
+    page = admin.client.get(path)
+    assert (page.status_code, page.json()["key"]) == (200, key)
+    assert admin.client.delete(path).status_code == 204
+    assert guarded.state is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "1 to 256 characters"),
+        ("%2E%2E", "'..'"),
+        ("a%2F.%2Fb", "'.'"),
+        ("%0A", "control characters"),
+        ("x" * 257, "1 to 256 characters"),
+        ("-/events", "'-/'"),
+        ("key/-/events", "'-/'"),
+    ],
+)
+def test_a_key_that_can_name_no_circuit_is_a_422_that_says_why(
+    admin: Admin, path: str, said: str
+) -> None:
+    for method in ("GET", "DELETE"):
+        response = admin.client.request(method, "/circuits/" + path)
+        assert response.status_code == 422
+        assert response.headers["content-type"] == PROBLEM
+        assert said in response.json()["detail"]
+
+
+def test_openapi_describes_it(admin: Admin) -> None:
+    spec = admin.client.get("/openapi.json").json()
+    assert set(spec["paths"]) == {"/circuits", "/circuits/{key}"}
+    one = spec["paths"]["/circuits/{key}"]
+    shown = one["get"]["responses"]
+    assert shown["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/CircuitInfo")
+    assert set(shown["404"]["content"]) == set(shown["422"]["content"]) == {PROBLEM}
+    reset = one["delete"]["responses"]["204"]
+    assert reset["headers"]["X-Circuit-Reset"]["schema"]["enum"] == ["fleet", "queued", "local"]
+    assert "content" not in reset
+    listed = spec["paths"]["/circuits"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert listed["schema"]["$ref"].endswith("/CircuitList")
+    info = spec["components"]["schemas"]["CircuitInfo"]
+    known = {"key", "state", "failures", "successes", "next_attempt", "retry_after", "config"}
+    assert known <= set(info["properties"])
+
+
+# -- who may ask ------------------------------------------------------------------------------
+
+
+async def require_admin(authorization: Annotated[str, Header()] = "") -> None:
+    if authorization != "Bearer admin":
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/circuits"),
+        ("GET", "/circuits/declared"),
+        ("GET", "/circuits/nobody"),
+        ("GET", "/circuits/-/"),
+        ("DELETE", "/circuits/declared"),
+    ],
+)
+def test_auth_is_asked_before_anything_is_told(
+    method: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, circuits={"declared": DECLARED})
+    app.include_router(breaker.admin_router(auth=require_admin), prefix="/circuits")
+    trip(breaker.circuit("declared"))
+    with caplog.at_level(logging.WARNING, "fastapi_hybrid_breaker"), TestClient(app) as client:
+        assert client.request(method, path).status_code == 401
+        assert breaker.state("declared") is CircuitState.OPEN
+        allowed = client.request(method, path, headers={"Authorization": "Bearer admin"})
+        assert allowed.status_code != 401
+    assert caplog.records == []
+
+
+def test_without_auth_one_warning_is_logged_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    admin = Admin()
+    assert caplog.records == []
+    with caplog.at_level(logging.WARNING, "fastapi_hybrid_breaker"), admin.client:
+        pass
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "auth=None" in record.getMessage()
+
+
+@pytest.mark.parametrize("auth", [Depends(require_admin), "admin", 7])
+def test_auth_is_the_callable_itself(auth: Any) -> None:
+    with pytest.raises(TypeError, match="auth must be"):
+        HybridBreaker(redis=None).admin_router(auth=auth)
+
+
+def test_auth_has_no_default() -> None:
+    with pytest.raises(TypeError, match="auth"):
+        HybridBreaker(redis=None).admin_router()  # type: ignore[call-arg]
+
+
+# -- where it is included ---------------------------------------------------------------------
+
+
+def test_without_a_prefix_it_says_what_to_write() -> None:
+    router = HybridBreaker(redis=None).admin_router(auth=require_admin)
+    with pytest.raises(Exception, match=r'include it with a prefix.*prefix="/circuits"'):
+        FastAPI().include_router(router)
+    with pytest.raises(Exception, match="include it with a prefix"):
+        APIRouter(prefix="/outer").include_router(router)
+
+
+def test_it_can_be_included_within_another_router_and_twice() -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, circuits={"declared": DECLARED})
+    router = breaker.admin_router(auth=None)
+    outer = APIRouter()
+    outer.include_router(router, prefix="/circuits")
+    app.include_router(outer, prefix="/outer")
+    app.include_router(router, prefix="/again")
+    client = client_of(app)
+    assert client.get("/outer/circuits/declared").status_code == 200
+    assert client.get("/again/declared").status_code == 200
+    assert client.get("/again").status_code == 200
+    assert len(client.get("/openapi.json").json()["paths"]) == 4
+    assert str(app.url_path_for("show_circuit", key="x")) == "/outer/circuits/x"
+
+
+def test_mounted_as_it_is_it_matches_no_more_than_its_own_paths() -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, circuits={"declared": DECLARED})
+    router = breaker.admin_router(auth=None)
+    app.mount("/circuits", router)
+    assert client_of(app).get("/circuits/declared").status_code == 200
+    assert str(router.url_path_for("show_circuit", key="x")) == "/x"
