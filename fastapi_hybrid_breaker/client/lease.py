@@ -27,7 +27,7 @@ class Lease:
     place until the probe's deadline, and otherwise nothing.
     """
 
-    __slots__ = ("_body", "_circuit", "_permit", "_link", "has_chunk")
+    __slots__ = ("_body", "_circuit", "_link", "_permit", "has_chunk")
 
     def __init__(self, circuit: Circuit, permit: Permit) -> None:
         self._circuit = circuit

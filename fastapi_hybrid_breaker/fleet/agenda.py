@@ -9,6 +9,7 @@ import contextlib
 import json
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
@@ -17,7 +18,15 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .connection import evalsha, is_wrong_type
 from .errands import Errand, Errands, Plain, Request, Reset
-from .wire import HASH_FIELDS, PROTOCOL, VERSION_LIMIT, Heard, MalformedError, parse_hash, parse_reply
+from .wire import (
+    HASH_FIELDS,
+    PROTOCOL,
+    VERSION_LIMIT,
+    Heard,
+    MalformedError,
+    parse_hash,
+    parse_reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,15 +81,14 @@ class Agenda:
         if circuit.machine.unshared:
             self._errands.edit(circuit.key, _change, must=True)
 
-    def read(self, key: str) -> Future[Heard | None]:
-        """Read a circuit's hash; the future gets what it says."""
+    def read(self, key: str) -> None:
+        """Read a circuit's hash and take in what it says."""
+        self._errands.edit(key, _read)
+
+    def peek(self, key: str) -> Future[Heard | None]:
+        """Read a circuit's hash only to show it; the future gets what it says."""
         answer: Future[Heard | None] = Future()
-
-        def wait(errand: Errand) -> None:
-            errand.read = True
-            errand.waiting.append(answer)
-
-        if not self._errands.edit(key, wait):
+        if not self._errands.edit(key, lambda errand: errand.waiting.append(answer)):
             answer.set_result(None)
         return answer
 
@@ -123,7 +131,7 @@ class Agenda:
         for kind, key, errand in self._errands.take(self._knowledge.clock(), most):
             if kind == "read":
                 command = ("HMGET", self._names.hash(key), *HASH_FIELDS)
-                request = Request("read", key, command, waiting=errand.waiting)
+                request = Request("read", key, command, is_news=errand.read, waiting=errand.waiting)
             elif kind == "reset" and errand.reset is not None:
                 request = self._reset_request(key, errand.reset)
             elif kind == "plain" and errand.plain is not None:
@@ -162,7 +170,7 @@ class Agenda:
                 again = self._index_since
                 self._index_since = since if again is None else min(since, again)
             elif request.kind != "time":
-                self._errands.edit(request.key, lambda e, r=request: _again(e, r), must=True)
+                self._errands.edit(request.key, partial(_again, request), must=True)
 
     def _change_request(self, circuit: Circuit) -> Request | None:
         proposal = circuit.propose()
@@ -179,7 +187,9 @@ class Agenda:
         ours = circuit.describe()
         if circuit.machine.unshared or not ours.version:
             return None  # a change of our own says it all
-        return Request("restore", circuit.key, self._script("restore", circuit.key, "-", ours), ours)
+        return Request(
+            "restore", circuit.key, self._script("restore", circuit.key, "-", ours), ours
+        )
 
     def _reset_request(self, key: str, reset: Reset) -> Request:
         circuit = self._knowledge.registry.get(key)
@@ -233,9 +243,7 @@ class Agenda:
             requests += [
                 Request("index_write", "", ("ZADD", index, "GT", *scores), versions=versions),
                 Request("index_write", "", ("EXPIRE", index, _INDEX_LIFE)),
-                Request(
-                    "index_write", "", ("ZREMRANGEBYRANK", index, 0, -self._most_in_index - 1)
-                ),
+                Request("index_write", "", ("ZREMRANGEBYRANK", index, 0, -self._most_in_index - 1)),
             ]
         if self._index_since is not None:
             since, self._index_since = self._index_since, None
@@ -262,8 +270,6 @@ class Agenda:
                     self._knowledge.server_clock.sample(sent, received, _seconds(answer))
                 elif request.kind == "index_read":
                     self._take_index(answer)
-                elif is_wrong_type(answer):
-                    raise MalformedError("something that is no hash under a circuit's name")
                 elif request.kind == "read":
                     self._take_hash(request, answer)
                 elif request.kind != "index_write":
@@ -274,8 +280,10 @@ class Agenda:
                     _resolve(waiting, None)
 
     def _take_hash(self, request: Request, answer: Any) -> None:
+        _refuse_wrong_type(answer)
         heard = parse_hash(answer)
-        self._knowledge.found(request.key, heard)
+        if request.is_news:
+            self._knowledge.found(request.key, heard)
         for waiting in request.waiting:
             _resolve(waiting, heard)
 
@@ -296,6 +304,7 @@ class Agenda:
                 self._errands.edit(key, _read)
 
     def _take_reply(self, request: Request, answer: Any) -> None:
+        _refuse_wrong_type(answer)
         key, reply = request.key, parse_reply(answer)
         circuit = self._knowledge.registry.get(key)
         if reply.status == "foreign":
@@ -343,7 +352,7 @@ def _add_reset(errand: Errand, reset: Reset) -> None:
     errand.reset = reset
 
 
-def _again(errand: Errand, request: Request) -> None:
+def _again(request: Request, errand: Errand) -> None:
     if request.reset is not None:
         if errand.reset is None:
             errand.reset = request.reset
@@ -352,13 +361,18 @@ def _again(errand: Errand, request: Request) -> None:
     errand.change = errand.change or request.kind == "change"
     errand.plain = errand.plain or request.plain
     errand.restore = errand.restore or request.kind == "restore"
-    errand.read = errand.read or request.kind == "read"
+    errand.read = errand.read or request.is_news
     errand.waiting += request.waiting
 
 
 def _resolve(future: Future[Any], result: object) -> None:
     with contextlib.suppress(InvalidStateError):  # nobody waits any more: the second is over
         future.set_result(result)
+
+
+def _refuse_wrong_type(answer: object) -> None:
+    if is_wrong_type(answer):
+        raise MalformedError("something that is no hash under a circuit's name")
 
 
 def _seconds(answer: Any) -> float:

@@ -38,6 +38,7 @@ class Source:
     Raises:
         ValueError: a URL that is none.
         TypeError: neither a URL nor a ``redis.asyncio.Redis``.
+
     """
 
     def __init__(self, source: str | Redis) -> None:
@@ -88,7 +89,7 @@ class Source:
         settings.pop("retry_on_timeout", None)
         if isinstance(self._pool, SentinelConnectionPool):
             settings.pop("connection_pool", None)
-            pool: ConnectionPool = SentinelConnectionPool(
+            pool: ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
                 self._pool.service_name,
                 self._pool.sentinel_manager,
                 connection_class=self._pool.connection_class,
@@ -108,6 +109,7 @@ async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
 
     Raises:
         One of ``UNREACHABLE``: no use now; what was sent may or may not have been done.
+
     """
     answers = await _pipeline(client, commands)
     missing = [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]

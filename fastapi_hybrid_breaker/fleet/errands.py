@@ -56,11 +56,15 @@ class Errand:
             return "plain"
         if self.restore:
             return "restore"
-        return "read" if self.read else None
+        return "read" if self.is_reading() else None
+
+    def is_reading(self) -> bool:
+        """Tell whether the hash is to be read, for this process or for somebody who waits."""
+        return self.read or bool(self.waiting)
 
     def is_done(self) -> bool:
         """Tell whether nothing is left, now or later."""
-        return not (self.reset or self.change or self.plain or self.restore or self.read)
+        return not (self.reset or self.change or self.plain or self.restore or self.is_reading())
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class Request:
     proposal: Proposal | None = None
     reset: Reset | None = None
     plain: Plain | None = None
+    is_news: bool = False  # a reading that this process takes in, beside showing it
     waiting: list[Future[Heard | None]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
@@ -111,7 +116,7 @@ class Errands:
 
         What comes with it is a copy of the errand as it was.
         """
-        taken = []
+        taken: list[tuple[Kind, str, Errand]] = []
         with self._lock:
             for key, errand in list(self._errands.items()):
                 if len(taken) >= most:
@@ -148,6 +153,6 @@ class Errands:
         elif kind == "restore":
             errand.restore = False
         elif kind == "read":
-            errand.read = False
+            cut.read, errand.read = errand.read, False
             cut.waiting, errand.waiting = errand.waiting, []
         return cut

@@ -29,7 +29,8 @@ LONGEST_PAUSE: Final = 2.0
 class Works(Protocol):
     """See ``Lane``."""
 
-    def __call__(self, answered: int, *, is_idle: bool) -> None: ...
+    def __call__(self, answered: int, *, is_idle: bool) -> None:
+        """Take the number of answers, and whether nothing is left to send."""
 
 
 class Backoff:

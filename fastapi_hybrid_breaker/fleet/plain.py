@@ -30,7 +30,7 @@ class Verdict(Enum):
     REASSERT = "reassert"  # it has not heard of our opening: say it again
 
 
-def weigh(
+def weigh(  # noqa: PLR0911 - a table of cases, one answer each
     heard: Heard,
     ours: Proposal,
     *,

@@ -131,7 +131,7 @@ class FleetSync:
         session = self._session
         if session is None or session.state != "connected":
             return None
-        answer = session.agenda.read(key)
+        answer = session.agenda.peek(key)
         session.wake()
         try:
             heard = await _within_a_second(answer)

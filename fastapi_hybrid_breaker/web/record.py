@@ -25,10 +25,12 @@ reference, so that guards further in and the middleware further out share one re
 class RouteRequest(Request):
     """One request, from the middleware's entrance to its exit.
 
-    Parameters:
+    Parameters
+    ----------
         breaker: whose circuits guard here.
         home: the application that the breaker is installed on.
         outer: the record of the application that this one is mounted in, or None.
+
     """
 
     __slots__ = ("breaker", "deferred", "guards", "home", "mounted", "send_error", "status")
@@ -54,6 +56,7 @@ class RouteRequest(Request):
 
         Raises:
             CircuitOpenError: no permit is to be had now.
+
         """
         machine = circuit.machine
         request: Request | None = self

@@ -387,9 +387,7 @@ async def test_probe_that_never_returns_gives_its_place_back_at_its_deadline(
 
 
 @pytest.mark.parametrize("late", ["success", "failure"])
-async def test_late_result_moves_nothing(
-    circuit: Circuit, clock: ManualClock, late: str
-) -> None:
+async def test_late_result_moves_nothing(circuit: Circuit, clock: ManualClock, late: str) -> None:
     going = asyncio.Event()
 
     async def slow() -> None:

@@ -101,12 +101,12 @@ def test_a_subclass_of_such_an_error_tells_nothing_either(http: ModuleType) -> N
 @pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_errors_of_the_dependency_tell(http: ModuleType) -> None:
     for name in ("ConnectTimeout", "ReadTimeout", "ReadError", "RemoteProtocolError", "ProxyError"):
-        error = getattr(http, name)("x")
+        error: Exception = getattr(http, name)("x")
         assert telling(CONFIG, error) is error
 
 
 def test_a_strangers_class_of_the_same_name_tells() -> None:
-    class PoolTimeout(Exception):  # noqa: N818 - the name is what is tested
+    class PoolTimeout(Exception):
         pass
 
     error = PoolTimeout()
@@ -131,7 +131,7 @@ def test_cancellation_is_left_for_the_circuit_to_judge() -> None:
 
 @pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_a_configuration_that_names_such_an_error_itself_has_it_counted(http: ModuleType) -> None:
-    error = http.PoolTimeout("x")
+    error: Exception = http.PoolTimeout("x")
     named = CircuitConfig(failure_exceptions=(http.PoolTimeout, http.ConnectError))
     merely_a_base = CircuitConfig(failure_exceptions=(http.TimeoutException,))
 

@@ -19,6 +19,7 @@ from .machines import (
     admit,
     change,
     half_open,
+    is_rejected,
     make,
     run,
     trip,
@@ -104,11 +105,11 @@ def test_a_reset_drops_the_failures_and_the_results_of_running_calls() -> None:
 
 def test_successes_are_worth_a_look_only_while_failures_stand() -> None:
     machine = make(failure_threshold=3)
-    assert machine.attentive is False
-    run(machine, FAILURE)
-    assert machine.attentive is True
-    run(machine, SUCCESS)
-    assert machine.attentive is False
+    seen = [machine.attentive]
+    for outcome in (FAILURE, SUCCESS):
+        run(machine, outcome)
+        seen.append(machine.attentive)
+    assert seen == [False, True, False]
 
 
 def test_a_watched_circuit_looks_at_every_success_in_every_state() -> None:
@@ -146,8 +147,8 @@ def test_a_child_process_completes_a_change_that_the_fork_cut_in_two() -> None:
     # As seen when another thread of the parent was between two lines of the change.
     machine.ticket, machine.attentive = 0, False
     machine.after_fork()
-    assert (machine.ticket, machine.attentive) == (None, True)
-    assert machine.state is OPEN
+    assert (machine.state, machine.attentive) == (OPEN, True)
+    assert is_rejected(machine, 0.0)
 
 
 def test_a_child_process_gets_all_probe_places() -> None:

@@ -83,17 +83,17 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=settled, outcome=outcomes)
     def call_and_report(self, outcome: Outcome) -> Any:
-        pair = self.call()
-        if isinstance(pair, MultipleResults):
-            return pair
-        self._settle(pair, outcome)
+        pair: Any = self.call()
+        if not isinstance(pair, MultipleResults):
+            self._settle(pair, outcome)
         return pair
 
     @precondition(lambda self: self.machine.state is CircuitState.CLOSED)
     @rule()
     def trip(self) -> None:
         while self.machine.state is CircuitState.CLOSED:
-            self._settle(self.call(), Outcome.FAILURE)
+            pair: Any = self.call()
+            self._settle(pair, Outcome.FAILURE)
 
     @precondition(lambda self: self.machine.state is CircuitState.OPEN)
     @rule()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -15,9 +14,6 @@ from demo_app.performance import Performance, StepFailedError
 from demo_app.processes import answers
 from demo_app.stage import NotSeenError, Stage
 from demo_app.story import Step, start, steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SetSteps = "Callable[[list[Step]], None]"
 

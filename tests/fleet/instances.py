@@ -25,7 +25,9 @@ async def fleet(
 ) -> AsyncIterator[list[HybridBreaker]]:
     """Start ``size`` instances that share ``server``."""
     async with contextlib.AsyncExitStack() as stack:
-        breakers = [HybridBreaker(redis=server.url, defaults=defaults, **options) for _ in range(size)]
+        breakers = [
+            HybridBreaker(redis=server.url, defaults=defaults, **options) for _ in range(size)
+        ]
         for breaker in breakers:
             await stack.enter_async_context(breaker)
         yield breakers

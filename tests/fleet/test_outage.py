@@ -171,9 +171,7 @@ def test_something_else_than_a_client_is_refused() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["well", "killed", "hung", "never there"])
-async def test_stop_leaves_nothing_behind_whatever_redis_does(
-    server: Server, trouble: str
-) -> None:
+async def test_stop_leaves_nothing_behind_whatever_redis_does(server: Server, trouble: str) -> None:
     before = asyncio.all_tasks()
     if trouble == "never there":
         server.kill()

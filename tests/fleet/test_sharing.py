@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
@@ -127,8 +129,6 @@ async def test_what_is_stored_is_the_pinned_format(server: Server) -> None:
     assert 3_500 < server.ask.ttl("circuit:stock/ä b:c") <= 3_631
     message = listener.get_message(timeout=5)
     assert message is not None
-    import json
-
     said = json.loads(message["data"])
     assert said["key"] == "stock/ä b:c"
     assert said["stats"] == {

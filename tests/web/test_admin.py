@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from starlette.testclient import TestClient
@@ -179,13 +180,17 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_keys_work_percent_encoded(admin: Admin, key: str) -> None:
+async def test_keys_work_percent_encoded(key: str) -> None:
+    admin = Admin()
     guarded = admin.breaker.circuit(key)
     trip(guarded)
     path = "/circuits/" + quote(key, safe="")
-    page = admin.client.get(path)
-    assert (page.status_code, page.json()["key"]) == (200, key)
-    assert admin.client.delete(path).status_code == 204
+    # Not the TestClient, which decodes a path twice.
+    transport = httpx.ASGITransport(admin.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = await client.get(path)
+        assert (page.status_code, page.json()["key"]) == (200, key)
+        assert (await client.delete(path)).status_code == 204
     assert guarded.state is CircuitState.CLOSED
 
 
@@ -195,7 +200,7 @@ def test_keys_work_percent_encoded(admin: Admin, key: str) -> None:
         ("", "1 to 256 characters"),
         ("%2E%2E", "'..'"),
         ("a%2F.%2Fb", "'.'"),
-        ("%0A", "control characters"),
+        ("%07", "control characters"),
         ("x" * 257, "1 to 256 characters"),
         ("-/events", "'-/'"),
         ("key/-/events", "'-/'"),

@@ -127,7 +127,7 @@ def test_installing_twice_changes_nothing() -> None:
 
 
 def test_its_own_lifespan_beside_install_warns_once_and_ends_even(
-    caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     breaker = Telling()
     app = FastAPI(lifespan=breaker.lifespan)

@@ -36,7 +36,6 @@ from .bench import (
 IGNORING = CircuitConfig(failure_threshold=3, ignored_exceptions=(KeyError,))
 
 
-
 def sub_application() -> FastAPI:
     sub = FastAPI(dependencies=[Depends(circuit(KEY))])
 

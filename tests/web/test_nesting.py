@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
     from fastapi_hybrid_breaker import Circuit, HybridBreaker
-
     from tests.clock import ManualClock
 
 GUARDED = [Depends(circuit(KEY))]
@@ -115,7 +114,9 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-@pytest.mark.parametrize("path", ["/fallback?ok=0", "/in-a-thread?ok=0", "/block?ok=0", "/streamed"])
+@pytest.mark.parametrize(
+    "path", ["/fallback?ok=0", "/in-a-thread?ok=0", "/block?ok=0", "/streamed"]
+)
 def test_a_200_from_a_fallback_counts_the_failure_inside_and_no_success(
     shop: Shop, path: str
 ) -> None:

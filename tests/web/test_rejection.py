@@ -182,9 +182,7 @@ async def test_our_handler_takes_nothing_but_rejections() -> None:
 
 
 async def test_our_handler_names_nothing_where_no_breaker_is_installed() -> None:
-    response = await handle_rejection(
-        HTTPConnection({"type": "http"}), CircuitOpenError(KEY, 3.0)
-    )
+    response = await handle_rejection(HTTPConnection({"type": "http"}), CircuitOpenError(KEY, 3.0))
     assert response.status_code == 503
     assert KEY.encode() not in bytes(response.body)
 

@@ -145,9 +145,8 @@ def test_a_socket_is_guarded(mounted: bool) -> None:
     guarded = breaker.circuit(KEY)
     trip(guarded)
     client = TestClient(app)
-    with pytest.raises(WebSocketDenialResponse) as denied:
-        with client.websocket_connect("/"):
-            pass
+    with pytest.raises(WebSocketDenialResponse) as denied, client.websocket_connect("/"):
+        pass
     assert denied.value.status_code == 503
     assert denied.value.json()["circuit"] == KEY
     clock.advance(10)

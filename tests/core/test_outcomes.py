@@ -1,0 +1,188 @@
+"""What an exception says: failure, or no verdict; and what it carries away from being counted."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from fastapi_hybrid_breaker.core.config import CircuitConfig
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError, MisuseError, WrongContextError
+from fastapi_hybrid_breaker.core.outcomes import judge, mark_counted
+from fastapi_hybrid_breaker.core.states import Outcome
+
+FAILURE, NO_VERDICT = Outcome.FAILURE, Outcome.NO_VERDICT
+
+OURS, OTHER = 1, 2
+"""Serial numbers of two circuits."""
+
+
+def told(
+    error: BaseException, *, admitted: int = 0, circuit: int = OURS, **settings: Any
+) -> Outcome:
+    return judge(CircuitConfig(**settings), error, circuit=circuit, admitted=admitted)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(), TimeoutError(), OSError(), StopIteration(), AssertionError()]
+)
+def test_an_exception_is_a_failure(error: Exception) -> None:
+    assert told(error) is FAILURE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncio.CancelledError(),
+        GeneratorExit(),
+        KeyboardInterrupt(),
+        SystemExit(),
+        CircuitOpenError("other", 1.0),
+        MisuseError(),
+        WrongContextError(),
+    ],
+)
+def test_says_nothing_about_the_dependency(error: BaseException) -> None:
+    assert told(error) is NO_VERDICT
+
+
+def test_only_the_classes_that_are_named_count() -> None:
+    assert told(ConnectionError(), failure_exceptions=(OSError,)) is FAILURE
+    assert told(ValueError(), failure_exceptions=(OSError,)) is NO_VERDICT
+    assert told(ValueError(), failure_exceptions=()) is NO_VERDICT
+
+
+def test_ignored_classes_win() -> None:
+    settings: dict[str, Any] = {
+        "failure_exceptions": (OSError,),
+        "ignored_exceptions": (ConnectionError,),
+    }
+    assert told(OSError(), **settings) is FAILURE
+    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+
+
+def test_a_rejection_never_counts_even_when_asked_for() -> None:
+    assert told(CircuitOpenError("b", 1.0), failure_exceptions=(CircuitOpenError,)) is NO_VERDICT
+
+
+def test_a_group_counts_when_one_error_in_it_does() -> None:
+    rejection = CircuitOpenError("b", 1.0)
+    assert told(ExceptionGroup("g", [rejection, ValueError()])) is FAILURE
+    assert told(ExceptionGroup("g", [rejection, ExceptionGroup("h", [ValueError()])])) is FAILURE
+    mixed = BaseExceptionGroup("g", [asyncio.CancelledError(), ValueError()])
+    assert told(mixed) is FAILURE
+
+
+def test_a_group_of_nothing_but_no_verdicts_is_none() -> None:
+    rejection = CircuitOpenError("b", 1.0)
+    assert told(ExceptionGroup("g", [rejection])) is NO_VERDICT
+    assert told(BaseExceptionGroup("g", [asyncio.CancelledError(), rejection])) is NO_VERDICT
+    nested = ExceptionGroup("g", [ExceptionGroup("h", [KeyError()])])
+    assert told(nested, ignored_exceptions=(KeyError,)) is NO_VERDICT
+
+
+def test_an_ignored_group_class_is_ignored_whatever_is_in_it() -> None:
+    group = ExceptionGroup("g", [ValueError()])
+    assert told(group, ignored_exceptions=(ExceptionGroup,)) is NO_VERDICT
+
+
+def test_counted_since_the_call_was_admitted_is_not_counted_again() -> None:
+    error = ValueError()
+    mark_counted(error, circuit=OURS, sequence=5)
+    assert told(error, admitted=4) is NO_VERDICT
+
+
+def test_raised_again_by_a_later_call_counts_again() -> None:
+    error = ValueError()
+    mark_counted(error, circuit=OURS, sequence=5)
+    assert told(error, admitted=5) is FAILURE
+    mark_counted(error, circuit=OURS, sequence=6)
+    assert told(error, admitted=5) is NO_VERDICT
+
+
+def test_counted_by_one_circuit_still_counts_for_another() -> None:
+    error = ValueError()
+    mark_counted(error, circuit=OURS, sequence=5)
+    assert told(error, circuit=OTHER) is FAILURE
+    mark_counted(error, circuit=OTHER, sequence=9)
+    assert told(error, circuit=OURS, admitted=4) is NO_VERDICT
+
+
+def test_what_a_counted_group_holds_is_counted() -> None:
+    inner = ValueError()
+    group = ExceptionGroup("g", [inner, ExceptionGroup("h", [KeyError()])])
+    mark_counted(group, circuit=OURS, sequence=5)
+    assert told(inner) is NO_VERDICT
+    rest = group.subgroup(KeyError)
+    assert rest is not None
+    assert told(rest) is NO_VERDICT
+
+
+def test_a_counted_error_in_a_new_group_is_not_counted_again() -> None:
+    inner = ValueError()
+    mark_counted(inner, circuit=OURS, sequence=5)
+    assert told(ExceptionGroup("g", [inner])) is NO_VERDICT
+    assert told(ExceptionGroup("g", [inner, KeyError()])) is FAILURE
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSlotsError(Exception):
+    code: int
+
+
+class StubbornError(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize("error", [FrozenError(1), FrozenSlotsError(1), StubbornError()])
+def test_exceptions_that_refuse_to_be_written_are_counted_once_as_well(error: Exception) -> None:
+    assert told(error) is FAILURE
+    mark_counted(error, circuit=OURS, sequence=5)
+    assert told(error) is NO_VERDICT
+
+
+def test_a_shallow_copy_of_a_counted_error_is_the_same_error() -> None:
+    error = ValueError("x")
+    mark_counted(error, circuit=OURS, sequence=5)
+    assert told(copy.copy(error)) is NO_VERDICT
+
+
+def test_a_counted_error_arrives_uncounted_in_another_process() -> None:
+    """There the same numbers mean other circuits: its failures would go unseen."""
+    error = ValueError("x")
+    mark_counted(error, circuit=OURS, sequence=5)
+    for _ in range(2):  # and so when it travels on from there
+        error = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        assert error.args == ("x",)
+        assert told(error) is FAILURE
+        mark_counted(error, circuit=OURS, sequence=7)
+        assert told(error) is NO_VERDICT
+
+
+def test_a_counted_error_can_be_unpickled_where_this_package_is_not() -> None:
+    error = ValueError("x")
+    mark_counted(error, circuit=OURS, sequence=5)
+    script = (
+        "import pickle, sys; sys.modules['fastapi_hybrid_breaker'] = None;"
+        " print(repr(pickle.loads(sys.stdin.buffer.read())))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        input=pickle.dumps(error),
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    assert answer.stdout.strip() == b"ValueError('x')"

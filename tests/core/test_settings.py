@@ -1,0 +1,132 @@
+"""What the environment sets, and what it does not."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.settings import BreakerSettings
+
+SECRET = "hunter2"  # noqa: S105 - looked for, to be found nowhere
+URL = f"redis://app:{SECRET}@127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("CIRCUIT_"):
+            monkeypatch.delenv(name)
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = BreakerSettings()
+    assert settings.circuit_config() == CircuitConfig()
+    assert (settings.redis_url, settings.namespace) == (None, "circuit")
+    assert HybridBreaker().registry.most == 10_000
+    assert HybridBreaker().sync_status().state == "disabled"
+
+
+def test_every_number_of_the_configuration_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "FAILURE_THRESHOLD": "3",
+        "SUCCESS_THRESHOLD": "4",
+        "RECOVERY_TIMEOUT": "1.5",
+        "HALF_OPEN_MAX_CALLS": "6",
+        "HALF_OPEN_TIMEOUT": "7",
+        "FAILURE_STATUSES": "[503, 418]",
+    }.items():
+        monkeypatch.setenv(f"CIRCUIT_{name}", value)
+    assert HybridBreaker().circuit("k").config == CircuitConfig(
+        failure_threshold=3,
+        success_threshold=4,
+        recovery_timeout=1.5,
+        half_open_max_calls=6,
+        half_open_timeout=7.0,
+        failure_statuses=frozenset({418, 503}),
+    )
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDIS_URL", "NAMESPACE", "MAX_CIRCUITS", "FAILURE_THRESHOLD"):
+        monkeypatch.setenv(f"CIRCUIT_{name}", "")
+    assert HybridBreaker().circuit("k").config == CircuitConfig()
+
+
+def test_explicit_defaults_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_FAILURE_THRESHOLD", "3")
+    breaker = HybridBreaker(defaults=CircuitConfig(success_threshold=9))
+    assert breaker.circuit("k").config == CircuitConfig(success_threshold=9)
+
+
+def test_a_declared_circuit_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_FAILURE_THRESHOLD", "3")
+    breaker = HybridBreaker(circuits={"k": CircuitConfig()})
+    assert breaker.circuit("k").config.failure_threshold == 5
+    assert breaker.circuit("other").config.failure_threshold == 3
+
+
+def test_an_explicit_number_of_circuits_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_MAX_CIRCUITS", "7")
+    assert HybridBreaker().registry.most == 7
+    assert HybridBreaker(max_circuits=8).registry.most == 8
+
+
+def test_an_explicit_namespace_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_NAMESPACE", "not good")
+    with pytest.raises(ValueError, match="namespace"):
+        HybridBreaker()
+    HybridBreaker(namespace="good")
+
+
+def test_an_explicit_redis_wins_and_so_does_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_REDIS_URL", "nonsense://here")
+    with pytest.raises(ValueError, match="redis://"):
+        HybridBreaker()
+    HybridBreaker(redis=None)
+    HybridBreaker(redis=URL)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("FAILURE_THRESHOLD", "0", "failure_threshold"),
+        ("RECOVERY_TIMEOUT", "nan", "recovery_timeout"),
+        ("RECOVERY_TIMEOUT", "inf", "recovery_timeout"),
+        ("HALF_OPEN_TIMEOUT", "-1", "half_open_timeout"),
+        ("FAILURE_STATUSES", "[99]", "failure_statuses"),
+        ("MAX_CIRCUITS", "0", "max_circuits"),
+        ("FAILURE_THRESHOLD", "many", "failure_threshold"),
+        ("FAILURE_THRESHOLD", "2.5", "failure_threshold"),
+        ("FAILURE_THRESHOLD", "true", "failure_threshold"),
+        ("MAX_CIRCUITS", "lots", "max_circuits"),
+    ],
+)
+def test_a_bad_variable_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str
+) -> None:
+    monkeypatch.setenv(f"CIRCUIT_{name}", value)
+    with pytest.raises(ValueError, match=field):  # pydantic's ValidationError is one
+        HybridBreaker()
+
+
+def test_the_password_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_REDIS_URL", URL)
+    shown = [repr(BreakerSettings()), str(BreakerSettings()), repr(HybridBreaker())]
+    monkeypatch.setenv("CIRCUIT_FAILURE_THRESHOLD", "many")
+    with pytest.raises(ValidationError) as caught:
+        HybridBreaker()
+    shown += [str(caught.value), repr(caught.value), repr(caught.value.errors())]
+    assert [text for text in shown if SECRET in text] == []
+
+
+def test_the_password_is_not_in_the_error_of_a_wrong_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUIT_REDIS_URL", URL.replace("redis://", "redsi://"))
+    with pytest.raises(ValueError, match="redis") as caught:
+        HybridBreaker()
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in str(error)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,83 @@
+"""Real uvicorn processes on loopback, and clients that hang up."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 20.0
+"""Seconds that anything in another process may take before a test fails."""
+
+_ROOT = Path(__file__).parents[2]
+_RUNNING = re.compile(rb"Uvicorn running on http://127\.0\.0\.1:(\d+)")
+
+
+def eventually(is_so: Callable[[], bool], describe: Callable[[], object] = str) -> None:
+    """Wait until another process has come so far."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, describe()
+        time.sleep(0.005)
+
+
+@contextmanager
+def uvicorn_serving(app: str) -> Iterator[int]:
+    """Serve ``module:name`` in a process of its own; gives the port, ends the process after."""
+    with tempfile.TemporaryFile() as log:
+
+        def written() -> bytes:
+            log.seek(0)
+            return log.read()
+
+        command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", "0"]
+        process = subprocess.Popen(
+            command, cwd=_ROOT, env={**os.environ, "NO_COLOR": "1"}, stdout=log, stderr=log
+        )
+        try:
+            eventually(
+                lambda: bool(_RUNNING.search(written())) or process.poll() is not None,
+                lambda: written().decode(),
+            )
+            found = _RUNNING.search(written())
+            assert found, written().decode()
+            yield int(found[1])
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(PATIENCE)
+
+
+@contextmanager
+def raw_request(port: int, head: str, body: bytes = b"") -> Iterator[socket.socket]:
+    """Send a request as it is given; leaving the block hangs up, without a farewell."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        lines = head.strip().replace("\n", "\r\n")
+        connection.sendall(f"{lines}\r\nHost: test\r\n\r\n".encode() + body)
+        yield connection
+        # A reset instead of an orderly end: what a lost client looks like.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def read_until(connection: socket.socket, wanted: bytes) -> bytes:
+    """Read at least until ``wanted`` has come."""
+    read = b""
+    while wanted not in read:
+        chunk = connection.recv(65536)
+        assert chunk, read
+        read += chunk
+    return read
