@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,13 +159,9 @@ async def test_peek_reads_what_this_process_does_not_know(server: Server) -> Non
 
 
 async def test_the_permissions_that_are_documented_are_enough(server: Server) -> None:
-    rule = "on >secret resetkeys ~circuit:* ~circuit#* resetchannels &circuit:updates -@all"
-    commands = (
-        "+evalsha +script|load +hmget +hset +pexpire +publish +subscribe +unsubscribe +ping"
-        " +time +zadd +expire +zremrangebyrank +zrevrangebyscore +hello +auth +select"
-        " +client"
-    )
-    server.ask.execute_command("ACL", "SETUSER", "shop", *rule.split(), *commands.split())
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    line = next(one for one in readme.splitlines() if one.startswith("ACL SETUSER shop "))
+    server.ask.execute_command(*line.split())
     url = server.url.replace("redis://", "redis://shop:secret@")
     async with fleet(server, 1) as (other,):
         breaker = HybridBreaker(redis=url, defaults=CONFIG)
