@@ -37,7 +37,7 @@ class Block:
         self._permit: Permit | None = None
         self._link: Link | None = None
         self.awaited: object = NOT_CALLED
-        self._fn: Callable[..., object] | None = None
+        self._fn: object = NOT_CALLED
 
     def __enter__(self) -> Self:
         if self._permit is not None:

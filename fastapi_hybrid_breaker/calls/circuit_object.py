@@ -224,18 +224,19 @@ class Circuit(LockedMachine):
         permit: Permit,
         error: BaseException,
         awaited: object = NOT_CALLED,
-        fn: Callable[..., object] | None = None,
+        fn: object = NOT_CALLED,
     ) -> None:
         """Take an exception as the outcome of the call that ``permit`` admitted.
 
-        ``fn`` is what was to be called, and ``awaited`` what it returned, where that was awaited.
+        ``fn`` is what was to be called, and ``awaited`` what it gave to be awaited, where this
+        circuit called it.
 
         Raises:
             TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
 
         """
         machine = self.machine
-        if isinstance(error, TypeError) and fn is not None:
+        if isinstance(error, TypeError) and fn is not NOT_CALLED:
             misuse = find_misuse(fn, awaited)
             if misuse is not None:
                 self.settle(permit, Outcome.NO_VERDICT)

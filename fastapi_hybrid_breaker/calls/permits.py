@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOT_CALLED: Final = object()
-"""Stands for what a callable returned, as long as it has not returned."""
+"""Stands for what a callable returned as long as it has not, and for a callable not known."""
 
 
 class Borrowed:

@@ -175,7 +175,10 @@ class Registry:
 
     def _forget(self, key: str) -> bool:
         circuit = self._circuits[key]
-        if circuit.recent or circuit.state is not CircuitState.CLOSED or circuit.machine.unshared:
+        # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
+        # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
+        untold = circuit.machine.unshared and circuit.machine.version > 0
+        if circuit.recent or untold or circuit.state is not CircuitState.CLOSED:
             circuit.recent = False
             return False
         reference = weakref.ref(circuit)

@@ -95,8 +95,8 @@ class Lease:
         permit, self._permit = self._permit, None
         if permit is None:
             return
-        # A healthy circuit does not look at a success: that saves its lock.
-        if outcome is not Outcome.SUCCESS or self._circuit.machine.attentive:
+        # A healthy circuit looks at failures only: that saves its lock.
+        if outcome is Outcome.FAILURE or self._circuit.machine.attentive:
             self._circuit.settle(permit, outcome)
 
 
@@ -117,6 +117,6 @@ class _RequestBody:
     def left(self) -> None:
         """Nothing to note."""
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:  # noqa: ARG002 - a watcher's
         """Note it; whatever the transport raises for it, under whatever name, is this."""
-        self.has_failed = isinstance(error, Exception)
+        self.has_failed = True

@@ -52,18 +52,15 @@ class RouteRequest(Request):
         self.deferred = False
 
     def enter(self, circuit: Circuit, scope: Scope) -> None:
-        """Take the request's permit of ``circuit``, unless a guard further out has it already.
+        """Take the request's permit of ``circuit``, unless a guard before has taken it.
 
         Raises:
             CircuitOpenError: no permit is to be had now.
 
         """
         machine = circuit.machine
-        request: Request | None = self
-        while request is not None:
-            if request.permits and machine in request.permits:
-                return
-            request = request.outer
+        if self.permits is not None and machine in self.permits:
+            return
         try:
             permit = circuit.admit()
         except CircuitOpenError:

@@ -17,6 +17,9 @@ class Caller(Protocol):
     async def get(self, url: str, **options: Any) -> Any:
         """Send a request (a GET unless ``method`` says else) and read the whole response."""
 
+    async def send(self, request: Any) -> Any:
+        """Send a request made elsewhere and read the whole response."""
+
     async def look(self, url: str, *, chunks: int, **options: Any) -> Any:
         """Open a response, read so many chunks of its body, and leave it."""
 
@@ -30,6 +33,9 @@ class AsyncCaller:
 
     async def get(self, url: str, method: str = "GET", **options: Any) -> Any:
         return await self.client.request(method, url, **options)
+
+    async def send(self, request: Any) -> Any:
+        return await self.client.send(request)
 
     async def look(self, url: str, *, chunks: int, method: str = "GET", **options: Any) -> Any:
         async with self.client.stream(method, url, **options) as response:
@@ -52,6 +58,9 @@ class SyncCaller:
 
     async def get(self, url: str, method: str = "GET", **options: Any) -> Any:
         return await asyncio.to_thread(self.client.request, method, url, **options)
+
+    async def send(self, request: Any) -> Any:
+        return await asyncio.to_thread(self.client.send, request)
 
     async def look(self, url: str, *, chunks: int, method: str = "GET", **options: Any) -> Any:
         def look() -> Any:

@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.client.bench import Bench
 from tests.client.conftest import real_transport
+from tests.client.upstream import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SHORT = 0.05
 """Seconds; a time-out that is meant to pass."""
+
+
+def read_within(http: ModuleType, seconds: float) -> Any:
+    return http.Timeout(LONGEST_WAIT, read=seconds)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 304, 400, 404, 422])
@@ -127,7 +132,7 @@ async def test_a_time_out_before_the_head_is_a_failure(
     bench: Bench, make_caller: MakeCaller, upstream: Upstream, http: ModuleType
 ) -> None:
     with pytest.raises(http.ReadTimeout):
-        await make_caller(bench).get(f"{upstream.url}/head-waits", timeout=SHORT)
+        await make_caller(bench).get(f"{upstream.url}/head-waits", timeout=read_within(http, SHORT))
 
     assert bench.outcome() is Outcome.FAILURE
 
@@ -137,7 +142,7 @@ async def test_a_time_out_in_the_body_is_a_failure(
     bench: Bench, make_caller: MakeCaller, upstream: Upstream, http: ModuleType, path: str
 ) -> None:
     with pytest.raises(http.ReadTimeout):
-        await make_caller(bench).get(f"{upstream.url}/{path}", timeout=SHORT)
+        await make_caller(bench).get(f"{upstream.url}/{path}", timeout=read_within(http, SHORT))
 
     assert bench.outcome() is Outcome.FAILURE
 
@@ -161,7 +166,9 @@ async def test_a_full_pool_is_no_verdict(
     await asyncio.to_thread(upstream.wait_for_requests, 1)
 
     with pytest.raises(http.PoolTimeout):
-        await caller.get(f"{upstream.url}/status/200", timeout=http.Timeout(10.0, pool=SHORT))
+        await caller.get(
+            f"{upstream.url}/status/200", timeout=http.Timeout(LONGEST_WAIT, pool=SHORT)
+        )
     assert bench.outcome() is Outcome.NO_VERDICT
 
     upstream.release.set()
@@ -211,7 +218,7 @@ async def test_ignored_exceptions_are_no_verdict(
     bench = Bench(probing=False, config=config)
 
     with pytest.raises(http.ReadTimeout):
-        await make_caller(bench).get(f"{upstream.url}/body-waits", timeout=SHORT)
+        await make_caller(bench).get(f"{upstream.url}/body-waits", timeout=read_within(http, SHORT))
 
     assert bench.outcome() is Outcome.NO_VERDICT
 

@@ -115,3 +115,45 @@ async def test_a_body_of_files_is_sent_as_it_is(
 
     assert response.text == "hello"
     assert bench.outcome() is Outcome.SUCCESS
+
+
+async def test_a_body_of_bytes_is_not_watched(
+    bench: Bench, make_caller: MakeCaller, http: ModuleType
+) -> None:
+    seen = []
+
+    def answer(request: Any) -> Any:
+        seen.append(type(request.stream))
+        return http.Response(200)
+
+    caller = make_caller(bench, http.MockTransport(answer))
+    await caller.get("http://upstream/")
+    await caller.get("http://upstream/", method="POST", json={"a": 1})
+
+    assert seen == [http.ByteStream, http.ByteStream]
+
+
+async def test_a_body_class_of_the_users_own_is_watched_whatever_its_name(
+    bench: Bench, make_caller: MakeCaller, upstream: Upstream, http: ModuleType, half: str
+) -> None:
+    class ByteStream(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"chunk"
+            raise OSError("no")
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for chunk in self:
+                yield chunk
+
+    caller = make_caller(bench)
+    request = http.Request(
+        "POST",
+        f"{upstream.url}/status/200",
+        stream=ByteStream(),
+        headers={"Host": "upstream", "Content-Length": "9"},
+    )
+
+    with pytest.raises(OSError, match="no"):
+        await caller.send(request)
+
+    assert bench.outcome() is Outcome.NO_VERDICT

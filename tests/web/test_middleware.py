@@ -11,7 +11,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from fastapi_hybrid_breaker import CircuitState, circuit
+from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
 from fastapi_hybrid_breaker.calls.context import current_request
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.web.middleware import CircuitMiddleware
@@ -27,6 +27,7 @@ from .bench import (
     make_breaker,
     make_half_open,
     read,
+    trip,
     verdict_of,
 )
 
@@ -116,7 +117,10 @@ async def test_a_body_without_an_end_is_judged_when_the_application_is_left(
         {"type": "http.response.pathsend", "path": "/file"},
     ],
 )
-async def test_it_settles_before_the_last_message_is_sent(last: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("status", "outcome"), [(200, SUCCESS), (503, FAILURE)])
+async def test_it_settles_before_the_last_message_is_sent(
+    last: dict[str, Any], status: int, outcome: Outcome
+) -> None:
     breaker, _ = make_breaker()
     guarded = breaker.circuit(KEY)
     seen: list[Outcome] = []
@@ -125,7 +129,7 @@ async def test_it_settles_before_the_last_message_is_sent(last: dict[str, Any]) 
         seen.append(read(guarded))
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
-        await start(send, 200)
+        await start(send, status)
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
         await send(last)
         raise ValueError("after the end, as of a background task")
@@ -133,8 +137,8 @@ async def test_it_settles_before_the_last_message_is_sent(last: dict[str, Any]) 
     arm(guarded)
     with pytest.raises(ValueError, match="after the end"):
         await CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, send)
-    assert seen == [NO_VERDICT, NO_VERDICT, SUCCESS]
-    assert read(guarded) is SUCCESS
+    assert seen == [NO_VERDICT, NO_VERDICT, outcome]
+    assert read(guarded) is outcome
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(200, SUCCESS), (404, NO_VERDICT)])
@@ -211,6 +215,26 @@ async def test_a_request_that_is_dropped_in_another_context_gives_its_probe_back
     request.close()
     assert guarded.stats().retry_after == 0.0
     assert guarded.state is CircuitState.HALF_OPEN
+
+
+async def test_a_rejection_in_a_context_of_its_own_is_known_to_the_request() -> None:
+    breaker, _ = make_breaker()
+    guarded = breaker.circuit(KEY)
+    trip(breaker.circuit("second"))
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        async def turned_away() -> None:
+            with pytest.raises(CircuitOpenError):
+                circuit("second").admit(HTTPConnection(scope))
+
+        context = contextvars.Context()
+        await asyncio.get_running_loop().create_task(turned_away(), context=context)
+        await start(send, 503)
+        await send({"type": "http.response.body"})
+
+    arm(guarded)
+    await CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, drop)
+    assert read(guarded) is NO_VERDICT
 
 
 def test_a_middleware_further_in_that_copies_the_scope_loses_nothing() -> None:

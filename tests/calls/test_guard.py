@@ -1,0 +1,304 @@
+"""Blocks: ``with circuit.guard():``, wherever it is entered and left, and ``with circuit:``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from fastapi_hybrid_breaker import (
+    Circuit,
+    CircuitOpenError,
+    HybridBreaker,
+    WrongContextError,
+)
+from fastapi_hybrid_breaker.calls import block
+from fastapi_hybrid_breaker.calls.context import _probe
+from tests.clock import ManualClock
+
+from .parts import ONE_PROBE, PATIENCE, BrokenError, fail, fine, let_probe, trip
+
+
+@pytest.fixture
+def one(breaker: HybridBreaker) -> Circuit:
+    return breaker.circuit("one", ONE_PROBE)
+
+
+def elsewhere(work: Any) -> None:
+    """Run ``work`` in a thread of its own."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+
+
+async def in_task(work: Any) -> None:
+    async def run() -> None:
+        work()
+
+    await asyncio.create_task(run())
+
+
+# -- guard(): one permit, entered and left anywhere ------------------------------------------
+
+
+async def test_entered_in_one_task_and_left_in_another_it_counts(
+    one: Circuit, clock: ManualClock
+) -> None:
+    let_probe(one, clock)
+    guard = one.guard()
+    await in_task(guard.__enter__)
+    with pytest.raises(CircuitOpenError):
+        one.admit()
+    await in_task(lambda: guard.__exit__(None, None, None))
+    assert one.state == "CLOSED"
+
+
+def test_entered_in_one_thread_and_left_in_another_it_counts(one: Circuit) -> None:
+    guard = one.guard()
+    elsewhere(guard.__enter__)
+    error = BrokenError()
+    elsewhere(lambda: guard.__exit__(BrokenError, error, None))
+    assert one.state == "OPEN"
+
+
+async def test_left_elsewhere_it_lends_its_permit_to_nobody(
+    one: Circuit, clock: ManualClock
+) -> None:
+    let_probe(one, clock)
+    guard = one.guard()
+    guard.__enter__()
+    elsewhere(lambda: guard.__exit__(BrokenError, BrokenError(), None))
+    assert one.state == "OPEN"
+    clock.advance(10)
+    with one.guard():  # a probe of its own: its verdict counts
+        pass
+    assert one.state == "CLOSED"
+
+
+def test_guards_left_elsewhere_leave_nothing_that_piles_up(
+    one: Circuit, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        let_probe(one, clock)
+        guard = one.guard()
+        guard.__enter__()
+        elsewhere(functools.partial(guard.__exit__, BrokenError, BrokenError(), None))
+    depth, link = 0, _probe.get()
+    while link is not None:
+        depth, link = depth + 1, link.outer
+    assert depth <= 1
+
+
+def test_probes_left_in_another_order_than_entered(
+    breaker: HybridBreaker, clock: ManualClock
+) -> None:
+    first, second = breaker.circuit("a", ONE_PROBE), breaker.circuit("b", ONE_PROBE)
+    trip(first)
+    trip(second)
+    clock.advance(10)
+    one, two = first.guard(), second.guard()
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    with second.guard():  # still inside of the second's probe, and so not rejected
+        pass
+    two.__exit__(None, None, None)
+    assert (first.state, second.state) == ("CLOSED", "CLOSED")
+    assert _probe.get() is None or not _probe.get().probe.is_running()  # type: ignore[union-attr]
+
+
+def test_entered_twice_at_once_it_is_an_error_and_later_a_fresh_permit(circuit: Circuit) -> None:
+    guard = circuit.guard()
+    with guard, pytest.raises(RuntimeError, match="'inventory-api' is entered already"):
+        guard.__enter__()
+    for _ in range(2):
+        with pytest.raises(BrokenError), guard:
+            raise BrokenError
+    with pytest.raises(CircuitOpenError):
+        guard.__enter__()
+    with pytest.raises(RuntimeError, match="'inventory-api' is not entered"):
+        guard.__exit__(None, None, None)
+
+
+def test_left_twice_it_counts_once(one: Circuit, clock: ManualClock) -> None:
+    let_probe(one, clock)
+    guard = one.guard()
+    guard.__enter__()
+    guard.__exit__(None, None, None)
+    with pytest.raises(RuntimeError, match="not entered"):
+        guard.__exit__(BrokenError, BrokenError(), None)
+    assert one.state == "CLOSED"
+
+
+def test_made_and_never_entered_it_takes_nothing(one: Circuit, clock: ManualClock) -> None:
+    let_probe(one, clock)
+    guards = [one.guard() for _ in range(10)]
+    with guards[0]:
+        pass
+    assert one.state == "CLOSED"
+
+
+def test_entered_and_never_left_it_gives_its_place_back_at_its_deadline(
+    one: Circuit, clock: ManualClock
+) -> None:
+    let_probe(one, clock)
+    elsewhere(one.guard().__enter__)
+    with pytest.raises(CircuitOpenError):
+        one.admit()
+    clock.advance(10)
+    with one.guard():
+        pass
+    assert one.state == "CLOSED"
+
+
+def test_an_exit_stack_may_hold_it(circuit: Circuit) -> None:
+    with pytest.raises(BrokenError), ExitStack() as stack:
+        stack.enter_context(circuit.guard())
+        raise BrokenError
+    assert circuit.stats().failures == 1
+
+
+# -- with circuit: its short form within one task or thread ----------------------------------
+
+
+async def test_short_form_left_in_another_task_is_an_error_without_a_verdict(
+    circuit: Circuit,
+) -> None:
+    await in_task(circuit.__enter__)
+    for _ in range(3):
+        with pytest.raises(
+            WrongContextError, match=r"use 'with circuit.guard\(\):' there"
+        ) as caught:
+            circuit.__exit__(BrokenError, BrokenError(), None)
+        assert type(caught.value.__cause__) is BrokenError
+    assert circuit.stats().failures == 0
+
+
+async def test_short_form_left_in_a_child_task_is_an_error_and_stays_entered(
+    circuit: Circuit,
+) -> None:
+    """The child sees a copy of what its parent entered."""
+    with circuit:
+        with pytest.raises(WrongContextError):
+            await in_task(lambda: circuit.__exit__(None, None, None))
+        fail(circuit)
+    assert circuit.stats().failures == 0  # the parent's own exit gave its success
+
+
+def test_short_form_left_in_another_thread_is_an_error(circuit: Circuit) -> None:
+    with circuit, pytest.raises(WrongContextError):
+        elsewhere(lambda: circuit.__exit__(BrokenError, BrokenError(), None))
+    assert circuit.stats().failures == 0
+
+
+def test_short_form_entered_in_another_context_of_one_thread_is_an_error(
+    circuit: Circuit,
+) -> None:
+    contextvars.copy_context().run(circuit.__enter__)
+    with pytest.raises(WrongContextError):
+        circuit.__exit__(None, None, None)
+
+
+def test_short_form_never_entered_is_an_error(circuit: Circuit) -> None:
+    with pytest.raises(WrongContextError):
+        circuit.__exit__(None, None, None)
+
+
+async def test_short_form_of_a_probe_left_elsewhere_does_not_wedge(
+    one: Circuit, clock: ManualClock
+) -> None:
+    let_probe(one, clock)
+    await in_task(one.__enter__)
+    with pytest.raises(WrongContextError):
+        one.__exit__(None, None, None)
+    clock.advance(10)
+    with one:
+        pass
+    assert one.state == "CLOSED"
+
+
+def test_short_forms_nest_on_one_circuit_and_on_two(
+    breaker: HybridBreaker, circuit: Circuit
+) -> None:
+    other = breaker.circuit("other")
+    with pytest.raises(BrokenError), circuit, other, circuit:
+        raise BrokenError
+    assert (circuit.stats().failures, other.stats().failures) == (1, 1)
+
+
+def test_short_forms_on_two_circuits_left_in_another_order(
+    breaker: HybridBreaker, circuit: Circuit
+) -> None:
+    other = breaker.circuit("other")
+    circuit.__enter__()
+    other.__enter__()
+    circuit.__exit__(BrokenError, BrokenError(), None)
+    other.__exit__(None, None, None)
+    assert (circuit.stats().failures, other.stats().failures) == (1, 0)
+
+
+async def test_short_forms_of_many_tasks_do_not_mix(breaker: HybridBreaker) -> None:
+    circuit = breaker.circuit("many", ONE_PROBE)
+    gate = asyncio.Event()
+
+    async def work(number: int) -> int:
+        async with circuit:
+            await gate.wait()
+            return number
+
+    tasks = [asyncio.create_task(work(number)) for number in range(20)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(*tasks) == list(range(20))
+
+
+async def test_a_child_task_started_inside_may_use_the_short_form_itself(
+    circuit: Circuit,
+) -> None:
+    async def child() -> None:
+        with circuit:
+            raise BrokenError
+
+    with circuit, pytest.raises(BrokenError):
+        await asyncio.create_task(child())
+    assert circuit.stats().failures == 0
+
+
+def test_short_form_leaves_no_trace(circuit: Circuit) -> None:
+    before = block._entered.get()
+    with circuit, circuit:
+        pass
+    trip(circuit)
+    with pytest.raises(CircuitOpenError), circuit:
+        pass
+    assert block._entered.get() == before
+
+
+async def test_async_generator_resource_may_use_guard_across_tasks(one: Circuit) -> None:
+    @asynccontextmanager
+    async def resource() -> AsyncIterator[str]:
+        async with one.guard():
+            yield "open"
+
+    manager = resource()
+    assert await asyncio.create_task(manager.__aenter__()) == "open"
+    await asyncio.create_task(manager.__aexit__(None, None, None))
+    assert one.state == "CLOSED"
+    assert await one.call(fine) == 1
