@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from enum import Enum
 from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker import (
+    Circuit,
+    CircuitConfig,
+    CircuitOpenError,
+    CircuitState,
+    HybridBreaker,
+)
+from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.clock import ManualClock
+
+from .parts import run_in_threads
 
 
 def bounded(most: int, clock: ManualClock | None = None, **options: Any) -> HybridBreaker:
@@ -135,3 +145,147 @@ def test_threads_that_look_up_one_new_key_get_one_object() -> None:
     for thread in threads:
         thread.join()
     assert all(len(ids) == 1 for ids in found)
+
+
+def test_circuits_that_recovered_without_a_fleet_make_room_again() -> None:
+    """Their recovery is told to nobody: waiting for that would fill the registry for ever."""
+    clock = ManualClock()
+    breaker = bounded(10, clock, defaults=CircuitConfig(failure_threshold=1, success_threshold=1))
+    for number in range(50):
+        circuit = breaker.circuit(f"host-{number}")
+        assert circuit.key == f"host-{number}"
+        trip(circuit)
+        clock.advance(60)
+        circuit.settle(circuit.admit(), Outcome.SUCCESS)
+        assert circuit.state == "CLOSED"
+        del circuit
+
+
+def test_recovery_that_the_fleet_has_not_heard_of_is_not_forgotten() -> None:
+    clock = ManualClock()
+    breaker = bounded(10, clock, defaults=CircuitConfig(success_threshold=1))
+    circuit = breaker.circuit("shared")
+    circuit.adopt(News(7, "b", CircuitState.OPEN, failures=1, successes=0, remaining=1.0))
+    clock.advance(1)
+    circuit.settle(circuit.admit(), Outcome.SUCCESS)
+    del circuit
+    for number in range(200):
+        breaker.circuit(f"tenant-{number}")
+    proposal = breaker.circuit("shared").propose()
+    assert proposal is not None
+    assert (proposal.state, proposal.version) == ("CLOSED", 7)
+
+
+def test_circuit_known_from_the_fleet_first_takes_the_configuration_of_the_code() -> None:
+    """The code must not fail for having been later than the news."""
+    breaker = bounded(10)
+    heard = breaker.registry.hear_of("a")
+    assert heard is not None
+    heard.adopt(News(1, "b", CircuitState.OPEN, failures=1, successes=0, remaining=5.0))
+    config = CircuitConfig(failure_threshold=9)
+    circuit = breaker.circuit("a", config)
+    assert circuit is heard
+    assert (circuit.config, circuit.state) == (config, "OPEN")
+    with pytest.raises(ValueError, match="another configuration"):
+        breaker.circuit("a", CircuitConfig(failure_threshold=8))
+
+
+def test_circuit_heard_of_has_the_configuration_that_was_declared_for_its_key() -> None:
+    config = CircuitConfig(failure_threshold=9)
+    breaker = bounded(10, circuits={"host:*": config})
+    heard = breaker.registry.hear_of("host:a")
+    assert heard is not None
+    assert heard.config is config
+
+
+def test_member_of_an_enum_of_strings_is_the_same_key_everywhere() -> None:
+    config = CircuitConfig(failure_threshold=1)
+    breaker = bounded(10, circuits={Named.STOCK: config})
+    circuit = breaker.circuit(Named.STOCK)
+    assert breaker.circuit("inventory-api") is circuit
+    assert f"{circuit.key}" == "inventory-api"
+    assert circuit.config is config
+    trip(circuit)
+    with pytest.raises(CircuitOpenError, match="OPEN for inventory-api"):
+        circuit.admit()
+    assert breaker.state(Named.STOCK) == "OPEN"
+
+
+class Named(str, Enum):  # noqa: UP042 - unlike a StrEnum it shows its own name in texts
+    STOCK = "inventory-api"
+
+
+@pytest.mark.parametrize("key", ["", "..", "a\nb", 5, None])
+def test_bad_key_makes_no_circuit(key: Any) -> None:
+    breaker = bounded(10)
+    for ask in (breaker.circuit, breaker.state, breaker.stats):
+        with pytest.raises((ValueError, TypeError), match="key must"):
+            ask(key)
+    assert list(breaker.circuits()) == []
+
+
+def test_held_circuit_is_the_same_for_threads_while_others_come_and_go() -> None:
+    breaker = bounded(20)
+    held = breaker.circuit("held")
+    trip(breaker.circuit("open"))
+    wrong: list[object] = []
+
+    def churn() -> None:
+        mine = threading.get_ident()
+        for number in range(500):
+            breaker.circuit(f"{mine}-{number}")
+            if breaker.circuit("held") is not held or breaker.state("held") != "CLOSED":
+                wrong.append(number)
+            if breaker.state("open") != "OPEN":
+                wrong.append(number)
+
+    run_in_threads(8, churn)
+    assert wrong == []
+    assert len(list(breaker.circuits())) == 20
+
+
+def test_held_circuit_is_seen_by_readers_while_room_is_made() -> None:
+    """Making room takes a circuit out for a moment to see whether anyone holds it."""
+    breaker = bounded(1)
+    held = breaker.circuit("held")
+    held.settle(held.admit(), Outcome.FAILURE)
+    stop, missed = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            if breaker.stats("held").failures != 1:
+                missed.append(1)
+
+    def churn() -> None:
+        for number in range(2_000):
+            breaker.registry._full_until = 0.0
+            breaker.circuit(f"k{number}")
+        stop.set()
+
+    works = [churn, read, read]
+
+    def work() -> None:
+        works.pop()()
+
+    run_in_threads(3, work)
+    assert missed == []
+
+
+def test_iterating_while_circuits_are_made_is_safe() -> None:
+    breaker = bounded(100)
+    for number in range(50):
+        breaker.circuit(f"a{number}")
+    for circuit in breaker.circuits():
+        breaker.circuit(f"made for {circuit.key}")
+    assert len(breaker.registry) == 100
+
+
+async def test_calls_under_the_overflow_circuit_are_never_rejected() -> None:
+    breaker = bounded(1)
+    held = breaker.circuit("held")
+    for number in range(30):
+        with pytest.raises(ZeroDivisionError):
+            await breaker.execute(f"surplus-{number % 3}", lambda: 1 // 0)
+    assert await breaker.execute("surplus-0", lambda: 7) == 7
+    assert held.stats().failures == 0
+    assert breaker.stats("surplus-0").failures == 0
