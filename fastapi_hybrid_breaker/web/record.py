@@ -36,9 +36,7 @@ class RouteRequest(Request):
     __slots__ = ("breaker", "deferred", "guards", "home", "mounted", "send_error", "status")
 
     # Written out, without super(): this runs for every request, guarded or not.
-    def __init__(  # pylint: disable=super-init-not-called
-        self, breaker: HybridBreaker, home: object, outer: Request | None
-    ) -> None:
+    def __init__(self, breaker: HybridBreaker, home: object, outer: Request | None) -> None:
         self.outer = outer
         self.permits = None
         self.judged = None
