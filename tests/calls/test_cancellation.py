@@ -261,28 +261,36 @@ class Knot:
 
     def __init__(self) -> None:
         self.me = self
-        self.held: object = None
+        self.held: Iterator[int]
 
 
-@pytest.mark.parametrize("reached", ["circuit", "registry"])
-def test_a_generator_collected_while_its_own_circuit_is_locked_does_not_hang(
-    breaker: HybridBreaker, one: Circuit, reached: str
+@pytest.mark.parametrize("locked", ["circuit", "registry"])
+def test_a_generator_collected_under_a_lock_that_it_needs_does_not_hang(
+    breaker: HybridBreaker, one: Circuit, locked: str
 ) -> None:
     """The collector can run at any allocation, also under a lock, and ends the generator there."""
-    steps = guarded_steps(one)
-    next(steps)
-    knot = Knot()
-    knot.held = steps
-    del steps, knot
-    lock = one._lock if reached == "circuit" else breaker.registry._lock
-    done = threading.Event()
+    ended = threading.Event()
 
-    def under_the_lock() -> None:
+    def steps_that_look_up_at_their_end() -> Iterator[int]:
+        try:
+            yield from guarded_steps(one)
+        finally:
+            breaker.circuit("looked up by a finalizer")
+            ended.set()
+
+    knot = Knot()
+    knot.held = steps_that_look_up_at_their_end()
+    next(knot.held)
+    del knot
+    lock = one._lock if locked == "circuit" else breaker.registry._lock
+
+    def collect_under_the_lock() -> None:
         with lock:
             gc.collect()
-            breaker.circuit(one.key).stats()
-        done.set()
 
-    threading.Thread(target=under_the_lock, daemon=True).start()
-    assert done.wait(PATIENCE), "the circuit is locked for ever"
-    assert one.admit() is not None
+    thread = threading.Thread(target=collect_under_the_lock, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "locked for ever"
+    assert ended.is_set()
+    one.admit()  # the place came back

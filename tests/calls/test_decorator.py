@@ -54,6 +54,7 @@ async def test_sees_through_partials(circuit: Circuit, depth: int) -> None:
     fn: Any = fine
     for _ in range(depth):
         fn = functools.partial(fn, value=5)
+        fn.note = "keeps the next partial from being merged with this one"
     guarded = decorated(circuit, fn)
     assert inspect.iscoroutinefunction(guarded)
     assert await guarded() == 5

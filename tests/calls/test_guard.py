@@ -106,6 +106,17 @@ def test_guards_left_elsewhere_leave_nothing_that_piles_up(
     assert depth <= 1
 
 
+def test_a_probe_leaves_no_trace_in_its_context(one: Circuit, clock: ManualClock) -> None:
+    let_probe(one, clock)
+
+    def trace() -> list[bool]:
+        with one.guard():
+            inside = _probe.get() is not None
+        return [inside, _probe.get() is not None]
+
+    assert contextvars.Context().run(trace) == [True, False]
+
+
 def test_probes_left_in_another_order_than_entered(
     breaker: HybridBreaker, clock: ManualClock
 ) -> None:
