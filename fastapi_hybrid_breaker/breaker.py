@@ -59,8 +59,7 @@ _living: weakref.WeakSet[HybridBreaker] = weakref.WeakSet()
 class HybridBreaker:
     """The registry of an application's circuits, and their exchange with the fleet.
 
-    Parameters
-    ----------
+    Args:
         app: the application to install on; optional, the same as ``breaker.install(app)``.
         redis: where the fleet meets: a URL (``redis://``, ``rediss://``, ``unix://``), a
             ``redis.asyncio`` client (only its connection settings are used, it is never
@@ -75,10 +74,8 @@ class HybridBreaker:
             else 10,000. When all are in use, further keys share one that never rejects.
         clock: monotonic seconds; for tests.
 
-    Raises
-    ------
+    Raises:
         ValueError, TypeError: an argument out of range, or a Redis URL that is none.
-
     """
 
     def __init__(
@@ -130,7 +127,6 @@ class HybridBreaker:
         Raises:
             ValueError: the key names no circuit (see ``core.keys``), or it exists with another
                 configuration than ``config``.
-
         """
         circuit, is_new = self.registry.find_or_make(key, config)
         if is_new:
@@ -154,7 +150,6 @@ class HybridBreaker:
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
-
         """
         return await self.circuit(key).execute(fn, *args, **kwargs)
 
@@ -227,7 +222,6 @@ class HybridBreaker:
 
         Raises:
             RuntimeError: the application has begun to serve.
-
         """
         from .web.install import install  # noqa: PLC0415 - a worker needs no web parts
 
@@ -277,12 +271,10 @@ class HybridBreaker:
     def transport(self, inner: T, circuit: str | Callable[[Any], str] | None = None) -> T:
         """Guard an httpx or httpx2 transport, sync or async or both, as ``inner`` is.
 
-        Parameters
-        ----------
+        Args:
             inner: the transport that makes the calls.
             circuit: a key, or a callable from the request to a key, or None: one circuit per
                 ``host:port``.
-
         """
         from .client.transport import GuardedTransport  # noqa: PLC0415 - only when used
 
@@ -291,15 +283,12 @@ class HybridBreaker:
     def admin_router(self, *, auth: Callable[..., Any] | None) -> APIRouter:
         """Make the router that lists, shows and resets circuits.
 
-        Parameters
-        ----------
+        Args:
             auth: the callable of a FastAPI dependency that every path asks first (it raises to
                 refuse); None, said aloud: open to anyone who reaches it.
 
-        Raises
-        ------
+        Raises:
             TypeError: ``auth`` is ``Depends(...)`` instead of its callable.
-
         """
         from .web.admin import make_admin_router  # noqa: PLC0415 - only when used
 

@@ -21,7 +21,6 @@ class BreakerSettings(BaseSettings):
 
     Raises:
         pydantic.ValidationError: a variable that cannot be read as what it should be.
-
     """
 
     # Compose files pass variables on that are not set as empty ones.
@@ -43,7 +42,6 @@ class BreakerSettings(BaseSettings):
 
         Raises:
             ValueError: a number outside its range.
-
         """
         given: Mapping[str, object] = self.model_dump(
             exclude={"redis_url", "namespace", "max_circuits"}, exclude_none=True

@@ -49,17 +49,14 @@ def open_circuit(breaker: HybridBreaker, key: str, retry_after: float = 60.0) ->
     was going to be before the block. The fleet is not told; but its news still come in, so give
     the breaker of a test ``redis=None``.
 
-    Parameters
-    ----------
+    Args:
         breaker: whose circuit it is.
         key: the circuit's key; the circuit is made if it does not exist.
         retry_after: seconds that rejected callers are told to wait, above 0, at most 86,400;
             by the breaker's clock. After that time the circuit would admit a probe.
 
-    Raises
-    ------
+    Raises:
         TypeError, ValueError: a key or a time out of range.
-
     """
     check_seconds("retry_after", retry_after)
     circuit = breaker.circuit(key)
@@ -77,10 +74,8 @@ def open_circuit(breaker: HybridBreaker, key: str, retry_after: float = 60.0) ->
 class ManualClock:
     """A clock that stands still until it is told: ``HybridBreaker(clock=ManualClock())``.
 
-    Parameters
-    ----------
+    Args:
         now: what it shows at first, in seconds; any number will do.
-
     """
 
     def __init__(self, now: float = 0.0) -> None:
@@ -95,7 +90,6 @@ class ManualClock:
 
         Raises:
             ValueError: ``seconds`` is negative or not finite: monotonic time never goes back.
-
         """
         if not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"a clock advances by 0 seconds or more, not {seconds!r}")

@@ -113,7 +113,6 @@ def leave_short(circuit: Circuit, error: BaseException | None) -> None:
 
     Raises:
         WrongContextError: the block was entered in another task, thread or context.
-
     """
     entered = _entered.get()
     for at in range(len(entered) - 1, -1, -1):

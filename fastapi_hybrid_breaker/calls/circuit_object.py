@@ -44,7 +44,6 @@ class Circuit(LockedMachine):
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` gave nothing to await (no verdict): use ``call_sync`` for it.
-
         """
         machine = self.machine
         permit = machine.ticket
@@ -67,7 +66,6 @@ class Circuit(LockedMachine):
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` is asynchronous (no verdict): use ``call`` for it.
-
         """
         machine = self.machine
         permit = machine.ticket
@@ -98,7 +96,6 @@ class Circuit(LockedMachine):
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
-
         """
         machine = self.machine
         permit = machine.ticket
@@ -136,7 +133,6 @@ class Circuit(LockedMachine):
 
         Raises:
             TypeError: ``fn`` is a generator function: calling one runs nothing yet.
-
         """
         return decorate(self, fn)
 
@@ -179,7 +175,6 @@ class Circuit(LockedMachine):
 
         Raises:
             CircuitOpenError: no permit is to be had now.
-
         """
         machine = self.machine
         if (ticket := machine.ticket) is not None:
@@ -233,7 +228,6 @@ class Circuit(LockedMachine):
 
         Raises:
             TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
-
         """
         machine = self.machine
         if isinstance(error, TypeError) and fn is not NOT_CALLED:

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 class Request:
     """What the guards of one request share: one mutable record, written from any context.
 
-    Parameters
-    ----------
+    Args:
         outer: the record of an application that this one is mounted in, or None.
-
     """
 
     __slots__ = ("judged", "outer", "permits", "rejected")

@@ -93,7 +93,6 @@ class Registry:
 
         Raises:
             ValueError: the key names no circuit, or has one with another configuration.
-
         """
         circuit = self._circuits.get(key)
         if circuit is not None and config is None:

@@ -30,17 +30,14 @@ class GuardedTransport:
     AttributeError. An instance inherits the transport bases that ``inner`` inherits, because
     other transports ask for these before they wrap it.
 
-    Parameters
-    ----------
+    Args:
         breaker: whose circuits these are.
         inner: the transport that makes the calls; closed with this one.
         circuit: a key, or a callable from the request to a key, or None: ``host:port``.
 
-    Raises
-    ------
+    Raises:
         TypeError: ``inner`` is no transport, or ``circuit`` none of the above.
         ValueError: a key that names no circuit.
-
     """
 
     def __new__(
@@ -73,7 +70,6 @@ class GuardedTransport:
 
         Raises:
             CircuitOpenError: rejected; ``inner`` was not called.
-
         """
         send = self._inner.handle_request
         circuit = self._circuit_for(request)
@@ -92,7 +88,6 @@ class GuardedTransport:
 
         Raises:
             CircuitOpenError: rejected; ``inner`` was not called.
-
         """
         send = self._inner.handle_async_request
         circuit = self._circuit_for(request)

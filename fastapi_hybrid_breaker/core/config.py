@@ -15,8 +15,7 @@ _MOST_CALLS = 1_000_000
 class CircuitConfig:
     """How one circuit decides. Frozen; a bad value is refused with the field, range and value.
 
-    Parameters
-    ----------
+    Args:
         failure_threshold: failures in a row that open the circuit; 1 to 1,000,000, default 5.
         success_threshold: successful probes that close it; 1 to 1,000,000, default 2.
         recovery_timeout: seconds it stays OPEN; above 0, at most 86,400 (a day), default 60.
@@ -31,11 +30,9 @@ class CircuitConfig:
         failure_statuses: HTTP statuses (100 to 599) that count as failures, for routes and
             transports alike; default None: 500 and above, for transports 429 as well.
 
-    Raises
-    ------
+    Raises:
         TypeError: a value of the wrong type.
         ValueError: a value outside its range.
-
     """
 
     failure_threshold: int = 5

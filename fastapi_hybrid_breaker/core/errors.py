@@ -8,12 +8,10 @@ from typing import Any
 class CircuitOpenError(Exception):
     """A call was rejected, and not made, because its circuit is open or busy probing.
 
-    Parameters
-    ----------
+    Args:
         key: the circuit's key.
         retry_after: seconds until a call may be admitted; never None, and at least 1.0 while
             probes of a recovery run (nobody knows when those end).
-
     """
 
     def __init__(self, key: str, retry_after: float) -> None:

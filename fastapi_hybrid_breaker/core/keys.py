@@ -18,7 +18,6 @@ def check_key(key: object) -> str:
     Raises:
         TypeError: not a string.
         ValueError: a string that names no circuit.
-
     """
     key = _plain("a circuit's key", key)
     if not 1 <= len(key) <= LONGEST_KEY:
@@ -53,7 +52,6 @@ def check_namespace(namespace: object) -> str:
     Raises:
         TypeError: not a string.
         ValueError: a string with a brace, a ``#``, white space or a control character in it.
-
     """
     namespace = _plain("namespace", namespace)
     if not 1 <= len(namespace) <= LONGEST_KEY or any(

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 class News:
     """The fleet's state of one circuit.
 
-    Parameters
-    ----------
+    Args:
         version: rises with every change of the circuit's state in the fleet.
         writer: the instance that wrote it. Two writers can share a version after a failover
             that lost writes; comparing the writers as well makes all instances agree.
@@ -22,7 +21,6 @@ class News:
         failures: the run that led to it.
         successes: successful probes so far.
         remaining: seconds until the next attempt (OPEN), 0.0 otherwise.
-
     """
 
     version: int

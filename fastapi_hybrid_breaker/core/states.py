@@ -56,8 +56,7 @@ class StateChange:
 class CircuitStats:
     """The figures of a circuit at one moment; a copy that never changes.
 
-    Parameters
-    ----------
+    Args:
         state: what the circuit does now. OPEN lasts until a call comes after the open time.
         failures: the run of failures (CLOSED), or the run that opened the circuit.
         successes: successful probes of this recovery (0 while CLOSED or OPEN).
@@ -66,7 +65,6 @@ class CircuitStats:
         retry_after: seconds until a call may be admitted; 0.0 when one may be now.
         rejected: calls rejected by this process since the circuit was made.
         version: the fleet's number of this state; 0 as long as it was never shared.
-
     """
 
     state: CircuitState

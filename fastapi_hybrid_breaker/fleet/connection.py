@@ -38,7 +38,6 @@ class Source:
     Raises:
         ValueError: a URL that is none.
         TypeError: neither a URL nor a ``redis.asyncio.Redis``.
-
     """
 
     def __init__(self, source: str | Redis) -> None:
@@ -109,7 +108,6 @@ async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
 
     Raises:
         One of ``UNREACHABLE``: no use now; what was sent may or may not have been done.
-
     """
     answers = await _pipeline(client, commands)
     missing = [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]

@@ -13,15 +13,13 @@ SyncState = Literal["disabled", "connected", "isolated"]
 class SyncStatus:
     """The exchange at one moment.
 
-    Parameters
-    ----------
+    Args:
         state: ``disabled``, ``connected`` or ``isolated``.
         since: when it became so, epoch seconds by this host's clock.
         instance: this process's name in the fleet, made at start; "" before.
         sent: commands that Redis has answered.
         received: messages of others that were taken in.
         dropped: messages and hashes that were malformed or found no room.
-
     """
 
     state: SyncState

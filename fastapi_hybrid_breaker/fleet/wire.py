@@ -65,14 +65,12 @@ class Names:
 class Heard:
     """A circuit's state as a message or a hash tells it.
 
-    Parameters
-    ----------
+    Args:
         state, failures, successes: as they say.
         next_attempt: end of the open time, epoch seconds by the server's clock; 0.0 for none.
         version, writer: of the state; 0 and "" from a writer of the plain format.
         at: when it was written, epoch seconds by the server's clock; 0.0 where unknown.
         plain: a writer of the plain format was here last.
-
     """
 
     state: CircuitState
@@ -123,7 +121,6 @@ def parse_message(data: object) -> tuple[str, Heard]:
 
     Raises:
         MalformedError: it is not in the format.
-
     """
     if not isinstance(data, bytes) or len(data) > LARGEST_MESSAGE:
         raise MalformedError("a message too large")
@@ -153,7 +150,6 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
 
     Raises:
         MalformedError: it is not in the format.
-
     """
     if all(value is None for value in values):
         return None
@@ -191,7 +187,6 @@ def parse_reply(values: object) -> Reply:
 
     Raises:
         MalformedError: it is not in the format.
-
     """
     if not isinstance(values, list) or len(values) != 9:
         raise MalformedError(f"an answer of the script that is none: {values!r}")

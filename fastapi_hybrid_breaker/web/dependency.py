@@ -61,7 +61,6 @@ class RouteGuard:
             CircuitOpenError: rejected.
             NotInstalledError: no breaker is installed here.
             ValueError: the key that was made of the connection names no circuit.
-
         """
         scope = connection.scope
         record = scope.get(SCOPE_KEY)
@@ -89,16 +88,13 @@ def circuit(key: str | KeyOf) -> RouteGuard:
     Depends(circuit("inventory-api"))]``; on WebSocket routes too; and on a router or an
     application for all its routes. The nearest installed ``HybridBreaker`` is used.
 
-    Parameters
-    ----------
+    Args:
         key: the circuit's key, or a callable that makes it from the connection, called with
             each request; its answers should be few.
 
-    Raises
-    ------
+    Raises:
         ValueError: the key names no circuit.
         TypeError: the key is neither a string nor a callable, or an async one.
-
     """
     if isinstance(key, str):
         key = check_key(key)

@@ -25,7 +25,6 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
 
     Raises:
         RuntimeError: the application has begun to serve.
-
     """
     present: list[Any] = app.user_middleware
     if any(one.cls is CircuitMiddleware and one.kwargs["breaker"] is breaker for one in present):

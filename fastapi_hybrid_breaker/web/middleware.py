@@ -22,12 +22,10 @@ class CircuitMiddleware:
     task look alike. Guards admit further in; this settles, once: at the last message of the
     body, or when the application returns or raises, whichever comes first.
 
-    Parameters
-    ----------
+    Args:
         app: what lies further in.
         breaker: whose circuits guard in this application.
         home: the application itself.
-
     """
 
     def __init__(self, app: ASGIApp, breaker: HybridBreaker, home: object) -> None:

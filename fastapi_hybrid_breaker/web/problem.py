@@ -65,12 +65,10 @@ class RouteRejectedError(CircuitOpenError, HTTPException):
     An ``HTTPException``, so that a mounted application without our handler answers 503 as well.
     Where both are handled, the handler of ``CircuitOpenError`` is asked first.
 
-    Parameters
-    ----------
+    Args:
         key: the circuit's key.
         retry_after: seconds until a request may be admitted.
         is_public: whether the answer may name the circuit.
-
     """
 
     def __init__(self, key: str, retry_after: float, *, is_public: bool = False) -> None:

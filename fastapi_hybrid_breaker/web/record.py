@@ -25,12 +25,10 @@ reference, so that guards further in and the middleware further out share one re
 class RouteRequest(Request):
     """One request, from the middleware's entrance to its exit.
 
-    Parameters
-    ----------
+    Args:
         breaker: whose circuits guard here.
         home: the application that the breaker is installed on.
         outer: the record of the application that this one is mounted in, or None.
-
     """
 
     __slots__ = ("breaker", "deferred", "guards", "home", "mounted", "send_error", "status")
@@ -54,7 +52,6 @@ class RouteRequest(Request):
 
         Raises:
             CircuitOpenError: no permit is to be had now.
-
         """
         machine = circuit.machine
         if self.permits is not None and machine in self.permits:

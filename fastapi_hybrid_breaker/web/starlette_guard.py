@@ -23,15 +23,12 @@ class CircuitGuard:
     ``Route("/stock", stock, middleware=[Middleware(CircuitGuard, key="inventory-api")])``. The
     outcome is the same as for ``circuit(key)``: the status as it leaves the application.
 
-    Parameters
-    ----------
+    Args:
         app: what is guarded.
         key: the circuit's key, or a callable that makes it from the connection.
 
-    Raises
-    ------
+    Raises:
         ValueError, TypeError: as ``circuit(key)`` does.
-
     """
 
     def __init__(self, app: ASGIApp, key: str | KeyOf) -> None:
