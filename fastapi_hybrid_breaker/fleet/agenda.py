@@ -12,16 +12,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .connection import evalsha, is_wrong_type
 from .errands import Errand, Errands, Plain, Request, Reset
+from .index import Index
 from .wire import (
     HASH_FIELDS,
     PROTOCOL,
-    VERSION_LIMIT,
     Heard,
     MalformedError,
     parse_hash,
@@ -46,12 +45,6 @@ _UNKNOWN: Final = Proposal(
     writer="",
 )
 
-_INDEX_LIFE: Final = 2 * 86_400
-"""Seconds: twice the longest open time."""
-
-_INDEX_OVERLAP: Final = 60_000_000
-"""Microseconds (as versions are): a version can be stored after a slightly higher one."""
-
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
 
@@ -62,12 +55,9 @@ class Agenda:
     def __init__(self, knowledge: Knowledge, names: Names, *, most_in_index: int) -> None:
         self._knowledge = knowledge
         self._names = names
-        self._most_in_index = most_in_index
         self._operation = 0
         self._proposed: dict[str, tuple[int, str]] = {}  # by key: generation and operation
-        self._index: dict[str, int] = {}  # versions to be written to the index
-        self._index_since: int | None = None  # read the index from here on
-        self._index_newest = 0
+        self._index = Index(names.index, most_in_index, knowledge.dropped)
         self._pass: list[str] = []
 
     @property
@@ -102,7 +92,7 @@ class Agenda:
     def read_all(self) -> None:
         """Read everything: after each subscription, since messages were missed before it."""
         self._knowledge.server_clock.forget()
-        self._index_since = 0
+        self._index.read_all()
         for circuit in self._knowledge.registry:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
@@ -110,12 +100,12 @@ class Agenda:
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
         registry = self._knowledge.registry
-        self._index_since = max(0, self._index_newest - _INDEX_OVERLAP)
+        self._index.read_recent()
         for circuit in registry:
             if circuit.state is not CircuitState.CLOSED:
                 self._errands.edit(circuit.key, _read, must=True)
                 if circuit.machine.version:
-                    self._index[circuit.key] = circuit.machine.version
+                    self._index.note(circuit.key, circuit.machine.version)
         if not self._pass:
             self._pass = [circuit.key for circuit in registry]
         share = -(-len(registry) // _FULL_PASS)
@@ -149,26 +139,22 @@ class Agenda:
                     continue
                 request = proposed
             requests.append(request)
-        requests.extend(self._index_requests())
+        requests.extend(self._index.take())
         if requests:
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
 
     def next_due(self) -> float | None:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
-        if self._index or self._index_since is not None:
+        if self._index.has_work():
             return 0.0
         return self._errands.next_due()
 
     def put_back(self, requests: Sequence[Request]) -> None:
         """Queue again what was sent without an answer; the operation ids make that harmless."""
         for request in requests:
-            if request.kind == "index_write":
-                self._index = request.versions | self._index
-            elif request.kind == "index_read":
-                since = request.versions[""]
-                again = self._index_since
-                self._index_since = since if again is None else min(since, again)
+            if request.kind in {"index_write", "index_read"}:
+                self._index.put_back(request)
             elif request.kind != "time":
                 self._errands.edit(request.key, partial(_again, request), must=True)
 
@@ -235,25 +221,6 @@ class Agenda:
             int(plain is not None and plain.may_close),
         )
 
-    def _index_requests(self) -> list[Request]:
-        index, requests = self._names.index, []
-        if self._index:
-            versions, self._index = self._index, {}
-            scores = [part for key, version in versions.items() for part in (version, key)]
-            requests += [
-                Request("index_write", "", ("ZADD", index, "GT", *scores), versions=versions),
-                Request("index_write", "", ("EXPIRE", index, _INDEX_LIFE)),
-                Request("index_write", "", ("ZREMRANGEBYRANK", index, 0, -self._most_in_index - 1)),
-            ]
-        if self._index_since is not None:
-            since, self._index_since = self._index_since, None
-            command = (
-                *("ZREVRANGEBYSCORE", index, "+inf", since),
-                *("WITHSCORES", "LIMIT", 0, self._most_in_index),
-            )
-            requests.append(Request("index_read", "", command, versions={"": since}))
-        return requests
-
     def _new_operation(self) -> str:
         self._operation += 1
         return f"{self._knowledge.instance}-{self._operation}"
@@ -288,17 +255,7 @@ class Agenda:
             _resolve(waiting, heard)
 
     def _take_index(self, answer: Any) -> None:
-        if not isinstance(answer, list):
-            raise MalformedError("an index that is none")
-        for member, score in zip(answer[::2], answer[1::2], strict=False):
-            try:
-                key, version = member.decode(), int(float(score))
-            except (ValueError, OverflowError, AttributeError):
-                key, version = "", 0
-            if not is_key(key) or version >= VERSION_LIMIT:
-                self._knowledge.dropped.warn("a member of the index that is none")
-                continue
-            self._index_newest = max(self._index_newest, version)
+        for key, version in self._index.read(answer).items():
             circuit = self._knowledge.registry.get(key)
             if circuit is None or circuit.machine.version < version:
                 self._errands.edit(key, _read)
@@ -317,7 +274,7 @@ class Agenda:
         news = stored.news(reply.server_time)
         self._knowledge.note_version(news.version)
         if reply.status in {"done", "repeat"} and news.version:
-            self._index[key] = news.version
+            self._index.note(key, news.version)
         is_ours = reply.status == "done" or (
             reply.status == "repeat" and news.writer == self._knowledge.instance
         )

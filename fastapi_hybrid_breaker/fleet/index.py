@@ -1,0 +1,106 @@
+"""The index: which circuits changed when, so that what was missed is found without a scan.
+
+A sorted set of key by version. It is written after the circuits and not together with them, for
+the two can live on different nodes of a cluster; whoever knows of a change repairs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.keys import is_key
+
+from .errands import Request
+from .wire import VERSION_LIMIT, MalformedError
+
+if TYPE_CHECKING:
+    from .rare_log import RareLog
+
+_LIFE: Final = 2 * 86_400
+"""Seconds: twice the longest open time."""
+
+_OVERLAP: Final = 60_000_000
+"""Microseconds (as versions are): a version can be stored after a slightly higher one."""
+
+
+class Index:
+    """What is to be written to the index, and from where on it is to be read.
+
+    Args:
+        name: its key in Redis.
+        most: members that are kept, and read at once.
+        dropped: where nonsense is counted.
+    """
+
+    def __init__(self, name: str, most: int, dropped: RareLog) -> None:
+        self._name = name
+        self._most = most
+        self._dropped = dropped
+        self._versions: dict[str, int] = {}
+        self._since: int | None = None
+        self._newest = 0
+
+    def has_work(self) -> bool:
+        """Tell whether there is something to write or to read."""
+        return bool(self._versions) or self._since is not None
+
+    def note(self, key: str, version: int) -> None:
+        """Have a circuit's version written."""
+        self._versions[key] = version
+
+    def read_all(self) -> None:
+        """Have the whole index read."""
+        self._since = 0
+
+    def read_recent(self) -> None:
+        """Have read what came after the newest known, or shortly before."""
+        self._since = max(0, self._newest - _OVERLAP)
+
+    def take(self) -> list[Request]:
+        """Give the requests; they are off the list until put back."""
+        requests = []
+        if self._versions:
+            versions, self._versions = self._versions, {}
+            scores = [part for key, version in versions.items() for part in (version, key)]
+            requests += [
+                Request("index_write", "", ("ZADD", self._name, "GT", *scores), versions=versions),
+                Request("index_write", "", ("EXPIRE", self._name, _LIFE)),
+                Request("index_write", "", ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)),
+            ]
+        if self._since is not None:
+            since, self._since = self._since, None
+            command = (
+                *("ZREVRANGEBYSCORE", self._name, "+inf", since),
+                *("WITHSCORES", "LIMIT", 0, self._most),
+            )
+            requests.append(Request("index_read", "", command, versions={"": since}))
+        return requests
+
+    def put_back(self, request: Request) -> None:
+        """List again what was sent without an answer."""
+        if request.kind == "index_write":
+            self._versions = request.versions | self._versions
+        else:
+            since = request.versions[""]
+            self._since = since if self._since is None else min(since, self._since)
+
+    def read(self, answer: Any) -> dict[str, int]:
+        """Read an answer: versions by key.
+
+        Raises:
+            MalformedError: it is no answer to such a question.
+        """
+        if not isinstance(answer, list):
+            raise MalformedError("an index that is none")
+        versions = {}
+        for member, score in zip(answer[::2], answer[1::2], strict=False):
+            try:
+                key, version = member.decode(), int(float(score))
+            except (ValueError, OverflowError, AttributeError):
+                key, version = "", 0
+            if not is_key(key) or version >= VERSION_LIMIT:
+                self._dropped.warn("a member of the index that is none")
+                continue
+            self._newest = max(self._newest, version)
+            versions[key] = version
+        return versions
