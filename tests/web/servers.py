@@ -33,8 +33,11 @@ def eventually(is_so: Callable[[], bool], describe: Callable[[], object] = str) 
 
 
 @contextmanager
-def uvicorn_serving(app: str) -> Iterator[int]:
-    """Serve ``module:name`` in a process of its own; gives the port, ends the process after."""
+def uvicorn_serving(app: str, ended: Callable[[int, str], None] | None = None) -> Iterator[int]:
+    """Serve ``module:name`` in a process of its own; gives the port, ends the process after.
+
+    ``ended`` is called with the exit status and all that the process has written.
+    """
     with tempfile.TemporaryFile() as log:
 
         def written() -> bytes:
@@ -53,6 +56,10 @@ def uvicorn_serving(app: str) -> Iterator[int]:
             found = _RUNNING.search(written())
             assert found, written().decode()
             yield int(found[1])
+            process.terminate()
+            status = process.wait(PATIENCE)
+            if ended is not None:
+                ended(status, written().decode())
         finally:
             process.terminate()
             try:
