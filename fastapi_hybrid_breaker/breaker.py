@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
+from .calls.change_log import log_change
 from .calls.registry import Registry
 from .core.keys import check_key, check_namespace
 from .core.states import CircuitState, CircuitStats, CircuitView
@@ -73,6 +75,7 @@ class HybridBreaker:
         max_circuits: how many circuits are kept in memory. Not given: ``CIRCUIT_MAX_CIRCUITS``,
             else 10,000. When all are in use, further keys share one that never rejects.
         clock: monotonic seconds; for tests.
+        random: gives numbers from 0 to 1, for the jitter of open times; for tests.
 
     Raises:
         ValueError, TypeError: an argument out of range, or a Redis URL that is none.
@@ -88,6 +91,7 @@ class HybridBreaker:
         circuits: Mapping[str, CircuitConfig] | None = None,
         max_circuits: int | _FromEnvironment = FROM_ENVIRONMENT,
         clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
     ) -> None:
         settings = BreakerSettings()
         if isinstance(redis, _FromEnvironment):
@@ -98,6 +102,7 @@ class HybridBreaker:
         if isinstance(max_circuits, _FromEnvironment):
             max_circuits = settings.max_circuits
         self.clock = clock
+        self.random = random
         self.has_routes = False
         # One entry per subscription: the same listener may be on twice.
         self._listeners: dict[object, Callable[[StateChange], object]] = {}
@@ -177,7 +182,7 @@ class HybridBreaker:
         key = check_key(key)
         circuit = self.registry.get(key)
         if circuit is not None:
-            return CircuitView(key, circuit.config, circuit.stats())
+            return CircuitView(key, circuit.config, circuit.stats(), circuit.history())
         stats = await self.sync.peek(key)
         if stats is None and key in self.registry.declared:
             stats = NEVER_USED
@@ -202,12 +207,17 @@ class HybridBreaker:
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell the fleet and the listeners of a change (called by circuits)."""
         self.sync.changed(circuit)
-        log.info("circuit %s: %s -> %s (%s)", change.key, change.old, change.new, change.cause)
+        log_change(change)
         for listener in tuple(self._listeners.values()):
             try:
                 listener(change)
             except Exception:
                 log.exception("a listener failed on %r", change)
+
+    @property
+    def instance(self) -> str:
+        """This process's name in the fleet, "" outside of one."""
+        return self.sync.instance
 
     def sync_status(self) -> SyncStatus:
         """Tell how the exchange with the fleet stands."""

@@ -28,7 +28,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
-from .core.config import check_seconds
+from .core.checks import check_seconds
 from .core.states import CircuitState
 
 if TYPE_CHECKING:

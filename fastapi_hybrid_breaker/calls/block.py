@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Self
 
 from fastapi_hybrid_breaker.core.errors import WrongContextError
-from fastapi_hybrid_breaker.core.machine import Probe
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .context import enter_probe, leave_probe
@@ -30,12 +30,13 @@ class Block:
     it is entered is an error, entering it again later takes a fresh permit.
     """
 
-    __slots__ = ("_circuit", "_fn", "_link", "_permit", "awaited")
+    __slots__ = ("_circuit", "_fn", "_link", "_permit", "_started", "awaited")
 
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self._permit: Permit | None = None
         self._link: Link | None = None
+        self._started: float | None = None
         self.awaited: object = NOT_CALLED
         self._fn: object = NOT_CALLED
 
@@ -57,9 +58,9 @@ class Block:
             leave_probe(self._link)
             self._link = None
         if error is None:
-            self._circuit.settle(permit, Outcome.SUCCESS)
+            self._succeed(permit)
         else:
-            self._circuit.settle_error(permit, error, self.awaited, self._fn)
+            self._circuit.settle_error(permit, error, self.awaited, self._fn, self._started)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -72,25 +73,33 @@ class Block:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
+    def _succeed(self, permit: Permit) -> None:
+        self._circuit.settle(permit, Outcome.SUCCESS, started=self._started)
+
     def _begin(self, permit: Permit) -> Self:
         self._permit = permit
+        self._started = self._circuit.start_time()
         if isinstance(permit, Probe):
             self._link = enter_probe(permit)
         return self
 
 
 class HeldBlock(Block):
-    """A block around one call of ``fn`` that has its permit already."""
+    """A block around one call of ``fn`` that has its permit already, and may note its result."""
 
-    __slots__ = ()
+    __slots__ = ("result",)
 
     def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
         super().__init__(circuit)
         self._fn = fn
+        self.result: object = NOT_CALLED
         self._begin(permit)
 
     def __enter__(self) -> Self:
         return self
+
+    def _succeed(self, permit: Permit) -> None:
+        self._circuit.settle_result(permit, self.result, self._started)
 
 
 _Entered = tuple["Circuit", Block, object]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
+from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
-from fastapi_hybrid_breaker.core.machine import RETRY_WHILE_PROBING, Probe
-from fastapi_hybrid_breaker.core.outcomes import judge, mark_counted
+from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
+from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
 from .block import Block, HeldBlock, enter_short, leave_short
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class Circuit(LockedMachine):
@@ -49,15 +54,16 @@ class Circuit(LockedMachine):
         permit = machine.ticket
         if permit is None:
             return await self.call_inside(self.admit(), fn, args, kwargs)
+        started = self._hub.clock() if machine.timed else None
         awaitable: Any = NOT_CALLED
         try:
             awaitable = fn(*args, **kwargs)
             result: T = await awaitable
         except BaseException as error:
-            self.settle_error(permit, error, awaitable, fn)
+            self.settle_error(permit, error, awaitable, fn, started)
             raise
         if machine.attentive:
-            self.settle(permit, Outcome.SUCCESS)
+            self.settle_result(permit, result, started)
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -70,17 +76,20 @@ class Circuit(LockedMachine):
         machine = self.machine
         permit = machine.ticket
         if permit is None:
-            with HeldBlock(self, self.admit(), fn):
-                return refuse_coroutine(fn(*args, **kwargs), fn)
+            with HeldBlock(self, self.admit(), fn) as block:
+                result = refuse_coroutine(fn(*args, **kwargs), fn)
+                block.result = result
+                return result
+        started = self._hub.clock() if machine.timed else None
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType:
                 refuse_coroutine(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn)
+            self.settle_error(permit, error, NOT_CALLED, fn, started)
             raise
         if machine.attentive:
-            self.settle(permit, Outcome.SUCCESS)
+            self.settle_result(permit, result, started)
         return result
 
     @overload
@@ -100,18 +109,22 @@ class Circuit(LockedMachine):
         machine = self.machine
         permit = machine.ticket
         if permit is None:
-            with HeldBlock(self, self.admit(), fn):
+            with HeldBlock(self, self.admit(), fn) as block:
                 result: Any = fn(*args, **kwargs)
-                return await result if inspect.isawaitable(result) else result
+                if inspect.isawaitable(result):
+                    result = await result
+                block.result = result
+                return result
+        started = self._hub.clock() if machine.timed else None
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType or inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn)
+            self.settle_error(permit, error, NOT_CALLED, fn, started)
             raise
         if machine.attentive:
-            self.settle(permit, Outcome.SUCCESS)
+            self.settle_result(permit, result, started)
         return result
 
     def guard(self) -> Block:
@@ -171,7 +184,7 @@ class Circuit(LockedMachine):
     # -- the two halves of a guarded call, for adapters ---------------------------------------
 
     def admit(self) -> Permit:
-        """Give a permit; each must come back to ``settle`` or ``settle_error``.
+        """Give a permit; each must come back to ``settle`` or one of its kin.
 
         Raises:
             CircuitOpenError: no permit is to be had now.
@@ -180,39 +193,75 @@ class Circuit(LockedMachine):
         if (ticket := machine.ticket) is not None:
             return ticket
         now = self._hub.clock()
+        if machine.override is not None:
+            if (decided := self._admit_overridden(now)) is not None:
+                return decided
         # Read without the lock: at worst a rejection that was due a moment ago.
-        if machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
-            raise self._rejection(wait)
+        elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
+            return self._reject(wait)
         if probe := enclosing_probe(machine):
             return Borrowed(probe)
         with self._lock:
             permit, change = machine.admit(now)
             wait = machine.retry_after(now)
-        if change is not None:
-            self._hub.changed(self, change)
-        if permit is None:
-            raise self._rejection(wait or RETRY_WHILE_PROBING)
-        return permit
+        self._tell(change)
+        return self._reject(wait or RETRY_WHILE_PROBING) if permit is None else permit
 
-    def settle(self, permit: Permit, outcome: Outcome) -> None:
+    def start_time(self) -> float | None:
+        """Give the time if this circuit wants to know how long calls take."""
+        return self._hub.clock() if self.machine.timed else None
+
+    def settle(
+        self,
+        permit: Permit,
+        outcome: Outcome,
+        *,
+        started: float | None = None,
+        seconds: float | None = None,
+        error: object = None,
+        asked: float | None = None,
+    ) -> None:
         """Take the outcome of the call that ``permit`` admitted, once for each call.
 
         A second one for a probe changes nothing; other permits cannot tell.
+
+        Args:
+            permit: what ``admit`` gave.
+            outcome: what the call says of its dependency.
+            started: what ``start_time`` gave.
+            seconds: how long the call took, where that is not the time since ``started``.
+            error: an exception or a text, to explain an opening; not kept.
+            asked: the open time that the dependency asks for, in seconds, or None.
         """
         machine = self.machine
-        if outcome is not Outcome.NO_VERDICT:
-            if machine.watched and (request := current_request()):
-                request.note_verdict(machine)
-                if outcome is Outcome.SUCCESS and permit.__class__ is int and not machine.failures:
-                    return  # a success that changes nothing
-        elif not isinstance(permit, Probe):
-            return
+        if outcome is Outcome.NO_VERDICT:
+            if isinstance(permit, Borrowed) or not (machine.timed or isinstance(permit, Probe)):
+                return
+        elif machine.watched and (request := current_request()):
+            request.note_verdict(machine)
+            counts = machine.failures or machine.meter.books
+            if outcome is Outcome.SUCCESS and permit.__class__ is int and not counts:
+                return  # a success that changes nothing
         if isinstance(permit, Borrowed):
             permit = permit.probe
+        now = self._hub.clock()
+        if seconds is None and machine.timed:
+            if isinstance(permit, Probe):
+                started = permit.started
+            seconds = None if started is None else now - started
         with self._lock:
-            change = machine.settle(permit, outcome, self._hub.clock())
-        if change is not None:
-            self._hub.changed(self, change)
+            change = machine.settle(permit, outcome, now, seconds=seconds, error=error, asked=asked)
+        self._tell(change)
+
+    def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
+        """Take a returned value as the outcome of the call that ``permit`` admitted."""
+        try:
+            outcome = judge_result(self.machine.config, result)
+        except PredicateError as fault:
+            self._note_fault(fault)
+            outcome = Outcome.NO_VERDICT
+        error = "the returned value" if outcome is Outcome.FAILURE else None
+        self.settle(permit, outcome, started=started, error=error)
 
     def settle_error(
         self,
@@ -220,6 +269,8 @@ class Circuit(LockedMachine):
         error: BaseException,
         awaited: object = NOT_CALLED,
         fn: object = NOT_CALLED,
+        started: float | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Take an exception as the outcome of the call that ``permit`` admitted.
 
@@ -237,8 +288,12 @@ class Circuit(LockedMachine):
                 raise misuse from None
         ticket = permit.probe if isinstance(permit, Borrowed) else permit
         admitted = ticket.admitted if isinstance(ticket, Probe) else ticket
-        outcome = judge(machine.config, error, circuit=machine.serial, admitted=admitted)
-        self.settle(permit, outcome)
+        try:
+            outcome = judge(machine.config, error, circuit=machine.serial, admitted=admitted)
+        except PredicateError as fault:
+            self._note_fault(fault)
+            outcome = Outcome.NO_VERDICT
+        self.settle(permit, outcome, started=started, seconds=seconds, error=error)
         if outcome is Outcome.FAILURE:
             mark_counted(error, circuit=machine.serial, sequence=machine.sequence)
 
@@ -252,10 +307,38 @@ class Circuit(LockedMachine):
         """Run an admitted call so that what nests in it knows its probe."""
         with HeldBlock(self, permit, fn) as block:
             awaitable = block.awaited = fn(*args, **kwargs)
-            return await awaitable
+            result: T = await awaitable
+            block.result = result
+            return result
+
+    def _admit_overridden(self, now: float) -> Permit | None:
+        """Decide by the override; None: its time is up, and the circuit decides."""
+        machine = self.machine
+        with self._lock:
+            change = machine.lift(now)
+            override = machine.override
+            wait = machine.retry_after(now)
+        self._tell(change)
+        if override is None:
+            return machine.ticket
+        if override.kind is OverrideKind.DISABLED:
+            return UNCOUNTED
+        raise self._rejection(wait or RETRY_WHILE_PROBING)
+
+    def _reject(self, retry_after: float) -> Permit:
+        """Raise, or in shadow mode let the call through, uncounted."""
+        if self.machine.shadow:
+            self.shadowed += 1
+            return UNCOUNTED
+        raise self._rejection(retry_after)
 
     def _rejection(self, retry_after: float) -> CircuitOpenError:
         self.rejected += 1
         if self._hub.has_routes and (request := current_request()):
             request.note_rejection()
         return CircuitOpenError(self.machine.key, retry_after)
+
+    def _note_fault(self, fault: PredicateError) -> None:
+        log.error(
+            "circuit %s: %s raised, so the call gives no verdict", self.key, fault, exc_info=fault
+        )

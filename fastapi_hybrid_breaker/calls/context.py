@@ -10,10 +10,11 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.machine import Machine, Probe
+from fastapi_hybrid_breaker.core.probe import Probe
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Ticket
+    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.probe import Ticket
 
 
 class Request:

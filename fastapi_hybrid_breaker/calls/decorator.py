@@ -6,8 +6,6 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.core.states import Outcome
-
 from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
@@ -51,15 +49,16 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
         permit = machine.ticket
         if permit is None:
             return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
+        started = circuit.start_time() if machine.timed else None
         awaitable = NOT_CALLED
         try:
             awaitable = fn(*args, **kwargs)
             result = await awaitable
         except BaseException as error:
-            circuit.settle_error(permit, error, awaitable, fn)
+            circuit.settle_error(permit, error, awaitable, fn, started)
             raise
         if machine.attentive:
-            circuit.settle(permit, Outcome.SUCCESS)
+            circuit.settle_result(permit, result, started)
         return result
 
     return guarded

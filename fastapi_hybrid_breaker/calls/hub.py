@@ -22,6 +22,13 @@ class Hub(Protocol):
     clock: Callable[[], float]
     """Monotonic seconds."""
 
+    @property
+    def instance(self) -> str:
+        """This process's name in the fleet, "" outside of one."""
+
+    random: Callable[[], float]
+    """Gives numbers from 0 to 1, for jitter."""
+
     has_routes: bool
     """Whether any application has the middleware: only then is there a request to note in."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.machine import Machine
     from fastapi_hybrid_breaker.core.news import News, Proposal
+    from fastapi_hybrid_breaker.core.override import Override, OverrideNews
     from fastapi_hybrid_breaker.core.states import StateChange
 
     from .circuit_object import Circuit
@@ -25,13 +28,24 @@ class LockedMachine:
     a permit of this very circuit, and so come back to it. No listener is called under it.
     """
 
-    __slots__ = ("_hub", "_lock", "heard", "machine", "recent", "rejected")
+    __slots__ = (
+        "_history",
+        "_hub",
+        "_lock",
+        "heard",
+        "machine",
+        "recent",
+        "rejected",
+        "shadowed",
+    )
 
     def __init__(self, machine: Machine, hub: Hub) -> None:
         self.machine = machine
         self._hub = hub
         self._lock = threading.RLock()
+        self._history: deque[StateChange] | None = None  # most circuits never change
         self.rejected = 0
+        self.shadowed = 0  # let through in shadow mode
         self.recent = False  # looked up again since the registry last made room
         self.heard = False  # made for the fleet's news alone: its configuration is a guess
 
@@ -52,24 +66,42 @@ class LockedMachine:
 
     @property
     def state(self) -> CircuitState:
-        """The state; OPEN until a call comes after the open time."""
-        return self.machine.state
+        """The state in force, an override's or its own; OPEN until a call after the open time."""
+        machine = self.machine
+        return machine.state if machine.override is None else machine.in_force(self._hub.clock())
 
     def stats(self) -> CircuitStats:
         """Give the figures of this moment."""
         machine = self.machine
         now = self._hub.clock()
         with self._lock:
-            is_open = machine.state is CircuitState.OPEN
+            override = machine.override
+            if override is not None and override.is_over(now):
+                override = None
+            state = machine.in_force(now)
+            retry_after = machine.retry_after(now)
+            is_foreseen = override is None or override.deadline is not None
+            is_open = state is CircuitState.OPEN and is_foreseen
+            rates = machine.meter.rates(now)
             return CircuitStats(
-                state=machine.state,
+                state=state,
                 failures=machine.failures,
                 successes=machine.successes,
-                next_attempt=time.time() + machine.deadline - now if is_open else None,
-                retry_after=machine.retry_after(now),
+                next_attempt=time.time() + retry_after if is_open else None,
+                retry_after=retry_after,
                 rejected=self.rejected,
                 version=machine.version,
+                calls=rates.calls,
+                failure_rate=rates.failed,
+                slow_rate=rates.slow,
+                reopenings=machine.reopenings,
+                shadowed=self.shadowed,
+                override=None if override is None else override.view(now),
             )
+
+    def history(self) -> tuple[StateChange, ...]:
+        """Give the last changes, oldest first; ``history_size`` of them at most."""
+        return tuple(self._history or ())
 
     # -- for the fleet: the machine's own methods, under the lock -------------------------------
 
@@ -110,9 +142,33 @@ class LockedMachine:
             change = self.machine.open_for(seconds, self._hub.clock())
         self._tell(change)
 
+    def put_here(self, override: Override | None, by: str) -> None:
+        """Set or clear the override in this process."""
+        now = self._hub.clock()
+        with self._lock:
+            change = self.machine.put(override, by, now)
+        self._tell(change)
+
+    def adopt_override(self, news: OverrideNews) -> None:
+        """Take over what the fleet's register says, if it is newer."""
+        with self._lock:
+            change = self.machine.adopt_override(news, self._hub.clock())
+        self._tell(change)
+
+    def lift(self) -> None:
+        """End the override if its time is up."""
+        with self._lock:
+            change = self.machine.lift(self._hub.clock())
+        self._tell(change)
+
     def _tell(self, change: StateChange | None) -> None:
-        if change is not None:
-            self._hub.changed(cast("Circuit", self), change)
+        if change is None:
+            return
+        change = replace(change, time=time.time(), instance=change.instance or self._hub.instance)
+        if self._history is None:
+            self._history = deque(maxlen=self.config.history_size)
+        self._history.append(change)
+        self._hub.changed(cast("Circuit", self), change)
 
     # -- for the web parts and the registry -------------------------------------------------------
 
@@ -125,7 +181,7 @@ class LockedMachine:
     def configure(self, config: CircuitConfig) -> None:
         """Take the configuration of the code that uses it, where the one so far was a guess."""
         with self._lock:
-            self.machine.config = config
+            self.machine.configure(config)
             self.heard = False
 
     def after_fork(self) -> None:

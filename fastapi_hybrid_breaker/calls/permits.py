@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from fastapi_hybrid_breaker.core.errors import MisuseError
-from fastapi_hybrid_breaker.core.machine import Probe, Ticket
+from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.config import CircuitConfig, check_count
+from fastapi_hybrid_breaker.core.checks import check_count
+from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.keys import check_key
 from fastapi_hybrid_breaker.core.machine import Machine, OverflowMachine
-from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .circuit_object import Circuit
 
@@ -153,7 +153,7 @@ class Registry:
             self._overflow.after_fork()
 
     def _make(self, key: str, config: CircuitConfig) -> Circuit:
-        circuit = self._circuits[key] = Circuit(Machine(key, config), self._hub)
+        circuit = self._circuits[key] = Circuit(Machine(key, config, self._hub.random), self._hub)
         self._order.append(key)
         return circuit
 
@@ -177,7 +177,7 @@ class Registry:
         # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
         # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
         untold = circuit.machine.unshared and circuit.machine.version > 0
-        if circuit.recent or untold or circuit.state is not CircuitState.CLOSED:
+        if circuit.recent or untold or not circuit.machine.is_idle():
             circuit.recent = False
             return False
         reference = weakref.ref(circuit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.calls.context import enter_probe, leave_probe
-from fastapi_hybrid_breaker.core.machine import Probe
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .outcome import of_head, of_leaving, telling

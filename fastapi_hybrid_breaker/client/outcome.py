@@ -46,11 +46,12 @@ def telling(config: CircuitConfig, error: BaseException) -> BaseException | None
     A configuration that names one of these classes itself in ``failure_exceptions``, not merely
     a base of it, wants it counted all the same.
     """
+    named = config.failure_exceptions
+    # A function is asked about these errors only where they are not the caller's own.
+    wanted = [kind for kind in named if _is_own_fault(kind)] if isinstance(named, tuple) else []
 
     def is_silent(one: BaseException) -> bool:
-        return _is_own_fault(type(one)) and not any(
-            isinstance(one, kind) and _is_own_fault(kind) for kind in config.failure_exceptions
-        )
+        return _is_own_fault(type(one)) and not isinstance(one, tuple(wanted))
 
     if isinstance(error, BaseExceptionGroup):
         return error.split(is_silent)[1]

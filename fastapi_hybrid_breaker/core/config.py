@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
-DAY = 86_400.0
-"""Seconds; no open time or deadline is longer (a longer one is an operator's business)."""
+from .checks import check_count, check_seconds, check_share
+from .opening import Backoff
+from .rules import ConsecutiveFailures, Rule, check_rules
 
-_MOST_CALLS = 1_000_000
+Mode = Literal["enforce", "shadow"]
+"""Whether a circuit that is open rejects, or only says that it would have."""
+
+FailurePredicate: TypeAlias = Callable[[Exception], bool]
+IgnorePredicate: TypeAlias = Callable[[BaseException], bool]
+
+DEFAULT_THRESHOLD = 5
+
+_MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,51 +26,113 @@ class CircuitConfig:
     """How one circuit decides. Frozen; a bad value is refused with the field, range and value.
 
     Args:
-        failure_threshold: failures in a row that open the circuit; 1 to 1,000,000, default 5.
+        failure_threshold: failures in a row that open the circuit; 1 to 1,000,000. The short
+            form of ``trip=ConsecutiveFailures(n)``; default None: 5, unless ``trip`` is given.
+        trip: the rule that opens the circuit, or a list of rules any of which does; default
+            None: ``failure_threshold``. Giving both is an error.
         success_threshold: successful probes that close it; 1 to 1,000,000, default 2.
         recovery_timeout: seconds it stays OPEN; above 0, at most 86,400 (a day), default 60.
+        backoff: longer times where it opens again and again; default None: always the same.
+        retry_after_limits: the least and most seconds that the ``Retry-After`` of a 429 or 503
+            may set as the open time, when the circuit opens through that response; each above
+            0, at most 86,400; default (1, 300). None: the header is not read.
         half_open_max_calls: probes that run at once while HALF_OPEN; 1 to 1,000,000;
             default None: as many as ``success_threshold``.
         half_open_timeout: seconds after which a probe that has not reported gives its place
             back; above 0, at most 86,400; default None: ``recovery_timeout``.
-        failure_exceptions: exception classes that count as failures, default ``(Exception,)``.
-            Other exceptions give no verdict. Cancellation never counts.
-        ignored_exceptions: exception classes that give no verdict, default none; they win over
-            ``failure_exceptions``.
+        half_open_maximum: seconds after which a circuit still HALF_OPEN is opened by the next
+            call; above 0, at most 86,400; default None: never. Not for a circuit with fewer
+            calls in that time than ``success_threshold``.
+        ramp_seconds: seconds after a recovery in which only a growing share of the calls is
+            admitted; above 0, at most 86,400; default None: all at once.
+        ramp_shares: the shares, each above 0, at most 1, none below the one before it, each
+            for an equal part of ``ramp_seconds``; default (0.1, 0.25, 0.5, 1.0).
+        mode: ``"enforce"``, the default, or ``"shadow"``: decides and counts, rejects nothing,
+            and tells the fleet nothing.
+        failure_exceptions: exception classes that count as failures, or a function that tells
+            it of an exception; default ``(Exception,)``. Other exceptions give no verdict.
+            Cancellation never counts.
+        ignored_exceptions: exception classes that give no verdict, or a function that tells it
+            of an exception; default none; they win over ``failure_exceptions``.
+        failure_result: a function that tells of a returned value whether it is a failure, for
+            ``call``, ``call_sync``, ``execute`` and decorated functions; default None: none is.
         failure_statuses: HTTP statuses (100 to 599) that count as failures, for routes and
             transports alike; default None: 500 and above, for transports 429 as well.
+        history_size: changes of state that are remembered; 1 to 10,000, default 50.
+
+    A function that raises makes no verdict of the call, and is logged.
 
     Raises:
         TypeError: a value of the wrong type.
         ValueError: a value outside its range.
     """
 
-    failure_threshold: int = 5
+    failure_threshold: int | None = field(default=None, compare=False)
+    trip: Rule | Iterable[Rule] | None = field(default=None, compare=False)
     success_threshold: int = 2
     recovery_timeout: float = 60.0
+    backoff: Backoff | None = None
+    retry_after_limits: tuple[float, float] | None = (1.0, 300.0)
     half_open_max_calls: int | None = None
     half_open_timeout: float | None = None
-    failure_exceptions: tuple[type[Exception], ...] = (Exception,)
-    ignored_exceptions: tuple[type[BaseException], ...] = ()
+    half_open_maximum: float | None = None
+    ramp_seconds: float | None = None
+    ramp_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
+    mode: Mode = "enforce"
+    failure_exceptions: tuple[type[Exception], ...] | FailurePredicate = (Exception,)
+    ignored_exceptions: tuple[type[BaseException], ...] | IgnorePredicate = ()
+    failure_result: Callable[[Any], bool] | None = None
     failure_statuses: frozenset[int] | None = None
+    history_size: int = 50
+    rules: tuple[Rule, ...] = field(init=False, repr=False)
+    """What opens the circuit, however it was given; configurations are compared by it."""
 
     def __post_init__(self) -> None:
-        check_count("failure_threshold", self.failure_threshold)
+        self._check_trip()
         check_count("success_threshold", self.success_threshold)
         check_seconds("recovery_timeout", self.recovery_timeout)
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            raise TypeError(f"backoff must be a Backoff or None, not {self.backoff!r}")
         if self.half_open_max_calls is not None:
             check_count("half_open_max_calls", self.half_open_max_calls)
-        if self.half_open_timeout is not None:
-            check_seconds("half_open_timeout", self.half_open_timeout)
-        # The one place where a frozen value is written: a list or a single class given by the
-        # caller becomes the tuple that the field promises.
-        for field, base in (
+        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
+            if getattr(self, name) is not None:
+                check_seconds(name, getattr(self, name))
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode must be 'enforce' or 'shadow', not {self.mode!r}")
+        if self.failure_result is not None and not callable(self.failure_result):
+            raise TypeError(f"failure_result must be a function, not {self.failure_result!r}")
+        check_count("history_size", self.history_size, _MOST_REMEMBERED)
+        self._put("ramp_shares", _shares(self.ramp_shares))
+        if self.retry_after_limits is not None:
+            self._put("retry_after_limits", _limits(self.retry_after_limits))
+        for name, base in (
             ("failure_exceptions", Exception),
             ("ignored_exceptions", BaseException),
         ):
-            object.__setattr__(self, field, _exception_types(field, getattr(self, field), base))
+            self._put(name, _exceptions(name, getattr(self, name), base))
         if self.failure_statuses is not None:
-            object.__setattr__(self, "failure_statuses", _statuses(self.failure_statuses))
+            self._put("failure_statuses", _statuses(self.failure_statuses))
+
+    def _check_trip(self) -> None:
+        if self.failure_threshold is not None:
+            if self.trip is not None:
+                raise ValueError(
+                    "failure_threshold is the short form of trip=ConsecutiveFailures(...):"
+                    f" give one of them, not {self.failure_threshold!r} and {self.trip!r}"
+                )
+            check_count("failure_threshold", self.failure_threshold)
+        if self.trip is None:
+            run = ConsecutiveFailures(self.failure_threshold or DEFAULT_THRESHOLD)
+            self._put("rules", (run,))
+        else:
+            rules = check_rules("trip", self.trip)
+            self._put("trip", rules)
+            self._put("rules", rules)
+
+    def _put(self, name: str, value: object) -> None:
+        """Write to a field of a frozen object: a list becomes the tuple that the field promises."""
+        object.__setattr__(self, name, value)
 
     @property
     def probe_places(self) -> int:
@@ -79,28 +151,11 @@ class CircuitConfig:
         return status >= 500 or status in also
 
 
-def check_count(field: str, value: object, most: int = _MOST_CALLS) -> None:
-    """Raise unless ``value`` is a whole number from 1 to ``most`` (a bool is none)."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} must be a whole number from 1 to {most}, not {value!r}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{field} must be a whole number from 1 to {most}, not {value!r}")
-
-
-def check_seconds(field: str, value: object) -> None:
-    """Raise unless ``value`` is a number of seconds above 0 and at most a day."""
-    wanted = f"{field} must be a number of seconds above 0 and at most {DAY:.0f}, not {value!r}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(wanted)
-    if not 0 < value <= DAY:  # nor is NaN: it compares with nothing
-        raise ValueError(wanted)
-
-
-def _exception_types(
-    field: str, value: object, base: type[BaseException]
-) -> tuple[type[BaseException], ...]:
+def _exceptions(name: str, value: object, base: type[BaseException]) -> object:
+    if callable(value) and not isinstance(value, type):
+        return value
     listed = (value,) if isinstance(value, type) else value
-    wanted = f"{field} must be subclasses of {base.__name__}, not {value!r}"
+    wanted = f"{name} must be subclasses of {base.__name__} or a function, not {value!r}"
     if isinstance(listed, str) or not isinstance(listed, Iterable):
         raise TypeError(wanted)
     types = tuple(listed)
@@ -119,3 +174,30 @@ def _statuses(value: object) -> frozenset[int]:
     if not all(100 <= one <= 599 for one in statuses):
         raise ValueError(wanted)
     return frozenset(statuses)
+
+
+def _shares(value: object) -> tuple[float, ...]:
+    wanted = f"ramp_shares must be numbers above 0 and at most 1, never falling, not {value!r}"
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(wanted)
+    shares = tuple(value)
+    for share in shares:
+        check_share("each of ramp_shares", share)
+    if not shares or list(shares) != sorted(shares):
+        raise ValueError(wanted)
+    return shares
+
+
+def _limits(value: object) -> tuple[float, float]:
+    wanted = f"retry_after_limits must be two numbers of seconds, least and most, not {value!r}"
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(wanted)
+    limits = tuple(value)
+    if len(limits) != 2:
+        raise ValueError(wanted)
+    for limit in limits:
+        check_seconds("each of retry_after_limits", limit)
+    least, most = limits
+    if least > most:
+        raise ValueError(wanted)
+    return least, most

@@ -1,166 +1,116 @@
-"""The state machine of one circuit. Pure: time comes in as an argument, nothing is awaited.
+"""One circuit, whole: its cycle, the operator's override above it, and its place in the fleet.
 
-Not safe from threads by itself: its owner holds a lock around every method. Two slots may be
-read without it, because a stale value costs nothing but a second look under the lock:
-``ticket`` (admit at once?) and ``attentive`` (does a success change anything?).
+Pure, as the cycle is, and under the same lock.
 """
 
 from __future__ import annotations
 
-from itertools import count
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
+from .evidence import Evidence
 from .news import News, Proposal
-from .states import Cause, CircuitState, Outcome, StateChange
+from .override import Override, OverrideKind
+from .probe import UNCOUNTED, Ticket
+from .states import Cause, StateChange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .config import CircuitConfig
-
-CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
-
-RETRY_WHILE_PROBING = 1.0
-"""Seconds a caller is told to wait while probes run: nobody knows when those end."""
-
-_serial = count(1)
+    from .override import OverrideNews
+    from .states import CircuitState, Outcome
 
 
-class Probe:
-    """A permit of a HALF_OPEN circuit: a lease of one of its places."""
+class Machine(Cycle):
+    """State, counts, override and fleet version of one circuit.
 
-    __slots__ = ("admitted", "deadline", "generation", "machine", "settled")
-
-    def __init__(self, machine: Machine, deadline: float) -> None:
-        self.machine = machine
-        self.generation = machine.generation
-        self.admitted = machine.sequence
-        self.deadline = deadline
-        self.settled = False
-
-    def is_running(self) -> bool:
-        """Tell whether its verdict would count: not settled, and of the present generation."""
-        return not self.settled and self.generation == self.machine.generation
-
-
-Ticket = int | Probe
-"""The right to run one call: a number while CLOSED (no allocation), a probe while HALF_OPEN.
-
-The number is the machine's ``sequence`` at admission. It rises with each counted failure and
-each change of state, so one read of one slot tells all that settling needs: whether the state
-that admitted the call still stands, and whether an error was counted since.
-"""
-
-
-class Machine:
-    """State, run of failures, probes and fleet version of one circuit.
-
-    ``generation`` rises with every change of state in this process. ``version`` and ``writer``
-    name the fleet's state that this one equals or is based on; ``unshared`` says that a change
-    of our own has happened on top of it.
+    ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
+    ``unshared`` says that a change of our own has happened on top of it. ``override_version``
+    and ``override_writer`` do the same for the register of overrides.
     """
 
-    __slots__ = (
-        "attentive",
-        "changed_at",
-        "config",
-        "deadline",
-        "failures",
-        "first",
-        "generation",
-        "key",
-        "probes",
-        "sequence",
-        "serial",
-        "state",
-        "successes",
-        "ticket",
-        "unshared",
-        "version",
-        "watched",
-        "writer",
-    )
+    __slots__ = ("override", "override_version", "override_writer", "version", "writer")
 
-    def __init__(self, key: str, config: CircuitConfig) -> None:
-        self.key = key
-        self.config = config
-        self.serial = next(_serial)
-        self.state = CLOSED
-        self.generation = 0
-        self.sequence = 0
-        self.first = 0  # the sequence at which the present generation began
-        self.ticket: int | None = 0
-        self.watched = False  # successes are always looked at (a route guards this circuit)
-        self.attentive = False
-        self.failures = 0
-        self.successes = 0
-        self.deadline = 0.0
-        self.changed_at = 0.0
-        self.probes: list[Probe] | None = None
+    def __init__(
+        self, key: str, config: CircuitConfig, random: Callable[[], float] | None = None
+    ) -> None:
+        self.override: Override | None = None
+        self.override_version = 0
+        self.override_writer = ""
         self.version = 0
         self.writer = ""
-        self.unshared = False
+        if random is None:
+            super().__init__(key, config)
+        else:
+            super().__init__(key, config, random)
 
-    # -- guarded calls ----------------------------------------------------------------------
+    def is_idle(self) -> bool:
+        """Tell whether nothing would be lost with it but counts of a closed circuit."""
+        return self.state is CLOSED and self.override is None and self.ramp is None
+
+    # -- the override: above the cycle, which goes on below it ---------------------------------
+
+    def in_force(self, now: float) -> CircuitState:
+        """Give the state that callers meet."""
+        if self.override is not None and not self.override.is_over(now):
+            return self.override.kind.state
+        return self.state
+
+    def admits_all(self) -> bool:
+        """Tell whether calls are admitted without a question: an override is one."""
+        return self.override is None and super().admits_all()
 
     def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
-        """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
-        if self.ticket is not None:
-            return self.ticket, None
-        change = None
-        if self.state is OPEN:
-            if now < self.deadline:
-                return None, None
-            change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
-            self.unshared = True
-        probes = self._probes_in_time(now)
-        if len(probes) >= self.config.probe_places:
-            return None, change
-        probe = Probe(self, now + self.config.probe_timeout)
-        probes.append(probe)
-        return probe, change
-
-    def settle(self, ticket: Ticket, outcome: Outcome, now: float) -> StateChange | None:
-        """Take the one outcome of an admitted call; what comes late changes nothing.
-
-        Nor does what comes twice for a probe. A number is one for all calls of a moment: whoever
-        holds it sees to it that a call is settled once.
-        """
-        if isinstance(ticket, Probe):
-            return self._settle_probe(ticket, outcome, now)
-        if self.ticket is None or ticket < self.first:
-            return None
-        if outcome is Outcome.SUCCESS:
-            self.failures = 0
-            self.attentive = self.watched
-        elif outcome is Outcome.FAILURE:
-            self._count_failure()
-            if self.failures >= self.config.failure_threshold:
-                return self._open(Cause.FAILURES, now)
-        return None
+        """Give a ticket, or None: rejected; see ``lift`` for an override whose time is up."""
+        if self.override is None:
+            return super().admit(now)
+        if self.override.kind is OverrideKind.DISABLED:
+            return UNCOUNTED, None
+        return None, None
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
-        if self.state is OPEN:
-            return max(0.0, self.deadline - now)
-        if self.state is HALF_OPEN:
-            running = sum(1 for probe in self.probes or () if now < probe.deadline)
-            return RETRY_WHILE_PROBING if running >= self.config.probe_places else 0.0
-        return 0.0
+        override = self.override
+        if override is None or override.is_over(now):
+            return super().retry_after(now)
+        if override.kind is OverrideKind.DISABLED:
+            return 0.0
+        remaining = override.remaining(now)
+        # Nobody knows when it is cleared; callers need some number.
+        return self.config.recovery_timeout if remaining is None else remaining
 
-    def reset(self, now: float) -> StateChange | None:
-        """Back to CLOSED with empty counts; what runs now counts no more."""
-        self.unshared = False  # the fleet hears of the reset itself, whatever came before
-        return self._move(CLOSED, Cause.RESET, now)
+    def put(self, override: Override | None, by: str, now: float) -> StateChange | None:
+        """Set the override, or clear it (None)."""
+        if override is None:
+            return self._put(None, Cause.OVERRIDE_ENDED, Evidence(by=by), now)
+        evidence = Evidence(
+            cause=Cause.OVERRIDE, rule=override.kind, by=override.by, reason=override.reason
+        )
+        return self._put(override, Cause.OVERRIDE, evidence, now)
 
-    def open_for(self, seconds: float, now: float) -> StateChange | None:
-        """Open here, whatever was counted; the fleet is not told."""
-        change = self._move(OPEN, Cause.FAILURES, now)
-        self.deadline = now + seconds
-        self.unshared = False
-        return change
+    def lift(self, now: float) -> StateChange | None:
+        """End the override if its time is up."""
+        if self.override is None or not self.override.is_over(now):
+            return None
+        return self._put(None, Cause.OVERRIDE_ENDED, Evidence(reason="its time is up"), now)
 
-    def watch(self) -> None:
-        """Have every success settled in full from now on."""
-        self.watched = self.attentive = True
+    def adopt_override(self, news: OverrideNews, now: float) -> StateChange | None:
+        """Take over what the fleet's register says, if it is newer than what is known here."""
+        if not news.is_newer_than(self.override_version, self.override_writer):
+            return None
+        self.override_version, self.override_writer = news.version, news.writer
+        view = news.override
+        if view is None:
+            return None if self.override is None else self.put(None, news.by, now)
+        deadline = None if view.remaining is None else now + view.remaining
+        override = Override(view.kind, view.by, view.reason, deadline)
+        old = self.override
+        if old is not None and (old.kind, old.by, old.reason) == (view.kind, view.by, view.reason):
+            self.override = override  # our own, come back with the server's times
+            return None
+        return self.put(override, view.by, now)
 
     # -- the fleet --------------------------------------------------------------------------
 
@@ -178,6 +128,8 @@ class Machine:
             remaining=max(0.0, self.deadline - now) if self.state is OPEN else 0.0,
             version=self.version,
             writer=self.writer,
+            reopenings=self.reopenings,
+            evidence=self.evidence,
         )
 
     def confirm(self, proposal: Proposal, news: News, now: float) -> StateChange | None:
@@ -203,81 +155,33 @@ class Machine:
         if not news.is_newer_than(self.version, self.writer):
             return None
         self.version, self.writer, self.unshared = news.version, news.writer, False
+        self.reopenings = news.reopenings
         if news.state is HALF_OPEN and self.state is HALF_OPEN:
             return None
-        change = self._move(news.state, Cause.FLEET, now)
+        was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
+        change = self._move(news.state, Cause.FLEET, now, news.evidence)
+        if change is not None:
+            change = replace(change, instance=news.writer)
         if news.state is not CLOSED:
             self.failures = news.failures
+        elif news.evidence is not None and news.evidence.cause == Cause.RESET:
+            self.recovered_at = None
+        elif was_closed:  # one recovery, brought about by two at once: it goes on
+            self.recovered_at, self.ramp = recovered_at, ramp
+            self.refresh()
+        else:
+            self._recover(now)
         if news.state is OPEN:
             self.deadline = now + news.remaining
         return change
 
-    def after_fork(self) -> None:
-        """Forget the permits: their calls run in the parent.
-
-        Another thread may have been in the middle of a change, which then ends here.
-        """
-        self.probes = None
-        self.ticket = self.sequence if self.state is CLOSED else None
-        self.attentive = self.watched or self.failures > 0 or self.state is not CLOSED
-
-    # -- parts ------------------------------------------------------------------------------
-
-    def _settle_probe(self, probe: Probe, outcome: Outcome, now: float) -> StateChange | None:
-        if probe.settled:
-            return None
-        probe.settled = True
-        if probe.generation != self.generation:
-            return None
-        if self.probes and probe in self.probes:  # not so when its deadline passed
-            self.probes.remove(probe)
-        if outcome is Outcome.FAILURE:
-            self._count_failure()
-            return self._open(Cause.PROBE_FAILED, now)
-        if outcome is Outcome.SUCCESS:
-            self.successes += 1
-            if self.successes >= self.config.success_threshold:
-                change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
-                self.unshared = True
-                return change
-        return None
-
-    def _probes_in_time(self, now: float) -> list[Probe]:
-        """Give the probes that hold a place; one past its deadline has lost it."""
-        self.probes = [probe for probe in self.probes or () if now < probe.deadline]
-        return self.probes
-
-    def _count_failure(self) -> None:
-        self.failures += 1
-        self.sequence += 1
-        if self.ticket is not None:
-            self.ticket = self.sequence
-        self.attentive = True
-
-    def _open(self, cause: Cause, now: float) -> StateChange | None:
-        failures = self.failures
-        change = self._move(OPEN, cause, now)
-        self.failures = failures  # kept to be shown
-        self.deadline = now + self.config.recovery_timeout
-        self.unshared = True
-        return change
-
-    def _move(self, new: CircuitState, cause: Cause, now: float) -> StateChange | None:
-        """Begin a new generation in state ``new``; None where the state stays the same."""
-        old, self.state = self.state, new
-        self.generation += 1
-        self.sequence += 1
-        self.first = self.sequence
-        self.ticket = self.sequence if new is CLOSED else None
-        self.attentive = self.watched or new is not CLOSED
-        if new is not HALF_OPEN:  # while probing it is still shown why the circuit opened
-            self.failures = 0
-        self.successes = 0
-        self.probes = None
-        self.changed_at = now
-        if old is new:
-            return None
-        return StateChange(self.key, old, new, cause, self.generation)
+    def _put(
+        self, override: Override | None, cause: Cause, evidence: Evidence, now: float
+    ) -> StateChange:
+        old = self.override.kind.state if self.override is not None else self.state
+        self.override = override
+        self.refresh()  # no new generation: what runs below goes on, and counts
+        return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)
 
 
 class OverflowMachine(Machine):
@@ -290,6 +194,7 @@ class OverflowMachine(Machine):
         ticket: Ticket,  # noqa: ARG002 - as in Machine
         outcome: Outcome,  # noqa: ARG002
         now: float,  # noqa: ARG002
+        **about: object,  # noqa: ARG002
     ) -> StateChange | None:
         """Count nothing: strangers' failures must not meet in one run."""
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .evidence import Evidence
     from .states import CircuitState
 
 
@@ -21,6 +22,8 @@ class News:
         failures: the run that led to it.
         successes: successful probes so far.
         remaining: seconds until the next attempt (OPEN), 0.0 otherwise.
+        reopenings: openings in a row, for the back-off.
+        evidence: what the writer decided on; None where it did not say.
     """
 
     version: int
@@ -29,6 +32,8 @@ class News:
     failures: int
     successes: int
     remaining: float
+    reopenings: int = 0
+    evidence: Evidence | None = None
 
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Tell whether this comes after the state named by ``version`` and ``writer``."""
@@ -50,3 +55,5 @@ class Proposal:
     remaining: float
     version: int
     writer: str
+    reopenings: int = 0
+    evidence: Evidence | None = None

@@ -1,4 +1,4 @@
-"""What an exception says about a dependency: failure, or no verdict."""
+"""What an exception or a returned value says about a dependency: success, failure, no verdict."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 _OUR_OWN = (CircuitOpenError, MisuseError, WrongContextError)
 _MARK = "_hybrid_breaker_counted"
+
+
+class PredicateError(Exception):
+    """A function of the user's that was to judge a call has raised; that is the cause."""
 
 
 class _Counts(dict[int, int]):
@@ -33,19 +37,48 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
     whatever is no ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt) give no verdict;
     nor does an error that this circuit has counted since the call was admitted, as a nested
     call's error that travels outwards. A group counts when at least one error within it does.
+
+    Raises:
+        PredicateError: ``failure_exceptions`` or ``ignored_exceptions`` is a function that raised.
     """
-    if isinstance(error, (*_OUR_OWN, *config.ignored_exceptions)):
+    if isinstance(error, _OUR_OWN) or _is_among("ignored_exceptions", config, error):
         return Outcome.NO_VERDICT
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             if judge(config, inner, circuit=circuit, admitted=admitted) is Outcome.FAILURE:
                 return Outcome.FAILURE
         return Outcome.NO_VERDICT
-    if not isinstance(error, config.failure_exceptions):
+    if not isinstance(error, Exception) or not _is_among("failure_exceptions", config, error):
         return Outcome.NO_VERDICT
     # The number matters: one exception object raised again by a later call is a new failure.
     counted: int = error.__dict__.get(_MARK, {}).get(circuit, -1)
     return Outcome.NO_VERDICT if counted > admitted else Outcome.FAILURE
+
+
+def judge_result(config: CircuitConfig, result: object) -> Outcome:
+    """Say what a returned value means.
+
+    Raises:
+        PredicateError: ``failure_result`` raised.
+    """
+    if config.failure_result is None:
+        return Outcome.SUCCESS
+    try:
+        is_failure = bool(config.failure_result(result))
+    except Exception as fault:
+        raise PredicateError("failure_result") from fault
+    return Outcome.FAILURE if is_failure else Outcome.SUCCESS
+
+
+def _is_among(field: str, config: CircuitConfig, error: BaseException) -> bool:
+    """Ask the types or the function in ``field`` about an error."""
+    asked = getattr(config, field)
+    if isinstance(asked, tuple):
+        return isinstance(error, asked)
+    try:
+        return bool(asked(error))
+    except Exception as fault:
+        raise PredicateError(field) from fault
 
 
 def mark_counted(error: BaseException, *, circuit: int, sequence: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
+from .evidence import NO_EVIDENCE, Evidence
+
 if TYPE_CHECKING:
     from .config import CircuitConfig
+    from .override import OverrideView
 
 
 class CircuitState(StrEnum):
@@ -35,14 +38,27 @@ class Cause(StrEnum):
     TIMEOUT = "timeout"
     RESET = "reset"
     FLEET = "fleet"
+    SLOW_CALLS = "slow_calls"
+    HALF_OPEN_EXPIRED = "half_open_expired"
+    OVERRIDE = "override"
+    OVERRIDE_ENDED = "override_ended"
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """One change of one circuit, as listeners of ``breaker.on_change`` receive it.
 
-    ``generation`` rises with each change of the circuit in this process: two threads may call
-    a listener out of order, and this number says which change is the later one.
+    Args:
+        key: the circuit's.
+        old, new: the states in force before and after; equal only where an override was set or
+            ended without another effect.
+        cause: why, seen from this process: ``fleet`` for what another one decided.
+        generation: rises with each change of state in this process (an override is none): two
+            threads may call
+            a listener out of order, and this number says which change is the later one.
+        evidence: what it was decided on, by whoever decided it.
+        instance: who decided: the name of a process in the fleet, "" outside of a fleet.
+        time: when it took effect in this process, epoch seconds by this host's clock.
     """
 
     key: str
@@ -50,6 +66,9 @@ class StateChange:
     new: CircuitState
     cause: Cause
     generation: int
+    evidence: Evidence = field(default=NO_EVIDENCE, compare=False)
+    instance: str = field(default="", compare=False)
+    time: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,12 @@ class CircuitStats:
         retry_after: seconds until a call may be admitted; 0.0 when one may be now.
         rejected: calls rejected by this process since the circuit was made.
         version: the fleet's number of this state; 0 as long as it was never shared.
+        calls: calls with a verdict in the window of its first rule that has one, else None.
+        failure_rate: failures among them, 0.0 to 1.0; None without such calls.
+        slow_rate: slow calls in the window, 0.0 to 1.0; None where none is measured.
+        reopenings: openings in a row, without a recovery that lasted between them.
+        shadowed: calls that would have been rejected, had the mode not been ``"shadow"``.
+        override: the operator's hand on it, or None.
     """
 
     state: CircuitState
@@ -74,6 +99,12 @@ class CircuitStats:
     retry_after: float
     rejected: int
     version: int
+    calls: int | None = None
+    failure_rate: float | None = None
+    slow_rate: float | None = None
+    reopenings: int = 0
+    shadowed: int = 0
+    override: OverrideView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +114,4 @@ class CircuitView:
     key: str
     config: CircuitConfig
     stats: CircuitStats
+    history: tuple[StateChange, ...] = ()

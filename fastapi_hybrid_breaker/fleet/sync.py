@@ -86,6 +86,11 @@ class FleetSync:
                 if self._session is session:
                     self._session, self._since = None, time.time()
 
+    @property
+    def instance(self) -> str:
+        """This process's name in the fleet; "" while there is no session."""
+        return "" if self._session is None else self._session.instance
+
     def status(self) -> SyncStatus:
         """Tell how the exchange stands."""
         session = self._session

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from fastapi_hybrid_breaker.core.config import DAY
+from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from fastapi_hybrid_breaker.core.keys import check_key
 from fastapi_hybrid_breaker.core.states import CircuitView
 
-from .models import CircuitInfo, CircuitList, SyncInfo
+from .models import CircuitDetail, CircuitInfo, CircuitList, SyncInfo
 from .problem import PROBLEM_TYPE, Problem, problem_content
 
 if TYPE_CHECKING:
@@ -58,17 +58,17 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     @router.get(
         "/{key:path}",
         summary="Show a circuit",
-        response_model=CircuitInfo,
+        response_model=CircuitDetail,
         responses={404: _described("Neither declared, nor known here or in Redis."), **_INVALID},
     )
     async def show_circuit(key: Key) -> Any:
-        """Show the state, figures and configuration of one circuit; makes no circuit."""
+        """Show state, figures, configuration and history of one circuit; makes no circuit."""
         if fault := _fault(key):
             return fault
         view = await breaker.look_up(key)
         if view is None:
             return _problem(404, "Not Found", f"no circuit is called {key!r}")
-        return CircuitInfo.of(view)
+        return CircuitDetail.of(view)
 
     @router.delete(
         "/{key:path}",

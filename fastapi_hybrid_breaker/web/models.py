@@ -2,48 +2,130 @@
 
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.states import CircuitState, CircuitView
+from fastapi_hybrid_breaker.core.config import DEFAULT_THRESHOLD, CircuitConfig, Mode
+from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitView
 from fastapi_hybrid_breaker.fleet.status import SyncState
+
+
+class BackoffInfo(BaseModel):
+    """How open times grow."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    multiplier: float = Field(description="Each opening in a row lasts so many times longer.")
+    maximum: float = Field(description="Seconds, at most.")
+    jitter: float = Field(description="Share by which a time varies by chance.")
+    reset_after: float | None = Field(
+        description="Seconds closed after which the row ends; null: as recovery_timeout."
+    )
 
 
 class ConfigInfo(BaseModel):
     """How a circuit decides, defaults filled in."""
 
-    failure_threshold: int = Field(description="Failures in a row that open it.")
+    mode: Mode = Field(description="shadow: it is only told which calls would be rejected.")
+    failure_threshold: int | None = Field(
+        description="Failures in a row that open it; null where other rules do."
+    )
+    trip: list[str] = Field(description="The rules that open it, any of them, in words.")
     success_threshold: int = Field(description="Successful probes that close it.")
     recovery_timeout: float = Field(description="Seconds it stays OPEN.")
+    backoff: BackoffInfo | None = Field(description="Longer times for openings in a row.")
+    retry_after_limits: tuple[float, float] | None = Field(
+        description="Least and most seconds that a Retry-After header may set."
+    )
     half_open_max_calls: int = Field(description="Probes that run at once.")
     half_open_timeout: float = Field(description="Seconds a probe may take.")
+    half_open_maximum: float | None = Field(description="Seconds it may stay HALF_OPEN.")
+    ramp_seconds: float | None = Field(description="Seconds of growing shares after a recovery.")
+    ramp_shares: tuple[float, ...] = Field(description="The shares of calls that are admitted.")
     failure_exceptions: list[str] = Field(description="Exceptions that count as failures.")
     ignored_exceptions: list[str] = Field(description="Exceptions that give no verdict.")
+    failure_result: str | None = Field(description="Tells which returned values are failures.")
     failure_statuses: list[int] | None = Field(
         description="HTTP statuses that count as failures; null: 500 and above."
     )
+    history_size: int = Field(description="Changes that are remembered.")
 
     @classmethod
     def of(cls, config: CircuitConfig) -> Self:
         """Show a configuration."""
         statuses = config.failure_statuses
         return cls(
-            failure_threshold=config.failure_threshold,
+            mode=config.mode,
+            failure_threshold=config.failure_threshold
+            or (DEFAULT_THRESHOLD if config.trip is None else None),
+            trip=[str(rule) for rule in config.rules],
             success_threshold=config.success_threshold,
             recovery_timeout=config.recovery_timeout,
+            backoff=None if config.backoff is None else BackoffInfo.model_validate(config.backoff),
+            retry_after_limits=config.retry_after_limits,
             half_open_max_calls=config.probe_places,
             half_open_timeout=config.probe_timeout,
-            failure_exceptions=[_name(kind) for kind in config.failure_exceptions],
-            ignored_exceptions=[_name(kind) for kind in config.ignored_exceptions],
+            half_open_maximum=config.half_open_maximum,
+            ramp_seconds=config.ramp_seconds,
+            ramp_shares=config.ramp_shares,
+            failure_exceptions=_names(config.failure_exceptions),
+            ignored_exceptions=_names(config.ignored_exceptions),
+            failure_result=None if config.failure_result is None else _name(config.failure_result),
             failure_statuses=None if statuses is None else sorted(statuses),
+            history_size=config.history_size,
         )
+
+
+class OverrideInfo(BaseModel):
+    """An operator's hand on a circuit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: OverrideKind
+    by: str = Field(description="Who set it.")
+    reason: str = Field(description="What for.")
+    remaining: float | None = Field(description="Seconds left; null: until it is cleared.")
+
+
+class EvidenceInfo(BaseModel):
+    """What a change was decided on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    cause: str = Field(description="The cause as the deciding process saw it.")
+    rule: str = Field(description="The rule that was fulfilled, in words.")
+    failures: int = Field(description="The run of failures.")
+    successes: int = Field(description="Successful probes.")
+    window: str = Field(description="The rule's window, in words.")
+    calls: int = Field(description="Calls in the window.")
+    failed: int = Field(description="Failures in the window.")
+    slow: int = Field(description="Slow calls in the window.")
+    error: str = Field(description="Type and text of the last error, cut.")
+    by: str = Field(description="Who set or ended an override.")
+    reason: str = Field(description="What for.")
+
+
+class ChangeInfo(BaseModel):
+    """One change of a circuit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    time: float = Field(description="When it took effect here: epoch seconds.")
+    old: CircuitState
+    new: CircuitState
+    cause: Cause = Field(description="fleet: decided by another process; see the evidence.")
+    instance: str = Field(description="The process that decided; empty outside of a fleet.")
+    evidence: EvidenceInfo
 
 
 class CircuitInfo(BaseModel):
     """A circuit at one moment, as the answering process knows it."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     key: str = Field(description="Its name in the whole fleet.")
     state: CircuitState = Field(description="OPEN lasts until a call comes after the open time.")
@@ -55,13 +137,34 @@ class CircuitInfo(BaseModel):
     retry_after: float = Field(description="Seconds until a call may be admitted.")
     rejected: int = Field(description="Calls that this process has rejected.")
     version: int = Field(description="The fleet's number of this state; 0: never shared.")
+    calls: int | None = Field(description="Calls in the first rule's window; null: it has none.")
+    failure_rate: float | None = Field(description="Failures among them, 0 to 1.")
+    slow_rate: float | None = Field(description="Slow calls, 0 to 1; null: not measured.")
+    reopenings: int = Field(description="Openings in a row without a lasting recovery.")
+    shadowed: int = Field(description="Calls that shadow mode has let through.")
+    override: OverrideInfo | None = Field(description="What an operator has set.")
     config: ConfigInfo
 
     @classmethod
     def of(cls, view: CircuitView) -> Self:
         """Show a circuit."""
-        config = ConfigInfo.of(view.config)
-        return cls(key=view.key, config=config, **asdict(view.stats))
+        return cls(key=view.key, config=ConfigInfo.of(view.config), **asdict(view.stats))
+
+
+class CircuitDetail(CircuitInfo):
+    """A circuit with its last changes, which say why it is as it is."""
+
+    history: list[ChangeInfo] = Field(description="Oldest first.")
+
+    @classmethod
+    def of(cls, view: CircuitView) -> Self:
+        """Show a circuit."""
+        return cls(
+            key=view.key,
+            config=ConfigInfo.of(view.config),
+            history=[ChangeInfo.model_validate(change) for change in view.history],
+            **asdict(view.stats),
+        )
 
 
 class SyncInfo(BaseModel):
@@ -84,7 +187,11 @@ class CircuitList(BaseModel):
     sync: SyncInfo
 
 
-def _name(kind: type) -> str:
+def _names(kinds: tuple[type[BaseException], ...] | Callable[..., bool]) -> list[str]:
+    return [_name(kind) for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
+
+
+def _name(kind: Callable[..., object]) -> str:
     if kind.__module__ == "builtins":
         return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{kind.__module__}.{getattr(kind, '__qualname__', repr(kind))}"

@@ -242,4 +242,5 @@ def test_each_change_is_logged_once(circuit: Circuit, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO, "fastapi_hybrid_breaker"):
         trip(circuit)
     messages = [record.getMessage() for record in caplog.records]
-    assert messages == ["circuit inventory-api: CLOSED -> OPEN (failures)"]
+    why = "2 failures in a row; BrokenError"
+    assert messages == [f"circuit inventory-api: CLOSED -> OPEN (failures): {why}"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.machine import Machine, Probe, Ticket
+from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.news import News
+from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState, Outcome, StateChange
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -43,7 +44,7 @@ def run(machine: Machine, outcome: Outcome, now: float = 0.0) -> StateChange | N
 
 def trip(machine: Machine, now: float = 0.0) -> StateChange:
     """Fail until the circuit opens."""
-    for _ in range(machine.config.failure_threshold):
+    for _ in range(machine.meter.run):
         change = run(machine, FAILURE, now)
     assert change is not None
     return change

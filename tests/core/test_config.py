@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker.core.config import DAY, CircuitConfig
+from fastapi_hybrid_breaker.core.checks import DAY
+from fastapi_hybrid_breaker.core.config import CircuitConfig
+from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures
 
 COUNTS = ["failure_threshold", "success_threshold", "half_open_max_calls"]
 SECONDS = ["recovery_timeout", "half_open_timeout"]
@@ -51,7 +53,7 @@ def test_seconds_that_are_no_number(field: str, value: object) -> None:
     assert refused(TypeError, field, value) == f"{field} must be {SECONDS_RANGE}, not {value!r}"
 
 
-@pytest.mark.parametrize("field", ["failure_threshold", "success_threshold", "recovery_timeout"])
+@pytest.mark.parametrize("field", ["success_threshold", "recovery_timeout", "history_size"])
 def test_none_where_a_number_is_needed(field: str) -> None:
     assert field in refused(TypeError, field, None)
 
@@ -62,7 +64,7 @@ def test_none_where_a_number_is_needed(field: str) -> None:
 )
 @pytest.mark.parametrize("value", [None, 5, "ValueError", int, (ValueError, "x"), (ValueError(),)])
 def test_exceptions_that_are_none(field: str, base: str, value: object) -> None:
-    wanted = f"{field} must be subclasses of {base}, not {value!r}"
+    wanted = f"{field} must be subclasses of {base} or a function, not {value!r}"
     assert refused(TypeError, field, value) == wanted
 
 
@@ -118,7 +120,7 @@ def test_the_ends_of_the_ranges_are_within() -> None:
 
 def test_defaults() -> None:
     config = CircuitConfig()
-    assert (config.failure_threshold, config.success_threshold) == (5, 2)
+    assert (config.rules, config.success_threshold) == ((ConsecutiveFailures(5),), 2)
     assert (config.recovery_timeout, config.probe_timeout, config.probe_places) == (60.0, 60.0, 2)
     assert config.failure_exceptions == (Exception,)
 

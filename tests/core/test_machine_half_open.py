@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.core.machine import RETRY_WHILE_PROBING, Probe
+from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
 from .machines import (

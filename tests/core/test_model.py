@@ -19,8 +19,9 @@ from hypothesis.stateful import (
 )
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.machine import Machine, Probe, Ticket
+from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.news import News, Proposal
+from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
 from .reference import Call, Reference

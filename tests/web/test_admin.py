@@ -75,6 +75,9 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
     trip(guarded)
     guarded_again = admin.client.get("/circuits/declared").json()
     next_attempt = guarded_again.pop("next_attempt")
+    assert [(one["old"], one["new"]) for one in guarded_again.pop("history")] == [
+        ("CLOSED", "OPEN")
+    ]
     assert next_attempt == pytest.approx(guarded.stats().next_attempt)
     assert guarded_again == {
         "key": "declared",
@@ -84,15 +87,30 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
         "retry_after": 4.0,
         "rejected": 0,
         "version": 0,
+        "calls": None,
+        "failure_rate": None,
+        "slow_rate": None,
+        "reopenings": 0,
+        "shadowed": 0,
+        "override": None,
         "config": {
+            "mode": "enforce",
             "failure_threshold": 2,
+            "trip": ["2 failures in a row"],
             "success_threshold": 2,
             "recovery_timeout": 4.0,
+            "backoff": None,
+            "retry_after_limits": [1.0, 300.0],
             "half_open_max_calls": 2,
             "half_open_timeout": 4.0,
+            "half_open_maximum": None,
+            "ramp_seconds": None,
+            "ramp_shares": [0.1, 0.25, 0.5, 1.0],
             "failure_exceptions": ["OSError", "fastapi.exceptions.HTTPException"],
             "ignored_exceptions": ["KeyError"],
+            "failure_result": None,
             "failure_statuses": [500, 503],
+            "history_size": 50,
         },
     }
 
@@ -258,6 +276,7 @@ def test_auth_is_asked_before_anything_is_told(
     breaker = HybridBreaker(app, redis=None, circuits={"declared": DECLARED})
     app.include_router(breaker.admin_router(auth=require_admin), prefix="/circuits")
     trip(breaker.circuit("declared"))
+    caplog.clear()
     with caplog.at_level(logging.WARNING, "fastapi_hybrid_breaker"), TestClient(app) as client:
         assert client.request(method, path).status_code == 401
         assert breaker.state("declared") is CircuitState.OPEN

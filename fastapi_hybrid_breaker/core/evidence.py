@@ -1,0 +1,55 @@
+"""What a change of state was decided on, to be shown, kept and sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LONGEST_ERROR = 200
+"""Characters of an error's text that are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Why a circuit changed, in the figures of that moment.
+
+    Args:
+        cause: the cause as the deciding process saw it, a value of ``Cause``; "" if unknown.
+        rule: the rule that was fulfilled, in words; "" where none was.
+        failures: the run of failures.
+        successes: successful probes.
+        window: the rule's window, in words; "" for a rule without one.
+        calls, failed, slow: calls in that window, failures and slow calls among them; 0
+            without a window.
+        error: type and text of the last error, cut; never a response's body.
+        by, reason: who set or ended an override, and what for.
+    """
+
+    cause: str = ""
+    rule: str = ""
+    failures: int = 0
+    successes: int = 0
+    window: str = ""
+    calls: int = 0
+    failed: int = 0
+    slow: int = 0
+    error: str = ""
+    by: str = ""
+    reason: str = ""
+
+
+NO_EVIDENCE = Evidence()
+
+
+def describe_error(error: object) -> str:
+    """Give an exception's type and text, or a text as it is, on one line and cut."""
+    if not isinstance(error, BaseException):
+        text = str(error or "")
+    else:
+        text = type(error).__name__
+        try:
+            told = str(error)
+            text = f"{text}: {told}" if told else text
+        except Exception:  # noqa: BLE001 - strangers' __str__ can raise anything
+            text = f"{text} (its text cannot be had)"
+    # Cut first: a text can be long. Control characters would forge log lines.
+    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_ERROR])

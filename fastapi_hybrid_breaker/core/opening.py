@@ -1,0 +1,91 @@
+"""How long a circuit stays open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .checks import DAY, check_between, check_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import CircuitConfig
+
+_MOST_MULTIPLIED = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Longer open times for a dependency that fails again as soon as it is tried.
+
+    An opening is one *again* when a probe failed, or when it comes less than ``reset_after``
+    seconds after the circuit closed. The n-th in a row lasts ``recovery_timeout`` times
+    ``multiplier`` to the power n, ``maximum`` at most.
+
+    Args:
+        multiplier: 1 to 100, default 2; 1 keeps the time and leaves only the jitter.
+        maximum: seconds no open time exceeds; above 0, at most 86,400, default 600.
+        jitter: share by which an open time varies either way, by chance, so that many circuits
+            do not probe at once; 0 to 1 (not 1 itself), default 0.1.
+        reset_after: seconds that a close must have lasted for the next opening to begin with
+            ``recovery_timeout`` again; above 0, at most 86,400; default None:
+            ``recovery_timeout``.
+
+    Raises:
+        TypeError, ValueError: a value of another type or range.
+    """
+
+    multiplier: float = 2.0
+    maximum: float = 600.0
+    jitter: float = 0.1
+    reset_after: float | None = None
+
+    def __post_init__(self) -> None:
+        wanted = f"multiplier must be a number from 1 to 100, not {self.multiplier!r}"
+        check_between(self.multiplier, wanted, least=1.0, most=_MOST_MULTIPLIED)
+        check_seconds("maximum", self.maximum)
+        wanted = f"jitter must be a number from 0 to 1 (not 1 itself), not {self.jitter!r}"
+        check_between(self.jitter, wanted, least=0.0, below=1.0)
+        if self.reset_after is not None:
+            check_seconds("reset_after", self.reset_after)
+
+
+_NONE = Backoff(multiplier=1.0, maximum=DAY, jitter=0.0)
+
+
+def open_seconds(
+    config: CircuitConfig, reopenings: int, asked: float | None, random: Callable[[], float]
+) -> float:
+    """Give the length of an opening, in seconds.
+
+    Args:
+        config: the circuit's.
+        reopenings: openings in a row before this one.
+        asked: what the dependency asked for (``Retry-After``), in seconds, or None.
+        random: gives a number from 0 to 1.
+    """
+    if asked is not None and config.retry_after_limits is not None:
+        least, most = config.retry_after_limits
+        return min(max(asked, least), most)
+    backoff = config.backoff or _NONE
+    try:
+        seconds = config.recovery_timeout * backoff.multiplier**reopenings
+    except OverflowError:
+        seconds = backoff.maximum
+    if config.backoff is not None:
+        seconds = min(seconds, backoff.maximum) * (1 + backoff.jitter * (2 * random() - 1))
+    return min(seconds, backoff.maximum)
+
+
+def is_again(config: CircuitConfig, closed_for: float | None) -> bool:
+    """Tell whether an opening continues the row: ``closed_for`` seconds after a recovery.
+
+    None: there was no recovery, as at first and after a reset.
+    """
+    if closed_for is None:
+        return False
+    reset_after = config.recovery_timeout
+    if config.backoff is not None and config.backoff.reset_after is not None:
+        reset_after = config.backoff.reset_after
+    return closed_for < max(reset_after, config.ramp_seconds or 0.0)

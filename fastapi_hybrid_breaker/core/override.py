@@ -1,0 +1,84 @@
+"""An operator's hand on a circuit, above whatever the circuit decides by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .states import CircuitState
+
+
+class OverrideKind(StrEnum):
+    """What an override does."""
+
+    FORCED_OPEN = "forced_open"
+    DISABLED = "disabled"
+
+    @property
+    def state(self) -> CircuitState:
+        """The state in force: everything is rejected, or everything admitted and not counted."""
+        return CircuitState.OPEN if self is OverrideKind.FORCED_OPEN else CircuitState.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An override as one process holds it.
+
+    Args:
+        kind: what it does.
+        by: who set it.
+        reason: what for.
+        deadline: when it ends, monotonic seconds of this process; None: when it is cleared.
+    """
+
+    kind: OverrideKind
+    by: str
+    reason: str
+    deadline: float | None
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether its time is up."""
+        return self.deadline is not None and now >= self.deadline
+
+    def view(self, now: float) -> OverrideView:
+        """Give it as pages show it."""
+        return OverrideView(self.kind, self.by, self.reason, self.remaining(now))
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds it has left; None: until it is cleared."""
+        return None if self.deadline is None else max(0.0, self.deadline - now)
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideView:
+    """An override as pages show it.
+
+    Args:
+        kind, by, reason: as it was set.
+        remaining: seconds it has left; None: until it is cleared.
+    """
+
+    kind: OverrideKind
+    by: str
+    reason: str
+    remaining: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideNews:
+    """What the fleet's register of overrides says of one circuit.
+
+    Args:
+        version: rises with every setting and clearing in the fleet.
+        writer: the instance that wrote it; it parts two of the same version.
+        override: kind, by, reason and the seconds remaining; None: it was cleared.
+    """
+
+    version: int
+    writer: str
+    override: OverrideView | None
+    by: str = ""
+
+    def is_newer_than(self, version: int, writer: str) -> bool:
+        """Tell whether this comes after what ``version`` and ``writer`` name."""
+        return (self.version, self.writer) > (version, writer)

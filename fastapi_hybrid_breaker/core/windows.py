@@ -1,0 +1,176 @@
+"""What a rate looks back on: the last calls, or the calls of the last seconds.
+
+Each window is a frozen description, given to a rule, and makes the counts that a circuit keeps.
+Counts are of a fixed size, whatever the traffic, and adding a call to them is one addition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from .checks import check_count, check_seconds
+
+SUCCEEDED: Final = 0
+FAILED: Final = 1
+SLOW: Final = 2  # added to one of the above
+GIVEN_UP: Final = 4  # slow, and without a verdict: cancelled by the caller
+"""Kinds of calls: success, failure, slow success, slow failure, slow without a verdict."""
+
+_KINDS: Final = 5
+_MOST_COUNTED: Final = 100_000
+_LONGEST: Final = 3600.0
+_MOST_BUCKETS: Final = 100
+
+
+class Counts(Protocol):
+    """The calls in a window, by their kind."""
+
+    by_kind: list[int]
+
+    def add(self, now: float, kind: int) -> None:
+        """Count a call that ended at ``now`` (monotonic seconds)."""
+
+    def forget(self, now: float) -> None:
+        """Drop what has left the window by ``now``."""
+
+    def clear(self) -> None:
+        """Drop everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountWindow:
+    """The last ``size`` calls, however long ago they were.
+
+    Args:
+        size: calls, 1 to 100,000; a circuit keeps one byte for each.
+
+    Raises:
+        TypeError, ValueError: another size.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        check_count("size", self.size, _MOST_COUNTED)
+
+    def __str__(self) -> str:
+        return f"last {self.size} calls"
+
+    def counts(self) -> Counts:
+        """Make empty counts."""
+        return _CountCounts(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """The calls of the last ``seconds``, in rolling buckets.
+
+    The oldest bucket leaves as a whole, so that the window reaches back between ``seconds`` and
+    one bucket less.
+
+    Args:
+        seconds: length, above 0, at most 3,600.
+        buckets: parts it moves in, 1 to 100, default 10.
+
+    Raises:
+        TypeError, ValueError: a value of another type or range.
+    """
+
+    seconds: float
+    buckets: int = 10
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds", self.seconds, _LONGEST)
+        check_count("buckets", self.buckets, _MOST_BUCKETS)
+
+    def __str__(self) -> str:
+        return f"last {self.seconds:g} s"
+
+    def counts(self) -> Counts:
+        """Make empty counts."""
+        return _TimeCounts(self.seconds / self.buckets, self.buckets)
+
+
+Window = CountWindow | TimeWindow
+
+
+class _CountCounts:
+    """A ring of the last calls' kinds, and how many there are of each."""
+
+    __slots__ = ("_filled", "_next", "_ring", "by_kind")
+
+    def __init__(self, size: int) -> None:
+        self._ring = bytearray(size)
+        self.clear()
+
+    def clear(self) -> None:
+        self.by_kind = [0] * _KINDS
+        self._next = 0
+        self._filled = False
+
+    def forget(self, now: float) -> None:
+        """Nothing leaves but for a newer call."""
+
+    def add(self, now: float, kind: int) -> None:  # noqa: ARG002 - time is no matter here
+        ring, at = self._ring, self._next
+        if self._filled:
+            self.by_kind[ring[at]] -= 1
+        ring[at] = kind
+        self.by_kind[kind] += 1
+        at += 1
+        if at == len(ring):
+            at, self._filled = 0, True
+        self._next = at
+
+
+class _TimeCounts:
+    """Totals of the window, and what each closed bucket added to them.
+
+    The present bucket has no counts of its own: it is what the totals have grown by since it
+    began, and is worked out when it ends.
+    """
+
+    __slots__ = ("_at_start", "_buckets", "_end", "_index", "_width", "by_kind")
+
+    def __init__(self, width: float, buckets: int) -> None:
+        self._width = width
+        self._buckets: list[list[int] | None] = [None] * buckets
+        self.clear()
+
+    def clear(self) -> None:
+        self.by_kind = [0] * _KINDS
+        self._at_start: tuple[int, ...] = (0,) * _KINDS
+        self._index = 0
+        self._end = float("-inf")  # no bucket has begun
+
+    def forget(self, now: float) -> None:
+        if now >= self._end:
+            self._roll(int(now // self._width))
+
+    def add(self, now: float, kind: int) -> None:
+        if now >= self._end:
+            self._roll(int(now // self._width))
+        self.by_kind[kind] += 1
+
+    def _roll(self, index: int) -> None:
+        """Begin bucket ``index``; drop the buckets that are a whole window behind it."""
+        buckets = self._buckets
+        size = len(buckets)
+        if self._end == float("-inf") or index - self._index >= size:
+            for at in range(size):
+                buckets[at] = None
+            self.by_kind = [0] * _KINDS
+        elif index > self._index:
+            grown = zip(self.by_kind, self._at_start, strict=True)
+            buckets[self._index % size] = [total - before for total, before in grown]
+            for at in range(self._index + 1, index + 1):
+                gone, buckets[at % size] = buckets[at % size], None
+                if gone is not None:
+                    self.by_kind = [
+                        total - part for total, part in zip(self.by_kind, gone, strict=True)
+                    ]
+        else:
+            return  # the end of a bucket, and a division, were rounded to two sides
+        self._index, self._end = index, (index + 1) * self._width
+        self._at_start = tuple(self.by_kind)
