@@ -239,7 +239,7 @@ def test_openapi_describes_it(admin: Admin) -> None:
     assert set(spec["paths"]) == {"/circuits", "/circuits/{key}"}
     one = spec["paths"]["/circuits/{key}"]
     shown = one["get"]["responses"]
-    assert shown["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/CircuitInfo")
+    assert shown["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/CircuitDetail")
     assert set(shown["404"]["content"]) == set(shown["422"]["content"]) == {PROBLEM}
     reset = one["delete"]["responses"]["204"]
     assert reset["headers"]["X-Circuit-Reset"]["schema"]["enum"] == ["fleet", "queued", "local"]
