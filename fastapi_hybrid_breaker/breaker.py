@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from .calls.circuit_object import Circuit
-    from .calls.hub import ResetReach
+    from .calls.hub import Reach
     from .core.config import CircuitConfig
+    from .core.override import Override
     from .core.states import StateChange
     from .fleet.status import SyncStatus
 
@@ -167,11 +168,18 @@ class HybridBreaker:
         circuit = self.registry.get(check_key(key))
         return NEVER_USED if circuit is None else circuit.stats()
 
-    async def reset(self, key: str) -> ResetReach:
+    async def reset(self, key: str) -> Reach:
         """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
         circuit = self.registry.get(key)
         return await self.sync.reset(key, None if circuit is None else circuit.reset_here())
+
+    async def put(self, key: str, override: Override | None, by: str) -> Reach:
+        """Set or clear (None) an override in the whole fleet (called by circuits)."""
+        circuit = self.registry.get(key)
+        if circuit is not None:
+            circuit.put_here(override, by)
+        return await self.sync.override(key, override, by)
 
     async def look_up(self, key: str) -> CircuitView | None:
         """Give a circuit's state and figures, from Redis where this process does not know it.

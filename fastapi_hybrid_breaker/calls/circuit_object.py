@@ -7,10 +7,11 @@ import logging
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
+from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
-from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
 
-    from .hub import ResetReach
+    from .hub import Reach
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,13 +174,46 @@ class Circuit(LockedMachine):
     ) -> None:
         leave_short(self, error)
 
-    async def reset(self) -> ResetReach:
+    async def reset(self) -> Reach:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
         ``"queued"`` when it is sent as soon as Redis answers, ``"local"`` without a fleet.
         """
         return await self._hub.reset(self.key)
+
+    async def override(
+        self, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
+    ) -> Reach:
+        """Set an operator's override, here at once and in the whole fleet.
+
+        It stands above whatever the circuit decides by itself, which goes on below it. An
+        override set later replaces it.
+
+        Args:
+            kind: ``"forced_open"``: everything is rejected; ``"disabled"``: everything is
+                admitted, and nothing counted.
+            by: who sets it, 1 to 200 characters.
+            reason: what for, 1 to 200 characters.
+            seconds: how long it lasts, above 0, at most 31,622,400 (366 days); None, said
+                aloud: until it is cleared.
+
+        Raises:
+            TypeError, ValueError: a value of another type or range.
+        """
+        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self._hub.clock())
+        return await self._hub.put(self.key, override, override.by)
+
+    async def clear_override(self, *, by: str = "") -> Reach:
+        """End the override, here at once and in the whole fleet; harmless without one.
+
+        Args:
+            by: who ends it, at most 200 characters.
+
+        Raises:
+            TypeError, ValueError: a value of another type or range.
+        """
+        return await self._hub.put(self.key, None, check_text("by", by, least=0))
 
     # -- the two halves of a guarded call, for adapters ---------------------------------------
 

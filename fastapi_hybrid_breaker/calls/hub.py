@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import StateChange
 
     from .circuit_object import Circuit
 
-ResetReach = Literal["fleet", "queued", "local"]
-"""How far a reset has come: stored for the fleet; queued until Redis answers; or there is no
-fleet, only this process."""
+Reach = Literal["fleet", "queued", "local"]
+"""How far a reset or an override has come: stored for the fleet; queued until Redis answers; or
+there is no fleet, only this process."""
 
 
 class Hub(Protocol):
@@ -35,5 +36,8 @@ class Hub(Protocol):
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell listeners and the fleet; called outside every lock, never raises."""
 
-    async def reset(self, key: str) -> ResetReach:
+    async def reset(self, key: str) -> Reach:
         """Reset a circuit in the whole fleet."""
+
+    async def put(self, key: str, override: Override | None, by: str) -> Reach:
+        """Set or clear (None) a circuit's override in the whole fleet."""

@@ -7,6 +7,9 @@ from math import inf
 DAY = 86_400.0
 """Seconds; no open time or deadline is longer (a longer one is an operator's business)."""
 
+LONGEST_TEXT = 200
+"""Characters of what people write to explain themselves."""
+
 _MOST_CALLS = 1_000_000
 
 
@@ -23,6 +26,16 @@ def check_seconds(field: str, value: object, most: float = DAY) -> None:
     """Raise unless ``value`` is a number of seconds above 0 and at most ``most``."""
     wanted = f"{field} must be a number of seconds above 0 and at most {most:.0f}, not {value!r}"
     check_between(value, wanted, above=0.0, most=most)
+
+
+def check_text(field: str, value: object, *, least: int = 1, most: int = LONGEST_TEXT) -> str:
+    """Give ``value`` unless it is no string of ``least`` to ``most`` printable characters."""
+    wanted = f"{field} must be text of {least} to {most} printable characters, not {value!r:.300}"
+    if not isinstance(value, str):
+        raise TypeError(wanted)
+    if not least <= len(value) <= most or not value.isprintable():
+        raise ValueError(wanted)
+    return value
 
 
 def check_share(field: str, value: object) -> None:

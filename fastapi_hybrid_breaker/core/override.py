@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .checks import DAY, check_seconds, check_text
 from .states import CircuitState
+
+LONGEST = 366 * DAY
+"""Seconds; what is to last longer is until it is cleared."""
 
 
 class OverrideKind(StrEnum):
@@ -82,3 +86,23 @@ class OverrideNews:
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Tell whether this comes after what ``version`` and ``writer`` name."""
         return (self.version, self.writer) > (version, writer)
+
+
+def make_override(
+    kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None, now: float
+) -> Override:
+    """Make an override that begins ``now``; see ``Circuit.override``.
+
+    Raises:
+        TypeError, ValueError: a value of another type or range.
+    """
+    if kind not in set(OverrideKind):
+        raise ValueError(f"kind must be 'forced_open' or 'disabled', not {kind!r}")
+    if seconds is not None:
+        check_seconds("seconds", seconds, LONGEST)
+    return Override(
+        OverrideKind(kind),
+        check_text("by", by),
+        check_text("reason", reason),
+        None if seconds is None else now + seconds,
+    )

@@ -5,45 +5,35 @@ No I/O: the lane sends what ``take`` gives and brings the answers back.
 
 from __future__ import annotations
 
-import contextlib
-import json
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.news import Proposal
-from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.evidence import Evidence
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
-from .connection import evalsha, is_wrong_type
-from .errands import Errand, Errands, Plain, Request, Reset
+from .commands import UNKNOWN, Commands
+from .connection import is_wrong_type
+from .errands import Errand, Errands, Kind, Plain, Request, Reset, resolve
+from .fields import MalformedError
 from .index import Index
-from .wire import (
-    HASH_FIELDS,
-    PROTOCOL,
-    Heard,
-    MalformedError,
-    parse_hash,
-    parse_reply,
-)
+from .overrides import KINDS, Overrides
+from .wire import parse_hash, parse_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.core.news import Proposal
 
     from .knowledge import Knowledge
-    from .wire import Names
+    from .wire import Heard, Names
 
-_UNKNOWN: Final = Proposal(
-    generation=0,
-    state=CircuitState.CLOSED,
-    failures=0,
-    successes=0,
-    remaining=0.0,
-    version=0,
-    writer="",
-)
+_RESET: Final = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET))
+
+_WRITES: Final = frozenset({"index_write", "overridden_write"})
+"""Requests whose answers tell nothing."""
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -54,11 +44,11 @@ class Agenda:
 
     def __init__(self, knowledge: Knowledge, names: Names, *, most_in_index: int) -> None:
         self._knowledge = knowledge
-        self._names = names
-        self._operation = 0
+        self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
         self._proposed: dict[str, tuple[int, str]] = {}  # by key: generation and operation
         self._index = Index(names.index, most_in_index, knowledge.dropped)
         self._pass: list[str] = []
+        self.overrides = Overrides(knowledge, self._commands)
 
     @property
     def _errands(self) -> Errands:
@@ -85,7 +75,7 @@ class Agenda:
     def reset(self, key: str, proposal: Proposal | None) -> Future[None]:
         """Reset a circuit in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
-        reset = Reset(self._new_operation(), proposal, [answer])
+        reset = Reset(self._commands.new_operation(), proposal, [answer])
         self._errands.edit(key, lambda errand: _add_reset(errand, reset), must=True)
         return answer
 
@@ -93,6 +83,7 @@ class Agenda:
         """Read everything: after each subscription, since messages were missed before it."""
         self._knowledge.server_clock.forget()
         self._index.read_all()
+        self.overrides.read_all()
         for circuit in self._knowledge.registry:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
@@ -101,8 +92,9 @@ class Agenda:
         """Read again what is likely to have been missed, and a part of all the rest."""
         registry = self._knowledge.registry
         self._index.read_recent()
+        self.overrides.repair()
         for circuit in registry:
-            if circuit.state is not CircuitState.CLOSED:
+            if circuit.machine.state is not CircuitState.CLOSED:
                 self._errands.edit(circuit.key, _read, must=True)
                 if circuit.machine.version:
                     self._index.note(circuit.key, circuit.machine.version)
@@ -117,44 +109,51 @@ class Agenda:
 
     def take(self, most: int) -> list[Request]:
         """Give what to send next, one request per circuit; empty when there is nothing."""
+        self.overrides.end()
         requests = []
         for kind, key, errand in self._errands.take(self._knowledge.clock(), most):
-            if kind == "read":
-                command = ("HMGET", self._names.hash(key), *HASH_FIELDS)
-                request = Request("read", key, command, is_news=errand.read, waiting=errand.waiting)
-            elif kind == "reset" and errand.reset is not None:
-                request = self._reset_request(key, errand.reset)
-            elif kind == "plain" and errand.plain is not None:
-                request = self._plain_request(key, errand.plain)
-            else:
-                circuit = self._knowledge.registry.get(key)
-                if circuit is None:
-                    continue
-                proposed = (
-                    self._change_request(circuit)
-                    if kind == "change"
-                    else self._restore_request(circuit)
-                )
-                if proposed is None:
-                    continue
-                request = proposed
-            requests.append(request)
+            request = self._request(kind, key, errand)
+            if request is not None:
+                requests.append(request)
         requests.extend(self._index.take())
+        requests.extend(self.overrides.take())
         if requests:
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
 
     def next_due(self) -> float | None:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
-        if self._index.has_work():
+        if self._index.has_work() or self.overrides.has_work():
             return 0.0
-        return self._errands.next_due()
+        dues = [self._errands.next_due(), self._knowledge.next_end()]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
+        """Give the request for one thing to do; None: it has become needless."""
+        if kind in KINDS:
+            return self.overrides.request(key, errand, kind)
+        if kind == "read":
+            command = self._commands.read(key)
+            return Request("read", key, command, is_news=errand.read, waiting=errand.waiting)
+        if errand.reset is not None:
+            return self._reset_request(key, errand.reset)
+        if errand.plain is not None:
+            timeout = self._knowledge.registry.config_for(key).recovery_timeout
+            command = self._commands.plain(key, errand.plain, timeout)
+            return Request("plain", key, command, plain=errand.plain)
+        circuit = self._knowledge.registry.get(key)
+        if circuit is None:
+            return None
+        ask = self._change_request if kind == "change" else self._restore_request
+        return ask(circuit)
 
     def put_back(self, requests: Sequence[Request]) -> None:
         """Queue again what was sent without an answer; the operation ids make that harmless."""
         for request in requests:
             if request.kind in {"index_write", "index_read"}:
                 self._index.put_back(request)
+            elif request.kind in {"overridden_write", "overridden_read"}:
+                self.overrides.put_back(request)
             elif request.kind != "time":
                 self._errands.edit(request.key, partial(_again, request), must=True)
 
@@ -164,18 +163,17 @@ class Agenda:
             return None
         generation, operation = self._proposed.get(circuit.key, (-1, ""))
         if generation != proposal.generation:
-            operation = self._new_operation()
+            operation = self._commands.new_operation()
             self._proposed[circuit.key] = (proposal.generation, operation)
-        command = self._script("change", circuit.key, operation, proposal)
+        command = self._commands.script("change", circuit.key, operation, proposal)
         return Request("change", circuit.key, command, proposal)
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
         ours = circuit.describe()
         if circuit.machine.unshared or not ours.version:
             return None  # a change of our own says it all
-        return Request(
-            "restore", circuit.key, self._script("restore", circuit.key, "-", ours), ours
-        )
+        command = self._commands.script("restore", circuit.key, proposal=ours)
+        return Request("restore", circuit.key, command, ours)
 
     def _reset_request(self, key: str, reset: Reset) -> Request:
         circuit = self._knowledge.registry.get(key)
@@ -184,46 +182,8 @@ class Agenda:
             # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
             proposal = replace(reset.proposal, version=ours.version, writer=ours.writer)
-        command = self._script("reset", key, reset.operation, _UNKNOWN)
+        command = self._commands.script("reset", key, reset.operation, _RESET)
         return Request("reset", key, command, proposal, reset=reset)
-
-    def _plain_request(self, key: str, plain: Plain) -> Request:
-        timeout = self._knowledge.registry.config_for(key).recovery_timeout
-        command = self._script("plain", key, "-", _UNKNOWN, plain, timeout)
-        return Request("plain", key, command, plain=plain)
-
-    def _script(
-        self,
-        what: str,
-        key: str,
-        operation: str,
-        proposal: Proposal,
-        plain: Plain | None = None,
-        timeout: float = 0.0,
-    ) -> tuple[Any, ...]:
-        return evalsha(
-            self._names.hash(key),
-            what,
-            operation,
-            self._knowledge.instance,
-            str(self._knowledge.newest),
-            str(proposal.version),
-            proposal.writer,
-            proposal.state.value,
-            proposal.failures,
-            proposal.successes,
-            round(proposal.remaining * 1000),
-            self._names.channel,
-            json.dumps(key),
-            PROTOCOL,
-            int(plain is not None and plain.is_live),
-            round(timeout * 1000),
-            int(plain is not None and plain.may_close),
-        )
-
-    def _new_operation(self) -> str:
-        self._operation += 1
-        return f"{self._knowledge.instance}-{self._operation}"
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -235,24 +195,36 @@ class Agenda:
             try:
                 if request.kind == "time":
                     self._knowledge.server_clock.sample(sent, received, _seconds(answer))
-                elif request.kind == "index_read":
-                    self._take_index(answer)
-                elif request.kind == "read":
-                    self._take_hash(request, answer)
-                elif request.kind != "index_write":
-                    self._take_reply(request, answer)
+                else:
+                    self._take(request, answer)
             except MalformedError as error:
                 self._knowledge.dropped.warn(str(error))
                 for waiting in request.waiting:
-                    _resolve(waiting, None)
+                    resolve(waiting, None)
+
+    def _take(self, request: Request, answer: Any) -> None:
+        kind = request.kind
+        if kind not in {"index_read", "overridden_read"}:
+            _refuse_wrong_type(answer)
+        if kind == "index_read":
+            self._take_index(answer)
+        elif kind == "overridden_read":
+            self.overrides.take_members(answer)
+        elif kind == "read":
+            self._take_hash(request, answer)
+        elif kind == "read_override":
+            self.overrides.take_register(request.key, answer)
+        elif kind in KINDS:
+            self.overrides.take_reply(request, answer)
+        elif kind not in _WRITES:
+            self._take_reply(request, answer)
 
     def _take_hash(self, request: Request, answer: Any) -> None:
-        _refuse_wrong_type(answer)
         heard = parse_hash(answer)
         if request.is_news:
             self._knowledge.found(request.key, heard)
         for waiting in request.waiting:
-            _resolve(waiting, heard)
+            resolve(waiting, heard)
 
     def _take_index(self, answer: Any) -> None:
         for key, version in self._index.read(answer).items():
@@ -261,8 +233,9 @@ class Agenda:
                 self._errands.edit(key, _read)
 
     def _take_reply(self, request: Request, answer: Any) -> None:
-        _refuse_wrong_type(answer)
         key, reply = request.key, parse_reply(answer)
+        if reply.override is not None:
+            self._knowledge.follow_override(key, reply.override, make=False)
         circuit = self._knowledge.registry.get(key)
         if reply.status == "foreign":
             plain = Plain(due=0.0, is_live=False, may_close=False)
@@ -288,7 +261,7 @@ class Agenda:
             self._proposed.pop(key, None)
         if request.reset is not None:
             for waiting in request.reset.waiting:
-                _resolve(waiting, None)
+                resolve(waiting, None)
 
 
 def _change(errand: Errand) -> None:
@@ -315,16 +288,18 @@ def _again(request: Request, errand: Errand) -> None:
             errand.reset = request.reset
         else:
             errand.reset.waiting += request.reset.waiting
-    errand.change = errand.change or request.kind == "change"
-    errand.plain = errand.plain or request.plain
-    errand.restore = errand.restore or request.kind == "restore"
-    errand.read = errand.read or request.is_news
-    errand.waiting += request.waiting
-
-
-def _resolve(future: Future[Any], result: object) -> None:
-    with contextlib.suppress(InvalidStateError):  # nobody waits any more: the second is over
-        future.set_result(result)
+    if request.override is not None:
+        if errand.override is None:
+            errand.override = request.override
+        else:
+            errand.override.waiting += request.override.waiting
+    elif request.kind == "plain":
+        errand.plain = errand.plain or request.plain
+    elif request.kind == "read":
+        errand.read = errand.read or request.is_news
+        errand.waiting += request.waiting
+    elif request.reset is None:
+        setattr(errand, request.kind, True)
 
 
 def _refuse_wrong_type(answer: object) -> None:

@@ -122,12 +122,12 @@ async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     return answers
 
 
-def evalsha(hash_name: str, *arguments: str | int) -> tuple[str | int, ...]:
-    """Give the command that runs the script on one circuit's hash.
+def evalsha(keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:
+    """Give the command that runs the script on one circuit's keys.
 
     Sent as a plain command: a cluster's client has no ``evalsha`` for pipelines.
     """
-    return ("EVALSHA", _SCRIPT.sha, 1, hash_name, *arguments)
+    return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *arguments)
 
 
 def is_wrong_type(answer: object) -> bool:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from concurrent.futures import InvalidStateError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.override import Override
 
     from .wire import Heard
 
-Kind = Literal["reset", "change", "plain", "restore", "read", "index_read", "index_write", "time"]
+Kind = Literal[
+    "reset",
+    "override",
+    "change",
+    "plain",
+    "restore",
+    "restore_override",
+    "show",
+    "read",
+    "read_override",
+    "index_read",
+    "index_write",
+    "overridden_read",
+    "overridden_write",
+    "time",
+]
 
 
 @dataclass(slots=True)
@@ -23,6 +41,16 @@ class Reset:
 
     operation: str
     proposal: Proposal | None
+    waiting: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OverrideOrder:
+    """An operator's override, or None: its clearing; ``operation`` is as in ``Reset``."""
+
+    operation: str
+    override: Override | None
+    by: str
     waiting: list[Future[None]] = field(default_factory=list)
 
 
@@ -40,31 +68,43 @@ class Errand:
     """All there is to do for one circuit, in the order in which it is done."""
 
     reset: Reset | None = None
+    override: OverrideOrder | None = None
     change: bool = False
     plain: Plain | None = None
     restore: bool = False
+    restore_override: bool = False
+    show: bool = False  # have the plain fields show what is in force
     read: bool = False
+    read_override: bool = False
     waiting: list[Future[Heard | None]] = field(default_factory=list)
 
     def next_kind(self, now: float) -> Kind | None:
         """Give what comes next, or None: nothing, or not yet."""
         if self.reset is not None:
             return "reset"
+        if self.override is not None:
+            return "override"
         if self.change:
             return "change"
         if self.plain is not None and self.plain.due <= now:
             return "plain"
-        if self.restore:
-            return "restore"
-        return "read" if self.is_reading() else None
-
-    def is_reading(self) -> bool:
-        """Tell whether the hash is to be read, for this process or for somebody who waits."""
-        return self.read or bool(self.waiting)
+        for kind in _FLAGS:
+            if getattr(self, kind):
+                return kind
+        return "read" if self.waiting else None
 
     def is_done(self) -> bool:
         """Tell whether nothing is left, now or later."""
-        return not (self.reset or self.change or self.plain or self.restore or self.is_reading())
+        return self.plain is None and self.next_kind(0.0) is None
+
+
+_FLAGS: Final[tuple[Kind, ...]] = (
+    "restore",
+    "restore_override",
+    "show",
+    "read",
+    "read_override",
+)
 
 
 @dataclass(slots=True)
@@ -76,10 +116,17 @@ class Request:
     command: tuple[Any, ...]
     proposal: Proposal | None = None
     reset: Reset | None = None
+    override: OverrideOrder | None = None
     plain: Plain | None = None
     is_news: bool = False  # a reading that this process takes in, beside showing it
     waiting: list[Future[Heard | None]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+
+
+def resolve(future: Future[Any], result: object) -> None:
+    """Give somebody who waits what came; nobody may wait any more."""
+    with contextlib.suppress(InvalidStateError):
+        future.set_result(result)
 
 
 class Errands:
@@ -146,13 +193,13 @@ class Errands:
         cut = Errand()
         if kind == "reset":
             cut.reset, errand.reset = errand.reset, None
-        elif kind == "change":
-            errand.change = False
+        elif kind == "override":
+            cut.override, errand.override = errand.override, None
         elif kind == "plain":
             cut.plain, errand.plain = errand.plain, None
-        elif kind == "restore":
-            errand.restore = False
         elif kind == "read":
             cut.read, errand.read = errand.read, False
             cut.waiting, errand.waiting = errand.waiting, []
+        else:
+            setattr(errand, kind, False)
         return cut

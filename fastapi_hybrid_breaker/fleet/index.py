@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.keys import is_key
 
 from .errands import Request
-from .wire import VERSION_LIMIT, MalformedError
+from .fields import VERSION_LIMIT, MalformedError
 
 if TYPE_CHECKING:
     from .rare_log import RareLog

@@ -8,9 +8,10 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .clock import ServerClock
 from .errands import Errand, Errands, Plain
+from .fields import MalformedError
 from .plain import Verdict, weigh
 from .rare_log import RareLog
-from .wire import MalformedError, parse_message
+from .wire import parse_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
 
+    from .override_wire import HeardOverride
     from .wire import Heard
 
 WRITE_BACK_CLOSED: Final = 3600.0
@@ -29,6 +31,9 @@ _PLAIN_JITTER: Final = 0.1
 
 _REASSERT_EVERY: Final = 1.0
 """Seconds between two repetitions to plain speakers that have not heard of an opening."""
+
+_SHOW_EVERY: Final = 5.0
+"""Seconds between two repetitions of an override to plain speakers that write over it."""
 
 _CLOCK_DOUBT: Final = 1.0
 """Seconds by which a message's stamp may differ from the server time as estimated here. Beyond,
@@ -59,6 +64,7 @@ class Knowledge:
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}
         self._reasserted: dict[str, float] = {}
+        self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
 
     def server_now(self) -> float | None:
         """Give the server's time, epoch seconds; None before the first answer."""
@@ -78,6 +84,8 @@ class Knowledge:
         if heard.writer == self.instance:
             return  # our own: the answer to the request tells the same
         self.received += 1
+        if heard.override is not None:
+            self.follow_override(key, heard.override, make=False)
         circuit = self.registry.get(key)
         if circuit is None:
             # Never adopted from a message alone: it may be old news of what was forgotten.
@@ -107,6 +115,45 @@ class Knowledge:
         else:
             self._follow(circuit, heard, is_live=False)
 
+    def follow_override(self, key: str, heard: HeardOverride, *, make: bool) -> None:
+        """Take what the register says of a circuit's override.
+
+        ``make``: it was read just now, and may be news of a circuit that is not known here. From
+        a message alone such a circuit is never made.
+        """
+        self.note_version(heard.version)
+        news = heard.news(self.server_now())
+        circuit = self.registry.get(key)
+        if news is None or (circuit is None and not make):
+            self.errands.edit(key, _read_override)
+            return
+        if circuit is None and news.override is not None:
+            circuit = self.registry.hear_of(key)
+            if circuit is None:
+                self.dropped.warn("an override for which max_circuits leaves no room")
+        if circuit is None:
+            return
+        circuit.adopt_override(news)
+        override = circuit.machine.override
+        if override is not None and override.deadline is not None:
+            self.note_end(key, override.deadline)
+
+    def note_end(self, key: str, deadline: float) -> None:
+        """Note when an override ends; the jitter lets one instance tell it to plain readers."""
+        self._ends[key] = deadline + self._random.uniform(0, _PLAIN_JITTER)
+
+    def next_end(self) -> float | None:
+        """Give when the next override ends, or None."""
+        return min(self._ends.values(), default=None)
+
+    def ended(self) -> list[str]:
+        """Give the circuits whose override may have ended by now, once each."""
+        now = self.clock()
+        keys = [key for key, end in self._ends.items() if end <= now]
+        for key in keys:
+            del self._ends[key]
+        return keys
+
     def missed(self, circuit: Circuit) -> None:
         """Write a circuit's state back where the server does not know it any more."""
         ours = circuit.describe()
@@ -134,6 +181,11 @@ class Knowledge:
 
     def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
         key, ours, now = circuit.key, circuit.describe(), self.clock()
+        if circuit.machine.override is not None and not circuit.machine.override.is_over(now):
+            # An echo of the override, or a word against it: neither moves what is below.
+            if heard.state is not circuit.machine.override.kind.state:
+                self._reassert(key, _show, _SHOW_EVERY)
+            return
         if heard.state is CircuitState.OPEN:
             if len(self._plain_openings) > 2 * len(self.registry) + 100:
                 self._plain_openings.clear()
@@ -152,15 +204,29 @@ class Knowledge:
             due = now + self._random.uniform(0, _PLAIN_JITTER)
             plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
             self.errands.edit(key, lambda errand: _adopt_plain(errand, plain), must=True)
-        elif verdict is Verdict.REASSERT and now >= self._reasserted.get(key, now):
+        elif verdict is Verdict.REASSERT:
+            self._reassert(key, _restore, _REASSERT_EVERY)
+
+    def _reassert(self, key: str, how: Callable[[Errand], None], every: float) -> None:
+        """Say it again to plain speakers, once in ``every`` seconds."""
+        now = self.clock()
+        if now >= self._reasserted.get(key, now):
             if len(self._reasserted) > 2 * len(self.registry) + 100:
                 self._reasserted.clear()
-            self._reasserted[key] = now + _REASSERT_EVERY
-            self.errands.edit(key, _restore, must=True)
+            self._reasserted[key] = now + every
+            self.errands.edit(key, how, must=True)
 
 
 def _read(errand: Errand) -> None:
     errand.read = True
+
+
+def _read_override(errand: Errand) -> None:
+    errand.read_override = True
+
+
+def _show(errand: Errand) -> None:
+    errand.show = True
 
 
 def _restore(errand: Errand) -> None:

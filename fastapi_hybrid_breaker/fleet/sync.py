@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.hub import ResetReach
+    from fastapi_hybrid_breaker.calls.hub import Reach
     from fastapi_hybrid_breaker.calls.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
 T = TypeVar("T")
@@ -118,12 +119,25 @@ class FleetSync:
             session.agenda.changed(circuit)
             session.wake()
 
-    async def reset(self, key: str, proposal: Proposal | None) -> ResetReach:
+    async def reset(self, key: str, proposal: Proposal | None) -> Reach:
         """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
         if session is None:
             return "local"
         answer = session.agenda.reset(key, proposal)
+        session.wake()
+        try:
+            await _within_a_second(answer)
+        except TimeoutError:
+            return "queued"
+        return "fleet"
+
+    async def override(self, key: str, override: Override | None, by: str) -> Reach:
+        """Set or clear (None) an override in the fleet."""
+        session = self._session
+        if session is None:
+            return "local"
+        answer = session.agenda.overrides.order(key, override, by)
         session.wake()
         try:
             await _within_a_second(answer)

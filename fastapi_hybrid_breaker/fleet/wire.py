@@ -7,8 +7,7 @@ camelCase, epoch milliseconds. Ours stand beside them. All that comes in is chec
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fastapi_hybrid_breaker.core.checks import DAY
@@ -16,14 +15,17 @@ from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
 
+from .evidence_wire import parse_evidence, read_evidence
+from .fields import VERSION_LIMIT, MalformedError, number, read_version, read_writer
+from .override_wire import HeardOverride
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastapi_hybrid_breaker.core.evidence import Evidence
+
 PROTOCOL: Final = 1
 """Stands in each message and hash. From a higher one only state, version and times are read."""
-
-VERSION_LIMIT: Final = 2**53 - 10**12
-"""Versions are exact as Lua and JavaScript numbers, with room to count on."""
 
 LARGEST_MESSAGE: Final = 64 * 1024
 """Bytes; ours have about 300."""
@@ -38,14 +40,13 @@ HASH_FIELDS: Final = (
     "at",
     "sum",
     "p",
+    "reopened",
+    "why",
+    "under",
 )
 
 _MOST_COUNTED = 10**12
 _LATEST = 2**53
-
-
-class MalformedError(ValueError):
-    """Something from Redis that is not in the format."""
 
 
 class Names:
@@ -53,12 +54,27 @@ class Names:
 
     def __init__(self, namespace: str) -> None:
         self.channel = f"{namespace}:updates"
-        self.index = f"{namespace}#index"  # no ":", or a scan for circuits would find it
+        # With "#" where circuits have ":", or a scan for circuits would find them.
+        self.index = f"{namespace}#index"
+        self.overridden = f"{namespace}#overridden"
+        self._overrides = f"{namespace}#override:"
         self._prefix = f"{namespace}:"
 
     def hash(self, key: str) -> str:
         """Give the name of a circuit's hash."""
         return self._prefix + key
+
+    def override(self, key: str) -> str:
+        """Give where a circuit's override is kept: in the same slot of a cluster as its hash.
+
+        A circuit whose key has a closing brace, and yet no hash tag, has no other name in its
+        slot, and keeps it in its hash.
+        """
+        name = self.hash(key)
+        _, brace, rest = key.partition("{")
+        if brace and rest.find("}") > 0:
+            return self._overrides + name
+        return name if "}" in key else f"{self._overrides}{{{name}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,8 @@ class Heard:
         version, writer: of the state; 0 and "" from a writer of the plain format.
         at: when it was written, epoch seconds by the server's clock; 0.0 where unknown.
         plain: a writer of the plain format was here last.
+        reopenings, evidence: as in ``News``.
+        override: what is said beside it of the circuit's override; None: nothing.
     """
 
     state: CircuitState
@@ -81,6 +99,9 @@ class Heard:
     writer: str
     at: float
     plain: bool
+    reopenings: int = 0
+    evidence: Evidence | None = None
+    override: HeardOverride | None = None
 
     def remaining(self, server_now: float | None) -> float:
         """Give the seconds until the next attempt, never more than the open time as written."""
@@ -99,6 +120,8 @@ class Heard:
             failures=self.failures,
             successes=self.successes,
             remaining=self.remaining(server_now),
+            reopenings=self.reopenings,
+            evidence=self.evidence,
         )
 
     def stats(self, wall_now: float, server_now: float | None) -> CircuitStats:
@@ -113,6 +136,7 @@ class Heard:
             retry_after=remaining,
             rejected=0,
             version=self.version,
+            reopenings=self.reopenings,
         )
 
 
@@ -134,15 +158,26 @@ def parse_message(data: object) -> tuple[str, Heard]:
     if not isinstance(key, str) or not is_key(key):
         raise MalformedError("a message whose key names no circuit")
     stats: dict[str, Any] = message["stats"]
-    version, writer, at = 0, "", 0.0
     protocol = message.get("p")
-    if protocol is not None:
-        if _number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL:
-            stats = {name: stats.get(name) for name in ("state", "nextAttempt")}
-        version = _version(message.get("version"))
-        writer = _writer(message.get("writer"))
-        at = _number("at", message.get("at"), 1, _LATEST) / 1000
-    return key, _heard(stats, version, writer, at, plain=protocol is None)
+    if protocol is None:
+        return key, _heard(stats, 0, "", 0.0, plain=True)
+    if isinstance(message.get("under"), dict):
+        stats = message["under"]
+    if number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL:
+        stats = {name: stats.get(name) for name in ("state", "nextAttempt")}
+    heard = _heard(
+        stats,
+        read_version(message.get("version")),
+        read_writer(message.get("writer")),
+        number("at", message.get("at"), 1, _LATEST) / 1000,
+        plain=False,
+    )
+    return key, replace(
+        heard,
+        reopenings=int(number("reopened", message.get("reopened"), 0, _MOST_COUNTED)),
+        evidence=read_evidence(message.get("why")),
+        override=HeardOverride.from_message(message.get("override")),
+    )
 
 
 def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
@@ -162,15 +197,22 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     if fields["version"] is None:
         return _heard(stats, 0, "", 0.0, plain=True)
     ours = (fields["sum"] or "").split("|")
+    under = (fields["under"] or "").split("|")
     # Counts alone do not matter: a plain speaker writes them with every call.
     plain = ours[0] != fields["state"] or (
         fields["state"] == CircuitState.OPEN and ours[-1] != fields["nextAttempt"]
     )
-    if _number("p", fields["p"], 1, _MOST_COUNTED) > PROTOCOL:
+    if len(under) == 4 and not plain:
+        stats = dict(zip(HASH_FIELDS[:4], under, strict=True))
+    if number("p", fields["p"], 1, _MOST_COUNTED) > PROTOCOL:
         stats = {name: stats[name] for name in ("state", "nextAttempt")}
-    version, writer = _version(fields["version"]), _writer(fields["writer"])
-    at = 0.0 if plain else _number("at", fields["at"], 1, _LATEST) / 1000
-    return _heard(stats, version, writer, at, plain=plain)
+    version, writer = read_version(fields["version"]), read_writer(fields["writer"])
+    at = 0.0 if plain else number("at", fields["at"], 1, _LATEST) / 1000
+    return replace(
+        _heard(stats, version, writer, at, plain=plain),
+        reopenings=int(number("reopened", fields["reopened"], 0, _MOST_COUNTED)),
+        evidence=parse_evidence(fields["why"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +222,7 @@ class Reply:
     status: str
     stored: Heard | None
     server_time: float
+    override: HeardOverride | None = None
 
 
 def parse_reply(values: object) -> Reply:
@@ -188,17 +231,19 @@ def parse_reply(values: object) -> Reply:
     Raises:
         MalformedError: it is not in the format.
     """
-    if not isinstance(values, list) or len(values) != 9:
+    if not isinstance(values, list) or len(values) != 12:
         raise MalformedError(f"an answer of the script that is none: {values!r}")
     try:
-        status, version, writer, state, failures, successes, next_attempt, at, now = (
+        status, version, writer, state, failures, successes, next_attempt, at, now, *more = (
             value.decode() for value in values
         )
     except (UnicodeDecodeError, AttributeError):
         raise MalformedError("an answer of the script that is no text") from None
-    server_time = _number("time", now, 0, 2**60) / 1_000_000
+    reopened, why, register = more
+    server_time = number("time", now, 0, 2**60) / 1_000_000
+    override = HeardOverride.from_register(register) if register else None
     if not state:
-        return Reply(status, None, server_time)
+        return Reply(status, None, server_time, override)
     stats = {
         "state": state,
         "failures": failures,
@@ -207,12 +252,17 @@ def parse_reply(values: object) -> Reply:
     }
     stored = _heard(
         stats,
-        int(_number("version", version, 0, VERSION_LIMIT - 1)),
+        int(number("version", version, 0, VERSION_LIMIT - 1)),
         writer,
-        _number("at", at, 0, _LATEST) / 1000,
+        number("at", at, 0, _LATEST) / 1000,
         plain=status == "foreign",
     )
-    return Reply(status, stored, server_time)
+    stored = replace(
+        stored,
+        reopenings=int(number("reopened", reopened, 0, _MOST_COUNTED)),
+        evidence=parse_evidence(why),
+    )
+    return Reply(status, stored, server_time, override)
 
 
 def _heard(stats: dict[str, Any], version: int, writer: str, at: float, *, plain: bool) -> Heard:
@@ -222,45 +272,14 @@ def _heard(stats: dict[str, Any], version: int, writer: str, at: float, *, plain
         raise MalformedError("a state that is none") from None
     return Heard(
         state=state,
-        failures=int(_number("failures", stats.get("failures"), 0, _MOST_COUNTED)),
-        successes=int(_number("successes", stats.get("successes"), 0, _MOST_COUNTED)),
-        next_attempt=_number("nextAttempt", stats.get("nextAttempt"), 0, _LATEST) / 1000,
+        failures=int(number("failures", stats.get("failures"), 0, _MOST_COUNTED)),
+        successes=int(number("successes", stats.get("successes"), 0, _MOST_COUNTED)),
+        next_attempt=number("nextAttempt", stats.get("nextAttempt"), 0, _LATEST) / 1000,
         version=version,
         writer=writer,
         at=at,
         plain=plain,
     )
-
-
-def _number(field: str, value: object, least: float, most: float) -> float:
-    """Read a number that may come as text or not at all (0)."""
-    if value is None:
-        value = 0
-    if isinstance(value, str) and len(value) <= 32:
-        try:
-            value = float(value)
-        except ValueError:
-            raise MalformedError(f"a {field} that is no number") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise MalformedError(f"a {field} that is no number")
-    if not least <= value <= most:
-        raise MalformedError(f"a {field} out of range")
-    return value
-
-
-def _version(value: object) -> int:
-    """Read a version: decimal digits in a string, since JSON numbers lose some on the way."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
-        version = int(value)
-        if 0 < version < VERSION_LIMIT:
-            return version
-    raise MalformedError("a version that is none")
-
-
-def _writer(value: object) -> str:
-    if isinstance(value, str) and 1 <= len(value) <= 64 and value.isascii() and value.isalnum():
-        return value
-    raise MalformedError("a writer that is none")
 
 
 def _refuse_constant(name: str) -> NoReturn:

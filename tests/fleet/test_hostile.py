@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT, MalformedError
 from fastapi_hybrid_breaker.fleet.wire import (
     HASH_FIELDS,
     LARGEST_MESSAGE,
-    VERSION_LIMIT,
-    MalformedError,
     parse_hash,
     parse_message,
     parse_reply,

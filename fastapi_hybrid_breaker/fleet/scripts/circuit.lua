@@ -1,24 +1,33 @@
--- Every write to a circuit's hash: compare, write, set the time to live, publish, in one step.
+-- Every write to a circuit's hash and to its register of overrides: compare, write, set the time
+-- to live, publish, in one step.
 --
 -- KEYS[1]  the circuit's hash
--- ARGV     1 what: change | reset | restore | plain
+-- KEYS[2]  where its override is kept: a hash of its own in the same slot, or KEYS[1] again
+-- ARGV     1 what: change | reset | restore | plain | show | override | restore_override
 --          2 operation id        3 instance that asks     4 highest version it has seen
---          5 version, 6 writer   that it builds on (restore: that it writes back)
+--          5 version, 6 writer   that it builds on (restore...: that it writes back)
 --          7 state  8 failures  9 successes  10 milliseconds until the next attempt
 --         11 channel            12 the key as JSON       13 protocol number
 --         14 plain: 1 for a live message, whose open time must be near (see 15)
 --         15 plain: recovery timeout here, milliseconds
 --         16 plain: 1 if a CLOSED may end an opening of ours that still runs
+--         17 openings in a row  18 why, as JSON
+--         19 override: kind, "-" to clear    20 milliseconds it lasts, "-": until cleared
+--         21 override: by and reason, as JSON
 -- Returns  status, version, writer, state, failures, successes, nextAttempt (ms), at (ms),
---          server time (us). Status: done | repeat | refused | foreign | same.
+--          server time (us), openings in a row, why, override as kept.
+--          Status: done | repeat | refused | foreign | same.
 --
--- The field "sum" repeats the four plain fields as we wrote them. Where it differs from them,
--- a writer of the plain format was here after us ("foreign").
+-- The plain fields show what is in force: an override's state, or else the circuit's own. Under an
+-- override the circuit's own stands in "under". The field "sum" repeats the four plain fields as we
+-- wrote them: where it differs, a writer of the plain format was here after us ("foreign").
+-- An override is kept as version|writer|kind|end (ms, 0: until cleared)|by and reason.
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local KEPT_OPERATIONS = 8
 local SHORTEST_LIFE = 3600 * 1000
 local LONGEST_OPEN = 24 * 3600 * 1000
+local CLEARED_LIFE = 7 * 24 * 3600 * 1000 -- an instance away for less does not bring it back
 local STATES = { CLOSED = true, OPEN = true, HALF_OPEN = true }
 
 local function whole(text)
@@ -34,26 +43,51 @@ local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(now_us / 1000)
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'nextAttempt',
-  'version', 'writer', 'at', 'sum', 'ops')
-local stored = {
-  state = STATES[raw[1]] and raw[1] or nil,
-  failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]),
-  version = whole(raw[5]), writer = raw[6] or '', at = whole(raw[7]),
-}
-if stored.version >= LIMIT then stored.version = 0 end
+  'version', 'writer', 'at', 'sum', 'ops', 'reopened', 'why', 'under')
 local ops = raw[9] or ''
 
--- What we wrote last, out of "sum".
-local ours = {}
-if stored.version > 0 and raw[8] then
+local function four(text)
   local state, failures, successes, next_attempt =
-    string.match(raw[8], '^([A-Z_]+)|(%d+)|(%d+)|(%d+)$')
-  ours = { state = state, failures = whole(failures), successes = whole(successes),
+    string.match(text or '', '^([A-Z_]+)|(%d+)|(%d+)|(%d+)$')
+  if not STATES[state] then return nil end
+  return { state = state, failures = whole(failures), successes = whole(successes),
     next_attempt = whole(next_attempt) }
 end
+
+-- What is published again must not spoil the message that it stands in.
+local function json_or(text, default)
+  return text and #text <= 2048 and pcall(cjson.decode, text) and text or default
+end
+
+local plain = { state = STATES[raw[1]] and raw[1] or nil,
+  failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]) }
+local version = whole(raw[5])
+if version >= LIMIT then version = 0 end
+local shown = version > 0 and four(raw[8]) or {} -- what we wrote into the plain fields
+local under = version > 0 and four(raw[12]) or nil
+local ours = under or shown
 -- Counts alone do not matter: a plain speaker writes them with every call.
-local foreign = stored.state ~= nil and (stored.state ~= ours.state
-  or (stored.state == 'OPEN' and stored.next_attempt ~= ours.next_attempt))
+local foreign = plain.state ~= nil and (plain.state ~= shown.state
+  or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
+local stored = (foreign or not under) and plain or under
+stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
+stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
+
+local override = { version = 0, writer = '' }
+local kept = redis.call('HMGET', KEYS[2], 'override', 'override_ops')
+if kept[1] then
+  local ov, writer, kind, ends, about =
+    string.match(kept[1], '^(%d+)|(%w+)|([a-z_-]+)|(%d+)|(.*)$')
+  if ov and whole(ov) < LIMIT then
+    override = { version = whole(ov), writer = writer, kind = kind, ends = whole(ends),
+      about = json_or(about, '{}') }
+  end
+end
+
+local function in_force()
+  return (override.kind == 'forced_open' or override.kind == 'disabled')
+    and (override.ends == 0 or override.ends > now)
+end
 
 local what, operation, instance, base, base_writer =
   ARGV[1], ARGV[2], ARGV[3], whole(ARGV[5]), ARGV[6]
@@ -61,41 +95,90 @@ local what, operation, instance, base, base_writer =
 local function reply(status)
   return { status, digits(stored.version), stored.writer, stored.state or '',
     digits(stored.failures), digits(stored.successes), digits(stored.next_attempt),
-    digits(stored.at), digits(now_us) }
+    digits(stored.at), digits(now_us), digits(stored.reopened), stored.why,
+    override.version > 0 and table.concat({ digits(override.version), override.writer,
+      override.kind, digits(override.ends), override.about }, '|') or '' }
+end
+
+local function object(four)
+  return '{"state":"' .. four.state .. '","failures":' .. digits(four.failures)
+    .. ',"successes":' .. digits(four.successes)
+    .. ',"nextAttempt":' .. digits(four.next_attempt) .. '}'
+end
+
+local function what_shows()
+  if not in_force() then return stored end
+  if override.kind == 'disabled' then
+    return { state = 'CLOSED', failures = stored.failures, successes = stored.successes,
+      next_attempt = 0 }
+  end
+  return { state = 'OPEN', failures = stored.failures, successes = stored.successes,
+    next_attempt = override.ends > 0 and override.ends or now + LONGEST_OPEN }
 end
 
 local function publish()
-  redis.call('PUBLISH', ARGV[11], '{"key":' .. ARGV[12]
-    .. ',"stats":{"state":"' .. stored.state .. '","failures":' .. digits(stored.failures)
-    .. ',"successes":' .. digits(stored.successes)
-    .. ',"nextAttempt":' .. digits(stored.next_attempt)
-    .. '},"p":' .. ARGV[13] .. ',"version":"' .. digits(stored.version)
-    .. '","writer":"' .. stored.writer .. '","at":' .. digits(stored.at) .. '}')
+  local show = what_shows()
+  local message = '{"key":' .. ARGV[12] .. ',"stats":' .. object(show)
+    .. ',"p":' .. ARGV[13] .. ',"version":"' .. digits(stored.version)
+    .. '","writer":"' .. stored.writer .. '","at":' .. digits(stored.at)
+    .. ',"reopened":' .. digits(stored.reopened)
+  if show ~= stored then message = message .. ',"under":' .. object(stored) end
+  if stored.why ~= '' then message = message .. ',"why":' .. stored.why end
+  if override.version > 0 then
+    message = message .. ',"override":{"version":"' .. digits(override.version)
+      .. '","writer":"' .. override.writer .. '","kind":"' .. override.kind
+      .. '","ends":' .. digits(override.ends) .. ',"about":' .. override.about .. '}'
+  end
+  redis.call('PUBLISH', ARGV[11], message .. '}')
 end
 
-local function write(version, writer, state, failures, successes, next_attempt)
-  stored = { version = version, writer = writer, state = state, failures = failures,
-    successes = successes, next_attempt = next_attempt, at = now }
-  local sum = table.concat(
-    { state, digits(failures), digits(successes), digits(next_attempt) }, '|')
-  redis.call('HSET', KEYS[1], 'state', state, 'failures', digits(failures),
-    'successes', digits(successes), 'nextAttempt', digits(next_attempt),
-    'version', digits(version), 'writer', writer, 'at', digits(now),
-    'sum', sum, 'ops', ops, 'p', ARGV[13])
-  redis.call('PEXPIRE', KEYS[1],
-    digits(math.max(SHORTEST_LIFE, next_attempt - now + SHORTEST_LIFE)))
+-- Brings the hash into line with "stored" and the override.
+local function save()
+  local show = what_shows()
+  local function text(four)
+    return table.concat({ four.state, digits(four.failures), digits(four.successes),
+      digits(four.next_attempt) }, '|')
+  end
+  redis.call('HSET', KEYS[1], 'state', show.state, 'failures', digits(show.failures),
+    'successes', digits(show.successes), 'nextAttempt', digits(show.next_attempt),
+    'version', digits(stored.version), 'writer', stored.writer, 'at', digits(stored.at),
+    'sum', text(show), 'ops', ops, 'p', ARGV[13], 'reopened', digits(stored.reopened),
+    'why', stored.why)
+  if show == stored then
+    redis.call('HDEL', KEYS[1], 'under')
+  else
+    redis.call('HSET', KEYS[1], 'under', text(stored))
+  end
+  if in_force() and override.ends == 0 then
+    redis.call('PERSIST', KEYS[1])
+  else
+    local ends = math.max(stored.next_attempt, show.next_attempt)
+    redis.call('PEXPIRE', KEYS[1],
+      digits(math.max(SHORTEST_LIFE, ends - now + SHORTEST_LIFE)))
+  end
   publish()
 end
 
-local function remember_operation()
-  local kept = {}
-  for id in string.gmatch(ops, '[^ ]+') do kept[#kept + 1] = id end
-  kept[#kept + 1] = operation
-  ops = table.concat(kept, ' ', math.max(1, #kept - KEPT_OPERATIONS + 1))
+local function write(version, writer, state, failures, successes, next_attempt, reopened, why)
+  stored = { version = version, writer = writer, state = state, failures = failures,
+    successes = successes, next_attempt = next_attempt, at = now, reopened = reopened,
+    why = why }
+  save()
+end
+
+local function with_operation(known)
+  local ids = {}
+  for id in string.gmatch(known, '[^ ]+') do ids[#ids + 1] = id end
+  ids[#ids + 1] = operation
+  return table.concat(ids, ' ', math.max(1, #ids - KEPT_OPERATIONS + 1))
+end
+
+local function has_operation(known)
+  return string.find(' ' .. known .. ' ', ' ' .. operation .. ' ', 1, true)
 end
 
 local function next_version()
-  return math.max(stored.version + 1, now_us, whole(ARGV[4]) + 1)
+  return math.max(stored.version + 1, override.version + 1, now_us, whole(ARGV[4]) + 1)
 end
 
 local function next_attempt_of(state)
@@ -109,7 +192,7 @@ local function stored_is_newer()
 end
 
 if what == 'change' or what == 'reset' then
-  if string.find(' ' .. ops .. ' ', ' ' .. operation .. ' ', 1, true) then
+  if has_operation(ops) then
     -- Whoever did not get the answer was cut off, and others may have been, and missed it.
     if not foreign and stored.version > 0 then publish() end
     return reply('repeat')
@@ -121,9 +204,9 @@ if what == 'change' or what == 'reset' then
       return reply('foreign')
     end
   end
-  local version = next_version()
-  remember_operation()
-  write(version, instance, ARGV[7], whole(ARGV[8]), whole(ARGV[9]), next_attempt_of(ARGV[7]))
+  ops = with_operation(ops)
+  write(next_version(), instance, ARGV[7], whole(ARGV[8]), whole(ARGV[9]),
+    next_attempt_of(ARGV[7]), whole(ARGV[17]), ARGV[18])
   return reply('done')
 end
 
@@ -136,7 +219,8 @@ if what == 'restore' then
   if foreign and not (ARGV[7] == 'OPEN' and whole(ARGV[10]) > 0 and stored.state ~= 'OPEN') then
     return reply('foreign')
   end
-  write(base, base_writer, ARGV[7], whole(ARGV[8]), whole(ARGV[9]), next_attempt_of(ARGV[7]))
+  write(base, base_writer, ARGV[7], whole(ARGV[8]), whole(ARGV[9]), next_attempt_of(ARGV[7]),
+    whole(ARGV[17]), ARGV[18])
   return reply('done')
 end
 
@@ -144,7 +228,8 @@ if what == 'plain' then
   if not foreign then return reply('same') end
   if ours.state == 'OPEN' and ours.next_attempt > now and stored.state ~= 'OPEN'
     and ARGV[16] ~= '1' then
-    write(stored.version, stored.writer, 'OPEN', ours.failures, ours.successes, ours.next_attempt)
+    write(stored.version, stored.writer, 'OPEN', ours.failures, ours.successes,
+      ours.next_attempt, stored.reopened, stored.why)
     return reply('refused')
   end
   local next_attempt = 0
@@ -158,8 +243,72 @@ if what == 'plain' then
   elseif stored.state == 'HALF_OPEN' then
     next_attempt = math.min(stored.next_attempt, now)
   end
-  local version = next_version()
-  write(version, instance, stored.state, stored.failures, stored.successes, next_attempt)
+  write(next_version(), instance, stored.state, stored.failures, stored.successes, next_attempt,
+    stored.state == 'OPEN' and stored.reopened or 0, '')
+  return reply('done')
+end
+
+if what == 'show' then
+  -- An override has ended, or a plain speaker has written over it.
+  local show = what_shows()
+  if not stored.state or (not foreign and (show ~= stored) == (under ~= nil)
+    and show.state == shown.state) then
+    return reply('same')
+  end
+  if foreign and not in_force() then return reply('foreign') end
+  if foreign and under then
+    under.version, under.writer, under.at = stored.version, stored.writer, stored.at
+    under.reopened, under.why = stored.reopened, stored.why
+    stored = under
+  end
+  save()
+  return reply('done')
+end
+
+if what == 'override' or what == 'restore_override' then
+  local known = kept[2] or ''
+  if what == 'override' then
+    if has_operation(known) then
+      if stored.state and stored.version > 0 then publish() end
+      return reply('repeat')
+    end
+    local lasts = whole(ARGV[20])
+    override = { version = next_version(), writer = instance, kind = ARGV[19],
+      ends = lasts > 0 and now + lasts or 0, about = ARGV[21] }
+    known = with_operation(known)
+  else
+    if override.version > base or (override.version == base and override.writer >= base_writer)
+    then
+      return reply('same')
+    end
+    local lasts = whole(ARGV[20])
+    override = { version = base, writer = base_writer, kind = ARGV[19],
+      ends = lasts > 0 and now + lasts or 0, about = ARGV[21] }
+  end
+  redis.call('HSET', KEYS[2], 'override', table.concat({ digits(override.version),
+    override.writer, override.kind, digits(override.ends), override.about }, '|'),
+    'override_ops', known)
+  if KEYS[2] ~= KEYS[1] then
+    if not in_force() then
+      redis.call('PEXPIRE', KEYS[2], digits(CLEARED_LIFE))
+    elseif override.ends == 0 then
+      redis.call('PERSIST', KEYS[2])
+    else
+      redis.call('PEXPIREAT', KEYS[2], digits(override.ends + SHORTEST_LIFE))
+    end
+  end
+  if stored.state and stored.version > 0 then
+    if foreign and under then
+      under.version, under.writer, under.at = stored.version, stored.writer, stored.at
+      under.reopened, under.why = stored.reopened, stored.why
+      stored = under
+    end
+    save()
+  else
+    -- Plain speakers look at the hash, so there must be one. What they wrote stays below.
+    write(next_version(), instance, stored.state or 'CLOSED', stored.failures,
+      stored.successes, stored.next_attempt, 0, '')
+  end
   return reply('done')
 end
 

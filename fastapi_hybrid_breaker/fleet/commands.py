@@ -1,0 +1,138 @@
+"""The commands that are sent, spelled out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.news import Proposal
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+from .connection import evalsha
+from .evidence_wire import dump_evidence
+from .override_wire import CLEARED, dump_about
+from .wire import HASH_FIELDS, PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi_hybrid_breaker.core.override import OverrideView
+
+    from .errands import Plain
+    from .wire import Names
+
+UNKNOWN: Final = Proposal(
+    generation=0,
+    state=CircuitState.CLOSED,
+    failures=0,
+    successes=0,
+    remaining=0.0,
+    version=0,
+    writer="",
+)
+"""Stands for the state of a circuit where the script is not told any."""
+
+NO_OPERATION: Final = "-"
+
+
+class Commands:
+    """Makes commands for one instance.
+
+    Args:
+        names: the names in Redis.
+        instance: who asks.
+        newest: gives the highest version that this process has seen.
+    """
+
+    def __init__(self, names: Names, instance: str, newest: Callable[[], int]) -> None:
+        self.names = names
+        self._instance = instance
+        self._newest = newest
+        self._operations = 0
+
+    def new_operation(self) -> str:
+        """Give an id by which the script knows a repeated request."""
+        self._operations += 1
+        return f"{self._instance}-{self._operations}"
+
+    def read(self, key: str) -> tuple[Any, ...]:
+        """Read a circuit's hash."""
+        return ("HMGET", self.names.hash(key), *HASH_FIELDS)
+
+    def read_override(self, key: str) -> tuple[Any, ...]:
+        """Read what the register says of a circuit."""
+        return ("HGET", self.names.override(key), "override")
+
+    def script(
+        self, what: str, key: str, operation: str = NO_OPERATION, proposal: Proposal = UNKNOWN
+    ) -> tuple[Any, ...]:
+        """Tell the script of a circuit's state, or (UNKNOWN) ask it about it."""
+        return self._script(what, key, operation, proposal)
+
+    def plain(self, key: str, plain: Plain, recovery_timeout: float) -> tuple[Any, ...]:
+        """Have what a plain speaker wrote adopted; ``recovery_timeout`` is in seconds."""
+        more = (int(plain.is_live), round(recovery_timeout * 1000), int(plain.may_close))
+        return self._script("plain", key, NO_OPERATION, UNKNOWN, plain=more)
+
+    def override(
+        self,
+        what: str,
+        key: str,
+        operation: str,
+        view: OverrideView | None,
+        *,
+        by: str,
+        version: int = 0,
+        writer: str = "",
+    ) -> tuple[Any, ...]:
+        """Set, clear (None) or write back an override."""
+        if view is None:
+            told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, ""))
+        else:
+            lasts = "-" if view.remaining is None else max(1, round(view.remaining * 1000))
+            told = (view.kind.value, lasts, dump_about(view.by, view.reason))
+        base = UNKNOWN if not version else _based_on(version, writer)
+        return self._script(what, key, operation, base, override=told)
+
+    def _script(
+        self,
+        what: str,
+        key: str,
+        operation: str,
+        proposal: Proposal,
+        *,
+        plain: tuple[int, int, int] = (0, 0, 0),
+        override: tuple[Any, ...] = ("", "-", "{}"),
+    ) -> tuple[Any, ...]:
+        return evalsha(
+            (self.names.hash(key), self.names.override(key)),
+            what,
+            operation,
+            self._instance,
+            str(self._newest()),
+            str(proposal.version),
+            proposal.writer,
+            proposal.state.value,
+            proposal.failures,
+            proposal.successes,
+            round(proposal.remaining * 1000),
+            self.names.channel,
+            json.dumps(key),
+            PROTOCOL,
+            *plain,
+            proposal.reopenings,
+            dump_evidence(proposal.evidence),
+            *override,
+        )
+
+
+def _based_on(version: int, writer: str) -> Proposal:
+    return Proposal(
+        generation=0,
+        state=CircuitState.CLOSED,
+        failures=0,
+        successes=0,
+        remaining=0.0,
+        version=version,
+        writer=writer,
+    )

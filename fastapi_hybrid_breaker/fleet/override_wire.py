@@ -1,0 +1,104 @@
+"""Overrides on their way through Redis: in messages, and as the register keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
+
+from .fields import MalformedError, number, read_version, read_writer
+
+CLEARED: Final = "-"
+"""Stands for no override, after there was one."""
+
+_LATEST: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class HeardOverride:
+    """What the register says of one circuit.
+
+    Args:
+        version, writer: of this setting or clearing.
+        kind: None: cleared.
+        ends: epoch seconds by the server's clock; 0.0: when it is cleared.
+        by, reason: as they were given.
+    """
+
+    version: int
+    writer: str
+    kind: OverrideKind | None
+    ends: float
+    by: str
+    reason: str
+
+    @classmethod
+    def from_message(cls, said: Any) -> Self | None:
+        """Read the part of a message; None where there is none.
+
+        Raises:
+            MalformedError: it is not in the format.
+        """
+        if said is None:
+            return None
+        if not isinstance(said, dict):
+            raise MalformedError("an override that is none")
+        return cls._read(
+            said.get("version"),
+            said.get("writer"),
+            said.get("kind"),
+            said.get("ends"),
+            said.get("about"),
+        )
+
+    @classmethod
+    def from_register(cls, text: str) -> Self:
+        """Read the register's text: version, writer, kind, end, and JSON of who and why.
+
+        Raises:
+            MalformedError: it is not in the format.
+        """
+        parts = text.split("|", 4)
+        if len(parts) != 5 or len(text) > 4096:
+            raise MalformedError("an override that is none")
+        version, writer, kind, ends, about = parts
+        try:
+            said = json.loads(about)
+        except (ValueError, RecursionError):
+            raise MalformedError("an override that is none") from None
+        return cls._read(version, writer, kind, ends, said)
+
+    @classmethod
+    def _read(cls, version: object, writer: object, kind: object, ends: object, about: Any) -> Self:
+        if kind != CLEARED and kind not in set(OverrideKind):
+            raise MalformedError("an override of no known kind")
+        said = about if isinstance(about, dict) else {}
+        return cls(
+            version=read_version(version),
+            writer=read_writer(writer),
+            kind=None if kind == CLEARED else OverrideKind(str(kind)),
+            ends=number("ends", ends, 0, _LATEST) / 1000,
+            by=describe_error(said.get("by")),
+            reason=describe_error(said.get("reason")),
+        )
+
+    def news(self, server_now: float | None) -> OverrideNews | None:
+        """Give what a circuit can adopt; None as long as the server's time is not known."""
+        view = None
+        if self.kind is not None:
+            remaining = None
+            if self.ends:
+                if server_now is None:
+                    return None
+                remaining = max(0.0, self.ends - server_now)
+            if remaining != 0.0:  # what is over is as good as cleared
+                view = OverrideView(self.kind, self.by, self.reason, remaining)
+        return OverrideNews(self.version, self.writer, view, by=self.by)
+
+
+def dump_about(by: str, reason: str) -> str:
+    """Write who and why as JSON."""
+    return json.dumps({"by": by, "reason": reason}, separators=(",", ":"))

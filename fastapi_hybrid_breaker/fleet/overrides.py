@@ -1,0 +1,188 @@
+"""Operators' overrides on their way to the fleet and back: the agenda's part for them. No I/O."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.keys import is_key
+
+from .errands import Errand, OverrideOrder, Request, resolve
+from .fields import MalformedError
+from .override_wire import HeardOverride
+from .wire import parse_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastapi_hybrid_breaker.core.override import Override
+
+    from .commands import Commands
+    from .knowledge import Knowledge
+
+
+KINDS: Final = frozenset({"override", "restore_override", "show", "read_override"})
+"""The errands that ``Overrides.request`` makes requests of."""
+
+
+class Overrides:
+    """Sends what operators order, and keeps the fleet's register and its plain readers right.
+
+    The set of overridden keys is how a process that starts finds them all. As the index it is
+    written after the register, and repaired by whoever knows an override.
+    """
+
+    def __init__(self, knowledge: Knowledge, commands: Commands) -> None:
+        self._knowledge = knowledge
+        self._commands = commands
+        self._name = commands.names.overridden
+        self._members: dict[str, bool] = {}  # to be written: is it overridden?
+        self._is_reading = False
+
+    # -- in ---------------------------------------------------------------------------------
+
+    def order(self, key: str, override: Override | None, by: str) -> Future[None]:
+        """Set or clear an override in the fleet; the future is done when it is."""
+        answer: Future[None] = Future()
+        order = OverrideOrder(self._commands.new_operation(), override, by, [answer])
+        self._knowledge.errands.edit(key, lambda errand: _add_order(errand, order), must=True)
+        if override is not None and override.deadline is not None:
+            self._knowledge.note_end(key, override.deadline)
+        return answer
+
+    def read_all(self) -> None:
+        """Read all overrides that there are, and those that are known here."""
+        self._is_reading = True
+        for circuit in self._knowledge.registry:
+            if circuit.machine.override is not None:
+                self._knowledge.errands.edit(circuit.key, _read, must=True)
+
+    def repair(self) -> None:
+        """As ``read_all``; and have plain readers see what is in force."""
+        self.read_all()
+        for circuit in self._knowledge.registry:
+            if circuit.machine.override is not None:
+                self._members[circuit.key] = True
+                self._knowledge.errands.edit(circuit.key, _show, must=True)
+
+    def end(self) -> None:
+        """End what is over, and have the plain fields tell it."""
+        for key in self._knowledge.ended():
+            circuit = self._knowledge.registry.get(key)
+            if circuit is not None:
+                circuit.lift()
+            self._knowledge.errands.edit(key, _show, must=True)
+
+    # -- out --------------------------------------------------------------------------------
+
+    def request(self, key: str, errand: Errand, kind: str) -> Request | None:
+        """Give the request for an errand of one of ``KINDS``; None: it has become needless."""
+        if kind == "read_override":
+            return Request("read_override", key, self._commands.read_override(key))
+        if kind == "show":
+            return Request("show", key, self._commands.script("show", key))
+        now = self._knowledge.clock()
+        if kind == "override" and errand.override is not None:
+            order = errand.override
+            view = None if order.override is None else order.override.view(now)
+            command = self._commands.override("override", key, order.operation, view, by=order.by)
+            return Request("override", key, command, override=order)
+        circuit = self._knowledge.registry.get(key)
+        machine = None if circuit is None else circuit.machine
+        if machine is None or machine.override is None or not machine.override_version:
+            return None
+        command = self._commands.override(
+            "restore_override",
+            key,
+            "-",
+            machine.override.view(now),
+            by="",
+            version=machine.override_version,
+            writer=machine.override_writer,
+        )
+        return Request("restore_override", key, command)
+
+    def has_work(self) -> bool:
+        """Tell whether the set is to be read or written."""
+        return self._is_reading or bool(self._members)
+
+    def take(self) -> Iterable[Request]:
+        """Give the requests about the set of overridden keys."""
+        members, self._members = self._members, {}
+        for command, wanted in (("SADD", True), ("SREM", False)):
+            keys = {key: 0 for key, is_overridden in members.items() if is_overridden is wanted}
+            if keys:
+                yield Request("overridden_write", "", (command, self._name, *keys), versions=keys)
+        if self._is_reading:
+            self._is_reading = False
+            yield Request("overridden_read", "", ("SMEMBERS", self._name))
+
+    def put_back(self, request: Request) -> None:
+        """Queue again what was sent about the set without an answer."""
+        if request.kind == "overridden_read":
+            self._is_reading = True
+        else:
+            added = request.command[0] == "SADD"
+            self._members = dict.fromkeys(request.versions, added) | self._members
+
+    # -- answers ----------------------------------------------------------------------------
+
+    def take_members(self, answer: Any) -> None:
+        """Read each circuit's override, of those in the set."""
+        if not isinstance(answer, list | set):
+            raise MalformedError("a set of overridden circuits that is none")
+        for member in answer:
+            key = member.decode(errors="replace") if isinstance(member, bytes) else ""
+            if not is_key(key):
+                self._knowledge.dropped.warn("an overridden circuit whose key names none")
+            else:
+                self._knowledge.errands.edit(key, _read)
+
+    def take_register(self, key: str, answer: Any) -> None:
+        """Take what the register says of a circuit; None: nothing."""
+        circuit = self._knowledge.registry.get(key)
+        ours = 0 if circuit is None else circuit.machine.override_version
+        heard = None
+        if isinstance(answer, bytes):
+            heard = HeardOverride.from_register(answer.decode(errors="replace"))
+            self._knowledge.follow_override(key, heard, make=True)
+        if heard is None or heard.version < ours:
+            if circuit is not None and circuit.machine.override is not None and ours:
+                self._knowledge.errands.edit(key, _restore, must=True)
+            elif heard is None:
+                self._members.setdefault(key, False)
+
+    def take_reply(self, request: Request, answer: Any) -> None:
+        """Take the script's answer to one of our requests."""
+        key, reply = request.key, parse_reply(answer)
+        if reply.override is not None:
+            self._knowledge.follow_override(key, reply.override, make=False)
+            if request.kind != "show":
+                self._members[key] = reply.override.kind is not None
+        if reply.status == "foreign":
+            self._knowledge.errands.edit(key, _read_hash, must=True)
+        if request.override is not None:
+            for waiting in request.override.waiting:
+                resolve(waiting, None)
+
+
+def _add_order(errand: Errand, order: OverrideOrder) -> None:
+    if errand.override is not None:
+        order.waiting += errand.override.waiting  # the later one serves both
+    errand.override = order
+
+
+def _read(errand: Errand) -> None:
+    errand.read_override = True
+
+
+def _read_hash(errand: Errand) -> None:
+    errand.read = True
+
+
+def _restore(errand: Errand) -> None:
+    errand.restore_override = True
+
+
+def _show(errand: Errand) -> None:
+    errand.show = True
