@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -104,7 +105,6 @@ class HybridBreaker:
             max_circuits = settings.max_circuits
         self.clock = clock
         self.random = random
-        self.has_routes = False
         # One entry per subscription: the same listener may be on twice.
         self._listeners: dict[object, Callable[[StateChange], object]] = {}
         self._start_notes: list[str] = []
@@ -215,12 +215,16 @@ class HybridBreaker:
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell the fleet and the listeners of a change (called by circuits)."""
         self.sync.changed(circuit)
-        log_change(change)
+        # Whoever made the guarded call must not get the errors of others: of a logging handler
+        # whose server is down, or of a listener that asks a cancelled future for its result.
+        with contextlib.suppress(Exception):
+            log_change(change)
         for listener in tuple(self._listeners.values()):
             try:
                 listener(change)
-            except Exception:
-                log.exception("a listener failed on %r", change)
+            except (Exception, asyncio.CancelledError):
+                with contextlib.suppress(Exception):
+                    log.exception("a listener failed on %r", change)
 
     @property
     def instance(self) -> str:

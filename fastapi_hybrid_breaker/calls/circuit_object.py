@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
 from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
@@ -233,12 +234,24 @@ class Circuit(LockedMachine):
         # Read without the lock: at worst a rejection that was due a moment ago.
         elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
             return self._reject(wait)
-        if probe := enclosing_probe(machine):
+        if probe := enclosing_probe(machine, now):
             return Borrowed(probe)
         with self._lock:
-            permit, change = machine.admit(now)
-            wait = machine.retry_after(now)
-        self._tell(change)
+            before, self._inside = self._inside, True
+            try:
+                permit, change = machine.admit(now)
+                wait = machine.retry_after(now)
+            finally:
+                self._inside = before
+        if change is not None:
+            try:
+                self._tell(change)
+            except BaseException:  # a listener ends the program: the permit reaches nobody
+                if permit is not None:
+                    self.settle(permit, Outcome.NO_VERDICT)
+                raise
+        if self._postponed:
+            self._settle_postponed()
         return self._reject(wait or RETRY_WHILE_PROBING) if permit is None else permit
 
     def start_time(self) -> float | None:
@@ -284,8 +297,21 @@ class Circuit(LockedMachine):
                 started = permit.started
             seconds = None if started is None else now - started
         with self._lock:
-            change = machine.settle(permit, outcome, now, seconds=seconds, error=error, asked=asked)
-        self._tell(change)
+            if self._inside:
+                about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
+                self._postpone(permit, outcome, about)
+                return
+            self._inside = True
+            try:
+                change = machine.settle(
+                    permit, outcome, now, seconds=seconds, error=error, asked=asked
+                )
+            finally:
+                self._inside = False
+        if change is not None:
+            self._tell(change)
+        if self._postponed:
+            self._settle_postponed()
 
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""
@@ -315,7 +341,7 @@ class Circuit(LockedMachine):
             TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
         """
         machine = self.machine
-        if isinstance(error, TypeError) and fn is not NOT_CALLED:
+        if fn is not NOT_CALLED and type(error) is TypeError:
             misuse = find_misuse(fn, awaited)
             if misuse is not None:
                 self.settle(permit, Outcome.NO_VERDICT)
@@ -348,7 +374,7 @@ class Circuit(LockedMachine):
     def _admit_overridden(self, now: float) -> Permit | None:
         """Decide by the override; None: its time is up, and the circuit decides."""
         machine = self.machine
-        with self._lock:
+        with self._alone():
             change = machine.lift(now)
             override = machine.override
             wait = machine.retry_after(now)
@@ -368,7 +394,7 @@ class Circuit(LockedMachine):
 
     def _rejection(self, retry_after: float) -> CircuitOpenError:
         self.rejected += 1
-        if self._hub.has_routes and (request := current_request()):
+        if request := current_request():
             request.note_rejection()
         return CircuitOpenError(self.machine.key, retry_after)
 

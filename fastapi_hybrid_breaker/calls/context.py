@@ -99,17 +99,20 @@ def leave_probe(link: Link) -> None:
         _probe.set(link.outer)
 
 
-def enclosing_probe(machine: Machine) -> Probe | None:
-    """Give the running probe of ``machine`` that the running code is inside of."""
+def enclosing_probe(machine: Machine, now: float) -> Probe | None:
+    """Give the running probe of ``machine`` that the running code is inside of.
+
+    One past its deadline has no place to share any more.
+    """
     link = _probe.get()
     while link is not None:
-        if link.probe.machine is machine and link.probe.is_running():
+        if link.probe.machine is machine and link.probe.has_place(now):
             return link.probe
         link = link.outer
     request = _request.get()
     while request is not None:
         ticket = request.permits.get(machine) if request.permits else None
-        if isinstance(ticket, Probe) and ticket.is_running():
+        if isinstance(ticket, Probe) and ticket.has_place(now):
             return ticket
         request = request.outer
     return None

@@ -30,9 +30,6 @@ class Hub(Protocol):
     random: Callable[[], float]
     """Gives numbers from 0 to 1, for jitter."""
 
-    has_routes: bool
-    """Whether any application has the middleware: only then is there a request to note in."""
-
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell listeners and the fleet; called outside every lock, never raises."""
 

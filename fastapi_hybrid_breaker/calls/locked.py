@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.machine import Machine
     from fastapi_hybrid_breaker.core.news import News, Proposal
     from fastapi_hybrid_breaker.core.override import Override, OverrideNews
-    from fastapi_hybrid_breaker.core.states import StateChange
+    from fastapi_hybrid_breaker.core.probe import Ticket
+    from fastapi_hybrid_breaker.core.states import Outcome, StateChange
 
     from .circuit_object import Circuit
     from .hub import Hub
@@ -25,13 +29,16 @@ class LockedMachine:
     """The part of a circuit that shows it, exchanges its state with the fleet, and resets it.
 
     The lock is re-entrant: under it the collector of garbage may finalize a generator that holds
-    a permit of this very circuit, and so come back to it. No listener is called under it.
+    a permit of this very circuit, and so come back to it in the middle of a change. What is
+    settled there is put off until the change is done. No listener is called under the lock.
     """
 
     __slots__ = (
         "_history",
         "_hub",
+        "_inside",
         "_lock",
+        "_postponed",
         "heard",
         "machine",
         "recent",
@@ -43,6 +50,8 @@ class LockedMachine:
         self.machine = machine
         self._hub = hub
         self._lock = threading.RLock()
+        self._inside = False  # this thread, which holds the lock, is in the middle of something
+        self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
         self._history: deque[StateChange] | None = None  # most circuits never change
         self.rejected = 0
         self.shadowed = 0  # let through in shadow mode
@@ -51,6 +60,38 @@ class LockedMachine:
 
     def __repr__(self) -> str:
         return f"<Circuit {self.key!r} {self.state}>"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock for a reading or a change; afterwards settle what was put off."""
+        with self._lock:
+            before, self._inside = self._inside, True
+            try:
+                yield
+            finally:
+                self._inside = before
+        if self._postponed and not before:
+            self._settle_postponed()
+
+    def _postpone(self, ticket: Ticket, outcome: Outcome, about: dict[str, Any]) -> None:
+        """Put off what is settled in the middle of a change."""
+        if self._postponed is None:
+            self._postponed = deque()
+        self._postponed.append((ticket, outcome, about))
+
+    def _settle_postponed(self) -> None:
+        """Settle what was put off, in its turn."""
+        while self._postponed:
+            with self._lock:
+                if self._inside or not self._postponed:
+                    return
+                ticket, outcome, about = self._postponed.popleft()
+                self._inside = True
+                try:
+                    change = self.machine.settle(ticket, outcome, self._hub.clock(), **about)
+                finally:
+                    self._inside = False
+            self._tell(change)
 
     # -- looking: changes nothing -----------------------------------------------------------
 
@@ -74,7 +115,7 @@ class LockedMachine:
         """Give the figures of this moment."""
         machine = self.machine
         now = self._hub.clock()
-        with self._lock:
+        with self._alone():
             override = machine.override
             if override is not None and override.is_over(now):
                 override = None
@@ -107,30 +148,30 @@ class LockedMachine:
 
     def propose(self) -> Proposal | None:
         """Give the change of state that the fleet has not seen, or None."""
-        with self._lock:
+        with self._alone():
             return self.machine.propose(self._hub.clock())
 
     def describe(self) -> Proposal:
         """Give the present state and the fleet's version it is based on."""
-        with self._lock:
+        with self._alone():
             return self.machine.describe(self._hub.clock())
 
     def confirm(self, proposal: Proposal, news: News) -> None:
         """Take the fleet's consent to what this process proposed."""
-        with self._lock:
+        with self._alone():
             change = self.machine.confirm(proposal, news, self._hub.clock())
         self._tell(change)
 
     def adopt(self, news: News) -> None:
         """Take over the fleet's state if it is newer."""
-        with self._lock:
+        with self._alone():
             change = self.machine.adopt(news, self._hub.clock())
         self._tell(change)
 
     def reset_here(self) -> Proposal:
         """Close the circuit in this process; the answer is what to tell the fleet."""
         now = self._hub.clock()
-        with self._lock:
+        with self._alone():
             change = self.machine.reset(now)
             proposal = self.machine.describe(now)
         self._tell(change)
@@ -138,26 +179,26 @@ class LockedMachine:
 
     def open_here(self, seconds: float) -> None:
         """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
-        with self._lock:
+        with self._alone():
             change = self.machine.open_for(seconds, self._hub.clock())
         self._tell(change)
 
     def put_here(self, override: Override | None, by: str) -> None:
         """Set or clear the override in this process."""
         now = self._hub.clock()
-        with self._lock:
+        with self._alone():
             change = self.machine.put(override, by, now)
         self._tell(change)
 
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""
-        with self._lock:
+        with self._alone():
             change = self.machine.adopt_override(news, self._hub.clock())
         self._tell(change)
 
     def lift(self) -> None:
         """End the override if its time is up."""
-        with self._lock:
+        with self._alone():
             change = self.machine.lift(self._hub.clock())
         self._tell(change)
 
@@ -175,16 +216,17 @@ class LockedMachine:
     def watch(self) -> None:
         """Have the circuit tell enclosing requests of its verdicts: a route guards it."""
         if not self.machine.watched:
-            with self._lock:
+            with self._alone():
                 self.machine.watch()
 
     def configure(self, config: CircuitConfig) -> None:
         """Take the configuration of the code that uses it, where the one so far was a guess."""
-        with self._lock:
+        with self._alone():
             self.machine.configure(config)
             self.heard = False
 
     def after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""
         self._lock = threading.RLock()
+        self._inside = False
         self.machine.after_fork()

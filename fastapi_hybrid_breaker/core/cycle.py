@@ -117,7 +117,9 @@ class Cycle:
 
     # -- guarded calls ----------------------------------------------------------------------
 
-    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
+    def admit(  # noqa: PLR0911 - one answer for each state
+        self, now: float
+    ) -> tuple[Ticket | None, StateChange | None]:
         """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
         if self.ticket is not None:
             return self.ticket, None
@@ -129,13 +131,18 @@ class Cycle:
                 return None, None
             change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
             self._offer()
-        elif now - self.changed_at >= (self.config.half_open_maximum or float("inf")):
-            return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        probes = self._probes_in_time(now)
-        if len(probes) >= self.config.probe_places:
-            return None, change
+        else:
+            change = self._end_overdue(now)
+            if self.state is CLOSED:
+                return self.admit(now)[0], change
+            if now - self.changed_at >= (self.config.half_open_maximum or float("inf")):
+                return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
         probe = Probe(self, now)
-        probes.append(probe)
+        if self.probes is None:
+            self.probes = []
+        if len(self.probes) >= self.config.probe_places:
+            return None, change
+        self.probes.append(probe)
         return probe, change
 
     def settle(
@@ -251,14 +258,17 @@ class Cycle:
                 error=describe_error(error),
             )
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
-        if outcome is Outcome.SUCCESS:
-            self.successes += 1
-            if self.successes >= self.config.success_threshold:
-                change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
-                self._recover(now)
-                self._offer()
-                return change
-        return None
+        return self._count_probe(now) if outcome is Outcome.SUCCESS else None
+
+    def _count_probe(self, now: float) -> StateChange | None:
+        """Count a successful probe; enough of them close the circuit."""
+        self.successes += 1
+        if self.successes < self.config.success_threshold:
+            return None
+        change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
+        self._recover(now)
+        self._offer()
+        return change
 
     def _trip(
         self, rule: Rule, book: Book | None, now: float, error: object, asked: float | None
@@ -295,10 +305,21 @@ class Cycle:
         """Have the fleet hear of a change; a circuit that is only tried out keeps it to itself."""
         self.unshared = not self.shadow
 
-    def _probes_in_time(self, now: float) -> list[Probe]:
-        """Give the probes that hold a place; one past its deadline has lost it."""
-        self.probes = [probe for probe in self.probes or () if now < probe.deadline]
-        return self.probes
+    def _end_overdue(self, now: float) -> StateChange | None:
+        """Take the places of probes past their deadline.
+
+        One that goes well, a stream that somebody reads for hours, has shown what it was to show.
+        """
+        overdue = [probe for probe in self.probes or () if now >= probe.deadline]
+        for probe in overdue:
+            if self.probes is not None:
+                self.probes.remove(probe)
+            if probe.witness is not None and probe.is_running() and probe.witness.seems_well():
+                probe.settled = True
+                change = self._count_probe(now)
+                if change is not None:
+                    return change
+        return None
 
     def _count_failure(self) -> None:
         self.failures += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from .errors import CircuitOpenError, MisuseError, WrongContextError
@@ -51,8 +52,17 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
     if not isinstance(error, Exception) or not _is_among("failure_exceptions", config, error):
         return Outcome.NO_VERDICT
     # The number matters: one exception object raised again by a later call is a new failure.
-    counted: int = error.__dict__.get(_MARK, {}).get(circuit, -1)
+    counted = _counts_on(error).get(circuit, -1)
     return Outcome.NO_VERDICT if counted > admitted else Outcome.FAILURE
+
+
+def _counts_on(error: BaseException) -> dict[int, int]:
+    """Give the note on an error; one that hides its attributes has none."""
+    try:
+        counts = error.__dict__.get(_MARK)
+    except Exception:  # noqa: BLE001 - a property of a stranger's class
+        return {}
+    return counts if isinstance(counts, dict) else {}
 
 
 def judge_result(config: CircuitConfig, result: object) -> Outcome:
@@ -87,9 +97,11 @@ def mark_counted(error: BaseException, *, circuit: int, sequence: int) -> None:
     The note stands on the exception and not in the circuit, which would keep the traceback of
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
-    counts = error.__dict__.get(_MARK)
+    counts = _counts_on(error)
     if not isinstance(counts, _Counts):
-        counts = error.__dict__[_MARK] = _Counts()
+        counts = _Counts()
+        with contextlib.suppress(Exception):  # see _counts_on
+            error.__dict__[_MARK] = counts
     counts[circuit] = sequence
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:

@@ -34,7 +34,6 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
             "a HybridBreaker cannot be installed on an application that has begun to serve:"
             " call breaker.install(app) where the application is made"
         )
-    breaker.has_routes = True
     # At the end of the list is innermost; add_middleware() would put it outermost.
     app.user_middleware.append(Middleware(CircuitMiddleware, breaker=breaker, home=app))
     # Whoever handles rejections in a way of their own keeps that.

@@ -96,7 +96,7 @@ def test_no_message_raises_anything_else_or_yields_a_state_outside_the_enum(
     assert heard.remaining(1.0) <= 86_400
 
 
-@given(st.lists(st.none() | st.binary(max_size=30), min_size=9, max_size=9))
+@given(st.lists(st.none() | st.binary(max_size=30), min_size=12, max_size=12))
 def test_no_hash_raises_anything_else(values: list[bytes | None]) -> None:
     assert len(values) == len(HASH_FIELDS)
     try:
