@@ -258,7 +258,7 @@ class Circuit(LockedMachine):
         """Give the time if this circuit wants to know how long calls take."""
         return self._hub.clock() if self.machine.timed else None
 
-    def settle(
+    def settle(  # noqa: C901 - in one Python call, each costs as much as the rest
         self,
         permit: Permit,
         outcome: Outcome,

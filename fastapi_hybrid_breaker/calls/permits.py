@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from types import CoroutineType
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -53,8 +54,9 @@ def find_misuse(fn: object, awaited: object) -> MisuseError | None:
         if isinstance(fn, CoroutineType):
             fn.close()  # or Python warns that it was never awaited
         return MisuseError(f"a circuit needs the callable, not what it gave: call(fn), not {fn!r}")
-    if inspect.isawaitable(awaited):
-        return None
+    with contextlib.suppress(Exception):  # of a proxy that stands for nothing at the moment
+        if inspect.isawaitable(awaited):
+            return None
     return MisuseError(f"call() needs an async callable, {_name(fn)} is none: use call_sync()")
 
 

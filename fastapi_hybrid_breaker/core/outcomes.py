@@ -42,18 +42,28 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
     Raises:
         PredicateError: ``failure_exceptions`` or ``ignored_exceptions`` is a function that raised.
     """
-    if isinstance(error, _OUR_OWN) or _is_among("ignored_exceptions", config, error):
-        return Outcome.NO_VERDICT
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            if judge(config, inner, circuit=circuit, admitted=admitted) is Outcome.FAILURE:
+    # Without recursion: nobody says how deep groups are nested.
+    left = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, _OUR_OWN) or _is_among("ignored_exceptions", config, one):
+            continue
+        if isinstance(one, BaseExceptionGroup) and not _is_named_group(config, one):
+            left.extend(one.exceptions)
+        elif isinstance(one, Exception) and _is_among("failure_exceptions", config, one):
+            # The number matters: one exception object raised again by a later call is a new
+            # failure.
+            if _counts_on(one).get(circuit, -1) <= admitted:
                 return Outcome.FAILURE
-        return Outcome.NO_VERDICT
-    if not isinstance(error, Exception) or not _is_among("failure_exceptions", config, error):
-        return Outcome.NO_VERDICT
-    # The number matters: one exception object raised again by a later call is a new failure.
-    counted = _counts_on(error).get(circuit, -1)
-    return Outcome.NO_VERDICT if counted > admitted else Outcome.FAILURE
+    return Outcome.NO_VERDICT
+
+
+def _is_named_group(config: CircuitConfig, group: BaseExceptionGroup[BaseException]) -> bool:
+    """Tell whether a class of groups is named as a failure itself, not merely by a base of it."""
+    named = config.failure_exceptions
+    if not isinstance(named, tuple):
+        return False
+    return any(issubclass(kind, BaseExceptionGroup) and isinstance(group, kind) for kind in named)
 
 
 def _counts_on(error: BaseException) -> dict[int, int]:
@@ -97,12 +107,14 @@ def mark_counted(error: BaseException, *, circuit: int, sequence: int) -> None:
     The note stands on the exception and not in the circuit, which would keep the traceback of
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
-    counts = _counts_on(error)
-    if not isinstance(counts, _Counts):
-        counts = _Counts()
-        with contextlib.suppress(Exception):  # see _counts_on
-            error.__dict__[_MARK] = counts
-    counts[circuit] = sequence
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            mark_counted(inner, circuit=circuit, sequence=sequence)
+    left = [error]
+    while left:
+        one = left.pop()
+        counts = _counts_on(one)
+        if not isinstance(counts, _Counts):
+            counts = _Counts()
+            with contextlib.suppress(Exception):  # see _counts_on
+                one.__dict__[_MARK] = counts
+        counts[circuit] = sequence
+        if isinstance(one, BaseExceptionGroup):
+            left.extend(one.exceptions)
