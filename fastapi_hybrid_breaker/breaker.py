@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
 from .calls.change_log import log_change
 from .calls.registry import Registry
+from .core.checks import check_text
 from .core.keys import check_key, check_namespace
+from .core.override import make_override
 from .core.states import CircuitState, CircuitStats, CircuitView
 from .fleet.sync import FleetSync
 from .settings import BreakerSettings
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from .calls.circuit_object import Circuit
     from .calls.hub import Reach
     from .core.config import CircuitConfig
-    from .core.override import Override
+    from .core.override import Override, OverrideKind
     from .core.states import StateChange
     from .fleet.status import SyncStatus
 
@@ -173,6 +175,19 @@ class HybridBreaker:
         key = check_key(key)
         circuit = self.registry.get(key)
         return await self.sync.reset(key, None if circuit is None else circuit.reset_here())
+
+    async def override(
+        self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
+    ) -> Reach:
+        """Set an override in the whole fleet; see ``Circuit.override``."""
+        key = check_key(key)
+        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
+        self.circuit(key)  # it is in force here at once, so there must be one
+        return await self.put(key, override, override.by)
+
+    async def clear_override(self, key: str, *, by: str = "") -> Reach:
+        """End an override in the whole fleet; see ``Circuit.clear_override``."""
+        return await self.put(check_key(key), None, check_text("by", by, least=0))
 
     async def put(self, key: str, override: Override | None, by: str) -> Reach:
         """Set or clear (None) an override in the whole fleet (called by circuits)."""

@@ -50,11 +50,11 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
             continue
         if isinstance(one, BaseExceptionGroup) and not _is_named_group(config, one):
             left.extend(one.exceptions)
-        elif isinstance(one, Exception) and _is_among("failure_exceptions", config, one):
-            # The number matters: one exception object raised again by a later call is a new
-            # failure.
-            if _counts_on(one).get(circuit, -1) <= admitted:
-                return Outcome.FAILURE
+        elif not isinstance(one, Exception) or not _is_among("failure_exceptions", config, one):
+            continue
+        # The number matters: an exception object raised again by a later call is a new failure.
+        elif _counts_on(one).get(circuit, -1) <= admitted:
+            return Outcome.FAILURE
     return Outcome.NO_VERDICT
 
 

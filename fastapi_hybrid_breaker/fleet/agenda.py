@@ -121,6 +121,10 @@ class Agenda:
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
 
+    def is_idle(self) -> bool:
+        """Tell whether there is nothing to send; what an override's end will bring is no matter."""
+        return not (len(self._errands) or self._index.has_work() or self.overrides.has_work())
+
     def next_due(self) -> float | None:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
         if self._index.has_work() or self.overrides.has_work():

@@ -77,15 +77,18 @@ class Knowledge:
     def hear(self, data: object) -> None:
         """Take a message of the channel; never raises for what is in it."""
         try:
-            key, heard = parse_message(data)
+            key, heard, override = parse_message(data)
         except MalformedError as error:
             self.dropped.warn(str(error))
             return
-        if heard.writer == self.instance:
+        writers = {said.writer for said in (heard, override) if said is not None}
+        if writers == {self.instance}:
             return  # our own: the answer to the request tells the same
         self.received += 1
-        if heard.override is not None:
-            self.follow_override(key, heard.override, make=False)
+        if override is not None:
+            self.follow_override(key, override, make=False)
+        if heard is None:
+            return
         circuit = self.registry.get(key)
         if circuit is None:
             # Never adopted from a message alone: it may be old news of what was forgotten.

@@ -122,7 +122,7 @@ class Lane:
             self._agenda.repair()
             return self._next_repair()
         due = self._agenda.next_due()
-        if due is None:
+        if self._agenda.is_idle():
             self._idle.set()
         self._wake.clear()
         until = repair if due is None else min(due, repair)

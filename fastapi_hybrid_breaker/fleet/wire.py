@@ -88,7 +88,6 @@ class Heard:
         at: when it was written, epoch seconds by the server's clock; 0.0 where unknown.
         plain: a writer of the plain format was here last.
         reopenings, evidence: as in ``News``.
-        override: what is said beside it of the circuit's override; None: nothing.
     """
 
     state: CircuitState
@@ -101,7 +100,6 @@ class Heard:
     plain: bool
     reopenings: int = 0
     evidence: Evidence | None = None
-    override: HeardOverride | None = None
 
     def remaining(self, server_now: float | None) -> float:
         """Give the seconds until the next attempt, never more than the open time as written."""
@@ -140,8 +138,8 @@ class Heard:
         )
 
 
-def parse_message(data: object) -> tuple[str, Heard]:
-    """Read a message of the channel: its key, and what it tells.
+def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None]:
+    """Read a message of the channel: its key, and what it tells of the state and the override.
 
     Raises:
         MalformedError: it is not in the format.
@@ -160,7 +158,10 @@ def parse_message(data: object) -> tuple[str, Heard]:
     stats: dict[str, Any] = message["stats"]
     protocol = message.get("p")
     if protocol is None:
-        return key, _heard(stats, 0, "", 0.0, plain=True)
+        return key, _heard(stats, 0, "", 0.0, plain=True), None
+    override = HeardOverride.from_message(message.get("override"))
+    if override is not None and message.get("version") is None:
+        return key, None, override
     if isinstance(message.get("under"), dict):
         stats = message["under"]
     if number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL:
@@ -172,12 +173,12 @@ def parse_message(data: object) -> tuple[str, Heard]:
         number("at", message.get("at"), 1, _LATEST) / 1000,
         plain=False,
     )
-    return key, replace(
+    heard = replace(
         heard,
         reopenings=int(number("reopened", message.get("reopened"), 0, _MOST_COUNTED)),
         evidence=read_evidence(message.get("why")),
-        override=HeardOverride.from_message(message.get("override")),
     )
+    return key, heard, override
 
 
 def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
@@ -194,6 +195,8 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
         raise MalformedError("a hash that is no text") from None
     fields = dict(zip(HASH_FIELDS, texts, strict=True))
     stats: dict[str, Any] = {name: fields[name] for name in HASH_FIELDS[:4]}
+    if fields["version"] is None and fields["under"] == "-":
+        return None  # an override, and no state told under it
     if fields["version"] is None:
         return _heard(stats, 0, "", 0.0, plain=True)
     ours = (fields["sum"] or "").split("|")

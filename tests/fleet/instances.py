@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-DEADLINE = 15.0
+DEADLINE = 3.0
 """Seconds for something to become true; never reached when all is well."""
 
 CONFIG = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=30.0)
@@ -69,6 +69,6 @@ async def settled(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
-        await until(lambda s=session: s.agenda.next_due() is None, "nothing left to send")
+        await until(lambda s=session: s.agenda.is_idle(), "nothing left to send")
         async with asyncio.timeout(DEADLINE):
             await session._lane.drained()

@@ -88,7 +88,7 @@ def test_no_message_raises_anything_else_or_yields_a_state_outside_the_enum(
 ) -> None:
     data = json.dumps({"key": key, "stats": stats} | own).encode()
     try:
-        _, heard = parse_message(data)
+        _, heard, _ = parse_message(data)
     except MalformedError:
         return
     assert heard.state in CircuitState

@@ -19,7 +19,7 @@
 --          Status: done | repeat | refused | foreign | same.
 --
 -- The plain fields show what is in force: an override's state, or else the circuit's own. Under an
--- override the circuit's own stands in "under". The field "sum" repeats the four plain fields as we
+-- override the circuit's own stands in "under" ("-": nobody has told one). The field "sum" repeats the four plain fields as we
 -- wrote them: where it differs, a writer of the plain format was here after us ("foreign").
 -- An override is kept as version|writer|kind|end (ms, 0: until cleared)|by and reason.
 
@@ -28,6 +28,7 @@ local KEPT_OPERATIONS = 8
 local SHORTEST_LIFE = 3600 * 1000
 local LONGEST_OPEN = 24 * 3600 * 1000
 local CLEARED_LIFE = 7 * 24 * 3600 * 1000 -- an instance away for less does not bring it back
+local KINDS = { forced_open = true, disabled = true, ['-'] = true }
 local STATES = { CLOSED = true, OPEN = true, HALF_OPEN = true }
 
 local function whole(text)
@@ -63,22 +64,25 @@ local plain = { state = STATES[raw[1]] and raw[1] or nil,
   failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]) }
 local version = whole(raw[5])
 if version >= LIMIT then version = 0 end
-local shown = version > 0 and four(raw[8]) or {} -- what we wrote into the plain fields
+local is_alone = version == 0 and raw[12] == '-' -- an override, and no state told under it
+local shown = (version > 0 or is_alone) and four(raw[8]) or {} -- our own plain fields
 local under = version > 0 and four(raw[12]) or nil
-local ours = under or shown
+local ours = under or (is_alone and {} or shown)
 -- Counts alone do not matter: a plain speaker writes them with every call.
 local foreign = plain.state ~= nil and (plain.state ~= shown.state
   or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
-local stored = (foreign or not under) and plain or under
+local stored = foreign and plain or under or (is_alone and {} or plain)
+stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
+stored.next_attempt = stored.next_attempt or 0
 stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
 stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
 
 local override = { version = 0, writer = '' }
-local kept = redis.call('HMGET', KEYS[2], 'override', 'override_ops')
+local kept = redis.pcall('HMGET', KEYS[2], 'override', 'override_ops')
 if kept[1] then
   local ov, writer, kind, ends, about =
     string.match(kept[1], '^(%d+)|(%w+)|([a-z_-]+)|(%d+)|(.*)$')
-  if ov and whole(ov) < LIMIT then
+  if ov and whole(ov) < LIMIT and KINDS[kind] then
     override = { version = whole(ov), writer = writer, kind = kind, ends = whole(ends),
       about = json_or(about, '{}') }
   end
@@ -118,12 +122,17 @@ end
 
 local function publish()
   local show = what_shows()
-  local message = '{"key":' .. ARGV[12] .. ',"stats":' .. object(show)
-    .. ',"p":' .. ARGV[13] .. ',"version":"' .. digits(stored.version)
-    .. '","writer":"' .. stored.writer .. '","at":' .. digits(stored.at)
-    .. ',"reopened":' .. digits(stored.reopened)
-  if show ~= stored then message = message .. ',"under":' .. object(stored) end
-  if stored.why ~= '' then message = message .. ',"why":' .. stored.why end
+  if not show.state then
+    show = { state = 'CLOSED', failures = 0, successes = 0, next_attempt = 0 }
+  end
+  local message = '{"key":' .. ARGV[12] .. ',"stats":' .. object(show) .. ',"p":' .. ARGV[13]
+  if stored.state and stored.version > 0 then
+    message = message .. ',"version":"' .. digits(stored.version)
+      .. '","writer":"' .. stored.writer .. '","at":' .. digits(stored.at)
+      .. ',"reopened":' .. digits(stored.reopened)
+    if show ~= stored then message = message .. ',"under":' .. object(stored) end
+    if stored.why ~= '' then message = message .. ',"why":' .. stored.why end
+  end
   if override.version > 0 then
     message = message .. ',"override":{"version":"' .. digits(override.version)
       .. '","writer":"' .. override.writer .. '","kind":"' .. override.kind
@@ -135,16 +144,26 @@ end
 -- Brings the hash into line with "stored" and the override.
 local function save()
   local show = what_shows()
+  if not show.state then
+    -- There never was a state, and the override is over: leave no trace.
+    redis.call('HDEL', KEYS[1], 'state', 'failures', 'successes', 'nextAttempt', 'sum', 'under', 'p')
+    return publish()
+  end
   local function text(four)
     return table.concat({ four.state, digits(four.failures), digits(four.successes),
       digits(four.next_attempt) }, '|')
   end
   redis.call('HSET', KEYS[1], 'state', show.state, 'failures', digits(show.failures),
     'successes', digits(show.successes), 'nextAttempt', digits(show.next_attempt),
-    'version', digits(stored.version), 'writer', stored.writer, 'at', digits(stored.at),
-    'sum', text(show), 'ops', ops, 'p', ARGV[13], 'reopened', digits(stored.reopened),
-    'why', stored.why)
-  if show == stored then
+    'sum', text(show), 'p', ARGV[13])
+  if stored.state then
+    redis.call('HSET', KEYS[1], 'version', digits(stored.version), 'writer', stored.writer,
+      'at', digits(stored.at), 'ops', ops, 'reopened', digits(stored.reopened),
+      'why', stored.why)
+  end
+  if not stored.state then
+    redis.call('HSET', KEYS[1], 'under', '-')
+  elseif show == stored then
     redis.call('HDEL', KEYS[1], 'under')
   else
     redis.call('HSET', KEYS[1], 'under', text(stored))
@@ -248,19 +267,29 @@ if what == 'plain' then
   return reply('done')
 end
 
-if what == 'show' then
-  -- An override has ended, or a plain speaker has written over it.
-  local show = what_shows()
-  if not stored.state or (not foreign and (show ~= stored) == (under ~= nil)
-    and show.state == shown.state) then
-    return reply('same')
-  end
-  if foreign and not in_force() then return reply('foreign') end
-  if foreign and under then
+-- What a plain speaker writes over an override is an echo of it, or a word against it: neither
+-- moves what is under it.
+local function keep_what_is_under()
+  if not foreign then return end
+  if under then
     under.version, under.writer, under.at = stored.version, stored.writer, stored.at
     under.reopened, under.why = stored.reopened, stored.why
     stored = under
+  elseif is_alone then
+    stored = { version = 0, writer = '', failures = 0, successes = 0, next_attempt = 0, at = 0,
+      reopened = 0, why = '' }
   end
+end
+
+if what == 'show' then
+  -- An override has ended, or a plain speaker has written over it.
+  local show = what_shows()
+  local is_under = under ~= nil or is_alone
+  if not foreign and (show ~= stored) == is_under and show.state == shown.state then
+    return reply('same')
+  end
+  if foreign and not in_force() then return reply('foreign') end
+  keep_what_is_under()
   save()
   return reply('done')
 end
@@ -269,7 +298,7 @@ if what == 'override' or what == 'restore_override' then
   local known = kept[2] or ''
   if what == 'override' then
     if has_operation(known) then
-      if stored.state and stored.version > 0 then publish() end
+      if not foreign then publish() end
       return reply('repeat')
     end
     local lasts = whole(ARGV[20])
@@ -297,17 +326,13 @@ if what == 'override' or what == 'restore_override' then
       redis.call('PEXPIREAT', KEYS[2], digits(override.ends + SHORTEST_LIFE))
     end
   end
-  if stored.state and stored.version > 0 then
-    if foreign and under then
-      under.version, under.writer, under.at = stored.version, stored.writer, stored.at
-      under.reopened, under.why = stored.reopened, stored.why
-      stored = under
-    end
-    save()
+  keep_what_is_under()
+  if stored.state and stored.version == 0 then
+    -- So far there were only plain speakers; what they told last stays, as what is under it.
+    write(next_version(), instance, stored.state, stored.failures, stored.successes,
+      stored.next_attempt, 0, '')
   else
-    -- Plain speakers look at the hash, so there must be one. What they wrote stays below.
-    write(next_version(), instance, stored.state or 'CLOSED', stored.failures,
-      stored.successes, stored.next_attempt, 0, '')
+    save()
   end
   return reply('done')
 end
