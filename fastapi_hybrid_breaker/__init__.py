@@ -10,13 +10,19 @@ from .breaker import HybridBreaker
 from .calls.circuit_object import Circuit
 from .core.config import CircuitConfig
 from .core.errors import CircuitOpenError, NotInstalledError, WrongContextError
+from .core.evidence import Evidence
+from .core.opening import Backoff
+from .core.override import OverrideKind
+from .core.rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from .core.states import Cause, CircuitState, CircuitStats, StateChange
+from .core.windows import CountWindow, TimeWindow
 from .web.dependency import circuit
 from .web.problem import CIRCUIT_OPEN_RESPONSES
 from .web.starlette_guard import CircuitGuard
 
 __all__ = [
     "CIRCUIT_OPEN_RESPONSES",
+    "Backoff",
     "Cause",
     "Circuit",
     "CircuitConfig",
@@ -24,9 +30,16 @@ __all__ = [
     "CircuitOpenError",
     "CircuitState",
     "CircuitStats",
+    "ConsecutiveFailures",
+    "CountWindow",
+    "Evidence",
+    "FailureRate",
     "HybridBreaker",
     "NotInstalledError",
+    "OverrideKind",
+    "SlowCallRate",
     "StateChange",
+    "TimeWindow",
     "WrongContextError",
     "circuit",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .core.config import CircuitConfig
+from .core.config import CircuitConfig, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,10 @@ class BreakerSettings(BaseSettings):
     recovery_timeout: float | None = None
     half_open_max_calls: int | None = None
     half_open_timeout: float | None = None
+    half_open_maximum: float | None = None
+    ramp_seconds: float | None = None
+    mode: Mode | None = None
+    history_size: int | None = None
     failure_statuses: frozenset[int] | None = None
 
     def circuit_config(self) -> CircuitConfig:
