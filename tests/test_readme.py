@@ -48,7 +48,22 @@ def test_the_admin_api_asks_for_the_token(example: dict[str, Any]) -> None:
     assert reset.headers["x-circuit-reset"] == "local"
 
 
+def test_the_rules_are_those_of_the_examples(example: dict[str, Any]) -> None:
+    services = example["services"]
+    assert [str(rule) for rule in services.circuit("search").config.rules] == [
+        "0.5 of the last 10 s failed, 20 at least"
+    ]
+    assert len(services.circuit("reports").config.rules) == 2
+    assert services.circuit("nightly-export").config.recovery_timeout == 300.0
+
+
+async def test_the_operators_example_runs(example: dict[str, Any]) -> None:
+    await example["migrate"]()
+    changes = example["breaker"].circuit("inventory-api").history()[-2:]
+    assert [change.cause for change in changes] == ["override", "override_ended"]
+
+
 def test_the_table_names_every_field() -> None:
     table = README[README.index("## Configuration") :]
     named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert named == [field.name for field in dataclasses.fields(CircuitConfig)]
+    assert named == [field.name for field in dataclasses.fields(CircuitConfig) if field.init]
