@@ -74,11 +74,14 @@ class Block:
         self.__exit__(kind, error, traceback)
 
     def _succeed(self, permit: Permit) -> None:
-        self._circuit.settle(permit, Outcome.SUCCESS, started=self._started)
+        # A healthy circuit looks at failures only.
+        if self._circuit.machine.attentive:
+            self._circuit.settle(permit, Outcome.SUCCESS, started=self._started)
 
     def _begin(self, permit: Permit) -> Self:
         self._permit = permit
-        self._started = self._circuit.start_time()
+        if self._circuit.machine.timed:
+            self._started = self._circuit.start_time()
         if isinstance(permit, Probe):
             self._link = enter_probe(permit)
         return self

@@ -54,15 +54,19 @@ class Circuit(LockedMachine):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            return await self.call_inside(self.admit(), fn, args, kwargs)
-        started = self._hub.clock() if machine.timed else None
-        awaitable: Any = NOT_CALLED
+            permit = machine.timed_ticket
+            if permit is None:
+                return await self.call_inside(self.admit(), fn, args, kwargs)
+            started = self._hub.clock()
+        awaitable: Any = machine  # stands for: not called yet
         try:
             awaitable = fn(*args, **kwargs)
             result: T = await awaitable
         except BaseException as error:
-            self.settle_error(permit, error, awaitable, fn, started)
+            awaited = NOT_CALLED if awaitable is machine else awaitable
+            self.settle_error(permit, error, awaited, fn, started)
             raise
         if machine.attentive:
             self.settle_result(permit, result, started)
@@ -77,12 +81,14 @@ class Circuit(LockedMachine):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            with HeldBlock(self, self.admit(), fn) as block:
-                result = refuse_coroutine(fn(*args, **kwargs), fn)
-                block.result = result
-                return result
-        started = self._hub.clock() if machine.timed else None
+            permit = machine.timed_ticket
+            if permit is None:
+                with HeldBlock(self, self.admit(), fn) as block:
+                    result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
+                    return result
+            started = self._hub.clock()
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType:
@@ -110,14 +116,17 @@ class Circuit(LockedMachine):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            with HeldBlock(self, self.admit(), fn) as block:
-                result: Any = fn(*args, **kwargs)
-                if inspect.isawaitable(result):
-                    result = await result
-                block.result = result
-                return result
-        started = self._hub.clock() if machine.timed else None
+            permit = machine.timed_ticket
+            if permit is None:
+                with HeldBlock(self, self.admit(), fn) as block:
+                    result: Any = fn(*args, **kwargs)
+                    if inspect.isawaitable(result):
+                        result = await result
+                    block.result = result
+                    return result
+            started = self._hub.clock()
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType or inspect.isawaitable(result):
@@ -218,7 +227,7 @@ class Circuit(LockedMachine):
 
     # -- the two halves of a guarded call, for adapters ---------------------------------------
 
-    def admit(self) -> Permit:
+    def admit(self) -> Permit:  # noqa: C901 - every way to be admitted or not, in their order
         """Give a permit; each must come back to ``settle`` or one of its kin.
 
         Raises:
@@ -226,6 +235,8 @@ class Circuit(LockedMachine):
         """
         machine = self.machine
         if (ticket := machine.ticket) is not None:
+            return ticket
+        if (ticket := machine.timed_ticket) is not None:
             return ticket
         now = self._hub.clock()
         if machine.override is not None:
@@ -284,8 +295,9 @@ class Circuit(LockedMachine):
         if outcome is Outcome.NO_VERDICT:
             if isinstance(permit, Borrowed) or not (machine.timed or isinstance(permit, Probe)):
                 return
-        elif machine.watched and (request := current_request()):
-            request.note_verdict(machine)
+        else:
+            if machine.watched and (request := current_request()):
+                request.note_verdict(machine)
             counts = machine.failures or machine.meter.books
             if outcome is Outcome.SUCCESS and permit.__class__ is int and not counts:
                 return  # a success that changes nothing
@@ -315,6 +327,9 @@ class Circuit(LockedMachine):
 
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""
+        if self.machine.config.failure_result is None:
+            self.settle(permit, Outcome.SUCCESS, started=started)
+            return
         try:
             outcome = judge_result(self.machine.config, result)
         except PredicateError as fault:
@@ -380,7 +395,7 @@ class Circuit(LockedMachine):
             wait = machine.retry_after(now)
         self._tell(change)
         if override is None:
-            return machine.ticket
+            return machine.timed_ticket if machine.timed else machine.ticket
         if override.kind is OverrideKind.DISABLED:
             return UNCOUNTED
         raise self._rejection(wait or RETRY_WHILE_PROBING)

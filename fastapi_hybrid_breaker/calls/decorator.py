@@ -47,9 +47,12 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         permit = machine.ticket
+        started = None
         if permit is None:
-            return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
-        started = circuit.start_time() if machine.timed else None
+            permit = machine.timed_ticket
+            if permit is None:
+                return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
+            started = circuit.start_time()
         awaitable = NOT_CALLED
         try:
             awaitable = fn(*args, **kwargs)

@@ -1,9 +1,9 @@
 """CLOSED, OPEN, HALF_OPEN and back: what the calls of one process make of one circuit.
 
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
-holds a lock around every method. Two slots may be read without it, because a stale value costs
-nothing but a second look under the lock: ``ticket`` (admit at once?) and ``attentive`` (does a
-success change anything?).
+holds a lock around every method. Three slots may be read without it, because a stale value costs
+nothing but a second look under the lock: ``ticket`` (admit at once?), ``timed_ticket`` (the same,
+where the call is to be timed) and ``attentive`` (does a success change anything?).
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Cycle:
         "successes",
         "ticket",
         "timed",
+        "timed_ticket",
         "unshared",
         "watched",
     )
@@ -104,7 +105,9 @@ class Cycle:
 
     def refresh(self) -> None:
         """Work out again what may be read without the lock."""
-        self.ticket: int | None = self.sequence if self.admits_all() else None
+        ticket = self.sequence if self.admits_all() else None
+        self.ticket: int | None = None if self.timed else ticket
+        self.timed_ticket: int | None = ticket if self.timed else None
         self.attentive = self.failures > 0 or self.state is not CLOSED or self.counts_successes()
 
     def admits_all(self) -> bool:
@@ -117,12 +120,8 @@ class Cycle:
 
     # -- guarded calls ----------------------------------------------------------------------
 
-    def admit(  # noqa: PLR0911 - one answer for each state
-        self, now: float
-    ) -> tuple[Ticket | None, StateChange | None]:
+    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
         """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
-        if self.ticket is not None:
-            return self.ticket, None
         if self.state is CLOSED:
             return self._admit_some(now), None
         change = None
@@ -326,6 +325,8 @@ class Cycle:
         self.sequence += 1
         if self.ticket is not None:
             self.ticket = self.sequence
+        elif self.timed_ticket is not None:
+            self.timed_ticket = self.sequence
         self.attentive = True
 
     def _evidence(
