@@ -7,6 +7,7 @@ middleware, so that a route's verdict can know what happened inside of it.
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ from fastapi_hybrid_breaker.core.probe import Probe
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
     from fastapi_hybrid_breaker.core.probe import Ticket
+
+
+_first_note = threading.Lock()
+"""Two threads of one request must not both make the set, and one of them lose its note."""
 
 
 class Request:
@@ -37,7 +42,9 @@ class Request:
         request: Request | None = self
         while request is not None:
             if request.judged is None:
-                request.judged = set()
+                with _first_note:
+                    if request.judged is None:
+                        request.judged = set()
             request.judged.add(machine)
             request = request.outer
 

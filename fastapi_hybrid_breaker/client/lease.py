@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.calls.context import enter_probe, leave_probe
@@ -9,6 +10,7 @@ from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .outcome import of_head, of_leaving, telling
+from .retry_after import ASKING, read_retry_after
 from .streams import watched
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Lease:
     place until the probe's deadline, and otherwise nothing.
     """
 
-    __slots__ = ("_body", "_circuit", "_link", "_permit", "has_chunk")
+    __slots__ = ("_body", "_circuit", "_link", "_permit", "_since", "_waited", "has_chunk", "timed")
 
     def __init__(self, circuit: Circuit, permit: Permit) -> None:
         self._circuit = circuit
@@ -35,9 +37,16 @@ class Lease:
         self._link: Link | None = None
         self._body: _RequestBody | None = None
         self.has_chunk = False
+        self.timed = circuit.machine.timed
+        self._waited = 0.0  # seconds, for the dependency
+        self._since: float | None = None  # waiting since then, monotonic seconds
+        if isinstance(permit, Probe):
+            permit.witness = self
 
     def enter(self, request: Any) -> None:
         """Begin the part of the call that runs in the transport."""
+        if self.timed:
+            self.waits()
         if isinstance(self._permit, Probe):
             self._link = enter_probe(self._permit)
         kind = type(request.stream)
@@ -57,6 +66,8 @@ class Lease:
 
     def watch(self, request: Any, response: Any) -> Any:
         """Judge the response by its head, or have its body watched."""
+        if self.timed:
+            self.came()
         outcome = of_head(
             self._circuit.config,
             request.method,
@@ -66,9 +77,30 @@ class Lease:
         )
         if outcome is None:
             response.stream = watched(response.stream, self)
+        elif outcome is Outcome.FAILURE:
+            status = response.status_code
+            headers = response.headers
+            asked = None
+            if status in ASKING:
+                asked = read_retry_after(
+                    headers.get("retry-after"), headers.get("date"), time.time()
+                )
+            self._settle(outcome, error=f"status {status}", asked=asked)
         else:
             self._settle(outcome)
         return response
+
+    def waits(self) -> None:
+        """Begin to wait for the dependency; what the caller does in between is no matter."""
+        self._since = self._circuit.start_time()
+
+    def came(self) -> None:
+        """Take that it has answered, or sent a chunk."""
+        self._waited, self._since = self._seconds() or 0.0, None
+
+    def seems_well(self) -> bool:
+        """Tell whether a caller that left now would leave behind a success."""
+        return self.has_chunk
 
     def ended(self) -> None:
         """Take the end of the response's body."""
@@ -89,27 +121,45 @@ class Lease:
             return
         permit, self._permit = self._permit, None
         if permit is not None:
-            self._circuit.settle_error(permit, told)
+            self._circuit.settle_error(permit, told, seconds=self._seconds())
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _seconds(self) -> float | None:
+        """Give how long the dependency was waited for, where anybody wants to know."""
+        if not self.timed:
+            return None
+        now = self._circuit.start_time()
+        if self._since is None or now is None:
+            return self._waited
+        return self._waited + now - self._since
+
+    def _settle(
+        self, outcome: Outcome, *, error: str | None = None, asked: float | None = None
+    ) -> None:
         permit, self._permit = self._permit, None
         if permit is None:
             return
         # A healthy circuit looks at failures only: that saves its lock.
         if outcome is Outcome.FAILURE or self._circuit.machine.attentive:
-            self._circuit.settle(permit, outcome)
+            self._circuit.settle(permit, outcome, seconds=self._seconds(), error=error, asked=asked)
 
 
 class _RequestBody:
     """Notes whether the request's body raised: that is the caller's own error."""
 
-    __slots__ = ("has_chunk", "has_failed", "original", "stream")
+    __slots__ = ("has_chunk", "has_failed", "original", "stream", "timed")
 
     def __init__(self, original: Any) -> None:
         self.original = original
         self.has_chunk = False
         self.has_failed = False
+        self.timed = False
         self.stream = watched(original, self)
+
+    def waits(self) -> None:
+        """Nothing to note."""
+
+    def came(self) -> None:
+        """Nothing to note."""
 
     def ended(self) -> None:
         """Nothing to note."""

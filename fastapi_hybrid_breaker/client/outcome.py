@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastapi_hybrid_breaker.core.outcomes import without
 from fastapi_hybrid_breaker.core.states import Outcome
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ def telling(config: CircuitConfig, error: BaseException) -> BaseException | None
     def is_silent(one: BaseException) -> bool:
         return _is_own_fault(type(one)) and not isinstance(one, tuple(wanted))
 
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(is_silent)[1]
-    return None if is_silent(error) else error
+    return without(error, is_silent)
 
 
 def _is_own_fault(kind: type) -> bool:

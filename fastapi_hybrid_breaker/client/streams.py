@@ -23,6 +23,15 @@ class Watcher(Protocol):
     has_chunk: bool
     """Set when the first chunk has come."""
 
+    timed: bool
+    """Whether it is told when chunks are waited for."""
+
+    def waits(self) -> None:
+        """Take that the next chunk is waited for."""
+
+    def came(self) -> None:
+        """Take that a chunk has come."""
+
     def ended(self) -> None:
         """Take that the stream was read to its end."""
 
@@ -46,10 +55,17 @@ class _SyncHalf(_Watched):
 
     def __iter__(self) -> Iterator[bytes]:
         watcher = self._watcher
+        timed = watcher.timed
         try:
+            if timed:
+                watcher.waits()
             for chunk in self._stream:
                 watcher.has_chunk = True
+                if timed:
+                    watcher.came()
                 yield chunk
+                if timed:
+                    watcher.waits()
         except GeneratorExit:
             watcher.left()
             raise
@@ -69,10 +85,22 @@ class _AsyncHalf(_Watched):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         watcher = self._watcher
-        chunks = self._stream.__aiter__()
+        timed = watcher.timed
+        chunks = None
         try:
-            async for chunk in chunks:
+            chunks = self._stream.__aiter__()
+            while True:
+                if timed:
+                    watcher.waits()
+                try:
+                    # Not "async for": that asks for the iterator once more, which need not be
+                    # one that can be asked.
+                    chunk = await chunks.__anext__()
+                except StopAsyncIteration:
+                    break
                 watcher.has_chunk = True
+                if timed:
+                    watcher.came()
                 yield chunk
         except GeneratorExit:
             watcher.left()

@@ -9,10 +9,36 @@ from .errors import CircuitOpenError, MisuseError, WrongContextError
 from .states import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .config import CircuitConfig
 
 _OUR_OWN = (CircuitOpenError, MisuseError, WrongContextError)
 _MARK = "_hybrid_breaker_counted"
+
+
+def without(
+    error: BaseException, is_silent: Callable[[BaseException], bool]
+) -> BaseException | None:
+    """Give what remains of ``error`` without the silent ones in it; None: nothing.
+
+    A group all of which remains comes back as itself: its class may mean something. No method
+    of a group is called, for those may be a stranger's.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return None if is_silent(error) else error
+    leaves: list[BaseException] = []
+    left: list[BaseException] = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseExceptionGroup):
+            left.extend(one.exceptions)
+        else:
+            leaves.append(one)
+    told = [one for one in leaves if not is_silent(one)]
+    if len(told) == len(leaves):
+        return error
+    return BaseExceptionGroup("what is left of a group", told) if told else None
 
 
 class PredicateError(Exception):

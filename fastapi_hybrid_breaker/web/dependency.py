@@ -67,9 +67,14 @@ class RouteGuard:
         if not isinstance(record, RouteRequest):
             raise NotInstalledError(_NOT_INSTALLED)
         key = self.key if isinstance(self.key, str) else self.key(connection)
-        circuit = record.breaker.circuit(key)
         try:
-            record.enter(circuit, scope)
+            circuit = record.breaker.circuit(key)
+        except (TypeError, ValueError):
+            # Often made of what the client sent; it must not count against other guards.
+            record.note_rejection()
+            raise
+        try:
+            record.enter(circuit)
         except CircuitOpenError as error:
             kind = RouteRejectedError if can_respond(scope) else WebSocketRejectedError
             is_public = is_key_public(record.breaker, key)
@@ -103,7 +108,11 @@ def circuit(key: str | KeyOf) -> RouteGuard:
             guard = _fixed[key] = RouteGuard(key)
         return guard
     given: object = key
-    if not callable(given) or inspect.iscoroutinefunction(given):
+    if (
+        not callable(given)
+        or inspect.iscoroutinefunction(given)
+        or inspect.iscoroutinefunction(type(given).__call__)
+    ):
         raise TypeError(f"circuit() needs a key, or a callable that returns one, not {key!r}")
     return RouteGuard(key)
 

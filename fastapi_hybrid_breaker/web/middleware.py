@@ -44,7 +44,7 @@ class CircuitMiddleware:
         watch = _watch_http if kind == "http" else _watch_websocket
         token = enter_request(record)
         try:
-            await self.app(scope, receive, watch(record, send))
+            await self.app(scope, receive, watch(record, send, scope))
         except BaseException as error:
             if record.guards is not None:
                 record.end_with(error)
@@ -58,37 +58,37 @@ class CircuitMiddleware:
                 scope[SCOPE_KEY] = outer
 
 
-def _watch_http(record: RouteRequest, send: Send) -> Send:
+def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
     async def watched(message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            record.status = message["status"]
+            record.begin(message["status"])
         elif record.guards is not None and (
             (kind == "http.response.body" and not message.get("more_body", False))
             or kind == "http.response.pathsend"
         ):
             # Before it is sent: how fast the client takes it is no part of the verdict.
-            record.end_of_body()
+            record.end_of_body(scope)
         try:
             await send(message)
-        except OSError as error:
-            record.send_error = error
+        except Exception as error:
+            record.send_errors = (*record.send_errors, error)
             raise
 
     return watched
 
 
-def _watch_websocket(record: RouteRequest, send: Send) -> Send:
+def _watch_websocket(record: RouteRequest, send: Send, _: Scope) -> Send:
     async def watched(message: Message) -> None:
         try:
             await send(message)
-        except OSError as error:
-            record.send_error = error
+        except Exception as error:
+            record.send_errors = (*record.send_errors, error)
             raise
         kind = message["type"]
         if kind == "websocket.accept":
-            record.status = SWITCHED
+            record.begin(SWITCHED)
         elif kind == "websocket.http.response.start":
-            record.status = message["status"]
+            record.begin(message["status"])
 
     return watched

@@ -9,9 +9,12 @@ import starlette.websockets
 from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
+from fastapi_hybrid_breaker.core.outcomes import without
 from fastapi_hybrid_breaker.core.states import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastapi_hybrid_breaker.core.config import CircuitConfig
 
 SWITCHED = 101
@@ -41,18 +44,23 @@ def outcome_of_status(config: CircuitConfig, status: int | None, *, rejected: bo
 
 
 def error_of_application(
-    error: BaseException, send_error: BaseException | None
+    error: BaseException, send_errors: Sequence[BaseException]
 ) -> BaseException | None:
     """Give what of ``error`` is more than the client's leaving; None: nothing.
 
     A request is cancelled when its client leaves or its server stops, so a cancellation is
-    leaving as well. ``send_error`` is what the server's ``send`` raised, which by the
-    specification of ASGI means that nobody listens any more.
+    leaving as well. ``send_errors`` is what ``send`` raised: by the specification of ASGI an
+    OSError means that nobody listens any more, and anything else is a middleware's further out,
+    such as the one that refuses a body for its size, as soon as an answer is begun.
     """
 
     def is_leaving(one: BaseException) -> bool:
-        return one is send_error or isinstance(one, _LEAVING)
+        # The body was found to be too large after the answer had begun: the client's fault too.
+        cause = one.__cause__
+        return (
+            isinstance(one, _LEAVING)
+            or any(one is known for known in send_errors)
+            or type(cause).__name__ == "_RequestBodyTooLarge"
+        )
 
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(is_leaving)[1]
-    return None if is_leaving(error) else error
+    return without(error, is_leaving)

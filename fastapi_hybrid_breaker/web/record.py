@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.calls.context import Request
 from fastapi_hybrid_breaker.calls.permits import Borrowed, Permit
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .outcome import error_of_application, outcome_of_status
@@ -31,7 +33,16 @@ class RouteRequest(Request):
         outer: the record of the application that this one is mounted in, or None.
     """
 
-    __slots__ = ("breaker", "deferred", "guards", "home", "mounted", "send_error", "status")
+    __slots__ = (
+        "breaker",
+        "error_page_of",
+        "guards",
+        "head_at",
+        "home",
+        "send_errors",
+        "status",
+        "timed",
+    )
 
     # Written out, without super(): this runs for every request, guarded or not.
     def __init__(self, breaker: HybridBreaker, home: object, outer: Request | None) -> None:
@@ -41,13 +52,14 @@ class RouteRequest(Request):
         self.rejected = False
         self.breaker = breaker
         self.home = home
-        self.guards: list[tuple[Circuit, Permit]] | None = None
+        self.guards: list[tuple[Circuit, Permit, float | None]] | None = None
         self.status: int | None = None
-        self.send_error: OSError | None = None
-        self.mounted = False
-        self.deferred = False
+        self.timed = False  # a guarding circuit wants to know how long the request takes
+        self.head_at: float | None = None  # monotonic seconds
+        self.send_errors: tuple[Exception, ...] = ()
+        self.error_page_of: BaseException | None = None
 
-    def enter(self, circuit: Circuit, scope: Scope) -> None:
+    def enter(self, circuit: Circuit) -> None:
         """Take the request's permit of ``circuit``, unless a guard before has taken it.
 
         Raises:
@@ -64,39 +76,68 @@ class RouteRequest(Request):
         circuit.watch()
         if self.guards is None or self.permits is None:
             self.guards, self.permits = [], {}
-            self.mounted = scope.get("app") is not self.home
-        self.guards.append((circuit, permit))
+        started = None
+        if machine.timed:
+            self.timed, started = True, circuit.start_time()
+        self.guards.append((circuit, permit, started))
+        if isinstance(permit, Probe):
+            permit.witness = self
         self.permits[machine] = permit.probe if isinstance(permit, Borrowed) else permit
 
-    def end_of_body(self) -> None:
+    def begin(self, status: int) -> None:
+        """Take the head of the answer, or (101) the acceptance of a WebSocket."""
+        self.status = status
+        if self.timed:
+            self.head_at = self.breaker.clock()
+
+    def end_of_body(self, scope: Scope) -> None:
         """Settle now, because what follows (background tasks) is no part of the verdict.
 
-        An application mounted in this one has an error page of its own, sent before the
-        exception that it stands for gets here; that exception knows better.
+        An application mounted in this one has an error page of its own, sent while the exception
+        that it stands for is handled; that exception gets here after it, and knows better.
         """
-        if self.mounted and self.status is not None and self.status >= 500:
-            self.deferred = True
-        else:
+        if self.status is not None and self.status >= 500 and scope.get("app") is not self.home:
+            self.error_page_of = sys.exc_info()[1]
+        if self.error_page_of is None:
             self.settle()
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""
-        if self.deferred:
-            self.status = None  # it was the error page
-        self.settle(error_of_application(error, self.send_error))
+        if self.error_page_of is None:
+            self.settle(error_of_application(error, self.send_errors))
+        elif self.error_page_of is error:
+            self.status = None  # it was the page
+            self.settle(error_of_application(error, self.send_errors))
+        else:
+            self.settle()  # an answer after all; this came of what followed it
+
+    def seems_well(self) -> bool:
+        """Tell whether a client that left now would leave behind successes."""
+        return all(
+            outcome_of_status(circuit.config, self.status, rejected=self.rejected)
+            is Outcome.SUCCESS
+            for circuit, _, _ in self.guards or ()
+        )
 
     def settle(self, error: BaseException | None = None) -> None:
         """Give each permit back, once, with what ``error`` or else the status says."""
         guards, self.guards = self.guards, None
-        for circuit, permit in guards or ():
+        for circuit, permit, started in guards or ():
+            seconds = None
+            if started is not None:
+                # Until the head: streams last as long as they are wanted.
+                head_at = self.breaker.clock() if self.head_at is None else self.head_at
+                seconds = head_at - started
             if self.judged is not None and circuit.machine in self.judged:
-                # A call inside gave the circuit a verdict: the route was only its gate.
-                circuit.settle(permit, Outcome.NO_VERDICT)
+                # A call inside gave the circuit a verdict, and its duration: this was the gate.
+                circuit.settle(permit, Outcome.NO_VERDICT, seconds=0.0)
             elif error is None:
                 config = circuit.machine.config
                 outcome = outcome_of_status(config, self.status, rejected=self.rejected)
-                circuit.settle(permit, outcome)
+                text = f"status {self.status}" if outcome is Outcome.FAILURE else None
+                circuit.settle(permit, outcome, seconds=seconds, error=text)
             elif self.rejected:
-                circuit.settle(permit, Outcome.NO_VERDICT)  # as for the 500 it leads to
+                # As for the 500 it leads to.
+                circuit.settle(permit, Outcome.NO_VERDICT, seconds=seconds)
             else:
-                circuit.settle_error(permit, error)
+                circuit.settle_error(permit, error, seconds=seconds)

@@ -1,0 +1,193 @@
+"""The admin router's paths on which operators set and end overrides."""
+
+# No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.security.base import SecurityBase
+from starlette.requests import ClientDisconnect
+
+from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_text
+from fastapi_hybrid_breaker.core.override import LONGEST, OverrideKind, make_override
+
+from .admin_answers import (
+    Key,
+    describe_done,
+    describe_problem,
+    done,
+    fault_of,
+    problem,
+    unprocessable,
+)
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+
+OVERRIDE_HEADER: Final = "X-Circuit-Override"
+
+_PATH: Final = "/{key:path}/-/override"
+_NAMES: Final = ("sub", "username", "name", "email")
+
+
+class _Order(TypedDict):
+    kind: str
+    by: str
+    reason: str
+    seconds: float | None
+
+
+def add_override_routes(
+    router: APIRouter, breaker: "HybridBreaker", *, auth: Callable[..., Any] | None
+) -> None:
+    """Add the paths to the router, which asks ``auth`` by itself."""
+    # The same callable as the router's own dependency, so FastAPI asks it once per request.
+    caller_of = Depends(_nobody if auth is None else auth)
+    # What a bare scheme such as OAuth2PasswordBearer gives is the secret, which a history that
+    # all can read must not name.
+    gives_secrets = isinstance(auth, SecurityBase)
+
+    def name_of(caller: object) -> str | None:
+        return None if gives_secrets and isinstance(caller, str) else _find_name(caller)
+
+    @router.put(
+        _PATH,
+        summary="Override a circuit",
+        status_code=204,
+        response_class=Response,
+        responses={
+            204: describe_done(OVERRIDE_HEADER, "It is in force in this process."),
+            422: describe_problem("A key that can name no circuit, or a body of another form."),
+        },
+        openapi_extra={"requestBody": _BODY},
+    )
+    async def set_override(
+        key: Key, request: Request, caller: Annotated[Any, caller_of]
+    ) -> Response:
+        """Force a circuit open, or disable it, in the whole fleet; replaces an earlier one."""
+        if fault := fault_of(key):
+            return fault
+        try:
+            # Read here: FastAPI would read a body that it knows of before it asks auth.
+            order = _read_order(await request.body(), name_of(caller))
+        except (TypeError, ValueError) as error:
+            return unprocessable(error)
+        except ClientDisconnect:  # nobody hears the answer; a traceback would help nobody either
+            return problem(400, "Bad Request", "the body broke off")
+        return done(OVERRIDE_HEADER, await breaker.override(key, **order))
+
+    @router.delete(
+        _PATH,
+        summary="End a circuit's override",
+        status_code=204,
+        response_class=Response,
+        responses={
+            204: describe_done(OVERRIDE_HEADER, "None is in force in this process."),
+            422: describe_problem("A key that can name no circuit, or a name out of range."),
+        },
+    )
+    async def clear_override(
+        key: Key,
+        caller: Annotated[Any, caller_of],
+        by: Annotated[str, Query(description=f"Who ends it. {_WHEN_NAMED}")] = "",
+    ) -> Response:
+        """End a circuit's override in the whole fleet; a 204 also where there is none."""
+        if fault := fault_of(key):
+            return fault
+        try:
+            name = _check_name(name_of(caller)) or check_text("by", by, least=0)
+        except ValueError as error:
+            return unprocessable(error)
+        return done(OVERRIDE_HEADER, await breaker.clear_override(key, by=name))
+
+
+async def _nobody() -> None:
+    """Stand in for ``auth`` where there is none."""
+
+
+def _find_name(caller: object) -> str | None:
+    """Give the name in what ``auth`` gives: itself, or the first of the fields that has one."""
+    if isinstance(caller, str):
+        return caller or None
+    for field in _NAMES:
+        found = caller.get(field) if isinstance(caller, Mapping) else getattr(caller, field, None)
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def _check_name(name: str | None) -> str | None:
+    """Give a name of ``auth``'s unless it is too long or not printable."""
+    return None if name is None else check_text("by, as auth gives it,", name)
+
+
+def _read_order(body: bytes, name: str | None) -> _Order:
+    """Read the body of a PUT; ``name`` is who sends it, as far as ``auth`` tells.
+
+    Raises:
+        TypeError, ValueError: no JSON object, or a value of another type or range.
+    """
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the body must be a JSON object: {error}") from None
+    if not isinstance(said, dict):
+        raise TypeError(f"the body must be a JSON object, not {said!r:.100}")
+    if strange := sorted(said.keys() - _FIELDS.keys()):
+        raise ValueError(f"the body may have {', '.join(_FIELDS)}, not {strange[0]!r:.100}")
+    kind, by = said.get("kind"), _check_name(name) or said.get("by")
+    if not isinstance(kind, str):
+        raise TypeError(f"kind must be 'forced_open' or 'disabled', not {kind!r:.100}")
+    if "seconds" not in said:
+        raise ValueError(
+            f"seconds must be in the body: a number above 0 and at most {LONGEST:.0f}, or null:"
+            " until it is cleared"
+        )
+    if by is None:
+        raise ValueError(
+            f"by must be text of 1 to {LONGEST_TEXT} printable characters in the body, as auth"
+            " gives no name"
+        )
+    order = _Order(kind=kind, by=by, reason=said.get("reason", ""), seconds=said["seconds"])
+    make_override(**order, now=0.0)  # checked apart: what fails later is not the client's fault
+    return order
+
+
+_WHEN_NAMED: Final = "Where auth gives a name, that one counts instead."
+
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+
+_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "kind": {
+        "description": "forced_open: all is rejected; disabled: all is admitted, nothing counted.",
+        "type": "string",
+        "enum": [kind.value for kind in OverrideKind],
+    },
+    "reason": {"description": "What for.", **_TEXT},
+    "seconds": {
+        "description": "How long it lasts; null, said aloud: until it is cleared.",
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST},
+            {"type": "null"},
+        ],
+    },
+    "by": {"description": f"Who sets it; needed where auth gives no name. {_WHEN_NAMED}", **_TEXT},
+}
+
+_BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "title": "Override",
+                "type": "object",
+                "properties": _FIELDS,
+                "required": ["kind", "reason", "seconds"],
+                "additionalProperties": False,
+                "example": {"kind": "forced_open", "reason": "a migration", "seconds": 600},
+            }
+        }
+    },
+}
