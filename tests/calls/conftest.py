@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import CONFIG
 

@@ -14,7 +14,7 @@ import sys
 import threading
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 PATIENCE = 10.0
 """Seconds until a process counts as stuck."""

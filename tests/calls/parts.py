@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 OPEN_TIME = 10.0
 """Seconds, in all circuits here unless said otherwise."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
     OPEN_TIME,

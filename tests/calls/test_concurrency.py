@@ -16,7 +16,7 @@ from fastapi_hybrid_breaker import (
     StateChange,
 )
 from fastapi_hybrid_breaker.core.states import Outcome
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
     ONE_PROBE,

@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import BrokenError, broken, broken_sync, fine, fine_sync, let_probe, trip
 

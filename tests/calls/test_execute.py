@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import BrokenError, broken, broken_sync, fine, fine_sync
 

@@ -20,7 +20,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.calls import block
 from fastapi_hybrid_breaker.calls.context import _probe
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import ONE_PROBE, PATIENCE, BrokenError, fail, fine, let_probe, trip
 

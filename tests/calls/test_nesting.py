@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
     BrokenError,

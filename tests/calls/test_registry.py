@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import run_in_threads
 

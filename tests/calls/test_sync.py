@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
     ONE_PROBE,

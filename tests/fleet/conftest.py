@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .player import Player
 from .server import Server, binaries
 
 if TYPE_CHECKING:
@@ -42,3 +43,13 @@ def message() -> dict[str, Any]:
         "writer": "abcdef0123456789",
         "at": 1_790_000_000_000,
     }
+
+
+@pytest.fixture
+def players(server: Server) -> Iterator[tuple[Player, Player]]:
+    a, b = Player(server, "aaaa"), Player(server, "bbbb")
+    for player in (a, b):
+        player.circuit  # noqa: B018 - made, so that news is adopted
+    yield a, b
+    a.close()
+    b.close()

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.core.states import Outcome
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from fastapi_hybrid_breaker import HybridBreaker
-    from tests.clock import ManualClock
+    from fastapi_hybrid_breaker.testing import ManualClock
 
 
 class Counting:

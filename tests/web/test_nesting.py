@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
     from fastapi_hybrid_breaker import Circuit, HybridBreaker
-    from tests.clock import ManualClock
+    from fastapi_hybrid_breaker.testing import ManualClock
 
 GUARDED = [Depends(circuit(KEY))]
 

@@ -1,0 +1,118 @@
+"""An instance of the fleet that a test moves by hand: each send, answer and message."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import redis as redis_py
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.fleet.agenda import Agenda
+from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.scripts import load
+from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.testing import ManualClock
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker import Circuit
+    from fastapi_hybrid_breaker.fleet.errands import Request
+
+    from .server import Server
+
+KEY = "inventory-api"
+
+
+class Player:
+    """One instance whose every send, answer and message the test moves by hand."""
+
+    def __init__(self, server: Server, instance: str, **config: Any) -> None:
+        self.clock = ManualClock()
+        settings = {"failure_threshold": 1, "success_threshold": 1, "recovery_timeout": 30.0}
+        defaults = CircuitConfig(**(settings | config))
+        self.breaker = HybridBreaker(redis=None, defaults=defaults, clock=self.clock)
+        self.knowledge = Knowledge(
+            self.breaker.registry,
+            Errands(100),
+            instance=instance,
+            clock=self.clock,
+            random=Random(1),
+        )
+        self.agenda = Agenda(self.knowledge, Names("circuit"), most_in_index=100)
+        self.breaker.sync.changed = self.agenda.changed  # type: ignore[method-assign]
+        self.raw = redis_py.Redis(port=server.port, protocol=2)
+        self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
+        self.pubsub.subscribe("circuit:updates")
+        self.pubsub.get_message(timeout=5)
+        self.raw.script_load(load("circuit.lua").text)
+
+    @property
+    def circuit(self) -> Circuit:
+        return self.breaker.circuit(KEY)
+
+    @property
+    def state(self) -> CircuitState:
+        return self.breaker.state(KEY)
+
+    @property
+    def version(self) -> int:
+        return self.breaker.stats(KEY).version
+
+    def fail(self) -> None:
+        self.circuit.settle(self.circuit.admit(), Outcome.FAILURE)
+
+    def succeed(self) -> None:
+        self.circuit.settle(self.circuit.admit(), Outcome.SUCCESS)
+
+    def reset(self) -> Future[None]:
+        return self.agenda.reset(KEY, self.circuit.reset_here())
+
+    def take(self) -> list[Request]:
+        return self.agenda.take(100)
+
+    def deliver(self, requests: list[Request]) -> list[Any]:
+        """Have the server do it; the answers are not taken yet."""
+        answers: list[Any] = []
+        for request in requests:
+            try:
+                answers.append(self.raw.execute_command(*request.command))
+            except redis_py.ResponseError as error:
+                answers.append(error)
+        return answers
+
+    def answer(self, requests: list[Request], answers: list[Any]) -> None:
+        now = self.clock()
+        self.agenda.answered(requests, answers, now, now)
+
+    def send(self) -> None:
+        """Send all there is, with prompt answers."""
+        while requests := self.take():
+            self.answer(requests, self.deliver(requests))
+
+    def messages(self) -> list[bytes]:
+        """What came over the channel by now."""
+        self.raw.ping()
+        found = []
+        while (message := self.pubsub.get_message(timeout=0.05)) is not None:
+            found.append(message["data"])
+        return found
+
+    def listen(self) -> None:
+        for message in self.messages():
+            self.knowledge.hear(message)
+
+    def close(self) -> None:
+        self.pubsub.close()
+        self.raw.close()
+
+
+def play(*players: Player) -> None:
+    """Let everything arrive."""
+    for _ in range(4):
+        for player in players:
+            player.send()
+        for player in players:
+            player.listen()

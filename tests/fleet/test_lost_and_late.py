@@ -1,0 +1,169 @@
+"""Hashes that expire, clocks that step back, servers that forget, news that is old."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .player import KEY, Player, play
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+def test_hash_expired_while_old_instances_remember(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    a.fail()
+    play(a, b)
+    before = a.version
+    server.ask.flushall()
+    a.reset()
+    play(a, b)
+    assert int(server.hash(KEY)["version"]) > before
+    assert b.state == "CLOSED"
+
+
+def test_server_clock_that_steps_back_does_not_stop_versions_from_rising(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    ahead = int(server.ask.time()[0] + 86_400) * 1_000_000  # as stored before the step
+    news = {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 0}
+    at = int(server.ask.time()[0]) * 1000
+    said = {"key": KEY, "stats": news, "p": 1, "version": str(ahead), "writer": "cccc", "at": at}
+    a.knowledge.hear(json.dumps(said).encode())
+    assert a.version == ahead
+    a.reset()
+    play(a, b)
+    assert a.version > ahead
+    assert b.version == a.version
+    b.fail()
+    play(a, b)
+    assert a.state == "OPEN"
+    assert a.version == b.version > ahead + 1
+
+
+def test_versions_keep_all_their_digits(server: Server, players: tuple[Player, Player]) -> None:
+    a, _ = players
+    a.fail()
+    a.send()
+    stored = server.hash(KEY)["version"]
+    assert stored.isdigit()
+    assert len(stored) == 16
+    assert int(server.ask.zscore("circuit#index", KEY)) == int(stored)
+
+
+def test_only_the_last_eight_operations_are_kept(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, _ = players
+    for _ in range(12):
+        a.reset()
+        a.send()
+    assert server.hash(KEY)["ops"].split() == [f"aaaa-{n}" for n in range(5, 13)]
+
+
+def test_reset_counts_as_confirmed_only_when_answered(players: tuple[Player, Player]) -> None:
+    a, _ = players
+    done = a.reset()
+    requests = a.take()
+    a.deliver(requests)
+    assert not done.done()
+    a.agenda.put_back(requests)
+    a.send()
+    assert done.done()
+
+
+def test_old_hash_after_a_failover_is_written_over_by_who_knows_better(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    a.reset()
+    play(a, b)
+    old = server.hash(KEY)
+    a.fail()
+    play(a, b)
+    server.ask.delete(f"circuit:{KEY}")
+    server.ask.hset(f"circuit:{KEY}", mapping=old)  # what the lost second left
+    b.agenda.read_all()
+    play(b)
+    assert server.hash(KEY)["state"] == "OPEN"
+    assert int(server.hash(KEY)["version"]) == a.version
+
+
+def test_news_of_a_forgotten_key_is_read_and_not_adopted_from_the_message(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    said = {
+        "key": "forgotten",
+        "stats": {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 2**50},
+        "p": 1,
+        "version": "1790000000000000",
+        "writer": "cccc",
+        "at": 1_790_000_000_000,
+    }
+    b.knowledge.hear(json.dumps(said).encode())
+    assert b.breaker.registry.get("forgotten") is None
+    b.send()
+    assert b.breaker.registry.get("forgotten") is None  # no hash: old news
+    server.ask.hset("circuit:forgotten", mapping={"state": "OPEN", "nextAttempt": str(2**52)})
+    b.knowledge.hear(json.dumps(said).encode())
+    b.send()
+    b.clock.advance(1)
+    play(a, b)
+    assert b.breaker.state("forgotten") == "OPEN"
+
+
+def test_open_time_is_the_openers(server: Server) -> None:
+    a = Player(server, "aaaa", recovery_timeout=300.0)
+    b = Player(server, "bbbb", recovery_timeout=5.0)
+    b.circuit  # noqa: B018
+    a.fail()
+    play(a, b)
+    assert 290 < b.breaker.stats(KEY).retry_after <= 300
+    a.close()
+    b.close()
+
+
+def test_open_longer_than_an_hour_outlives_the_hour(server: Server) -> None:
+    a = Player(server, "aaaa", recovery_timeout=80_000.0)
+    a.fail()
+    a.send()
+    assert server.ask.ttl(f"circuit:{KEY}") > 80_000
+    a.close()
+
+
+def test_hosts_whose_clocks_differ_by_minutes_behave_alike(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    a.clock.advance(1_000_000)  # monotonic clocks have nothing to do with each other
+    b.agenda.read_all()
+    b.send()
+    a.fail()
+    play(a, b)
+    assert b.breaker.stats(KEY).retry_after == pytest.approx(30, abs=2)
+    assert a.breaker.stats(KEY).retry_after == pytest.approx(30, abs=2)
+
+
+def test_higher_protocol_is_read_for_state_version_and_times_only(
+    players: tuple[Player, Player],
+) -> None:
+    a, _ = players
+    said = {
+        "key": KEY,
+        "stats": {"state": "OPEN", "failures": "other in future", "nextAttempt": 1_790_000_020_000},
+        "p": 2,
+        "version": "1790000000000000",
+        "writer": "cccc",
+        "at": 1_790_000_000_000,
+        "more": [1, 2],
+    }
+    a.knowledge.hear(json.dumps(said).encode())
+    assert a.state == "OPEN"
+    assert a.breaker.stats(KEY).retry_after == pytest.approx(20)
