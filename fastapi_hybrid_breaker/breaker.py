@@ -182,7 +182,8 @@ class HybridBreaker:
         """Set an override in the whole fleet; see ``Circuit.override``."""
         key = check_key(key)
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
-        self.circuit(key)  # it is in force here at once, so there must be one
+        if self.circuit(key).key != key:  # it is in force here at once, so there must be one
+            log.error("no room for circuit %r: its override is not in force in this process", key)
         return await self.put(key, override, override.by)
 
     async def clear_override(self, key: str, *, by: str = "") -> Reach:
@@ -318,11 +319,13 @@ class HybridBreaker:
         return GuardedTransport(self, inner, circuit)  # type: ignore[return-value]
 
     def admin_router(self, *, auth: Callable[..., Any] | None) -> APIRouter:
-        """Make the router that lists, shows and resets circuits.
+        """Make the router that lists, shows, resets and overrides circuits.
 
         Args:
             auth: the callable of a FastAPI dependency that every path asks first (it raises to
-                refuse); None, said aloud: open to anyone who reaches it.
+                refuse); None, said aloud: open to anyone who reaches it. What it returns names
+                who sets an override: a string, or the first of ``sub``, ``username``, ``name``
+                and ``email`` that it has. So it must not return a secret.
 
         Raises:
             TypeError: ``auth`` is ``Depends(...)`` instead of its callable.

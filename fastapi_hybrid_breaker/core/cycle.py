@@ -254,7 +254,7 @@ class Cycle:
             evidence = self._evidence(
                 Cause.PROBE_FAILED,
                 rule=f"a probe took over {limit:g} s" if is_slow else "a probe failed",
-                error=describe_error(error),
+                error=error,
             )
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
         return self._count_probe(now) if outcome is Outcome.SUCCESS else None
@@ -273,7 +273,7 @@ class Cycle:
         self, rule: Rule, book: Book | None, now: float, error: object, asked: float | None
     ) -> StateChange | None:
         cause = Cause.SLOW_CALLS if isinstance(rule, SlowCallRate) else Cause.FAILURES
-        evidence = self._evidence(cause, rule=str(rule), book=book, error=describe_error(error))
+        evidence = self._evidence(cause, rule=str(rule), book=book, error=error)
         return self._open(cause, now, evidence, asked)
 
     def _open(
@@ -330,20 +330,16 @@ class Cycle:
         self.attentive = True
 
     def _evidence(
-        self, cause: Cause, *, rule: str = "", book: Book | None = None, error: str = ""
+        self, cause: Cause, *, rule: str = "", book: Book | None = None, error: object = None
     ) -> Evidence:
-        totals = None if book is None else book.totals()
-        return Evidence(
+        evidence = Evidence(
             cause=cause,
             rule=rule,
             failures=self.failures,
             successes=self.successes,
-            window="" if book is None else str(book.window),
-            calls=0 if totals is None else totals.calls + totals.given_up,
-            failed=0 if totals is None else totals.failures,
-            slow=0 if totals is None else totals.slow,
-            error=error,
+            error=describe_error(error),
         )
+        return evidence if book is None else book.add_to(evidence)
 
     def _move(
         self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None

@@ -81,7 +81,7 @@ class Machine(Cycle):
         # Nobody knows when it is cleared; callers need some number.
         return self.config.recovery_timeout if remaining is None else remaining
 
-    def put(self, override: Override | None, by: str, now: float) -> StateChange | None:
+    def put(self, override: Override | None, by: str, now: float) -> StateChange:
         """Set the override, or clear it (None)."""
         if override is None:
             return self._put(None, Cause.OVERRIDE_ENDED, Evidence(by=by), now)
@@ -103,14 +103,15 @@ class Machine(Cycle):
         self.override_version, self.override_writer = news.version, news.writer
         view = news.override
         if view is None:
-            return None if self.override is None else self.put(None, news.by, now)
+            change = None if self.override is None else self.put(None, news.by, now)
+            return change and replace(change, instance=news.writer)
         deadline = None if view.remaining is None else now + view.remaining
         override = Override(view.kind, view.by, view.reason, deadline)
         old = self.override
         if old is not None and (old.kind, old.by, old.reason) == (view.kind, view.by, view.reason):
             self.override = override  # our own, come back with the server's times
             return None
-        return self.put(override, view.by, now)
+        return replace(self.put(override, view.by, now), instance=news.writer)
 
     # -- the fleet --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
@@ -11,6 +12,7 @@ from .windows import FAILED, GIVEN_UP, SLOW, SUCCEEDED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .evidence import Evidence
     from .rules import Rule
     from .windows import Counts, Window
 
@@ -72,6 +74,17 @@ class Book:
             if _is_fulfilled(rule, totals):
                 return rule
         return None
+
+    def add_to(self, evidence: Evidence) -> Evidence:
+        """Put the window's figures into evidence."""
+        totals = self.totals()
+        return replace(
+            evidence,
+            window=str(self.window),
+            calls=totals.calls + totals.given_up,
+            failed=totals.failures,
+            slow=totals.slow,
+        )
 
     def totals_at(self, now: float) -> Totals:
         """Give the counts without what has left the window by ``now``."""

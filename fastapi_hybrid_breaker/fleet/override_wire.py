@@ -73,13 +73,13 @@ class HeardOverride:
 
     @classmethod
     def _read(cls, version: object, writer: object, kind: object, ends: object, about: Any) -> Self:
-        if kind != CLEARED and kind not in set(OverrideKind):
+        if not isinstance(kind, str) or kind not in {CLEARED, *OverrideKind}:
             raise MalformedError("an override of no known kind")
         said = about if isinstance(about, dict) else {}
         return cls(
             version=read_version(version),
             writer=read_writer(writer),
-            kind=None if kind == CLEARED else OverrideKind(str(kind)),
+            kind=None if kind == CLEARED else OverrideKind(kind),
             ends=number("ends", ends, 0, _LATEST) / 1000,
             by=describe_error(said.get("by")),
             reason=describe_error(said.get("reason")),
@@ -101,4 +101,5 @@ class HeardOverride:
 
 def dump_about(by: str, reason: str) -> str:
     """Write who and why as JSON."""
-    return json.dumps({"by": by, "reason": reason}, separators=(",", ":"))
+    # Not as ASCII: escapes are six bytes a letter, and the size is limited.
+    return json.dumps({"by": by, "reason": reason}, ensure_ascii=False, separators=(",", ":"))

@@ -1,21 +1,20 @@
-"""The router that lists, shows and resets circuits."""
+"""The router that lists, shows, resets and overrides circuits."""
 
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.params import Depends as DependsMarker
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Scope
 
-from fastapi_hybrid_breaker.core.keys import check_key
 from fastapi_hybrid_breaker.core.states import CircuitView
 
+from .admin_answers import Key, describe_done, describe_problem, done, fault_of, problem
+from .admin_override import add_override_routes
 from .models import CircuitDetail, CircuitInfo, CircuitList, SyncInfo
-from .problem import PROBLEM_TYPE, Problem, problem_content
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
@@ -25,15 +24,17 @@ if TYPE_CHECKING:
 RESET_HEADER: Final = "X-Circuit-Reset"
 
 _OPEN_TO_ANYONE: Final = (
-    "the circuits' admin router has auth=None: whoever reaches it sees all circuits and can"
-    " reset them"
+    "the circuits' admin router has auth=None: whoever reaches it sees all circuits, can reset"
+    " them and override them"
 )
 _NEEDS_PREFIX: Final = (
     "the circuits' admin router: include it with a prefix, as in"
     ' app.include_router(breaker.admin_router(auth=...), prefix="/circuits")'
 )
 
-Key = Annotated[str, Path(description="The circuit's key, percent-encoded.")]
+_INVALID: Final[dict[int | str, dict[str, Any]]] = {
+    422: describe_problem("A key that can name no circuit.")
+}
 
 
 def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | None) -> APIRouter:
@@ -55,19 +56,25 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
             sync=SyncInfo.model_validate(breaker.sync_status()),
         )
 
+    # Before the paths of a key alone, which take in all that begins with one.
+    add_override_routes(router, breaker, auth=auth)
+
     @router.get(
         "/{key:path}",
         summary="Show a circuit",
         response_model=CircuitDetail,
-        responses={404: _described("Neither declared, nor known here or in Redis."), **_INVALID},
+        responses={
+            404: describe_problem("Neither declared, nor known here or in Redis."),
+            **_INVALID,
+        },
     )
     async def show_circuit(key: Key) -> Any:
         """Show state, figures, configuration and history of one circuit; makes no circuit."""
-        if fault := _fault(key):
+        if fault := fault_of(key):
             return fault
         view = await breaker.look_up(key)
         if view is None:
-            return _problem(404, "Not Found", f"no circuit is called {key!r}")
+            return problem(404, "Not Found", f"no circuit is called {key!r}")
         return CircuitDetail.of(view)
 
     @router.delete(
@@ -75,13 +82,13 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         summary="Reset a circuit",
         status_code=204,
         response_class=Response,
-        responses={204: _RESET, **_INVALID},
+        responses={204: describe_done(RESET_HEADER, "It is closed in this process."), **_INVALID},
     )
     async def reset_circuit(key: Key) -> Response:
         """Close a circuit and empty its counts in the whole fleet; also one unknown here."""
-        if fault := _fault(key):
+        if fault := fault_of(key):
             return fault
-        return Response(status_code=204, headers={RESET_HEADER: await breaker.reset(key)})
+        return done(RESET_HEADER, await breaker.reset(key))
 
     return router
 
@@ -111,40 +118,3 @@ def _views(breaker: "HybridBreaker") -> list[CircuitView]:
         if key not in known:
             known[key] = CircuitView(key, config, breaker.stats(key))
     return [known[key] for key in sorted(known)]
-
-
-def _fault(key: str) -> JSONResponse | None:
-    """Give the answer to a key that can name no circuit."""
-    try:
-        check_key(key)
-    except ValueError as error:
-        return _problem(422, "Unprocessable Content", str(error))
-    return None
-
-
-def _problem(status: int, title: str, detail: str) -> JSONResponse:
-    problem = Problem(title=title, status=status, detail=detail)
-    return JSONResponse(problem.model_dump(), status, media_type=PROBLEM_TYPE)
-
-
-def _described(description: str) -> dict[str, Any]:
-    return {"description": description, "content": problem_content(Problem)}
-
-
-_INVALID: Final[dict[int | str, dict[str, Any]]] = {
-    422: _described("A key that can name no circuit.")
-}
-
-_RESET: Final[dict[str, Any]] = {
-    "description": "It is closed in this process.",
-    "headers": {
-        RESET_HEADER: {
-            "description": (
-                "fleet: stored for all processes; queued: sent as soon as Redis answers;"
-                " local: there is no fleet."
-            ),
-            "required": True,
-            "schema": {"enum": ["fleet", "queued", "local"]},
-        }
-    },
-}

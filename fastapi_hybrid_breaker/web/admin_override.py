@@ -186,8 +186,8 @@ _BODY: Final = {
                 "properties": _FIELDS,
                 "required": ["kind", "reason", "seconds"],
                 "additionalProperties": False,
-                "example": {"kind": "forced_open", "reason": "a migration", "seconds": 600},
-            }
+            },
+            "example": {"kind": "forced_open", "reason": "a migration", "seconds": 600},
         }
     },
 }

@@ -96,6 +96,18 @@ def test_no_message_raises_anything_else_or_yields_a_state_outside_the_enum(
     assert heard.remaining(1.0) <= 86_400
 
 
+@pytest.mark.parametrize(
+    "override",
+    [[], 5, {"kind": []}, {"kind": "on_fire"}, {"kind": "-"}, {"kind": "-", "version": "5"}],
+    ids=str,
+)
+def test_a_message_with_a_spoilt_override_is_malformed(
+    message: dict[str, Any], override: object
+) -> None:
+    with pytest.raises(MalformedError):
+        parse_message(json.dumps(message | {"override": override}).encode())
+
+
 @given(st.lists(st.none() | st.binary(max_size=30), min_size=12, max_size=12))
 def test_no_hash_raises_anything_else(values: list[bytes | None]) -> None:
     assert len(values) == len(HASH_FIELDS)

@@ -38,6 +38,7 @@ async def test_forced_open_reaches_the_others_with_who_and_why(server: Server) -
         assert view is not None
         assert (view.kind, view.by, view.reason) == ("forced_open", "ann", "a migration")
         change = b.circuit(KEY).history()[-1]
+        assert change.instance == a.sync_status().instance
         assert (change.cause, change.evidence.by, change.evidence.reason) == (
             "override",
             "ann",
@@ -57,6 +58,16 @@ async def test_disabled_admits_and_counts_nothing_on_every_instance(server: Serv
         await b.clear_override(KEY)
         await until(lambda: a.state(KEY) is OPEN)  # as it was underneath
         assert b.state(KEY) is OPEN
+
+
+async def test_long_names_and_reasons_in_any_script_arrive_whole(server: Server) -> None:
+    async with fleet(server, 1) as (a,):
+        by, reason = "\U0001f600" * 200, "ж" * 200
+        assert await a.override(KEY, "forced_open", by=by, reason=reason, seconds=60) == "fleet"
+        async with fleet(server, 1) as (late,):
+            view = late.stats(KEY).override
+            assert view is not None
+            assert (view.by, view.reason) == (by, reason)
 
 
 async def test_clearing_on_one_instance_ends_it_on_the_other(server: Server) -> None:

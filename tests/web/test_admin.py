@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, CircuitStats, HybridBreaker
-from tests.clock import ManualClock
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .bench import CONFIG, KEY, client_of, make_half_open, trip
 
@@ -236,7 +236,11 @@ def test_a_key_that_can_name_no_circuit_is_a_422_that_says_why(
 
 def test_openapi_describes_it(admin: Admin) -> None:
     spec = admin.client.get("/openapi.json").json()
-    assert set(spec["paths"]) == {"/circuits", "/circuits/{key}"}
+    assert set(spec["paths"]) == {
+        "/circuits",
+        "/circuits/{key}",
+        "/circuits/{key}/-/override",
+    }
     one = spec["paths"]["/circuits/{key}"]
     shown = one["get"]["responses"]
     assert shown["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/CircuitDetail")
@@ -329,7 +333,7 @@ def test_it_can_be_included_within_another_router_and_twice() -> None:
     assert client.get("/outer/circuits/declared").status_code == 200
     assert client.get("/again/declared").status_code == 200
     assert client.get("/again").status_code == 200
-    assert len(client.get("/openapi.json").json()["paths"]) == 4
+    assert len(client.get("/openapi.json").json()["paths"]) == 6
     assert str(app.url_path_for("show_circuit", key="x")) == "/outer/circuits/x"
 
 

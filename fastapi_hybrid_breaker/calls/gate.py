@@ -1,0 +1,202 @@
+"""The two halves of a guarded call: being admitted, and settling."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
+from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
+from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
+
+from .context import current_request, enclosing_probe
+from .locked import LockedMachine
+from .permits import NOT_CALLED, Borrowed, Permit, find_misuse
+
+log = logging.getLogger("fastapi_hybrid_breaker")
+
+
+class Gate(LockedMachine):
+    """Admits calls and takes their outcomes, for the shapes of a circuit and for adapters."""
+
+    __slots__ = ()
+
+    def admit(self) -> Permit:  # noqa: C901 - every way to be admitted or not, in their order
+        """Give a permit; each must come back to ``settle`` or one of its kin.
+
+        Raises:
+            CircuitOpenError: no permit is to be had now.
+        """
+        machine = self.machine
+        if (ticket := machine.ticket) is not None:
+            return ticket
+        if (ticket := machine.timed_ticket) is not None:
+            return ticket
+        now = self._hub.clock()
+        if machine.override is not None:
+            if (decided := self._admit_overridden(now)) is not None:
+                return decided
+        # Read without the lock: at worst a rejection that was due a moment ago.
+        elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
+            return self._reject(wait)
+        if probe := enclosing_probe(machine, now):
+            return Borrowed(probe)
+        with self._lock:
+            before, self._inside = self._inside, True
+            try:
+                permit, change = machine.admit(now)
+                wait = machine.retry_after(now)
+            finally:
+                self._inside = before
+        if change is not None:
+            try:
+                self._tell(change)
+            except BaseException:  # a listener ends the program: the permit reaches nobody
+                if permit is not None:
+                    self.settle(permit, Outcome.NO_VERDICT)
+                raise
+        if self._postponed:
+            self._settle_postponed()
+        return self._reject(wait or RETRY_WHILE_PROBING) if permit is None else permit
+
+    def start_time(self) -> float | None:
+        """Give the time if this circuit wants to know how long calls take."""
+        return self._hub.clock() if self.machine.timed else None
+
+    def settle(  # noqa: C901 - in one Python call, each costs as much as the rest
+        self,
+        permit: Permit,
+        outcome: Outcome,
+        *,
+        started: float | None = None,
+        seconds: float | None = None,
+        error: object = None,
+        asked: float | None = None,
+    ) -> None:
+        """Take the outcome of the call that ``permit`` admitted, once for each call.
+
+        A second one for a probe changes nothing; other permits cannot tell.
+
+        Args:
+            permit: what ``admit`` gave.
+            outcome: what the call says of its dependency.
+            started: what ``start_time`` gave.
+            seconds: how long the call took, where that is not the time since ``started``.
+            error: an exception or a text, to explain an opening; not kept.
+            asked: the open time that the dependency asks for, in seconds, or None.
+        """
+        machine = self.machine
+        if outcome is Outcome.NO_VERDICT:
+            if isinstance(permit, Borrowed) or not (machine.timed or isinstance(permit, Probe)):
+                return
+        else:
+            if machine.watched and (request := current_request()):
+                request.note_verdict(machine)
+            counts = machine.failures or machine.meter.books
+            if outcome is Outcome.SUCCESS and permit.__class__ is int and not counts:
+                return  # a success that changes nothing
+        if isinstance(permit, Borrowed):
+            permit = permit.probe
+        now = self._hub.clock()
+        if seconds is None and machine.timed:
+            if isinstance(permit, Probe):
+                started = permit.started
+            seconds = None if started is None else now - started
+        with self._lock:
+            if self._inside:
+                about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
+                self._postpone(permit, outcome, about)
+                return
+            self._inside = True
+            try:
+                change = machine.settle(
+                    permit, outcome, now, seconds=seconds, error=error, asked=asked
+                )
+            finally:
+                self._inside = False
+        if change is not None:
+            self._tell(change)
+        if self._postponed:
+            self._settle_postponed()
+
+    def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
+        """Take a returned value as the outcome of the call that ``permit`` admitted."""
+        if self.machine.config.failure_result is None:
+            self.settle(permit, Outcome.SUCCESS, started=started)
+            return
+        try:
+            outcome = judge_result(self.machine.config, result)
+        except PredicateError as fault:
+            self._note_fault(fault)
+            outcome = Outcome.NO_VERDICT
+        error = "the returned value" if outcome is Outcome.FAILURE else None
+        self.settle(permit, outcome, started=started, error=error)
+
+    def settle_error(
+        self,
+        permit: Permit,
+        error: BaseException,
+        awaited: object = NOT_CALLED,
+        fn: object = NOT_CALLED,
+        started: float | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Take an exception as the outcome of the call that ``permit`` admitted.
+
+        ``fn`` is what was to be called, and ``awaited`` what it gave to be awaited, where this
+        circuit called it.
+
+        Raises:
+            TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
+        """
+        machine = self.machine
+        if fn is not NOT_CALLED and type(error) is TypeError:
+            misuse = find_misuse(fn, awaited)
+            if misuse is not None:
+                self.settle(permit, Outcome.NO_VERDICT)
+                raise misuse from None
+        ticket = permit.probe if isinstance(permit, Borrowed) else permit
+        admitted = ticket.admitted if isinstance(ticket, Probe) else ticket
+        try:
+            outcome = judge(machine.config, error, circuit=machine.serial, admitted=admitted)
+        except PredicateError as fault:
+            self._note_fault(fault)
+            outcome = Outcome.NO_VERDICT
+        self.settle(permit, outcome, started=started, seconds=seconds, error=error)
+        if outcome is Outcome.FAILURE:
+            mark_counted(error, circuit=machine.serial, sequence=machine.sequence)
+
+    def _admit_overridden(self, now: float) -> Permit | None:
+        """Decide by the override; None: its time is up, and the circuit decides."""
+        machine = self.machine
+        with self._alone():
+            change = machine.lift(now)
+            override = machine.override
+            wait = machine.retry_after(now)
+        self._tell(change)
+        if override is None:
+            return machine.timed_ticket if machine.timed else machine.ticket
+        if override.kind is OverrideKind.DISABLED:
+            return UNCOUNTED
+        raise self._rejection(wait or RETRY_WHILE_PROBING)
+
+    def _reject(self, retry_after: float) -> Permit:
+        """Raise, or in shadow mode let the call through, uncounted."""
+        if self.machine.shadow:
+            self.shadowed += 1
+            return UNCOUNTED
+        raise self._rejection(retry_after)
+
+    def _rejection(self, retry_after: float) -> CircuitOpenError:
+        self.rejected += 1
+        if request := current_request():
+            request.note_rejection()
+        return CircuitOpenError(self.machine.key, retry_after)
+
+    def _note_fault(self, fault: PredicateError) -> None:
+        log.error(
+            "circuit %s: %s raised, so the call gives no verdict", self.key, fault, exc_info=fault
+        )

@@ -1,0 +1,60 @@
+"""What the admin router's paths share: the key, problems, and how far a change came."""
+
+# No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
+
+from typing import Annotated, Any, Final
+
+from fastapi import Path, Response
+from starlette.responses import JSONResponse
+
+from fastapi_hybrid_breaker.calls.hub import Reach
+from fastapi_hybrid_breaker.core.keys import check_key
+
+from .problem import PROBLEM_TYPE, Problem, problem_content
+
+Key = Annotated[str, Path(description="The circuit's key, percent-encoded.")]
+
+
+def fault_of(key: str) -> JSONResponse | None:
+    """Give the answer to a key that can name no circuit."""
+    try:
+        check_key(key)
+    except ValueError as error:
+        return unprocessable(error)
+    return None
+
+
+def unprocessable(error: Exception) -> JSONResponse:
+    """Answer that a value is of another type or range, in the words of the check."""
+    return problem(422, "Unprocessable Content", str(error))
+
+
+def problem(status: int, title: str, detail: str) -> JSONResponse:
+    """Answer with a problem."""
+    said = Problem(title=title, status=status, detail=detail)
+    return JSONResponse(said.model_dump(), status, media_type=PROBLEM_TYPE)
+
+
+def done(header: str, reach: Reach) -> Response:
+    """Answer that a change is made, and in ``header`` how far it came."""
+    return Response(status_code=204, headers={header: reach})
+
+
+def describe_problem(description: str) -> dict[str, Any]:
+    """Describe a problem for OpenAPI."""
+    return {"description": description, "content": problem_content(Problem)}
+
+
+def describe_done(header: str, description: str) -> dict[str, Any]:
+    """Describe for OpenAPI what ``done`` answers."""
+    return {"description": description, "headers": {header: _REACH}}
+
+
+_REACH: Final[dict[str, Any]] = {
+    "description": (
+        "fleet: stored for all processes; queued: sent as soon as Redis answers;"
+        " local: there is no fleet."
+    ),
+    "required": True,
+    "schema": {"enum": ["fleet", "queued", "local"]},
+}

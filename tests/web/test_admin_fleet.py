@@ -1,0 +1,85 @@
+"""Overrides over HTTP, in a fleet of real uvicorn processes that share one server."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from tests.fleet.server import Server, binaries
+
+from .bench import KEY
+from .servers import eventually, uvicorn_serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ORDER = {"kind": "forced_open", "reason": "a migration", "seconds": 3600, "by": "ann"}
+PATH = f"/circuits/{KEY}/-/override"
+
+
+class Process:
+    """One serving process, as its clients see it."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self.client = client
+
+    def ask(self) -> httpx2.Response:
+        return self.client.get("/answer/200")
+
+    def page(self) -> Any:
+        return self.client.get(f"/circuits/{KEY}").json()
+
+    def is_overridden(self) -> bool:
+        return self.page()["override"] is not None
+
+    def is_connected(self) -> bool:
+        connection = self.client.get("/circuits").json()["sync"]["state"]
+        return bool(connection == "connected")
+
+
+@pytest.fixture(params=binaries().items(), ids=lambda item: item[0])
+def fleet(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[Process]]:
+    with ExitStack() as stack:
+        server = stack.enter_context(Server(request.param[1], tmp_path))
+        monkeypatch.setenv("CIRCUIT_REDIS_URL", server.url)
+        processes = []
+        for _ in range(2):
+            port = stack.enter_context(uvicorn_serving("tests.fleet.served:app"))
+            base = f"http://127.0.0.1:{port}"
+            client = stack.enter_context(httpx2.Client(base_url=base, timeout=20))
+            processes.append(Process(client))
+            eventually(processes[-1].is_connected)
+        yield processes
+
+
+def test_what_one_process_is_told_holds_on_the_other_until_it_is_ended(
+    fleet: list[Process],
+) -> None:
+    a, b = fleet
+    assert (a.ask().status_code, b.ask().status_code) == (200, 200)
+    told = a.client.put(PATH, json=ORDER)
+    assert (told.status_code, told.headers["x-circuit-override"]) == (204, "fleet")
+
+    eventually(b.is_overridden, b.page)
+    rejected = b.ask()
+    assert rejected.status_code == 503
+    assert 3000 < int(rejected.headers["retry-after"]) <= 3600
+    page = b.page()
+    override = page["override"]
+    assert 3000 < override.pop("remaining") <= 3600
+    assert override == {"kind": "forced_open", "by": "ann", "reason": "a migration"}
+    change = page["history"][-1]
+    assert (change["new"], change["cause"]) == ("OPEN", "override")
+    assert (change["evidence"]["by"], change["evidence"]["reason"]) == ("ann", "a migration")
+
+    told = b.client.delete(PATH, params={"by": "bob"})
+    assert (told.status_code, told.headers["x-circuit-override"]) == (204, "fleet")
+    eventually(lambda: not a.is_overridden(), a.page)
+    assert (a.ask().status_code, b.ask().status_code) == (200, 200)
+    assert a.page()["history"][-1]["evidence"]["by"] == "bob"
