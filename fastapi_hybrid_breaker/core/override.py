@@ -96,7 +96,7 @@ def make_override(
     Raises:
         TypeError, ValueError: a value of another type or range.
     """
-    if not isinstance(kind, str) or kind not in set(OverrideKind):
+    if kind not in tuple(OverrideKind):
         raise ValueError(f"kind must be 'forced_open' or 'disabled', not {kind!r}")
     if seconds is not None:
         check_seconds("seconds", seconds, LONGEST)
