@@ -1,0 +1,198 @@
+"""An operator's override above the cycle of a circuit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastapi_hybrid_breaker.core.machine import Machine
+from fastapi_hybrid_breaker.core.override import (
+    Override,
+    OverrideKind,
+    OverrideNews,
+    OverrideView,
+    make_override,
+)
+from fastapi_hybrid_breaker.core.probe import UNCOUNTED
+
+from .machines import (
+    CLOSED,
+    FAILURE,
+    HALF_OPEN,
+    OPEN,
+    SUCCESS,
+    admit,
+    half_open,
+    is_rejected,
+    make,
+    news,
+    run,
+    trip,
+)
+
+FORCED, DISABLED = OverrideKind.FORCED_OPEN, OverrideKind.DISABLED
+
+
+def override(kind: OverrideKind = FORCED, seconds: float | None = 100.0) -> Override:
+    return make_override(kind, by="ann", reason="a migration", seconds=seconds, now=0.0)
+
+
+def told(version: int, kind: OverrideKind | None, remaining: float | None = 50.0) -> OverrideNews:
+    view = None if kind is None else OverrideView(kind, "bob", "other", remaining)
+    return OverrideNews(version, "w", view, by="bob")
+
+
+def opened() -> Machine:
+    machine = make()
+    trip(machine)
+    return machine
+
+
+def probing() -> Machine:
+    return half_open(now=0.0)[0]
+
+
+@pytest.mark.parametrize("under", [make, opened, probing])
+def test_forced_open_rejects_whatever_is_under_it(under: Any) -> None:
+    machine = under()
+    state = machine.state
+    change = machine.put(override(), "ann", 1.0)
+    assert (change.new, change.cause, change.evidence.by) == (OPEN, "override", "ann")
+    assert is_rejected(machine, 2.0)
+    assert machine.ticket is None
+    assert (machine.in_force(2.0), machine.state) == (OPEN, state)
+    assert machine.retry_after(40.0) == 60.0
+
+
+@pytest.mark.parametrize("under", [make, opened, probing])
+def test_disabled_admits_whatever_is_under_it_and_counts_nothing(under: Any) -> None:
+    machine = under()
+    before = (machine.state, machine.failures, machine.generation)
+    machine.put(override(DISABLED), "ann", 1.0)
+    for _ in range(20):
+        assert machine.admit(2.0) == (UNCOUNTED, None)
+        assert machine.settle(UNCOUNTED, FAILURE, 2.0) is None
+    assert (machine.state, machine.failures, machine.generation) == before
+    assert (machine.in_force(2.0), machine.retry_after(2.0)) == (CLOSED, 0.0)
+
+
+def test_until_it_is_cleared_a_caller_is_told_some_time() -> None:
+    machine = make()
+    machine.put(override(seconds=None), "ann", 0.0)
+    assert machine.retry_after(1e9) == machine.config.recovery_timeout
+    assert machine.lift(1e9) is None
+    assert machine.in_force(1e9) is OPEN
+
+
+def test_it_ends_at_its_time_and_the_circuit_goes_on_as_it_was() -> None:
+    machine = opened()
+    machine.put(override(DISABLED), "ann", 0.0)
+    assert machine.lift(99.9) is None
+    assert machine.in_force(100.0) is OPEN  # told before anything has changed
+    change = machine.lift(100.0)
+    assert change is not None
+    assert (change.old, change.new, change.cause) == (CLOSED, OPEN, "override_ended")
+    assert machine.lift(100.0) is None
+    assert machine.admit(100.0)[0] is not None  # the open time is long over
+
+
+def test_what_runs_under_it_counts_underneath() -> None:
+    machine, first = half_open(now=0.0, success_threshold=1)
+    machine.put(override(), "ann", 0.0)
+    assert machine.settle(first, SUCCESS, 1.0) is not None
+    assert (machine.state, machine.in_force(1.0)) == (CLOSED, OPEN)
+    assert is_rejected(machine, 1.0)
+    machine.put(None, "ann", 2.0)
+    assert machine.admit(2.0)[0] == machine.ticket
+
+
+def test_a_trip_and_a_reset_change_what_is_underneath() -> None:
+    machine = make(failure_threshold=1)
+    ticket = admit(machine)
+    machine.put(override(DISABLED), "ann", 0.0)
+    machine.settle(ticket, FAILURE, 1.0)
+    assert (machine.state, machine.in_force(1.0)) == (OPEN, CLOSED)
+    machine.reset(2.0)
+    machine.adopt(news(5, HALF_OPEN), 3.0)
+    assert (machine.state, machine.in_force(3.0)) == (HALF_OPEN, CLOSED)
+
+
+def test_clearing_without_an_override_is_told_all_the_same() -> None:
+    change = make().put(None, "ann", 0.0)
+    assert (change.old, change.new, change.evidence.by) == (CLOSED, CLOSED, "ann")
+
+
+# -- the fleet's register --------------------------------------------------------------------------
+
+
+def test_newer_news_replaces_older_and_older_changes_nothing() -> None:
+    machine = make()
+    change = machine.adopt_override(told(5, FORCED), 0.0)
+    assert change is not None
+    assert (change.instance, change.evidence.by) == ("w", "bob")
+    assert machine.adopt_override(told(4, DISABLED), 0.0) is None
+    assert machine.adopt_override(told(5, FORCED), 0.0) is None
+    assert machine.in_force(0.0) is OPEN
+    assert machine.adopt_override(told(6, DISABLED), 0.0) is not None
+    assert machine.in_force(0.0) is CLOSED
+    assert machine.adopt_override(told(7, None), 0.0) is not None
+    assert machine.override is None
+
+
+def test_ones_own_coming_back_is_no_change_and_brings_the_servers_end() -> None:
+    machine = make()
+    machine.put(override(seconds=60.0), "ann", 0.0)
+    back = OverrideNews(5, "me", OverrideView(FORCED, "ann", "a migration", 55.0), by="ann")
+    assert machine.adopt_override(back, 1.0) is None
+    assert machine.override_version == 5
+    assert machine.in_force(55.9) is OPEN
+    assert machine.in_force(56.0) is CLOSED
+
+
+def test_a_clearing_that_nothing_here_needs_is_no_change() -> None:
+    machine = make()
+    assert machine.adopt_override(told(5, None), 0.0) is None
+    assert machine.adopt_override(told(4, FORCED), 0.0) is None
+
+
+# -- what can be ordered ---------------------------------------------------------------------------
+
+GOOD = {"kind": "forced_open", "by": "ann", "reason": "x", "seconds": 5.0, "now": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("kind", "on_fire", ValueError),
+        ("kind", [], ValueError),
+        ("kind", None, ValueError),
+        ("by", "", ValueError),
+        ("by", "x" * 201, ValueError),
+        ("by", "a\nb", ValueError),
+        ("by", None, TypeError),
+        ("reason", "", ValueError),
+        ("reason", 5, TypeError),
+        ("seconds", 0, ValueError),
+        ("seconds", -1, ValueError),
+        ("seconds", float("nan"), ValueError),
+        ("seconds", 366 * 86_400 + 1, ValueError),
+        ("seconds", True, TypeError),
+        ("seconds", "5", TypeError),
+    ],
+)
+def test_a_bad_order_names_the_field_and_the_value(
+    field: str, value: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=field) as refusal:
+        make_override(**(GOOD | {field: value}))
+    assert repr(value)[:50] in str(refusal.value)
+
+
+def test_a_run_goes_on_counting_after_it() -> None:
+    machine = make(failure_threshold=3)
+    for _ in range(2):
+        run(machine, FAILURE)
+    machine.put(override(DISABLED), "ann", 0.0)
+    machine.put(None, "ann", 1.0)
+    assert run(machine, FAILURE, 2.0) is not None

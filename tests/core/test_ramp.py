@@ -1,0 +1,110 @@
+"""After a recovery: a growing share of the calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fastapi_hybrid_breaker import Backoff, CircuitConfig, Evidence
+from fastapi_hybrid_breaker.core.machine import Machine
+
+from .machines import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, news, run
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+
+
+def recovered(**settings: Any) -> Machine:
+    """Give a machine that has closed at 10.0, and ramps for 40 seconds."""
+    defaults = {
+        "failure_threshold": 1,
+        "success_threshold": 1,
+        "recovery_timeout": 10.0,
+        "ramp_seconds": 40.0,
+        "ramp_shares": SHARES,
+    }
+    machine = Machine("k", CircuitConfig(**(defaults | settings)))
+    run(machine, FAILURE, 0.0)
+    run(machine, SUCCESS, 10.0)
+    assert machine.state is CLOSED
+    return machine
+
+
+def admitted(machine: Machine, now: float, calls: int = 1000) -> int:
+    return sum(machine.admit(now)[0] is not None for _ in range(calls))
+
+
+@pytest.mark.parametrize(
+    ("since", "share"),
+    [(0.0, 0.1), (9.99, 0.1), (10.0, 0.25), (20.0, 0.5), (30.0, 1.0), (40.0, 1.0), (1e6, 1.0)],
+)
+def test_each_part_of_the_time_has_its_share_exactly(since: float, share: float) -> None:
+    assert admitted(recovered(), 10.0 + since) == round(1000 * share)
+
+
+def test_the_first_call_is_admitted_and_then_every_tenth() -> None:
+    machine = recovered()
+    seen = [machine.admit(10.0)[0] is not None for _ in range(21)]
+    assert [at for at, is_admitted in enumerate(seen) if is_admitted] == [0, 10, 20]
+
+
+def test_afterwards_calls_are_admitted_without_a_question() -> None:
+    machine = recovered()
+    assert machine.ticket is None
+    assert machine.admit(50.0)[0] == machine.ticket
+    assert machine.ramp is None
+
+
+def test_admitted_calls_count_as_always() -> None:
+    machine = recovered(failure_threshold=2)
+    machine.reset(10.0)
+    machine = recovered()
+    assert run(machine, FAILURE, 11.0) is not None
+    assert machine.state is OPEN
+
+
+def test_a_trip_within_it_opens_for_longer_however_early_the_row_would_end() -> None:
+    machine = recovered(backoff=Backoff(jitter=0.0, reset_after=1.0))
+    run(machine, FAILURE, 45.0)
+    assert machine.retry_after(45.0) == 20.0
+
+
+def test_a_reset_admits_all() -> None:
+    machine = recovered()
+    machine.reset(11.0)
+    assert admitted(machine, 11.0) == 1000
+
+
+@pytest.mark.parametrize("settings", [{"ramp_seconds": None}, {"mode": "shadow"}], ids=str)
+def test_there_is_none_unless_it_is_set_and_none_in_shadow_mode(settings: Any) -> None:
+    assert admitted(recovered(**settings), 10.0) == 1000
+
+
+def test_a_recovery_elsewhere_ramps_here_too() -> None:
+    machine = recovered()
+    run(machine, FAILURE, 100.0)
+    machine.adopt(news(5, CLOSED), 101.0)
+    assert admitted(machine, 101.0) == 100
+
+
+def test_a_reset_elsewhere_admits_all() -> None:
+    machine = recovered()
+    run(machine, FAILURE, 100.0)
+    told = replace(news(5, CLOSED), evidence=Evidence(cause="reset"))
+    machine.adopt(told, 101.0)
+    assert admitted(machine, 101.0) == 1000
+
+
+def test_one_recovery_told_by_two_goes_on_where_it_was() -> None:
+    machine = recovered()
+    machine.adopt(news(5, CLOSED), 30.0)
+    assert admitted(machine, 30.0) == 500
+
+
+def test_probing_elsewhere_ends_it() -> None:
+    machine = recovered()
+    machine.adopt(news(5, HALF_OPEN), 12.0)
+    assert machine.state is HALF_OPEN
+    run(machine, SUCCESS, 13.0)
+    assert admitted(machine, 13.0) == 100
