@@ -1,0 +1,140 @@
+"""The collector of garbage may run at any allocation, and settle what nobody holds any more."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.states import Outcome
+
+from .parts import OPEN_TIME, PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi_hybrid_breaker import StateChange
+    from fastapi_hybrid_breaker.testing import ManualClock
+
+ALLOCATIONS = range(14)
+"""How many allocations the collector lets pass: somewhere among them each step is hit."""
+
+
+class Knot:
+    def __init__(self) -> None:
+        self.me = self
+        self.held: Any = None
+
+
+@pytest.fixture
+def probing(clock: ManualClock) -> Circuit:
+    """A circuit whose next call is a probe, with two places."""
+    config = CircuitConfig(
+        failure_threshold=5,
+        success_threshold=1,
+        half_open_max_calls=2,
+        recovery_timeout=OPEN_TIME,
+    )
+    circuit = HybridBreaker(redis=None, clock=clock).circuit("k", config)
+    circuit.open_here(OPEN_TIME)
+    clock.advance(OPEN_TIME)
+    return circuit
+
+
+def leave_a_probe_behind(circuit: Circuit, outcome: Outcome) -> None:
+    """Leave a probe to the collector, whose finalizer gives it an outcome."""
+    permit = circuit.admit()
+
+    def held() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            circuit.settle(permit, outcome)
+
+    knot = Knot()
+    knot.held = held()
+    next(knot.held)
+
+
+def collecting_after(allocations: int, do: Callable[[], Any]) -> Any:
+    """Run ``do`` with a collection at an allocation in the middle of it."""
+    thresholds = gc.get_threshold()
+    try:
+        gc.set_threshold(gc.get_count()[0] + allocations, 1000, 1000)
+        gc.enable()
+        return do()
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.collect()
+
+
+@pytest.mark.parametrize("allocations", ALLOCATIONS)
+def test_a_probe_admitted_meanwhile_is_one_of_the_state_it_counts_in(
+    probing: Circuit, allocations: int
+) -> None:
+    leave_a_probe_behind(probing, Outcome.SUCCESS)
+    permit = collecting_after(allocations, probing.admit)
+    gc.collect()
+    assert probing.state == "CLOSED"
+    probing.settle(permit, Outcome.FAILURE)
+    assert probing.state == "CLOSED"  # a late probe's, or one failure of five
+    assert isinstance(permit, Probe | int)
+
+
+@pytest.mark.parametrize("allocations", ALLOCATIONS)
+@pytest.mark.parametrize("step", ["admit", "settle", "stats"])
+def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
+    probing: Circuit, allocations: int, step: str
+) -> None:
+    was_free: list[bool] = []
+
+    def try_the_lock(_: StateChange) -> None:
+        def attempt() -> None:
+            got = probing._lock.acquire(timeout=0.5)
+            was_free.append(got)
+            if got:
+                probing._lock.release()
+
+        other = threading.Thread(target=attempt, daemon=True)
+        other.start()
+        other.join(PATIENCE)
+
+    breaker = probing._hub
+    assert isinstance(breaker, HybridBreaker)
+    mine = probing.admit()
+    leave_a_probe_behind(probing, Outcome.SUCCESS)
+    breaker.on_change(try_the_lock)
+    steps: dict[str, Callable[[], Any]] = {
+        "admit": probing.admit,
+        "settle": lambda: probing.settle(mine, Outcome.NO_VERDICT),
+        "stats": probing.stats,
+    }
+    if step == "admit":
+        probing.settle(mine, Outcome.NO_VERDICT)
+    collecting_after(allocations, steps[step])
+    gc.collect()
+    probing.stats()
+    assert was_free == [True]
+    assert probing.state == "CLOSED"
+
+
+@pytest.mark.parametrize("allocations", ALLOCATIONS)
+def test_the_place_of_a_probe_left_behind_comes_back(probing: Circuit, allocations: int) -> None:
+    leave_a_probe_behind(probing, Outcome.NO_VERDICT)
+    collecting_after(allocations, probing.admit)
+    gc.collect()
+    probing.admit()
+    with pytest.raises(Exception, match="OPEN for k"):
+        probing.admit()
