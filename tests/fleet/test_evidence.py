@@ -22,7 +22,7 @@ from fastapi_hybrid_breaker.fleet.evidence_wire import (
     parse_evidence,
 )
 
-from .instances import CONFIG, fail, fleet, succeed, until
+from .instances import CONFIG, fail, fleet, settled, succeed, until
 
 if TYPE_CHECKING:
     from .server import Server
@@ -90,7 +90,7 @@ async def test_a_circuit_that_is_only_tried_out_hears_and_tells_nothing(server: 
         async with fleet(server, 1, defaults=shadow) as (trying,):
             await fail(trying, KEY, times=5)
             assert trying.state(KEY) is OPEN
-            await trying.execute("other", dict)
+            await settled(trying)
             assert server.hash(KEY) == {}
             assert enforcing.state(KEY) is CLOSED
             await fail(enforcing, "told")

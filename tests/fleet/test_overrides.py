@@ -259,6 +259,19 @@ async def test_nonsense_in_the_register_does_no_harm(server: Server, register: s
         await until(lambda: a.stats(KEY).override is not None)
 
 
+async def test_the_set_of_overridden_circuits_forgets_those_that_are_not(server: Server) -> None:
+    server.ask.sadd("circuit#overridden", "long ago")
+    async with fleet(server, 1) as (a,):
+        await settled(a)
+        assert not server.ask.exists("circuit#overridden")
+        await force_open(a)
+        await settled(a)
+        assert server.ask.smembers("circuit#overridden") == {KEY}
+        await a.clear_override(KEY)
+        await settled(a)
+        assert not server.ask.exists("circuit#overridden")
+
+
 async def test_a_register_of_another_type_is_survived(server: Server) -> None:
     server.ask.set(REGISTER, "x")
     async with fleet(server) as (a, b):
