@@ -2,6 +2,7 @@
 #   make test                 the tests, with branch coverage
 #   make check                lint, format and types
 #   make demo                 the demo; make demo ARGS=--once ends after its story
+#   make bench                what a guarded call costs, as ratios to the bare call
 # What they need is installed into .venv, from scratch whenever the files that name it change.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ ARGS ?=
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: venv test check format demo clean
+.PHONY: venv test check format demo bench clean
 
 venv: $(READY)
 
@@ -37,6 +38,9 @@ format: $(READY)
 
 demo: $(READY)
 	$(VENV)/bin/python -m demo_app $(ARGS)
+
+bench: $(READY)
+	$(VENV)/bin/python -m benchmarks.calls
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -1,0 +1,1 @@
+"""Measurements: ratios to the bare call of the same run, in interleaved rounds."""
