@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 from .block import Block, HeldBlock, enter_short, leave_short
 from .decorator import decorate
 from .gate import Gate
-from .permits import NOT_CALLED, Permit, refuse_coroutine
+from .permits import NOT_CALLED, refuse_coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -44,22 +44,17 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
-        started = None
         if permit is None:
-            permit = machine.timed_ticket
-            if permit is None:
-                return await self.call_inside(self.admit(), fn, args, kwargs)
-            started = self._hub.clock()
+            return await self.call_inside(fn, args, kwargs)
         awaitable: Any = machine  # stands for: not called yet
         try:
             awaitable = fn(*args, **kwargs)
             result: T = await awaitable
         except BaseException as error:
-            awaited = NOT_CALLED if awaitable is machine else awaitable
-            self.settle_error(permit, error, awaited, fn, started)
+            self.settle_error(permit, error, NOT_CALLED if awaitable is machine else awaitable, fn)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, started)
+            self.settle_result(permit, result, None)
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -71,23 +66,19 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
-        started = None
         if permit is None:
-            permit = machine.timed_ticket
-            if permit is None:
-                with HeldBlock(self, self.admit(), fn) as block:
-                    result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
-                    return result
-            started = self._hub.clock()
+            with HeldBlock(self, self.admit(), fn) as block:
+                result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
+                return result
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType:
                 refuse_coroutine(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn, started)
+            self.settle_error(permit, error, NOT_CALLED, fn)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, started)
+            self.settle_result(permit, result, None)
         return result
 
     @overload
@@ -106,26 +97,22 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
-        started = None
         if permit is None:
-            permit = machine.timed_ticket
-            if permit is None:
-                with HeldBlock(self, self.admit(), fn) as block:
-                    result: Any = fn(*args, **kwargs)
-                    if inspect.isawaitable(result):
-                        result = await result
-                    block.result = result
-                    return result
-            started = self._hub.clock()
+            with HeldBlock(self, self.admit(), fn) as block:
+                result: Any = fn(*args, **kwargs)
+                if inspect.isawaitable(result):
+                    result = await result
+                block.result = result
+                return result
         try:
             result = fn(*args, **kwargs)
             if type(result) is CoroutineType or inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn, started)
+            self.settle_error(permit, error, NOT_CALLED, fn)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, started)
+            self.settle_result(permit, result, None)
         return result
 
     def guard(self) -> Block:
@@ -217,14 +204,27 @@ class Circuit(Gate):
 
     async def call_inside(
         self,
-        permit: Permit,
         fn: Callable[..., Awaitable[T]],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> T:
-        """Run an admitted call so that what nests in it knows its probe."""
-        with HeldBlock(self, permit, fn) as block:
-            awaitable = block.awaited = fn(*args, **kwargs)
-            result: T = await awaitable
-            block.result = result
-            return result
+        """Run a call that is not admitted without a question, or is to be timed.
+
+        What nests in a probe must know it.
+        """
+        permit = self.machine.timed_ticket
+        if permit is None:
+            with HeldBlock(self, self.admit(), fn) as block:
+                awaitable = block.awaited = fn(*args, **kwargs)
+                result: T = await awaitable
+                block.result = result
+                return result
+        started, awaited = self.start_time(), NOT_CALLED
+        try:
+            awaited = awaitable = fn(*args, **kwargs)
+            result = await awaitable
+        except BaseException as error:
+            self.settle_error(permit, error, awaited, fn, started)
+            raise
+        self.settle_result(permit, result, started)
+        return result

@@ -47,21 +47,17 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         permit = machine.ticket
-        started = None
         if permit is None:
-            permit = machine.timed_ticket
-            if permit is None:
-                return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
-            started = circuit.start_time()
+            return await circuit.call_inside(fn, args, kwargs)
         awaitable = NOT_CALLED
         try:
             awaitable = fn(*args, **kwargs)
             result = await awaitable
         except BaseException as error:
-            circuit.settle_error(permit, error, awaitable, fn, started)
+            circuit.settle_error(permit, error, awaitable, fn)
             raise
         if machine.attentive:
-            circuit.settle_result(permit, result, started)
+            circuit.settle_result(permit, result, None)
         return result
 
     return guarded
