@@ -13,7 +13,7 @@ from .core.errors import CircuitOpenError, NotInstalledError, WrongContextError
 from .core.evidence import Evidence
 from .core.opening import Backoff
 from .core.override import OverrideKind
-from .core.rules import ConsecutiveFailures, FailureRate, SlowCallRate
+from .core.rules import ConsecutiveFailures, FailureRate, Rule, SlowCallRate
 from .core.states import Cause, CircuitState, CircuitStats, StateChange
 from .core.windows import CountWindow, TimeWindow
 from .web.dependency import circuit
@@ -37,6 +37,7 @@ __all__ = [
     "HybridBreaker",
     "NotInstalledError",
     "OverrideKind",
+    "Rule",
     "SlowCallRate",
     "StateChange",
     "TimeWindow",

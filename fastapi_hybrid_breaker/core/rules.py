@@ -10,8 +10,14 @@ from .windows import CountWindow, TimeWindow, Window
 _DEFAULT_WINDOW = TimeWindow(10.0)
 
 
+class Rule:
+    """When a circuit opens: one of the rules below."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class ConsecutiveFailures:
+class ConsecutiveFailures(Rule):
     """Open at ``threshold`` failures in a row.
 
     Args:
@@ -31,7 +37,7 @@ class ConsecutiveFailures:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureRate:
+class FailureRate(Rule):
     """Open when the share of failures among the window's calls reaches ``rate``.
 
     Args:
@@ -57,7 +63,7 @@ class FailureRate:
 
 
 @dataclass(frozen=True, slots=True)
-class SlowCallRate:
+class SlowCallRate(Rule):
     """Open when the share of slow calls among the window's calls reaches ``rate``.
 
     Every call has a duration, whatever came of it: one that its caller gave up after
@@ -90,9 +96,6 @@ class SlowCallRate:
         )
 
 
-Rule = ConsecutiveFailures | FailureRate | SlowCallRate
-
-
 def check_rules(field: str, value: object) -> tuple[Rule, ...]:
     """Give the rules in ``value``, one or several.
 
@@ -102,7 +105,8 @@ def check_rules(field: str, value: object) -> tuple[Rule, ...]:
     """
     listed = (value,) if isinstance(value, Rule) else value
     wanted = f"{field} must be a rule or a list of rules, not {value!r}"
-    if not isinstance(listed, list | tuple) or not all(isinstance(one, Rule) for one in listed):
+    kinds = ConsecutiveFailures | FailureRate | SlowCallRate
+    if not isinstance(listed, list | tuple) or not all(isinstance(one, kinds) for one in listed):
         raise TypeError(wanted)
     if not listed:
         raise ValueError(f"{field} must hold at least one rule")

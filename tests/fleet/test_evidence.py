@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.states import Cause
+from fastapi_hybrid_breaker.core.states import Cause, Outcome
 from fastapi_hybrid_breaker.fleet.evidence_wire import (
     LARGEST,
     dump_evidence,
@@ -81,6 +81,17 @@ async def test_all_instances_lengthen_the_open_time_together(server: Server) -> 
         await fail(b, KEY, times=1)  # the probe
         await until(lambda: a.stats(KEY).reopenings == 1)
         assert 9 < a.stats(KEY).retry_after <= 10.0
+
+
+async def test_all_instances_stay_open_as_long_as_the_dependency_asked_one(server: Server) -> None:
+    async with fleet(server) as (a, b):
+        b.circuit(KEY)
+        circuit = a.circuit(KEY)
+        for _ in range(3):
+            circuit.settle(circuit.admit(), Outcome.FAILURE, error="status 503", asked=17.0)
+        await until(lambda: b.state(KEY) is OPEN)
+        assert 16 < b.stats(KEY).retry_after <= 17
+        assert b.circuit(KEY).history()[-1].evidence.error == "status 503"
 
 
 async def test_a_circuit_that_is_only_tried_out_hears_and_tells_nothing(server: Server) -> None:

@@ -180,6 +180,30 @@ async def test_set_while_redis_is_away_it_is_in_force_here_and_reaches_the_fleet
         await until(lambda: b.state(KEY) is OPEN)
 
 
+@pytest.mark.parametrize("key", [KEY, "a}b"])
+async def test_until_cleared_it_has_no_end_in_redis_even_if_a_plain_speaker_gives_it_one(
+    server: Server, key: str
+) -> None:
+    async with fleet(server, 1) as (a,):
+        await succeed(a, key)
+        await force_open(a, key, seconds=None)
+        names = [name for name in server.ask.keys("circuit*") if name.endswith((key, key + "}"))]
+        assert [server.ask.ttl(name) for name in names] == [-1] * len(names)
+        server.ask.expire(f"circuit:{key}", 3600)
+        session = a.sync._session
+        assert session is not None
+        session.agenda.repair()
+        session.wake()
+        await until(lambda: server.ask.ttl(f"circuit:{key}") == -1)
+
+
+async def test_with_an_end_the_register_lives_longer_than_the_override(server: Server) -> None:
+    async with fleet(server, 1) as (a,):
+        await force_open(a, seconds=7200)
+        assert 7200 < server.ask.ttl(REGISTER) <= 7200 + 3600
+        assert 7200 < server.ask.ttl(f"circuit:{KEY}") <= 7200 + 3600
+
+
 async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server: Server) -> None:
     async with fleet(server, 1) as (a,):
         await force_open(a, seconds=None)

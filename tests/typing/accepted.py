@@ -12,7 +12,18 @@ from typing import Any, assert_type
 import httpx
 import httpx2
 
-from fastapi_hybrid_breaker import Circuit, CircuitState, CircuitStats, HybridBreaker
+from fastapi_hybrid_breaker import (
+    Backoff,
+    Circuit,
+    CircuitConfig,
+    CircuitState,
+    CircuitStats,
+    ConsecutiveFailures,
+    CountWindow,
+    FailureRate,
+    HybridBreaker,
+    StateChange,
+)
 from fastapi_hybrid_breaker.testing import open_circuit
 
 
@@ -146,3 +157,15 @@ def looked_at(breaker: HybridBreaker) -> None:
     assert_type(breaker.state("key"), CircuitState)
     circuit.stats().failures = 0  # type: ignore[misc]
     circuit.config.failure_threshold = 1  # type: ignore[misc]
+
+
+async def configured(circuit: Circuit) -> None:
+    rules = [FailureRate(0.5, window=CountWindow(10), minimum_calls=5), ConsecutiveFailures(5)]
+    CircuitConfig(trip=rules, backoff=Backoff(multiplier=3))
+    CircuitConfig(trip=rules[0], failure_exceptions=lambda error: "busy" in str(error))
+    CircuitConfig(failure_result=lambda value: value is None, mode="shadow")
+    CircuitConfig(mode="off")  # type: ignore[arg-type]
+    CircuitConfig(trip=5)  # type: ignore[arg-type]
+    assert_type(circuit.history(), tuple[StateChange, ...])
+    await circuit.override("disabled", by="ann", reason="x", seconds=None)
+    await circuit.override("disabled", by="ann", reason="x")  # type: ignore[call-arg]

@@ -282,7 +282,9 @@ local function keep_what_is_under()
 end
 
 if what == 'show' then
-  -- An override has ended, or a plain speaker has written over it.
+  -- An override has ended, or a plain speaker has written over it, or given it an end: what is
+  -- to last until it is cleared must not go with the hash.
+  if in_force() and override.ends == 0 then redis.call('PERSIST', KEYS[1]) end
   local show = what_shows()
   local is_under = under ~= nil or is_alone
   if not foreign and (show ~= stored) == is_under and show.state == shown.state then
