@@ -2,15 +2,17 @@
 #   make test                 the tests, with branch coverage
 #   make check                lint, format and types
 #   make demo                 the demo; make demo ARGS=--once ends after its story
+#   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make bench                what a guarded call costs, as ratios to the bare call
 # What they need is installed into .venv, from scratch whenever the files that name it change.
 
 PYTHON ?= python3
 ARGS ?=
+SEEDS ?= 500
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: venv test check format demo bench clean
+.PHONY: venv test check format demo bench simulate clean
 
 venv: $(READY)
 
@@ -41,6 +43,9 @@ demo: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/python -m benchmarks.calls
+
+simulate: $(READY)
+	$(VENV)/bin/python -m simulator $(SEEDS)
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

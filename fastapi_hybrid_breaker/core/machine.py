@@ -31,12 +31,20 @@ class Machine(Cycle):
     and ``override_writer`` do the same for the register of overrides.
     """
 
-    __slots__ = ("override", "override_version", "override_writer", "version", "writer")
+    __slots__ = (
+        "override",
+        "override_unshared",
+        "override_version",
+        "override_writer",
+        "version",
+        "writer",
+    )
 
     def __init__(
         self, key: str, config: CircuitConfig, random: Callable[[], float] | None = None
     ) -> None:
         self.override: Override | None = None
+        self.override_unshared = False  # set here, and not yet in the register
         self.override_version = 0
         self.override_writer = ""
         self.version = 0
@@ -82,7 +90,11 @@ class Machine(Cycle):
         return self.config.recovery_timeout if remaining is None else remaining
 
     def put(self, override: Override | None, by: str, now: float) -> StateChange:
-        """Set the override, or clear it (None)."""
+        """Set the override, or clear it (None); the register hears of it in its turn."""
+        self.override_unshared = True
+        return self._told(override, by, now)
+
+    def _told(self, override: Override | None, by: str, now: float) -> StateChange:
         if override is None:
             return self._put(None, Cause.OVERRIDE_ENDED, Evidence(by=by), now)
         evidence = Evidence(
@@ -97,13 +109,20 @@ class Machine(Cycle):
         return self._put(None, Cause.OVERRIDE_ENDED, Evidence(reason="its time is up"), now)
 
     def adopt_override(self, news: OverrideNews, now: float) -> StateChange | None:
-        """Take over what the fleet's register says, if it is newer than what is known here."""
-        if not news.is_newer_than(self.override_version, self.override_writer):
+        """Take over what the fleet's register says, if it is newer than what is known here.
+
+        What is known here ends, too, when the register says that it is over: the first clock at
+        which it ends, ends it for all.
+        """
+        view = news.override
+        is_known = (news.version, news.writer) == (self.override_version, self.override_writer)
+        ends_ours = is_known and view is None and not self.override_unshared
+        if not ends_ours and not news.is_newer_than(self.override_version, self.override_writer):
             return None
         self.override_version, self.override_writer = news.version, news.writer
-        view = news.override
+        self.override_unshared = False
         if view is None:
-            change = None if self.override is None else self.put(None, news.by, now)
+            change = None if self.override is None else self._told(None, news.by, now)
             return change and replace(change, instance=news.writer)
         deadline = None if view.remaining is None else now + view.remaining
         override = Override(view.kind, view.by, view.reason, deadline)
@@ -111,7 +130,7 @@ class Machine(Cycle):
         if old is not None and (old.kind, old.by, old.reason) == (view.kind, view.by, view.reason):
             self.override = override  # our own, come back with the server's times
             return None
-        return replace(self.put(override, view.by, now), instance=news.writer)
+        return replace(self._told(override, view.by, now), instance=news.writer)
 
     # -- the fleet --------------------------------------------------------------------------
 

@@ -121,6 +121,9 @@ class Meter:
         for rule in rules:  # after those that need a book of a certain kind
             if isinstance(rule, FailureRate):
                 self._book(rule.window, None).rules.append(rule)
+        for book in self.books:  # figures and evidence are of the rule that was given first
+            book.rules.sort(key=rules.index)
+        self.books.sort(key=lambda book: rules.index(book.rules[0]))
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
         self.slow = min(slow, default=None)
 

@@ -91,7 +91,7 @@ class Commands:
         else:
             lasts = "-" if view.remaining is None else max(1, round(view.remaining * 1000))
             told = (view.kind.value, lasts, dump_about(view.by, view.reason))
-        base = UNKNOWN if not version else _based_on(version, writer)
+        base = based_on(version, writer)
         return self._script(what, key, operation, base, override=told)
 
     def _script(
@@ -126,7 +126,8 @@ class Commands:
         )
 
 
-def _based_on(version: int, writer: str) -> Proposal:
+def based_on(version: int, writer: str) -> Proposal:
+    """Stand for nothing but a version that is known."""
     return Proposal(
         generation=0,
         state=CircuitState.CLOSED,

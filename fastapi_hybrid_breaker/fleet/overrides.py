@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
 
+from .commands import based_on
 from .errands import Errand, OverrideOrder, Request, resolve
 from .fields import MalformedError
 from .override_wire import HeardOverride
@@ -80,7 +81,7 @@ class Overrides:
         if kind == "read_override":
             return Request("read_override", key, self._commands.read_override(key))
         if kind == "show":
-            return Request("show", key, self._commands.script("show", key))
+            return Request("show", key, self._show_command(key))
         now = self._knowledge.clock()
         if kind == "override" and errand.override is not None:
             order = errand.override
@@ -101,6 +102,15 @@ class Overrides:
             writer=machine.override_writer,
         )
         return Request("restore_override", key, command)
+
+    def _show_command(self, key: str) -> tuple[Any, ...]:
+        """Tell which override is over, if it ended here: the server's clock may say otherwise."""
+        circuit = self._knowledge.registry.get(key)
+        if circuit is None or circuit.machine.override is not None:
+            return self._commands.script("show", key)
+        machine = circuit.machine
+        ended = based_on(machine.override_version, machine.override_writer)
+        return self._commands.script("show", key, proposal=ended)
 
     def has_work(self) -> bool:
         """Tell whether the set is to be read or written."""

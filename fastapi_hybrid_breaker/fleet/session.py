@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import threading
 import time
 from random import Random
@@ -40,11 +39,15 @@ class Session:
     """The two tasks, what they share, and whether Redis answers. Belongs to one event loop."""
 
     def __init__(
-        self, source: Source, names: Names, registry: Registry, clock: Callable[[], float]
+        self,
+        source: Source,
+        names: Names,
+        registry: Registry,
+        clock: Callable[[], float],
+        instance: str,
     ) -> None:
-        # Made at start, never at import: processes fork.
-        self.instance = secrets.token_hex(8)
-        random = Random(self.instance)  # noqa: S311 - jitter
+        self.instance = instance
+        random = Random(instance)  # noqa: S311 - jitter
         self.knowledge = Knowledge(
             registry,
             Errands(registry.most + 1_000),

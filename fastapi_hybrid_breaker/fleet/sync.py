@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def _new_instance() -> str:
+    return secrets.token_hex(8)
+
+
 _WAIT_FOR_ANSWER: Final = 1.0
 """Seconds that a reset or a look-up waits for Redis at most."""
 
@@ -44,13 +50,17 @@ class FleetSync:
 
     def __init__(
         self,
-        source: str | redis.asyncio.Redis | None,
+        source: str | redis.asyncio.Redis | Source | None,
         *,
         namespace: str,
         registry: Registry,
         clock: Callable[[], float],
+        new_instance: Callable[[], str] = _new_instance,
     ) -> None:
-        self._source = None if source is None else Source(source)
+        if source is not None and not isinstance(source, Source):
+            source = Source(source)
+        self._source = source
+        self._new_instance = new_instance
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
@@ -68,7 +78,10 @@ class FleetSync:
             self._session = None  # its loop ended without a stop
         if self._source is None or self._session is not None:
             return
-        self._session = Session(self._source, self._names, self._registry, self._clock)
+        # The name is made at start, never at import: processes fork.
+        self._session = Session(
+            self._source, self._names, self._registry, self._clock, self._new_instance()
+        )
         await self._session.start()
 
     async def stop(self) -> None:

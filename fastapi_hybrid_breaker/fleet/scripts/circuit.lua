@@ -5,7 +5,8 @@
 -- KEYS[2]  where its override is kept: a hash of its own in the same slot, or KEYS[1] again
 -- ARGV     1 what: change | reset | restore | plain | show | override | restore_override
 --          2 operation id        3 instance that asks     4 highest version it has seen
---          5 version, 6 writer   that it builds on (restore...: that it writes back)
+--          5 version, 6 writer   that it builds on (restore...: that it writes back; show: of an
+--                                override that has ended)
 --          7 state  8 failures  9 successes  10 milliseconds until the next attempt
 --         11 channel            12 the key as JSON       13 protocol number
 --         14 plain: 1 for a live message, whose open time must be near (see 15)
@@ -96,12 +97,16 @@ end
 local what, operation, instance, base, base_writer =
   ARGV[1], ARGV[2], ARGV[3], whole(ARGV[5]), ARGV[6]
 
+local function register()
+  return table.concat({ digits(override.version), override.writer, override.kind,
+    digits(override.ends), override.about }, '|')
+end
+
 local function reply(status)
   return { status, digits(stored.version), stored.writer, stored.state or '',
     digits(stored.failures), digits(stored.successes), digits(stored.next_attempt),
     digits(stored.at), digits(now_us), digits(stored.reopened), stored.why,
-    override.version > 0 and table.concat({ digits(override.version), override.writer,
-      override.kind, digits(override.ends), override.about }, '|') or '' }
+    override.version > 0 and register() or '' }
 end
 
 local function object(four)
@@ -285,6 +290,12 @@ if what == 'show' then
   -- An override has ended, or a plain speaker has written over it, or given it an end: what is
   -- to last until it is cleared must not go with the hash.
   if in_force() and override.ends == 0 then redis.call('PERSIST', KEYS[1]) end
+  local ended = base > 0 and override.version == base and override.writer == base_writer
+  if override.version > 0 and override.kind ~= '-' and (ended or not in_force()) then
+    -- Over for good, also if the clock is set back.
+    override.kind = '-'
+    redis.call('HSET', KEYS[2], 'override', register())
+  end
   local show = what_shows()
   local is_under = under ~= nil or is_alone
   if not foreign and (show ~= stored) == is_under and show.state == shown.state then
@@ -316,9 +327,7 @@ if what == 'override' or what == 'restore_override' then
     override = { version = base, writer = base_writer, kind = ARGV[19],
       ends = lasts > 0 and now + lasts or 0, about = ARGV[21] }
   end
-  redis.call('HSET', KEYS[2], 'override', table.concat({ digits(override.version),
-    override.writer, override.kind, digits(override.ends), override.about }, '|'),
-    'override_ops', known)
+  redis.call('HSET', KEYS[2], 'override', register(), 'override_ops', known)
   if KEYS[2] ~= KEYS[1] then
     if not in_force() then
       redis.call('PEXPIRE', KEYS[2], digits(CLEARED_LIFE))

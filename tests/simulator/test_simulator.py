@@ -1,0 +1,105 @@
+"""The simulator: that it repeats itself, and that it finds what is broken on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastapi_hybrid_breaker.fleet.agenda import Agenda
+from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.overrides import Overrides
+from simulator import loop
+from simulator.run import shorten, simulate
+from simulator.scenario import Event, Scenario, make_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize("seed", range(10_000, 10_020))
+def test_a_fleet_agrees_and_recovers_whatever_happened(seed: int) -> None:
+    result = simulate(make_scenario(seed))
+    assert result.violations == ()
+
+
+def test_the_same_seed_gives_the_same_history() -> None:
+    first, second = (simulate(make_scenario(3)) for _ in range(2))
+    assert first.history
+    assert first == second
+    assert simulate(make_scenario(5)).history != first.history
+
+
+def trip_and_lose(*more: Event) -> Scenario:
+    """Make a fleet whose dependency fails and recovers, with more that happens meanwhile."""
+    sick = Event(5.0, "sick", key="inventory-api", value=1.0, length=10.0)
+    return Scenario(7, instances=3, events=(sick, *more))
+
+
+def test_a_trip_reaches_all_instances() -> None:
+    history = simulate(trip_and_lose()).history
+    for number in range(3):
+        assert any(f"instance {number}: inventory-api CLOSED -> OPEN" in line for line in history)
+
+
+def test_an_hour_of_virtual_time_is_no_time() -> None:
+    async def wait() -> float:
+        import asyncio  # noqa: PLC0415 - where it is awaited
+
+        await asyncio.sleep(3600)
+        return asyncio.get_running_loop().time()
+
+    assert loop.run(wait()) == pytest.approx(3600)
+
+
+# -- broken on purpose ---------------------------------------------------------------------------
+
+
+def nothing_is_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Knowledge, "missed", lambda *_: None)
+
+
+def nothing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agenda, "read_all", lambda *_: None)
+    monkeypatch.setattr(Agenda, "repair", lambda *_: None)
+
+
+def what_got_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agenda, "put_back", lambda *_: None)
+
+
+def overrides_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Overrides, "repair", lambda *_: None)
+    monkeypatch.setattr(Overrides, "read_all", lambda *_: None)
+
+
+BREAKS: list[Callable[[pytest.MonkeyPatch], None]] = [
+    nothing_is_written_back,
+    nothing_is_read_again,
+    what_got_no_answer_is_given_up,
+    overrides_are_not_repaired,
+]
+
+
+@pytest.mark.parametrize("break_it", BREAKS, ids=lambda fn: fn.__name__)
+def test_it_finds_what_is_broken_on_purpose(
+    monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    break_it(monkeypatch)
+    for seed in range(1, 200):
+        if simulate(make_scenario(seed)).violations:
+            return
+    raise AssertionError("200 seeds found nothing")
+
+
+def test_a_failing_history_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_is_written_back(monkeypatch)
+    flush = Event(35.0, "flush")
+    noise = [Event(at, "repeats", value=0.5, length=1.0) for at in (3.0, 8.0, 20.0)]
+    scenario = trip_and_lose(*noise, flush)
+
+    def fails(shorter: Scenario) -> bool:
+        return bool(simulate(shorter).violations)
+
+    assert fails(scenario)
+    assert [event.kind for event in shorten(scenario, fails).events] == ["sick", "flush"]
