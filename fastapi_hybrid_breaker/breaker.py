@@ -9,6 +9,7 @@ import os
 import random
 import time
 import weakref
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
 from .calls.change_log import log_change
@@ -220,6 +221,9 @@ class HybridBreaker:
         It runs synchronously, outside every lock, in the thread that brought the change about.
         What it raises is logged. Returns a function that takes it off again.
         """
+        given: object = listener
+        if not callable(given) or iscoroutinefunction(given):
+            raise TypeError(f"a listener is a plain function of one StateChange, not {listener!r}")
         subscription = object()
         self._listeners[subscription] = listener
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from fastapi_hybrid_breaker.core.machine import Machine, OverflowMachine
 from .circuit_object import Circuit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from .hub import Hub
 
@@ -44,6 +45,9 @@ class Registry:
         max_circuits: int,
     ) -> None:
         check_count("max_circuits", max_circuits, _MOST_CIRCUITS)
+        _check_config("defaults", defaults)
+        if not isinstance(circuits, Mapping):
+            raise TypeError(f"circuits must map keys to CircuitConfig, not {circuits!r}")
         self._hub = hub
         self._defaults = defaults
         self._declared: dict[str, CircuitConfig] = {}

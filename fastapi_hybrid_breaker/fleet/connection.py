@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -49,6 +50,7 @@ class Source:
                 # quote parts of the URL, which can be parts of a password.
                 reason = str(error) if "schemes" in str(error) else "it cannot be read"
                 raise ValueError(f"redis must be a Redis URL: {reason}") from None
+            _check_url(source, self._pool)
         elif isinstance(source, Redis):
             self._pool = source.connection_pool
         else:
@@ -98,6 +100,25 @@ class Source:
         else:
             pool = ConnectionPool(connection_class=self._pool.connection_class, **settings)
         return Redis.from_pool(pool)
+
+
+def _check_url(url: str, pool: ConnectionPool) -> None:
+    """Refuse what the client library takes and then fails with at every connection.
+
+    Raises:
+        ValueError: a database that is no number, or an option that there is not.
+    """
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    if parts.scheme in {"redis", "rediss"} and database and not database.isdecimal():
+        raise ValueError("redis must be a Redis URL: after the host comes the database's number")
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError:
+        options = ", ".join(sorted(parse_qs(parts.query)))
+        raise ValueError(
+            f"redis must be a Redis URL: one of its options is unknown: {options}"
+        ) from None
 
 
 async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -113,7 +113,9 @@ def circuit(key: str | KeyOf) -> RouteGuard:
         or inspect.iscoroutinefunction(given)
         or inspect.iscoroutinefunction(type(given).__call__)
     ):
-        raise TypeError(f"circuit() needs a key, or a callable that returns one, not {key!r}")
+        raise TypeError(
+            f"circuit() needs a key, or a callable that returns one (no async one), not {key!r}"
+        )
     return RouteGuard(key)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
@@ -15,8 +16,6 @@ from .middleware import CircuitMiddleware
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.applications import Starlette
-
     from fastapi_hybrid_breaker.breaker import HybridBreaker
 
 
@@ -24,8 +23,13 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
     """Install ``breaker`` on ``app``; a second time changes nothing.
 
     Raises:
+        TypeError: ``app`` is no application.
         RuntimeError: the application has begun to serve.
     """
+    if not isinstance(app, Starlette):
+        raise TypeError(
+            f"a breaker is installed on a FastAPI or Starlette application, not {app!r}"
+        )
     present: list[Any] = app.user_middleware
     if any(one.cls is CircuitMiddleware and one.kwargs["breaker"] is breaker for one in present):
         return

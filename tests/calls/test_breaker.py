@@ -110,3 +110,22 @@ async def test_two_breakers_know_nothing_of_each_other(clock: ManualClock) -> No
     trip(one.circuit("a"))
     assert other.state("a") == "CLOSED"
     assert await other.execute("a", fine) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"defaults": {"failure_threshold": 3}}, "defaults must be a CircuitConfig"),
+        ({"circuits": ["a"]}, "circuits must map keys"),
+        ({"app": "redis://h"}, "a FastAPI or Starlette application"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_once(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        HybridBreaker(**{"redis": None} | wrong)
+
+
+@pytest.mark.parametrize("listener", [3, fine])
+def test_a_listener_that_could_never_hear_is_refused(breaker: HybridBreaker, listener: Any) -> None:
+    with pytest.raises(TypeError, match="a plain function of one StateChange"):
+        breaker.on_change(listener)

@@ -165,6 +165,20 @@ def test_wrong_url_is_an_error_at_construction_that_shows_no_password(url: str) 
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:6379/0?unknown=1", "options is unknown: unknown"),
+        ("redis://:s3cret@h/notadb", "the database's number"),
+        ("redis://h/-1", "the database's number"),
+    ],
+)
+def test_a_url_that_could_never_connect_is_refused(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refusal:
+        HybridBreaker(redis=url)
+    assert "s3cret" not in str(refusal.value)
+
+
 def test_something_else_than_a_client_is_refused() -> None:
     with pytest.raises(TypeError, match="redis must be a URL"):
         HybridBreaker(redis=42)  # type: ignore[arg-type]
