@@ -11,12 +11,15 @@ from fastapi_hybrid_breaker.core.errors import WrongContextError
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
-from .context import enter_probe, leave_probe
+from .context import enter_probe, enter_share, leave_probe, leave_share
 from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Token
     from types import TracebackType
+
+    from fastapi_hybrid_breaker.core.machine import Machine
 
     from .circuit_object import Circuit
     from .context import Link
@@ -30,12 +33,13 @@ class Block:
     it is entered is an error, entering it again later takes a fresh permit.
     """
 
-    __slots__ = ("_circuit", "_fn", "_link", "_permit", "_started", "awaited")
+    __slots__ = ("_circuit", "_fn", "_link", "_permit", "_share", "_started", "awaited")
 
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self._permit: Permit | None = None
         self._link: Link | None = None
+        self._share: Token[frozenset[Machine]] | None = None
         self._started: float | None = None
         self.awaited: object = NOT_CALLED
         self._fn: object = NOT_CALLED
@@ -57,6 +61,9 @@ class Block:
         if self._link is not None:
             leave_probe(self._link)
             self._link = None
+        if self._share is not None:
+            leave_share(self._share)
+            self._share = None
         if error is None:
             self._succeed(permit)
         else:
@@ -84,6 +91,8 @@ class Block:
             self._started = self._circuit.start_time()
         if isinstance(permit, Probe):
             self._link = enter_probe(permit)
+        elif self._circuit.machine.ramp is not None:
+            self._share = enter_share(self._circuit.machine)
         return self
 
 

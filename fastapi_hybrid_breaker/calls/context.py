@@ -7,6 +7,7 @@ middleware, so that a route's verdict can know what happened inside of it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
@@ -69,7 +70,34 @@ class Link:
 _probe: ContextVar[Link | None] = ContextVar("hybrid_breaker_probe", default=None)
 _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
 
+# The circuits whose recovery admits only a share of the calls, and that have admitted one which
+# the running code is inside of: what nests in it is no further call to be drawn for.
+_shared: ContextVar[frozenset[Machine]] = ContextVar("hybrid_breaker_shared", default=frozenset())
+
 current_request = _request.get
+
+
+def enter_share(machine: Machine) -> Token[frozenset[Machine]]:
+    """Run what follows as part of an admitted call; the token goes to ``leave_share``."""
+    return _shared.set(_shared.get() | {machine})
+
+
+def leave_share(token: Token[frozenset[Machine]]) -> None:
+    """End what ``enter_share`` began; in another context there is nothing to end."""
+    with contextlib.suppress(ValueError):
+        _shared.reset(token)
+
+
+def is_sharing(machine: Machine) -> bool:
+    """Tell whether the running code is inside of a call that the circuit has admitted."""
+    if machine in _shared.get():
+        return True
+    request = _request.get()
+    while request is not None:
+        if request.permits is not None and machine in request.permits:
+            return True
+        request = request.outer
+    return False
 
 
 def enter_request(request: Request) -> Token[Request | None]:

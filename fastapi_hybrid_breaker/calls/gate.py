@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
-from .context import current_request, enclosing_probe
+from .context import current_request, enclosing_probe, is_sharing
 from .locked import LockedMachine
 from .permits import NOT_CALLED, Borrowed, Permit, find_misuse
 
@@ -24,7 +24,7 @@ class Gate(LockedMachine):
 
     __slots__ = ()
 
-    def admit(self) -> Permit:  # noqa: C901 - every way to be admitted or not, in their order
+    def admit(self) -> Permit:  # noqa: C901, PLR0911 - every way to be admitted or not, in their order
         """Give a permit; each must come back to ``settle`` or one of its kin.
 
         Raises:
@@ -44,6 +44,12 @@ class Gate(LockedMachine):
             return self._reject(wait)
         if probe := enclosing_probe(machine, now):
             return Borrowed(probe)
+        if (
+            machine.ramp is not None
+            and machine.state is CircuitState.CLOSED
+            and is_sharing(machine)
+        ):
+            return machine.sequence
         with self._lock:
             before, self._inside = self._inside, True
             try:

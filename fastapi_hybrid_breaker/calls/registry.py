@@ -181,7 +181,7 @@ class Registry:
         # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
         # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
         untold = circuit.machine.unshared and circuit.machine.version > 0
-        if circuit.recent or untold or not circuit.machine.is_idle():
+        if circuit.recent or untold or not circuit.machine.is_idle(self._hub.clock()):
             circuit.recent = False
             return False
         reference = weakref.ref(circuit)

@@ -217,6 +217,7 @@ class Cycle:
         Another thread may have been in the middle of a change, which then ends here.
         """
         self.probes = None
+        self.meter.clear()
         self.refresh()
 
     # -- parts ------------------------------------------------------------------------------

@@ -54,9 +54,11 @@ class Machine(Cycle):
         else:
             super().__init__(key, config, random)
 
-    def is_idle(self) -> bool:
+    def is_idle(self, now: float) -> bool:
         """Tell whether nothing would be lost with it but counts of a closed circuit."""
-        return self.state is CLOSED and self.override is None and self.ramp is None
+        has_override = self.override is not None and not self.override.is_over(now)
+        is_ramping = self.ramp is not None and not self.ramp.is_over(now)
+        return self.state is CLOSED and not has_override and not is_ramping
 
     # -- the override: above the cycle, which goes on below it ---------------------------------
 

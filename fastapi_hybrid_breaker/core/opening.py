@@ -70,7 +70,7 @@ def open_seconds(
         return min(max(asked, least), most)
     backoff = config.backoff or _NONE
     try:
-        seconds = config.recovery_timeout * backoff.multiplier**reopenings
+        seconds = config.recovery_timeout * float(backoff.multiplier) ** reopenings
     except OverflowError:
         seconds = backoff.maximum
     if config.backoff is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from .checks import check_count, check_seconds
+from .checks import check_between, check_count
 
 SUCCEEDED: Final = 0
 FAILED: Final = 1
@@ -19,6 +19,7 @@ GIVEN_UP: Final = 4  # slow, and without a verdict: cancelled by the caller
 
 _KINDS: Final = 5
 _MOST_COUNTED: Final = 100_000
+_SHORTEST: Final = 0.001
 _LONGEST: Final = 3600.0
 _MOST_BUCKETS: Final = 100
 
@@ -70,7 +71,7 @@ class TimeWindow:
     one bucket less.
 
     Args:
-        seconds: length, above 0, at most 3,600.
+        seconds: length, 0.001 to 3,600.
         buckets: parts it moves in, 1 to 100, default 10.
 
     Raises:
@@ -81,7 +82,10 @@ class TimeWindow:
     buckets: int = 10
 
     def __post_init__(self) -> None:
-        check_seconds("seconds", self.seconds, _LONGEST)
+        wanted = (
+            f"seconds must be a number from {_SHORTEST} to {_LONGEST:.0f}, not {self.seconds!r}"
+        )
+        check_between(self.seconds, wanted, least=_SHORTEST, most=_LONGEST)
         check_count("buckets", self.buckets, _MOST_BUCKETS)
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
@@ -135,3 +135,22 @@ async def test_a_trip_inside_makes_the_outer_result_late(circuit: Circuit) -> No
 
     await circuit.call(outer)
     assert (circuit.state, circuit.stats().failures) == ("OPEN", 2)
+
+
+async def test_while_only_a_share_is_admitted_a_nested_call_is_no_further_call(
+    clock: ManualClock,
+) -> None:
+    config = CircuitConfig(
+        failure_threshold=1, success_threshold=1, recovery_timeout=10.0, ramp_seconds=40.0
+    )
+    circuit = HybridBreaker(redis=None, clock=clock).circuit("k", config)
+    circuit.open_here(10.0)
+    clock.advance(10.0)
+    assert await circuit.call(fine) == 1
+    admitted = 0
+    for _ in range(100):
+        try:
+            admitted += await circuit.call(lambda: circuit.call(fine))
+        except CircuitOpenError:
+            continue
+    assert admitted == 10

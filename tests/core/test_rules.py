@@ -22,7 +22,7 @@ from fastapi_hybrid_breaker.core.rules import Rule
 NUMBERS: list[tuple[Any, str, list[Any], list[Any]]] = [
     (ConsecutiveFailures, "threshold", [0, -1, 10**6 + 1], [True, 2.5, "3", None]),
     (CountWindow, "size", [0, -1, 100_001], [True, 10.0, "3", None]),
-    (TimeWindow, "seconds", [0, -1.0, math.nan, math.inf, 3601], [True, "3", None]),
+    (TimeWindow, "seconds", [0, 0.0009, -1.0, math.nan, math.inf, 3601], [True, "3", None]),
     (lambda v: TimeWindow(1.0, v), "buckets", [0, 101], [True, 2.0, None]),
     (FailureRate, "rate", [0, -0.1, 1.01, math.nan], [True, "1", None]),
     (lambda v: FailureRate(0.5, minimum_calls=v), "minimum_calls", [0, -1], [True, 2.0, None]),

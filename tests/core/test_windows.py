@@ -83,7 +83,7 @@ def test_a_call_whose_thread_read_the_clock_before_another_counts_all_the_same()
 
 
 @given(
-    st.floats(1e-6, 3600.0),
+    st.floats(0.001, 3600.0),
     st.integers(1, 100),
     st.lists(st.tuples(st.floats(0, 1e5, allow_nan=False), KINDS), max_size=40),
 )
