@@ -142,7 +142,8 @@ class LockedMachine:
 
     def history(self) -> tuple[StateChange, ...]:
         """Give the last changes, oldest first; ``history_size`` of them at most."""
-        return tuple(self._history or ())
+        with self._alone():
+            return tuple(self._history or ())
 
     # -- for the fleet: the machine's own methods, under the lock -------------------------------
 
@@ -206,9 +207,10 @@ class LockedMachine:
         if change is None:
             return
         change = replace(change, time=time.time(), instance=change.instance or self._hub.instance)
-        if self._history is None:
-            self._history = deque(maxlen=self.config.history_size)
-        self._history.append(change)
+        with self._alone():
+            if self._history is None:
+                self._history = deque(maxlen=self.config.history_size)
+            self._history.append(change)
         self._hub.changed(cast("Circuit", self), change)
 
     # -- for the web parts and the registry -------------------------------------------------------

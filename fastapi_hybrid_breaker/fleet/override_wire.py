@@ -96,7 +96,9 @@ class HeardOverride:
                 remaining = max(0.0, self.ends - server_now)
             if remaining != 0.0:  # what is over is as good as cleared
                 view = OverrideView(self.kind, self.by, self.reason, remaining)
-        return OverrideNews(self.version, self.writer, view, by=self.by)
+        # Who set an override does not end it when its time is up.
+        by = self.by if view is not None or self.kind is None else ""
+        return OverrideNews(self.version, self.writer, view, by=by)
 
 
 def dump_about(by: str, reason: str) -> str:
