@@ -218,12 +218,16 @@ class HybridBreaker:
         """
         key = check_key(key)
         circuit = self.registry.get(key)
+        config = self.registry.config_for(key) if circuit is None else circuit.config
+        open_at: tuple[str, ...] = ()
+        if config.scope == "instance" or config.quorum != 1:
+            open_at = await self.sync.open_at(key)
         if circuit is not None:
-            return CircuitView(key, circuit.config, circuit.stats(), circuit.history())
+            return CircuitView(key, config, circuit.stats(), circuit.history(), open_at)
         stats = await self.sync.peek(key)
         if stats is None and key in self.registry.declared:
             stats = NEVER_USED
-        return None if stats is None else CircuitView(key, self.registry.config_for(key), stats)
+        return None if stats is None else CircuitView(key, config, stats, (), open_at)
 
     # -- listening ----------------------------------------------------------------------------
 

@@ -140,6 +140,7 @@ class LockedMachine:
                 reopenings=machine.reopenings,
                 shadowed=self.shadowed,
                 override=None if override is None else override.view(now),
+                alone=machine.alone,
             )
 
     def history(self) -> tuple[StateChange, ...]:

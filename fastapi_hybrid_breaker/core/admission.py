@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .contribution import Contribution
 from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
+from .evidence import describe_error
 from .probe import Probe, Ticket
 from .rules import ConsecutiveFailures
 from .states import Cause, Outcome, StateChange
@@ -101,7 +102,7 @@ class Admission(Cycle):
             self.attentive = self.counts_successes()
         elif outcome is Outcome.FAILURE:
             self._count_failure()
-            self._note_failure(now)
+            self._note_failure(now, error)
         fired = self.meter.add(now, outcome, seconds) if self.meter.books else None
         if outcome is Outcome.FAILURE and 0 < self.meter.run <= self.failures:
             return self._trip(ConsecutiveFailures(self.meter.run), None, now, error, asked)
@@ -148,12 +149,12 @@ class Admission(Cycle):
             self.refresh()
         return self.sequence
 
-    def _note_failure(self, now: float) -> None:
+    def _note_failure(self, now: float, error: object) -> None:
         """Keep a failure to be told; rules that count no run have no use for it."""
         if self.meter.run and self.shares_evidence():
             if self.contribution is None:
                 self.contribution = Contribution()
-            self.contribution.failed(now)
+            self.contribution.failed(now, describe_error(error))
             self.stirred = True
 
     def _note_success(self, contribution: Contribution, now: float) -> None:

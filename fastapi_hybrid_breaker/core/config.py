@@ -105,11 +105,7 @@ class CircuitConfig:
         check_seconds("recovery_timeout", self.recovery_timeout)
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
             raise TypeError(f"backoff must be a Backoff or None, not {self.backoff!r}")
-        if self.half_open_max_calls is not None:
-            check_count("half_open_max_calls", self.half_open_max_calls)
-        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
-            if getattr(self, name) is not None:
-                check_seconds(name, getattr(self, name))
+        self._check_half_open()
         for name, one_of in (("mode", Mode), ("scope", Scope)):
             if getattr(self, name) not in get_args(one_of):
                 wanted = " or ".join(map(repr, get_args(one_of)))
@@ -128,6 +124,13 @@ class CircuitConfig:
             self._put(name, _exceptions(name, getattr(self, name), base))
         if self.failure_statuses is not None:
             self._put("failure_statuses", _statuses(self.failure_statuses))
+
+    def _check_half_open(self) -> None:
+        if self.half_open_max_calls is not None:
+            check_count("half_open_max_calls", self.half_open_max_calls)
+        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
+            if getattr(self, name) is not None:
+                check_seconds(name, getattr(self, name))
 
     def _check_trip(self) -> None:
         if self.failure_threshold is not None:

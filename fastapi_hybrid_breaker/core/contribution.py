@@ -65,20 +65,23 @@ class Contribution:
 
     ``untold`` are the times of the failures since the own last success that were not told yet;
     ``has_told`` says that the fleet's run may hold failures of ours; ``owes_success`` that it
-    has to hear of a success; ``success_at`` is the latest success noted.
+    has to hear of a success; ``success_at`` is the latest success noted; ``error`` describes the
+    last failure.
     """
 
-    __slots__ = ("_listens_until", "has_told", "owes_success", "success_at", "untold")
+    __slots__ = ("_listens_until", "error", "has_told", "owes_success", "success_at", "untold")
 
     def __init__(self) -> None:
         self.untold: list[float] = []
         self.has_told = False
         self.owes_success = False
         self.success_at: float | None = None
+        self.error = ""
         self._listens_until = _NOT_LISTENING
 
-    def failed(self, now: float) -> None:
-        """Note a failure."""
+    def failed(self, now: float, error: str) -> None:
+        """Note a failure, and what it was."""
+        self.error = error
         if len(self.untold) >= LONGEST_RUN:
             del self.untold[0]
         self.untold.append(now)

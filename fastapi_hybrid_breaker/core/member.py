@@ -192,7 +192,9 @@ class Member(Admission):
             return None
         self.failures = failures
         rule = f"{self.meter.run} failures in a row, in the whole fleet"
-        return self._open(Cause.FAILURES, now, self._evidence(Cause.FAILURES, rule=rule))
+        error = "" if self.contribution is None else self.contribution.error
+        evidence = self._evidence(Cause.FAILURES, rule=rule, error=error)
+        return self._open(Cause.FAILURES, now, evidence)
 
     # -- quorum -----------------------------------------------------------------------------
 

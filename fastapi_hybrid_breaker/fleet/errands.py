@@ -35,6 +35,7 @@ Kind = Literal[
     "report",
     "confirm",
     "vote",
+    "votes",
     "lease",
     "heartbeat",
     "instances",
@@ -129,7 +130,7 @@ class Request:
     override: OverrideOrder | None = None
     plain: Plain | None = None
     is_news: bool = False  # a reading that this process takes in, beside showing it
-    waiting: list[Future[Heard | None]] = field(default_factory=list)
+    waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     part: Part | None = None
     about: Any = None

@@ -6,14 +6,16 @@ the script adds up, and whoever sees a rule fulfilled opens the circuit as by a 
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fastapi_hybrid_breaker.core.quorum import votes_needed
 from fastapi_hybrid_breaker.core.windows import TimeWindow
 
-from .errands import Errand, Request
-from .report_wire import parse_sums, report_command
+from .errands import Errand, Request, resolve
+from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
 from .timetable import Timetable
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Gathering:
         self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
+        self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
         self._number = 0
 
     # -- in ---------------------------------------------------------------------------------
@@ -142,6 +145,12 @@ class Gathering:
         if circuit.machine.alone:
             self._votes.note(circuit.key, 0.0)
 
+    def ask_votes(self, key: str) -> Future[tuple[str, ...] | None]:
+        """Ask which instances have a circuit open for themselves; the future gets their names."""
+        answer: Future[tuple[str, ...] | None] = Future()
+        self._questions.append((key, answer))
+        return answer
+
     # -- out --------------------------------------------------------------------------------
 
     def take(self, now: float, most: int) -> Iterator[Request]:
@@ -158,13 +167,24 @@ class Gathering:
             if circuit is not None and stands is not None:
                 yield self._request("vote", circuit, stands=stands)
 
+        while self._questions:
+            key, waiting = self._questions.popleft()
+            command = ("HMGET", self._names.evidence(key), *VOTE_FIELDS)
+            yield Request("votes", key, command, waiting=[waiting], part=self)
+
     def put_back(self, request: Request) -> None:
         """List again what was sent without an answer."""
+        for waiting in request.waiting:
+            resolve(waiting, None)  # whoever asked does not wait for another answer
+        if request.kind == "votes":
+            return
         tables = {"report": self._reports, "confirm": self._confirms, "vote": self._votes}
         tables[request.kind].note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
         """Give when the next of them is due."""
+        if self._questions:
+            return 0.0
         dues = [table.next_due() for table in (self._reports, self._confirms, self._votes)]
         return min((due for due in dues if due is not None), default=None)
 
@@ -233,6 +253,13 @@ class Gathering:
             MalformedError: it is no answer to such a question.
         """
         key, circuit = request.key, self._knowledge.registry.get(request.key)
+        if request.kind == "votes":
+            known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
+            server_now = self._knowledge.server_now() or 0.0
+            found = parse_votes(answer, known, server_now)
+            for waiting in request.waiting:
+                resolve(waiting, found)
+            return
         pending = self._pending.pop(key, None) if request.kind == "report" else None
         sums = parse_sums(answer)
         if circuit is None:

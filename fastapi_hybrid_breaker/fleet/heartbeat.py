@@ -100,15 +100,15 @@ class Heartbeat:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             seen = ("ZRANGE", self._names.live, 0, -1, "WITHSCORES")
-            yield Request("instances", "", seen, part=self, about=[])
+            yield Request("instances", "", seen, part=self)
             about = ("HGETALL", self._names.instances)
-            yield Request("instances", "", about, part=self, about=waiting)
+            yield Request("instances", "", about, waiting=waiting, part=self)
 
     def put_back(self, request: Request) -> None:
         """Beat again at once; who is there is a question of its moment."""
         if request.kind == "heartbeat":
             self._due = 0.0
-        for waiting in request.about or ():
+        for waiting in request.waiting:
             resolve(waiting, None)
 
     def next_due(self) -> float | None:
@@ -121,9 +121,9 @@ class Heartbeat:
             if isinstance(answer, int):
                 self._knowledge.registry.surroundings.live = max(1, answer)
             return
-        if request.about:
+        if request.waiting:
             found = self._read(self._seen, answer)
-            for waiting in request.about:
+            for waiting in request.waiting:
                 resolve(waiting, found)
         else:
             self._seen = _pairs(answer)

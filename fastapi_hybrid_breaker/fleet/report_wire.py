@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 _SCRIPT: Final = load("evidence.lua")
 _MOST: Final = 10**12
+_MOST_TIME: Final = 2**53
 _KINDS: Final = 5
+
+
+VOTE_FIELDS: Final = (":of", ":votes")
+"""What ``parse_votes`` reads of the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +138,21 @@ def parse_sums(answer: Any) -> Sums:
         votes=int(votes),
         calls=calls,
     )
+
+
+def parse_votes(answer: Any, state: tuple[int, str] | None, server_now: float) -> tuple[str, ...]:
+    """Read which instances have opened a circuit for themselves alone.
+
+    ``state`` is the fleet's that their votes must be about, by version and writer; None: any.
+    """
+    if not isinstance(answer, list) or len(answer) != len(VOTE_FIELDS):
+        raise MalformedError("votes that are none")
+    about, votes = (one.decode(errors="replace") if one else "" for one in answer)
+    if state is not None and about != f"{state[0]}|{state[1]}":
+        return ()
+    found = []
+    for vote in votes.split():
+        instance, _, until = vote.partition(":")
+        if number("vote", until, 0, _MOST_TIME) / 1000 > server_now:
+            found.append(instance[:64])
+    return tuple(found)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
+    from .agenda import Agenda
     from .heartbeat import Instance
 
 T = TypeVar("T")
@@ -174,28 +175,31 @@ class FleetSync:
 
     async def instances(self) -> list[Instance] | None:
         """Give the instances of the fleet; None where Redis does not tell."""
+        return await self._ask(lambda agenda: agenda.heartbeat.ask())
+
+    async def open_at(self, key: str) -> tuple[str, ...]:
+        """Give the instances that have a circuit open for themselves alone."""
+        return await self._ask(lambda agenda: agenda.gathering.ask_votes(key)) or ()
+
+    async def peek(self, key: str) -> CircuitStats | None:
+        """Read a circuit's figures from Redis; None where it has none, or does not answer."""
+        heard = await self._ask(lambda agenda: agenda.peek(key))
+        session = self._session
+        if heard is None or session is None:
+            return None
+        return heard.stats(time.time(), session.knowledge.server_now())
+
+    async def _ask(self, question: Callable[[Agenda], Future[T | None]]) -> T | None:
+        """Ask Redis for something to show; None where it does not answer."""
         session = self._session
         if session is None or session.state != "connected":
             return None
-        answer = session.agenda.heartbeat.ask()
+        answer = question(session.agenda)
         session.wake()
         try:
             return await _within_a_second(answer)
         except TimeoutError:
             return None
-
-    async def peek(self, key: str) -> CircuitStats | None:
-        """Read a circuit's figures from Redis; None where it has none, or does not answer."""
-        session = self._session
-        if session is None or session.state != "connected":
-            return None
-        answer = session.agenda.peek(key)
-        session.wake()
-        try:
-            heard = await _within_a_second(answer)
-        except TimeoutError:
-            return None
-        return None if heard is None else heard.stats(time.time(), session.knowledge.server_now())
 
     def after_fork(self) -> None:
         """Leave what runs to the parent and wait for a start in this process."""
