@@ -36,8 +36,11 @@ FIRST_WAIT: Final = 0.05
 OBJECTION_JITTER: Final = 0.05
 """Seconds at most before an objection to a run: the first one spares the fleet all others."""
 
-CONFIRM_AFTER: Final = 0.15
+TO_OBJECT: Final = 0.14
 """Seconds in which others can object to a run; then it may open the circuit."""
+
+LATER: Final = 0.01
+"""Seconds by which it is confirmed later than that: clocks and ways differ."""
 
 JUDGE_AFTER: Final = 0.25
 """Seconds after which those with good calls have told them as well, and rates can be judged."""
@@ -240,6 +243,7 @@ class Gathering:
             writer=machine.writer,
             threshold=machine.meter.run,
             stands=stands,
+            objecting=TO_OBJECT,
             now=self._knowledge.clock(),
         )
         return Request(kind, circuit.key, command, part=self, about=machine.generation)
@@ -290,7 +294,7 @@ class Gathering:
     def _await_confirmation(self, circuit: Circuit, already: float) -> None:
         contribution = circuit.machine.contribution
         if contribution is not None and contribution.has_told:
-            due = self._knowledge.clock() + max(0.0, CONFIRM_AFTER - already)
+            due = self._knowledge.clock() + max(0.0, TO_OBJECT + LATER - already)
             self._confirms.note(circuit.key, due)
 
     def _count_votes(self, circuit: Circuit, generation: int, votes: int) -> None:

@@ -99,6 +99,7 @@ class Lane:
                 if not requests:
                     repair = await self._rest(repair)
                     continue
+                self._idle.clear()
                 sent = self._clock()
                 try:
                     answers = await send(client, [request.command for request in requests])

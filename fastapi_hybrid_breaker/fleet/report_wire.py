@@ -61,6 +61,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
     report: Report | None = None,
     plain: tuple[int, float] | None = None,
     stands: float = 0.0,
+    objecting: float = 0.0,
     now: float,
 ) -> tuple[Any, ...]:
     """Give the command for a report, for the confirmation of a run, or for a vote.
@@ -76,11 +77,12 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         report: what is told.
         plain: failures in a row that plain speakers count, and when.
         stands: seconds for which a vote stands, 0.0: withdrawn.
+        objecting: seconds that all must have had to object to a run.
         now: monotonic seconds, as the times in the report are.
     """
 
-    def ago(at: float) -> int:
-        return max(0, round((now - at) * 1000))
+    def ago(at: float, unit: float = 1e6) -> int:
+        return max(0, round((now - at) * unit))
 
     failures, success, troubled, tallies = "", "-", 0, ""
     if report is not None:
@@ -89,7 +91,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         troubled = int(report.is_troubled)
         tallies = "\n".join(
             f"{tally.window}|{max(1, round(tally.width * 1000))}|{tally.buckets}"
-            f"|{ago(tally.at + tally.width / 2)}|{','.join(map(str, tally.kinds))}"
+            f"|{ago(tally.at + tally.width / 2, 1e3)}|{','.join(map(str, tally.kinds))}"
             for tally in report.tallies
         )
     return _SCRIPT.command(
@@ -109,6 +111,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         troubled,
         tallies,
         round(stands * 1000),
+        round(objecting * 1000),
     )
 
 

@@ -8,12 +8,13 @@
 --          4 version, 5 writer of the state under which it was counted
 --          6 channel for signals  7 the key as JSON  8 protocol number
 --          9 failures in a row that open it; 0: no such rule
---         10 failures: how long ago each was (ms), separated by spaces
---         11 how long ago the last success was (ms); "-": not told
---         12 what plain speakers count: failures in a row and how long ago (ms), "n:ms"; "-": nothing
+--         10 failures: how long ago each was (us), separated by spaces
+--         11 how long ago the last success was (us), the failures being later; "-": not told
+--         12 what plain speakers count: failures in a row and how long ago (us), "n:us"; "-": nothing
 --         13 1: its own calls reach the rate of a rule
 --         14 calls, a line each: window|width of a bucket (ms)|buckets|how long ago (ms)|kinds with commas
 --         15 vote: milliseconds for which it stands, 0: withdrawn
+--         16 confirm: milliseconds that all have had to object to the run
 -- Returns  status, run of failures, ms since it reached the threshold or -1, ms since calls are
 --          added up or -1, votes, then by twos: window, calls in it by kind with commas.
 --          Status: done | stale (counted under another state) | confirmed | refused.
@@ -22,11 +23,10 @@
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local LONGEST_RUN = 500
-local RUN_LIFE = 3600 * 1000   -- after its last failure
+local RUN_LIFE = 3600 * 1000000 -- us after its last failure
 local SAID_EVERY = 100         -- ms between signals of one circuit, but for the end of a run
 local ARMED_AGAIN = 1000       -- ms after which failures are announced again: messages get lost
 local HOT_AGAIN = 500
-local TO_OBJECT = 140          -- ms that all have to object to a run; instances wait a little longer
 local LIFE = 2 * 3600 * 1000
 local KINDS = 5
 
@@ -37,7 +37,8 @@ end
 local function digits(number) return string.format('%.0f', number) end
 
 local time = redis.call('TIME')
-local now = math.floor(tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000)
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(now_us / 1000)
 local what, instance, number, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
 local threshold = math.min(whole(ARGV[9]), LONGEST_RUN)
 
@@ -76,18 +77,18 @@ local function say(name, ms)
   signal(name, ms)
 end
 
--- The run: when each failure was and who met it, the oldest first.
+-- The run: when each failure was (us) and who met it, the oldest first.
 
 local run = {}
 for at, who in string.gmatch(kept[2] or '', '(%d+):(%w+)') do
   -- What was noted in the future was noted by a clock that has been set back since.
-  if whole(at) <= now then run[#run + 1] = { at = whole(at), who = who } end
+  if whole(at) <= now_us then run[#run + 1] = { at = whole(at), who = who } end
 end
 local success = whole(kept[4])
-if success > now then success = 0 end
+if success > now_us then success = 0 end
 local plain = { count = 0, at = 0 }
 local plain_count, plain_at = string.match(kept[3] or '', '^(%d+):(%d+)$')
-if plain_count and whole(plain_at) <= now then
+if plain_count and whole(plain_at) <= now_us then
   plain = { count = whole(plain_count), at = whole(plain_at) }
 end
 local armed, suspect = whole(kept[5]), whole(kept[6])
@@ -97,23 +98,27 @@ local function count()
 end
 
 local function merge()
+  -- Failures that come with a success are later than it; only successes told before take them.
+  local added = {}
   for age in string.gmatch(ARGV[10], '%d+') do
-    run[#run + 1] = { at = now - whole(age), who = instance }
+    local at = now_us - whole(age)
+    if at > success then added[#added + 1] = { at = at, who = instance } end
   end
   local told, told_age = string.match(ARGV[12], '^(%d+):(%d+)$')
-  if told and now - whole(told_age) >= plain.at then
-    plain = { count = math.min(whole(told), LONGEST_RUN), at = now - whole(told_age) }
+  if told and now_us - whole(told_age) >= plain.at then
+    plain = { count = math.min(whole(told), LONGEST_RUN), at = now_us - whole(told_age) }
     if plain.count == 0 then success = math.max(success, plain.at) end
   end
-  if ARGV[11] ~= '-' then success = math.max(success, now - whole(ARGV[11])) end
+  if ARGV[11] ~= '-' then success = math.max(success, now_us - whole(ARGV[11])) end
   if plain.at <= success then plain.count = 0 end
-  table.sort(run, function(one, other) return one.at < other.at end)
-  local newest = #run > 0 and run[#run].at or 0
-  local left = {}
-  for at = math.max(1, #run - LONGEST_RUN + 1), #run do
-    if run[at].at > success and newest > now - RUN_LIFE then left[#left + 1] = run[at] end
+  for _, failure in ipairs(run) do
+    if failure.at > success then added[#added + 1] = failure end
   end
-  run = left
+  table.sort(added, function(one, other) return one.at < other.at end)
+  run = {}
+  for at = math.max(1, #added - LONGEST_RUN + 1), #added do
+    if added[#added].at > now_us - RUN_LIFE then run[#run + 1] = added[at] end
+  end
 end
 
 local function announce(before, dropped)
@@ -124,14 +129,15 @@ local function announce(before, dropped)
   elseif threshold > 0 and count() >= threshold then
     if suspect == 0 or suspect > now then
       suspect = now
-      say('suspect', now - math.min(run[1] and run[1].at or now, plain.count > 0 and plain.at or now))
+      local first = math.min(run[1] and run[1].at or now_us, plain.count > 0 and plain.at or now_us)
+      say('suspect', (now_us - first) / 1000)
     end
   else
     suspect = 0
     local is_due = armed == 0 or armed > now or dropped or now - armed >= ARMED_AGAIN
     if (before < count() or dropped) and is_due and may_say() then
       armed = now
-      say('armed', RUN_LIFE)
+      say('armed', RUN_LIFE / 1000)
     end
   end
 end
@@ -232,7 +238,7 @@ if what == 'vote' then
   put(':votes', table.concat(votes, ' '))
 elseif what == 'confirm' then
   local is_open = threshold > 0 and count() >= threshold and suspect > 0
-    and now - suspect >= TO_OBJECT
+    and now - suspect >= whole(ARGV[16])
   answer[1] = is_open and 'confirmed' or 'refused'
 elseif number > whole(kept[10]) then
   -- A report that comes again, since its answer got lost, has been counted already.
