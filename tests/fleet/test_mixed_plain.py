@@ -215,7 +215,7 @@ def test_plain_service_that_missed_our_opening_does_not_end_it_and_brings_no_sto
             assert plain.succeed(times=300) == ["admitted"] * 300
             pass_fence(server, ours, plain)
             heard = 0
-            while channel.get_message(timeout=0.05) is not None:
+            while heard < 2 * plain.published and channel.get_message(timeout=0.05) is not None:
                 heard += 1
         # Three commands and a message with each of its calls are its own.
         commands = server.commands() - before - 3 * plain.published
