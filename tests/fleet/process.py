@@ -213,8 +213,8 @@ def until(condition: Callable[[], object], *seen: Process, key: str = KEY) -> No
 def agree(server: Server, processes: Sequence[Process], state: str, key: str = KEY) -> bool:
     """Tell whether instances and hash hold the same state under the same version."""
     stored = server.hash(key)
-    held = {(one["state"], one["version"]) for one in (two.stats(key) for two in processes)}
-    return held == {(state, int(stored.get("version", 0)))} and stored["state"] == state
+    held = {(one["state"], str(one["version"])) for one in (two.stats(key) for two in processes)}
+    return held == {(stored.get("state"), stored.get("version"))} and stored["state"] == state
 
 
 def until_agreed(server: Server, processes: Sequence[Process], state: str, key: str = KEY) -> None:
