@@ -79,6 +79,14 @@ async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None
         await admitted()
 
 
+async def cut_off(breaker: HybridBreaker) -> None:
+    """Have an instance send and hear nothing any more, while its calls go on."""
+    session = breaker.sync._session
+    assert session is not None
+    await session.end()
+    assert all(task.done() for task in session._tasks)
+
+
 def hush(*breakers: HybridBreaker) -> None:
     """Have no sign of life sent in the next time, where a test counts commands."""
     for breaker in breakers:
