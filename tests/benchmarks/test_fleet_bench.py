@@ -27,7 +27,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     """What a quick run prints, and the JSON that it writes."""
     path = tmp_path_factory.mktemp("bench") / "not there yet" / "fleet.json"
     done = subprocess.run(
-        command("--json", str(path)), cwd=ROOT, capture_output=True, text=True, timeout=55
+        command("--json", str(path)),
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=55,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(path.read_text())
@@ -147,7 +152,12 @@ def test_an_instance_that_dies_ends_the_measurement_with_a_word(tmp_path: Path) 
 
 def test_an_amount_of_nothing_is_refused() -> None:
     done = subprocess.run(
-        command("--trips", "0"), cwd=ROOT, capture_output=True, text=True, timeout=20
+        command("--trips", "0"),
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert done.returncode == 2
     assert "--trips must be above 0" in done.stderr

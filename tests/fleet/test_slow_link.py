@@ -1,4 +1,4 @@
-"""A link to the server that is slow, silent, torn or thin: what a server that is well cannot show."""
+"""A link to the server that is slow, silent, torn or thin, as no server that is well can show."""
 
 from __future__ import annotations
 
