@@ -189,6 +189,25 @@ async def test_a_trip_whose_answer_never_comes_is_told_once(link: Proxy, server:
         assert all_are("OPEN", a, b)
 
 
+async def test_a_reset_whose_answer_never_comes_does_not_end_what_came_after_it(
+    link: Proxy, server: Server
+) -> None:
+    async with behind(link) as (a,), fleet(server, 1) as (b,):
+        await fail(b, KEY)
+        await until(lambda: all_are("OPEN", a, b))
+        await settled(a, b)
+        link.to_client.is_open = False
+        assert await a.reset(KEY) == "queued"
+        await until(lambda: all_are("CLOSED", b), "the reset went out")
+        await fail(b, KEY)
+        await settled(b)
+        await until(lambda: sync(a) == "isolated")
+        link.release()
+        await until(lambda: sync(a) == "connected")
+        await until(lambda: a.stats(KEY).version == b.stats(KEY).version)
+        assert all_are("OPEN", a, b)
+
+
 @pytest.mark.parametrize("count", [1, 9, 60])
 async def test_connections_cut_in_the_middle_of_an_answer_lose_nothing(
     link: Proxy, server: Server, count: int
