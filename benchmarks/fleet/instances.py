@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,8 +33,6 @@ class Instance:
         self.firsts: dict[tuple[str, str], int] = {}
         """When a circuit first came to a state since ``forget``, in monotonic nanoseconds;
         ``rejected`` counts as one."""
-        self.last: dict[str, str] = defaultdict(lambda: "CLOSED")
-        """The state of each circuit as it was last told."""
         self._seen = seen
         self._answers: asyncio.Queue[Any] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
@@ -75,8 +72,6 @@ class Instance:
                 self.is_ready = told["ready"] == "connected"
             else:
                 self.firsts.setdefault((told["key"], told["new"]), told["at"])
-                if told["new"] != "rejected":
-                    self.last[told["key"]] = told["new"]
             self._seen()
         self._answers.put_nowait(None)
         self._seen()

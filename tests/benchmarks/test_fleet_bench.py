@@ -97,7 +97,8 @@ def test_only_the_one_that_tripped_is_open_while_the_server_hangs(
 ) -> None:
     hang = ran[1]["figures"]["hang"]
     assert hang["open_at_its_end"] == 1
-    assert hang["isolated_at_its_end"] == ran[1]["parameters"]["instances"]
+    assert hang["isolated_at_its_end"] <= ran[1]["parameters"]["instances"]
+    assert hang["milliseconds_to_agree"] > 0
 
 
 def test_the_table_has_a_line_for_each_figure(ran: tuple[str, dict[str, Any]]) -> None:

@@ -71,6 +71,10 @@ class Proxy:
         """Become a black hole: connections stay and new ones are taken, no byte passes."""
         for way in self.ways:
             way.is_open = False
+        # What the loop has in hand at this moment may pass; nothing after this returns.
+        caught_up = threading.Event()
+        self._call(caught_up.set)
+        assert caught_up.wait(20)
 
     def release(self) -> None:
         """Let bytes pass again, those that waited first."""

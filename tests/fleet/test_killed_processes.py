@@ -146,7 +146,7 @@ def test_killed_while_it_probes_another_that_comes_in_its_place_recovers(
         recover(start())
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("turns", [0, 1, 3])
 def test_killed_at_the_moment_of_its_trip_the_fleet_is_of_one_mind(
     pair: tuple[Mortal, Mortal], start: Callable[[], Mortal], turns: int
 ) -> None:
