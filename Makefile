@@ -4,6 +4,7 @@
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make bench                what a guarded call costs, as ratios to the bare call
+#   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ SEEDS ?= 500
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: venv test check format demo bench simulate clean
+.PHONY: venv test check format demo bench bench-fleet simulate clean
 
 venv: $(READY)
 
@@ -43,6 +44,9 @@ demo: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/python -m benchmarks.calls
+
+bench-fleet: $(READY)
+	$(VENV)/bin/python -m benchmarks.fleet $(ARGS)
 
 simulate: $(READY)
 	$(VENV)/bin/python -m simulator $(SEEDS)

@@ -33,10 +33,12 @@ async def fleet(
         yield breakers
 
 
-async def until(condition: Callable[[], object], what: str = "") -> None:
+async def until(
+    condition: Callable[[], object], what: str = "", *, deadline: float = DEADLINE
+) -> None:
     """Wait until ``condition`` holds."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             while not condition():
                 await asyncio.sleep(0.002)
     except TimeoutError:
