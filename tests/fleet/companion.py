@@ -19,8 +19,7 @@ class Companion(Player):
     def __init__(self, server: Server, instance: str, live: int = 3, **config: Any) -> None:
         super().__init__(server, instance, **config)
         self.pubsub.subscribe("circuit#signals")
-        while self.pubsub.get_message(timeout=0.05) is not None:
-            pass
+        self.arrived()
         self.breaker.sync.stirred = self._stirred  # type: ignore[method-assign]
         surroundings = self.breaker.surroundings
         surroundings.has_fleet = surroundings.is_connected = True
@@ -34,8 +33,7 @@ class Companion(Player):
         self.circuit.settle(self.circuit.admit(), outcome)
 
     def listen(self) -> None:
-        self.raw.ping()
-        while (message := self.pubsub.get_message(timeout=0.05)) is not None:
+        for message in self.arrived():
             hear = (
                 self.knowledge.hear_signal
                 if message["channel"] == b"circuit#signals"
