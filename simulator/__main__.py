@@ -6,8 +6,9 @@ import argparse
 import sys
 import time
 
-from .run import shorten, simulate
-from .scenario import make_scenario
+from .run import simulate
+from .seeds import make_scenario
+from .shrink import shorten
 
 
 def main() -> int:

@@ -10,8 +10,10 @@ from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.overrides import Overrides
 from simulator import loop
-from simulator.run import shorten, simulate
-from simulator.scenario import Event, Scenario, make_scenario
+from simulator.run import simulate
+from simulator.scenario import Event, Scenario
+from simulator.seeds import make_scenario
+from simulator.shrink import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
