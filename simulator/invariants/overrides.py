@@ -48,7 +48,8 @@ class OverridesHold(Invariant):
                 if known is not None and machine.override is None and not was_set:
                     version, override = known
                     is_early = override.deadline is None or now < override.deadline - _SLACK
-                    if version == machine.override_version and is_early:
+                    is_same = version == machine.override_version
+                    if is_same and is_early and not machine.override_unshared:
                         yield f"instance {instance.number} lost the override of {circuit.key}"
                 if machine.override is None:
                     self._known.pop(which, None)

@@ -10,6 +10,7 @@ import lupa.lua51
 
 from .data import RefusedError, Status
 from .lua_json import NULL, decode, encode
+from .numbers import write_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ def _argument(value: Any) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError("ERR Lua redis lib command arguments must be strings or integers")
-    return str(value) if isinstance(value, int) else f"{value:.17g}"
+    return write_score(value)
 
 
 def _to_lua(answer: Any) -> Any:
@@ -155,7 +156,7 @@ def _to_lua(answer: Any) -> Any:
 def _from_lua(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    if value is None or value is False:
+    if value is None or value is False or value is NULL:
         return None
     if value is True:
         return 1
