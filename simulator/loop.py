@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from asyncio.base_events import BaseEventLoop
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .process import PROCESS
@@ -12,6 +13,7 @@ from .process import PROCESS
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Coroutine
+    from contextvars import Context
 
 T = TypeVar("T")
 
@@ -26,14 +28,17 @@ class VirtualLoop(BaseEventLoop):
     (``simulator.process``) is kept until the process goes on, as an operating system does.
     """
 
-    _ready: deque[Any]
-    _scheduled: list[Any]
+    _ready: deque[asyncio.Handle]
     _stopping: bool
-    _timer_cancelled_count: int
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        # With a number to each: timers of the same moment run in the order of their making, and
+        # comparing them is left to tuples.
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._number = count()
+        self._cancelled = 0
 
     def time(self) -> float:
         """Give the virtual time, in seconds."""
@@ -44,8 +49,7 @@ class VirtualLoop(BaseEventLoop):
 
         Whoever has many small things to do saves a timer for each.
         """
-        scheduled = self._scheduled
-        if self._ready or self._stopping or (scheduled and scheduled[0].when() <= to):
+        if self._ready or self._stopping or (self._timers and self._timers[0][0] <= to):
             return False
         self._now = max(self._now, to)
         return True
@@ -55,46 +59,67 @@ class VirtualLoop(BaseEventLoop):
         self._ready.extend(kept)
         kept.clear()
 
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        """Have something run next; as in every event loop, without its checks."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Have something run in ``delay`` seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Have something run at a time."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._number), handle))
+        return handle
+
     def _run_once(self) -> None:
-        """Run all that is due; go on to the next time where nothing is."""
+        """Run until somebody stops the loop."""
         ready = self._ready
-        self._collect_due()
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            process = handle._context.get(PROCESS)
-            if process is not None and process.is_paused:
-                process.kept.append(handle)
-            else:
-                handle._run()
+        while True:
+            self._collect_due()
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                process = handle._context.get(PROCESS)
+                if process is not None and process.is_paused:
+                    process.kept.append(handle)
+                else:
+                    handle._run()
+            if self._stopping:
+                return
 
     def _collect_due(self) -> None:
-        scheduled = self._scheduled
-        if self._timer_cancelled_count > _MOST_CANCELLED:
+        """Take the timers that are due; go on to the next time where nothing is to be done now."""
+        if self._cancelled > _MOST_CANCELLED:
             self._drop_cancelled()
-        while scheduled and scheduled[0]._cancelled:
-            heapq.heappop(scheduled)._scheduled = False
-        if not self._ready and not self._stopping:
-            if not scheduled:
+        timers, ready = self._timers, self._ready
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        if not ready and not self._stopping:
+            if not timers:
                 raise RuntimeError("nothing is left that could ever happen")
-            self._now = max(self._now, scheduled[0].when())
-        while scheduled and scheduled[0].when() <= self._now:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False
-            self._ready.append(handle)
+            self._now = max(self._now, timers[0][0])
+        now = self._now
+        while timers and timers[0][0] <= now:
+            ready.append(heapq.heappop(timers)[2])
 
     def _drop_cancelled(self) -> None:
         """Drop timers that were cancelled: those far ahead would pile up."""
-        self._timer_cancelled_count = 0
-        for handle in self._scheduled:
-            handle._scheduled = not handle._cancelled
-        self._scheduled[:] = [handle for handle in self._scheduled if handle._scheduled]
-        heapq.heapify(self._scheduled)
+        self._cancelled = 0
+        self._timers = [timer for timer in self._timers if not timer[2]._cancelled]
+        heapq.heapify(self._timers)
 
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        if handle._scheduled:
-            self._timer_cancelled_count += 1
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        del handle
+        self._cancelled += 1
 
     def _process_events(self, event_list: list[Any]) -> None:
         """Take events of sockets: there are none."""
