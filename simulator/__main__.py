@@ -36,9 +36,7 @@ def main() -> int:
             return 1
     took = time.monotonic() - begun
     outcome = f"{failed} failed" if failed else "everything held"
-    print(
-        f"{options.seeds} seeds in {took:.0f} s, {options.seeds / took:.1f} per second: {outcome}"
-    )
+    print(f"{len(seeds)} seeds in {took:.0f} s, {len(seeds) / took:.1f} per second: {outcome}")
     return 1 if failed else 0
 
 

@@ -28,7 +28,7 @@ class VirtualLoop(BaseEventLoop):
     (``simulator.process``) is kept until the process goes on, as an operating system does.
     """
 
-    _ready: deque[asyncio.Handle]
+    _ready: deque[Any]
     _stopping: bool
 
     def __init__(self) -> None:
@@ -59,19 +59,22 @@ class VirtualLoop(BaseEventLoop):
         self._ready.extend(kept)
         kept.clear()
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    # Argument types are the callers' business here.
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
         """Have something run next; as in every event loop, without its checks."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
         """Have something run in ``delay`` seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
         """Have something run at a time."""

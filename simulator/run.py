@@ -67,12 +67,17 @@ def simulate(scenario: Scenario, invariants: Sequence[type[Invariant]] = SWITCHE
     return Result(scenario, (*violations, *defects.texts), history)
 
 
-async def _play(
-    scenario: Scenario, invariants: Sequence[type[Invariant]], defects: Defects
-) -> tuple[list[str], tuple[str, ...]]:
+def prepare(defects: Defects) -> None:
+    """Have the running loop know the tasks of processes, and defects hear of what went wrong."""
     running = asyncio.get_running_loop()
     running.set_task_factory(cast("Any", make_task))
     running.set_exception_handler(defects.take)
+
+
+async def _play(
+    scenario: Scenario, invariants: Sequence[type[Invariant]], defects: Defects
+) -> tuple[list[str], tuple[str, ...]]:
+    prepare(defects)
     fleet = Fleet(scenario)
     checks = [invariant(fleet) for invariant in invariants]
     violations: list[str] = []

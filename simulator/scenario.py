@@ -118,6 +118,12 @@ class Scenario:
     heals_until: float = 75.0
     events: tuple[Event, ...] = field(default=())
 
+    def __str__(self) -> str:
+        fleet = f"{self.instances} instances, {self.speakers} plain speakers"
+        calls = f"{self.rate:g} calls per second and circuit, of {self.duration:g} s each"
+        configs = "\n".join(f"configured as {config}" for config in self.configs)
+        return f"{fleet}\ncircuits {', '.join(self.keys)}\n{calls}\n{configs}"
+
     def config_of(self, instance: int) -> CircuitConfig:
         """Give the configuration at an instance."""
         return self.configs[instance % len(self.configs)]
