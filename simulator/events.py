@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from .scenario import INSTANT
+from .scenario import ABOUT_SERVER, INSTANT
 from .upstream import Sickness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .fleet import Fleet
     from .instance import Instance
@@ -46,18 +45,13 @@ async def happen(fleet: Fleet, event: Event) -> None:
         if (operator := instances[0]).works:
             await asyncio.wait([operator.process.start(_ORDERS[event.kind](operator, event))])
     else:
-        with _disturbance(fleet):
-            await _disturb(fleet, event, instances, snapshot)
+        about_server = event.kind in ABOUT_SERVER
+        whom = frozenset(() if about_server else (one.number for one in instances))
+        disturbance = fleet.disturbances.begin(event, whom)
+        await _disturb(fleet, event, instances, snapshot)
+        disturbance.ended = fleet.now()
         if event.kind not in INSTANT:
             fleet.note(f"{event.kind} ends")
-
-
-@contextlib.contextmanager
-def _disturbance(fleet: Fleet) -> Iterator[None]:
-    fleet.disturbances += 1
-    yield
-    fleet.disturbances -= 1
-    fleet.disturbed_at = fleet.now()
 
 
 async def _disturb(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from .disturbances import NONE_AT_ALL, Disturbances
 from .instance import Instance
 from .server.server import Server
 from .speaker import Speaker
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker import Circuit
 
-    from .scenario import Scenario
+    from .scenario import Kind, Scenario
 
 
 class Fleet:
@@ -42,10 +43,7 @@ class Fleet:
         ]
         self.traffic = Traffic(self)
         self.history: list[str] = []
-        self.disturbed_at = 0.0
-        """When something last happened to the server, a link, a process or a clock."""
-        self.disturbances = 0
-        """How many such things last at present."""
+        self.disturbances = Disturbances()
         self.on_change: list[Callable[[Instance, Any], None]] = []
         self.on_admitted: list[Callable[[Instance, Circuit], None]] = []
         self.on_rejected: list[Callable[[Instance, Circuit], None]] = []
@@ -54,9 +52,17 @@ class Fleet:
         """Give the simulation's time, seconds."""
         return self.server.loop.time()
 
-    def undisturbed_for(self) -> float:
-        """Give the seconds for which nothing has happened but calls and sick upstreams."""
-        return 0.0 if self.disturbances else self.now() - self.disturbed_at
+    def undisturbed_for(
+        self, instance: int | None = None, ignoring: frozenset[Kind] = NONE_AT_ALL
+    ) -> float:
+        """Give the seconds for which nothing has happened but calls and sick upstreams.
+
+        Args:
+            instance: to whom, as what happens to the server does; None: to anyone.
+            ignoring: what does not matter.
+        """
+        last = self.disturbances.last(instance, ignoring)
+        return 0.0 if last is None else self.now() - last
 
     async def start(self) -> None:
         """Start all members, one after the other, and then the traffic."""

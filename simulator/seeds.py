@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -33,6 +34,9 @@ _FAULTS: Final[tuple[tuple[Kind, float], ...]] = (
     ("disabled", 1),
     ("clear", 1),
 )
+_REACHABLE: Final = frozenset({"sick", "drops", "repeats", "shuffles", "wall", "reset"})
+"""What leaves the way to the server open: then the fleet acts as one, whatever it misses."""
+
 _SHARES: Final = (0.2, 0.5, 1.0)
 
 CONFIGS: Final = (
@@ -69,22 +73,17 @@ def make_scenario(seed: int) -> Scenario:
         instances,
         speakers=random.choice((0, 0, 0, 1, 2)),
         configs=configs,
+        rate=random.choice((1.0, 2.0, 2.0, 4.0)),
         duration=random.choice((0.0, 0.01, 0.01, 0.1, 0.5)),
     )
-    events = [_make_event(scenario, random) for _ in range(random.randint(1, 12))]
-    events.sort(key=lambda event: event.at)
-    return Scenario(
-        seed,
-        instances,
-        scenario.speakers,
-        configs=configs,
-        duration=scenario.duration,
-        events=tuple(events),
-    )
+    is_reachable = random.random() < 0.25
+    faults = [fault for fault in _FAULTS if not is_reachable or fault[0] in _REACHABLE]
+    events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
+    return replace(scenario, events=tuple(sorted(events, key=lambda event: event.at)))
 
 
-def _make_event(scenario: Scenario, random: Random) -> Event:
-    kinds, weights = zip(*_FAULTS, strict=True)
+def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Random) -> Event:
+    kinds, weights = zip(*faults, strict=True)
     kind: Kind = random.choices(kinds, weights)[0]
     at = random.uniform(1.0, scenario.faults_until - 5.0)
     length = 0.0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.disturbances import ONLY_MESSAGES
+
 from .invariant import Invariant
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
     from simulator.instance import Instance
 
-_CALM_FOR = 10.0
+_CALM_FOR = 8.0
 """Seconds without a disturbance: a lease lasts 2, and whoever was cut off counts itself so for
 some more."""
 
@@ -26,10 +28,10 @@ class ProbesStayWithinBudget(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count the probes that run with this one."""
         fleet, key = self.fleet, circuit.key
-        probing = fleet.upstreams[key].probing
-        if not is_probe(circuit) or fleet.undisturbed_for() < _CALM_FOR:
+        if not is_probe(circuit) or not self._is_connected(instance):
             return
-        connected = {one.number for one in fleet.instances if one.can_reach_server()}
+        probing = fleet.upstreams[key].probing
+        connected = {one.number for one in fleet.instances if self._is_connected(one)}
         running = sum(count for caller, count in probing.items() if caller in connected)
         budget = max(one.config.probe_places for one in fleet.instances)
         if running + 1 > budget:
@@ -37,6 +39,10 @@ class ProbesStayWithinBudget(Invariant):
                 f"{running + 1} probes of {key} at once, {budget} at most:"
                 f" the last by instance {instance.number}"
             )
+
+    def _is_connected(self, instance: Instance) -> bool:
+        """Tell whether its commands have been answered for a while; messages may get lost."""
+        return self.fleet.undisturbed_for(instance.number, ONLY_MESSAGES) >= _CALM_FOR
 
 
 def is_probe(circuit: Circuit) -> bool:

@@ -25,8 +25,9 @@ _CALM_FOR = 5.0
 class _OpensEverywhere(Invariant):
     """Looks, ``SPREADS_IN`` seconds after an opening, whether it was seen everywhere.
 
-    Only where nothing has been disturbed since ``_CALM_FOR`` seconds before it: whoever was away
-    catches up at its own pace. An instance has seen it, too, that is on to the next state.
+    Only if neither the server nor those who opened nor the instance looked at have been disturbed
+    since ``_CALM_FOR`` seconds before it: whoever was away catches up at its own pace. An instance
+    has seen it, too, that is on to the next state.
     """
 
     causes: ClassVar[frozenset[Cause]]
@@ -35,7 +36,7 @@ class _OpensEverywhere(Invariant):
         super().__init__(fleet)
         self._decided: dict[str, dict[int, float]] = {}
         self._opened: dict[tuple[str, int], float] = {}
-        self._due: list[tuple[float, str]] = []
+        self._due: list[tuple[float, str, tuple[int, ...]]] = []
 
     def changed(self, instance: Instance, change: Any) -> None:
         """Note an opening, and whether it completes a quorum."""
@@ -46,9 +47,9 @@ class _OpensEverywhere(Invariant):
         if change.cause in self.causes:
             decided = self._decided.setdefault(change.key, {})
             decided[instance.number] = now
-            recent = [at for at in decided.values() if now - at < SPREADS_IN]
+            recent = tuple(one for one, at in decided.items() if now - at < SPREADS_IN)
             if len(recent) == self.needed():
-                self._due.append((now + SPREADS_IN, change.key))
+                self._due.append((now + SPREADS_IN, change.key, recent))
 
     def needed(self) -> int:
         """Give the number of instances whose decision is everybody's."""
@@ -57,14 +58,16 @@ class _OpensEverywhere(Invariant):
     def look(self) -> Iterator[str]:
         """Look for instances that have not opened."""
         now = self.fleet.now()
-        for due, key in [one for one in self._due if one[0] <= now]:
-            self._due.remove((due, key))
-            if self.fleet.undisturbed_for() < now - due + SPREADS_IN + _CALM_FOR:
+        for due, key, those in [one for one in self._due if one[0] <= now]:
+            self._due.remove((due, key, those))
+            calm = now - due + SPREADS_IN + _CALM_FOR
+            if any(self.fleet.undisturbed_for(one) < calm for one in those):
                 continue
             for instance in self.fleet.instances:
                 opened = self._opened.get((key, instance.number), 0.0)
                 state = instance.breaker.state(key)
-                if opened < due - 2 * SPREADS_IN and state is CircuitState.CLOSED:
+                is_calm = self.fleet.undisturbed_for(instance.number) >= calm
+                if is_calm and opened < due - 2 * SPREADS_IN and state is CircuitState.CLOSED:
                     yield f"instance {instance.number} did not open {key} with the others"
 
 
