@@ -24,9 +24,8 @@ def main() -> int:
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
     begun = time.monotonic()
-    if options.verbose:
-        for seed in seeds:
-            print(f"seed {seed}", *simulate(make_scenario(seed)).history, sep="\n  ")
+    for seed in seeds if options.verbose else ():
+        print(f"seed {seed}: {simulate(make_scenario(seed))}\n")
     failed = 0
     for seed, violations in failing(seeds, options.jobs, show=print):
         failed += 1
@@ -45,10 +44,7 @@ def report(seed: int) -> None:
     print(f"again: python -m simulator 1 --first {seed}; looking for a shorter one", flush=True)
     scenario = shorten(make_scenario(seed), lambda shorter: bool(simulate(shorter).violations))
     result = simulate(scenario)
-    print(f"the shortest history found:\n\n{scenario}\n")
-    print("\n".join(f"  {line}" for line in result.history))
-    print("\nwhat did not hold:\n")
-    print("\n".join(f"  {line}" for line in dict.fromkeys(result.violations)))
+    print(f"the shortest history found, and what did not hold:\n\n{result}")
 
 
 if __name__ == "__main__":

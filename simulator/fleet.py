@@ -102,5 +102,6 @@ class Fleet:
 
     def rejected(self, instance: Instance, circuit: Circuit) -> None:
         """Tell of a call that was rejected (called by instances)."""
+        self.upstreams[circuit.key].rejected += 1
         for listener in self.on_rejected:
             listener(instance, circuit)

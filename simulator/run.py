@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from . import loop
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .invariants.invariant import Invariant
     from .scenario import Scenario
+    from .upstream import Figures
 
 AGREEMENT = 40.0
 """Seconds without traffic in which all must come to know the same: a repair and its jitter."""
@@ -28,11 +29,35 @@ log = logging.getLogger("fastapi_hybrid_breaker")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scenario: what did not hold, and the history that led to it."""
+    """What came of a scenario.
+
+    Args:
+        scenario: what was played.
+        violations: what did not hold, each with the time at which it was found.
+        history: events and changes of state, in their order.
+        upstreams: what each upstream counted.
+        commands: how many the server ran.
+        deliveries: how many messages it sent out.
+    """
 
     scenario: Scenario
     violations: tuple[str, ...]
     history: tuple[str, ...]
+    upstreams: tuple[Figures, ...]
+    commands: int
+    deliveries: int
+
+    def __str__(self) -> str:
+        held = [f"  {line}" for line in self.violations] or ["  everything held"]
+        return "\n".join(
+            [
+                str(self.scenario),
+                *(f"  {line}" for line in self.history),
+                *(str(figures) for figures in self.upstreams),
+                f"{self.commands} commands, {self.deliveries} deliveries of messages",
+                *held,
+            ]
+        )
 
 
 class Defects(logging.Handler):
@@ -63,8 +88,8 @@ class Defects(logging.Handler):
 def simulate(scenario: Scenario, invariants: Sequence[type[Invariant]] = SWITCHED_ON) -> Result:
     """Run a scenario from its beginning to its end; nothing of it is left to the machine."""
     with Defects() as defects, wall_clocks():
-        violations, history = loop.run(_play(scenario, invariants, defects))
-    return Result(scenario, (*violations, *defects.texts), history)
+        result = loop.run(_play(scenario, invariants, defects))
+    return replace(result, violations=(*result.violations, *defects.texts))
 
 
 def prepare(defects: Defects) -> None:
@@ -76,7 +101,7 @@ def prepare(defects: Defects) -> None:
 
 async def _play(
     scenario: Scenario, invariants: Sequence[type[Invariant]], defects: Defects
-) -> tuple[list[str], tuple[str, ...]]:
+) -> Result:
     prepare(defects)
     fleet = Fleet(scenario)
     checks = [invariant(fleet) for invariant in invariants]
@@ -107,4 +132,11 @@ async def _play(
     for check in checks:
         tell(check.at_rest())
     await fleet.stop()
-    return violations, tuple(fleet.history)
+    return Result(
+        scenario=scenario,
+        violations=tuple(violations),
+        history=tuple(fleet.history),
+        upstreams=tuple(upstream.figures() for upstream in fleet.upstreams.values()),
+        commands=sum(fleet.server.commands.values()),
+        deliveries=fleet.server.published["deliveries"],
+    )

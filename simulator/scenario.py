@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 from fastapi_hybrid_breaker import CircuitConfig
@@ -121,9 +121,21 @@ class Scenario:
     def __str__(self) -> str:
         fleet = f"{self.instances} instances, {self.speakers} plain speakers"
         calls = f"{self.rate:g} calls per second and circuit, of {self.duration:g} s each"
-        configs = "\n".join(f"configured as {config}" for config in self.configs)
+        configs = "\n".join(f"configured with {_differences(config)}" for config in self.configs)
         return f"{fleet}\ncircuits {', '.join(self.keys)}\n{calls}\n{configs}"
 
     def config_of(self, instance: int) -> CircuitConfig:
         """Give the configuration at an instance."""
         return self.configs[instance % len(self.configs)]
+
+
+def _differences(config: CircuitConfig) -> str:
+    """Tell what of a configuration is not the default."""
+    default = CircuitConfig()
+    names = [one.name for one in fields(config) if one.name not in {"rules", "failure_threshold"}]
+    told = [
+        f"{name}={getattr(config, name)!r}"
+        for name in names
+        if name != "trip" and getattr(config, name) != getattr(default, name)
+    ]
+    return ", ".join([" or ".join(str(rule) for rule in config.rules), *told])

@@ -37,6 +37,9 @@ _FAULTS: Final[tuple[tuple[Kind, float], ...]] = (
 _REACHABLE: Final = frozenset({"sick", "drops", "repeats", "shuffles", "wall", "reset"})
 """What leaves the way to the server open: then the fleet acts as one, whatever it misses."""
 
+_LONG: Final = 0.1
+"""The share of the scenarios in which faults can last for a minute and longer."""
+
 _SHARES: Final = (0.2, 0.5, 1.0)
 
 CONFIGS: Final = (
@@ -76,6 +79,8 @@ def make_scenario(seed: int) -> Scenario:
         rate=random.choice((1.0, 2.0, 2.0, 4.0)),
         duration=random.choice((0.0, 0.01, 0.01, 0.1, 0.5)),
     )
+    if random.random() < _LONG:
+        scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
     is_reachable = random.random() < 0.25
     faults = [fault for fault in _FAULTS if not is_reachable or fault[0] in _REACHABLE]
     events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
@@ -88,7 +93,7 @@ def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Ra
     at = random.uniform(1.0, scenario.faults_until - 5.0)
     length = 0.0
     if kind not in INSTANT:
-        typical = 15 if kind in {"pause", "cut"} and random.random() < 0.3 else 4
+        typical = scenario.faults_until / 3 if random.random() < 0.2 else 4.0
         length = min(random.expovariate(1 / typical), scenario.faults_until - at - 0.1)
     values = {
         "sick": random.choice([0.5, 1.0, 1.0]),

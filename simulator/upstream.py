@@ -21,6 +21,36 @@ class Sickness:
     callers: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an upstream went through.
+
+    Args:
+        key: of its circuit.
+        calls: that reached it.
+        failures: that of them failed.
+        rejected: calls that did not reach it, because their circuit was open.
+        probes: calls of circuits that were not CLOSED.
+        most_at_once: how many calls ran at the same time.
+        most_probes_at_once: how many probes did.
+    """
+
+    key: str
+    calls: int
+    failures: int
+    rejected: int
+    probes: int
+    most_at_once: int
+    most_probes_at_once: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key}: {self.calls} calls, {self.failures} failed, {self.rejected} rejected;"
+            f" at most {self.most_at_once} at once;"
+            f" {self.probes} probes, at most {self.most_probes_at_once} at once"
+        )
+
+
 @dataclass
 class Upstream:
     """One service behind a circuit.
@@ -36,6 +66,7 @@ class Upstream:
     noise: float = 0.0
     calls: int = 0
     failures: int = 0
+    rejected: int = 0
     running: int = 0
     probes: int = 0
     probing: dict[int, int] = field(default_factory=dict)
@@ -73,6 +104,18 @@ class Upstream:
         if share and self.random.random() < share:
             self.failures += 1
             raise SickError
+
+    def figures(self) -> Figures:
+        """Give what it has counted."""
+        return Figures(
+            self.key,
+            self.calls,
+            self.failures,
+            self.rejected,
+            self.probes,
+            self.most_at_once,
+            self.most_probes_at_once,
+        )
 
     def share_of(self, caller: int) -> float:
         """Give the share of a caller's calls that fail at present."""
