@@ -72,9 +72,12 @@ class _OpensEverywhere(Invariant):
 
 
 class QuorumOpensEverywhere(_OpensEverywhere):
-    """Where as many instances as the quorum asks for have seen a circuit fail, it opens in all."""
+    """Where as many instances as the quorum asks for have seen a circuit fail, it opens in all.
 
-    causes = frozenset({Cause.FAILURES, Cause.SLOW_CALLS, Cause.PROBE_FAILED})
+    A probe that fails while others succeed does not count: the first to tell the server wins.
+    """
+
+    causes = frozenset({Cause.FAILURES, Cause.SLOW_CALLS})
 
     def needed(self) -> int:
         """Give the quorum."""
