@@ -8,7 +8,7 @@ from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.wire import HASH_FIELDS, Names, parse_hash
 
-from .invariant import Invariant
+from .invariant import Invariant, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,8 @@ class AllAgree(Invariant):
             if status.state != "connected":
                 yield f"instance {instance.number} is {status.state}"
             for circuit in instance.breaker.registry:
-                yield from self._state_agrees(instance, circuit.key)
+                if is_shared(circuit):
+                    yield from self._state_agrees(instance, circuit.key)
                 yield from self._override_agrees(instance, circuit.key)
 
     def _state_agrees(self, instance: Instance, key: str) -> Iterator[str]:

@@ -15,6 +15,11 @@ STEP = 0.5
 """Seconds between two looks."""
 
 
+def is_shared(circuit: Circuit) -> bool:
+    """Tell whether a circuit is the fleet's, and not each instance's own."""
+    return getattr(circuit.config, "scope", "fleet") == "fleet"
+
+
 class Invariant:
     """Something that must hold of a fleet.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures
 
-from .invariant import Invariant
+from .invariant import Invariant, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class MergedFailuresOpen(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count a call that is going to fail for certain."""
         key, now = circuit.key, self.fleet.now()
-        if self.fleet.upstreams[key].share_of(instance.number) < 1.0:
+        if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_shared(circuit):
             self._since.pop(key, None)
             return
         began, count = self._since.get(key, (now, 0))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 
+from .agreement import NAMES
 from .invariant import Invariant
 
 if TYPE_CHECKING:
@@ -30,31 +32,34 @@ class OverridesHold(Invariant):
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(fleet)
         self._known: dict[tuple[int, int, str], tuple[int, Override]] = {}
-        self._offset = 0.0
 
     def look(self) -> Iterator[str]:
         """Compare with what was known before."""
-        offset = self.fleet.server.store.offset
-        was_set, self._offset = offset != self._offset, offset
         for instance in self.fleet.instances:
             if not instance.is_running:
                 continue
-            now = instance.process.monotonic()
             for circuit in instance.breaker.registry:
                 machine = circuit.machine
                 which = (instance.number, instance.lives, circuit.key)
-                known = self._known.get(which)
-                # A server whose clock is set ends overrides by its new time.
-                if known is not None and machine.override is None and not was_set:
-                    version, override = known
-                    is_early = override.deadline is None or now < override.deadline - _SLACK
-                    is_same = version == machine.override_version
-                    if is_same and is_early and not machine.override_unshared:
-                        yield f"instance {instance.number} lost the override of {circuit.key}"
-                if machine.override is None:
-                    self._known.pop(which, None)
-                else:
+                if machine.override is not None:
                     self._known[which] = machine.override_version, machine.override
+                    continue
+                version, override = self._known.pop(which, (0, None))
+                is_same = version == machine.override_version and not machine.override_unshared
+                if override is not None and is_same and self._runs(instance, circuit.key, override):
+                    yield f"instance {instance.number} lost the override of {circuit.key}"
+
+    def _runs(self, instance: Instance, key: str, override: Override) -> bool:
+        """Tell whether an override has some time left, by the server if it knows of one."""
+        store = self.fleet.server.store
+        register = store.hash(NAMES.override(key)).get("override")
+        if register is not None:
+            heard = HeardOverride.from_register(register)
+            left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
+            return heard.kind is not None and left > _SLACK
+        if store.offset or override.deadline is None:
+            return not store.offset  # a clock that was set ends overrides by its new time
+        return instance.process.monotonic() < override.deadline - _SLACK
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Check that it was not forced open."""

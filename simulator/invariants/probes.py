@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator.disturbances import ONLY_MESSAGES
 
-from .invariant import Invariant
+from .invariant import Invariant, is_shared
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
@@ -28,7 +28,7 @@ class ProbesStayWithinBudget(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count the probes that run with this one."""
         fleet, key = self.fleet, circuit.key
-        if not is_probe(circuit) or not self._is_connected(instance):
+        if not is_probe(circuit) or not is_shared(circuit) or not self._is_connected(instance):
             return
         probing = fleet.upstreams[key].probing
         connected = {one.number for one in fleet.instances if self._is_connected(one)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.states import Cause
 
-from .invariant import Invariant
+from .invariant import Invariant, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,9 @@ class _OpensEverywhere(Invariant):
 
     def changed(self, instance: Instance, change: Any) -> None:
         """Note an opening, and whether it completes a quorum."""
-        if change.new is not CircuitState.OPEN:
+        if change.new is not CircuitState.OPEN or not is_shared(
+            instance.breaker.circuit(change.key)
+        ):
             return
         now = self.fleet.now()
         self._opened[change.key, instance.number] = now
@@ -94,5 +97,5 @@ def quorum_of(fleet: Fleet) -> int:
     """Give the number of instances that must have seen a circuit fail."""
     configs = [instance.config for instance in fleet.instances]
     wanted = [getattr(config, "quorum", 1) for config in configs]
-    shares = [one if isinstance(one, int) else max(1, round(one * len(configs))) for one in wanted]
+    shares = [one if isinstance(one, int) else math.ceil(one * len(configs)) for one in wanted]
     return max(shares)
