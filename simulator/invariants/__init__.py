@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from .agreement import AllAgree
 from .memory import MemoryIsBounded
 from .merged import MergedFailuresOpen
+from .merged_rates import MergedRatesOpen
 from .overrides import OverridesHold
 from .probes import ProbesStayWithinBudget
 from .quiet import HealthyCallsSendNothing
@@ -31,6 +32,7 @@ SWITCHED_ON: Final[tuple[type[Invariant], ...]] = (
 NOT_YET: Final[tuple[type[Invariant], ...]] = (
     ProbesStayWithinBudget,
     MergedFailuresOpen,
+    MergedRatesOpen,
     OverridesReachAll,
 )
 """What the present protocol cannot hold: move it up with the change that makes it hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures
@@ -43,6 +43,12 @@ class MergedFailuresOpen(Invariant):
         began, count = self._since.get(key, (now, 0))
         threshold = threshold_of(self.fleet)
         self._since[key] = (now if count + 1 == threshold else began, count + 1)
+
+    def changed(self, instance: Instance, change: Any) -> None:
+        """Begin anew after a close: a reset or a recovery forgets what was counted."""
+        del instance
+        if change.new is CircuitState.CLOSED:
+            self._since.pop(change.key, None)
 
     def look(self) -> Iterator[str]:
         """Look for circuits that should have opened."""

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState
+from fastapi_hybrid_breaker.core.rules import FailureRate
+from fastapi_hybrid_breaker.core.windows import TimeWindow
 from simulator import invariants, loop
 from simulator.fleet import Fleet
 from simulator.invariants.invariant import Invariant
@@ -207,6 +209,20 @@ def test_failures_of_several_instances_that_do_not_count_together() -> None:
         scenario = alone if instance_alone else replace(alone, rate=100.0)
         found = find(invariants.MergedFailuresOpen, violate, scenario)
         assert bool(found) is instance_alone
+
+
+def test_calls_of_several_instances_that_do_not_count_together() -> None:
+    async def violate(fleet: Fleet) -> AsyncIterator[None]:
+        fleet.upstreams[KEY].sicknesses.append(Sickness(1.0))
+        for _ in range(30):
+            await asyncio.sleep(0.5)
+            yield
+
+    rule = FailureRate(0.5, window=TimeWindow(8.0), minimum_calls=30)
+    alone = replace(QUIET, instances=10, configs=(CircuitConfig(trip=rule),))
+    assert "CLOSED at a rate of 1" in find(invariants.MergedRatesOpen, violate, alone)[0]
+    enough = replace(alone, rate=20.0)
+    assert find(invariants.MergedRatesOpen, violate, enough) == []
 
 
 def test_too_many_probes() -> None:
