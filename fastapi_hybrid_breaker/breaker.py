@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
 from .calls.change_log import log_change
 from .calls.registry import Registry
-from .core.checks import check_text
+from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace
 from .core.override import make_override
 from .core.states import CircuitState, CircuitStats, CircuitView
+from .core.surroundings import Surroundings
 from .fleet.sync import FleetSync
 from .settings import BreakerSettings
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .core.config import CircuitConfig
     from .core.override import Override, OverrideKind
     from .core.states import StateChange
+    from .fleet.heartbeat import Instance
     from .fleet.status import SyncStatus
 
 P = ParamSpec("P")
@@ -79,6 +81,8 @@ class HybridBreaker:
             at run time; an exact key wins over patterns, an earlier pattern over a later one.
         max_circuits: how many circuits are kept in memory. Not given: ``CIRCUIT_MAX_CIRCUITS``,
             else 10,000. When all are in use, further keys share one that never rejects.
+        report_every: seconds between two reports of one circuit's failures to the fleet, at
+            least; 0.01 to 10, default 0.1.
         clock: monotonic seconds; for tests.
         random: gives numbers from 0 to 1, for the jitter of open times; for tests.
 
@@ -86,7 +90,7 @@ class HybridBreaker:
         ValueError, TypeError: an argument out of range, or a Redis URL that is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one by name
         self,
         app: Starlette | None = None,
         *,
@@ -95,6 +99,7 @@ class HybridBreaker:
         defaults: CircuitConfig | None = None,
         circuits: Mapping[str, CircuitConfig] | None = None,
         max_circuits: int | _FromEnvironment = FROM_ENVIRONMENT,
+        report_every: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
@@ -108,6 +113,7 @@ class HybridBreaker:
             max_circuits = settings.max_circuits
         self.clock = clock
         self.random = random
+        self.surroundings = Surroundings()
         # One entry per subscription: the same listener may be on twice.
         self._listeners: dict[object, Callable[[StateChange], object]] = {}
         self._start_notes: list[str] = []
@@ -118,8 +124,14 @@ class HybridBreaker:
             circuits=circuits or {},
             max_circuits=max_circuits,
         )
+        wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
+        check_between(report_every, wanted, least=0.01, most=10.0)
         self.sync = FleetSync(
-            redis, namespace=check_namespace(namespace), registry=self.registry, clock=clock
+            redis,
+            namespace=check_namespace(namespace),
+            registry=self.registry,
+            clock=clock,
+            report_every=report_every,
         )
         _living.add(self)
         if app is not None:
@@ -206,12 +218,16 @@ class HybridBreaker:
         """
         key = check_key(key)
         circuit = self.registry.get(key)
+        config = self.registry.config_for(key) if circuit is None else circuit.config
+        open_at: tuple[str, ...] = ()
+        if config.scope == "instance" or config.quorum != 1:
+            open_at = await self.sync.open_at(key)
         if circuit is not None:
-            return CircuitView(key, circuit.config, circuit.stats(), circuit.history())
+            return CircuitView(key, config, circuit.stats(), circuit.history(), open_at)
         stats = await self.sync.peek(key)
         if stats is None and key in self.registry.declared:
             stats = NEVER_USED
-        return None if stats is None else CircuitView(key, self.registry.config_for(key), stats)
+        return None if stats is None else CircuitView(key, config, stats, (), open_at)
 
     # -- listening ----------------------------------------------------------------------------
 
@@ -246,6 +262,10 @@ class HybridBreaker:
                 with contextlib.suppress(Exception):
                     log.exception("a listener failed on %r", change)
 
+    def stirred(self, circuit: Circuit) -> None:
+        """Have the fleet hear of calls on a circuit (called by circuits)."""
+        self.sync.stirred(circuit)
+
     @property
     def instance(self) -> str:
         """This process's name in the fleet, "" outside of one."""
@@ -254,6 +274,13 @@ class HybridBreaker:
     def sync_status(self) -> SyncStatus:
         """Tell how the exchange with the fleet stands."""
         return self.sync.status()
+
+    async def instances(self) -> list[Instance] | None:
+        """Give the instances of the fleet, this one among them, the oldest first.
+
+        Waits for Redis one second at most. None: there is no fleet, or Redis does not answer.
+        """
+        return await self.sync.instances()
 
     # -- life ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .core.config import CircuitConfig, Mode
+from .core.config import CircuitConfig, Mode, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,8 @@ class BreakerSettings(BaseSettings):
     half_open_maximum: float | None = None
     ramp_seconds: float | None = None
     mode: Mode | None = None
+    scope: Scope | None = None
+    quorum: int | float | None = None
     history_size: int | None = None
     failure_statuses: frozenset[int] | None = None
 

@@ -13,18 +13,18 @@ from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
 from .context import current_request, enclosing_probe, is_sharing
-from .locked import LockedMachine
+from .fleet_side import FleetSide
 from .permits import NOT_CALLED, Borrowed, Permit, find_misuse
 
 log = logging.getLogger("fastapi_hybrid_breaker")
 
 
-class Gate(LockedMachine):
+class Gate(FleetSide):
     """Admits calls and takes their outcomes, for the shapes of a circuit and for adapters."""
 
     __slots__ = ()
 
-    def admit(self) -> Permit:  # noqa: C901, PLR0911 - every way to be admitted or not, in their order
+    def admit(self) -> Permit:  # noqa: C901, PLR0911, PLR0912 - every way to be admitted or not, in their order
         """Give a permit; each must come back to ``settle`` or one of its kin.
 
         Raises:
@@ -64,6 +64,8 @@ class Gate(LockedMachine):
                 if permit is not None:
                     self.settle(permit, Outcome.NO_VERDICT)
                 raise
+        if machine.stirred:
+            self._stir()
         if self._postponed:
             self._settle_postponed()
         return self._reject(wait or RETRY_WHILE_PROBING) if permit is None else permit
@@ -72,7 +74,7 @@ class Gate(LockedMachine):
         """Give the time if this circuit wants to know how long calls take."""
         return self._hub.clock() if self.machine.timed else None
 
-    def settle(  # noqa: C901 - in one Python call, each costs as much as the rest
+    def settle(  # noqa: C901, PLR0912 - in one Python call, each costs as much as the rest
         self,
         permit: Permit,
         outcome: Outcome,
@@ -101,7 +103,7 @@ class Gate(LockedMachine):
         else:
             if machine.watched and (request := current_request()):
                 request.note_verdict(machine)
-            counts = machine.failures or machine.meter.books
+            counts = machine.failures or machine.meter.books or machine.noting
             if outcome is Outcome.SUCCESS and permit.__class__ is int and not counts:
                 return  # a success that changes nothing
         if isinstance(permit, Borrowed):
@@ -125,6 +127,8 @@ class Gate(LockedMachine):
                 self._inside = False
         if change is not None:
             self._tell(change)
+        if machine.stirred:
+            self._stir()
         if self._postponed:
             self._settle_postponed()
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import StateChange
+    from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
     from .circuit_object import Circuit
 
@@ -29,6 +30,12 @@ class Hub(Protocol):
 
     random: Callable[[], float]
     """Gives numbers from 0 to 1, for jitter."""
+
+    surroundings: Surroundings
+    """How this process stands to its fleet."""
+
+    def stirred(self, circuit: Circuit) -> None:
+        """Have the fleet's part look at a circuit; called outside every lock, never raises."""
 
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell listeners and the fleet; called outside every lock, never raises."""

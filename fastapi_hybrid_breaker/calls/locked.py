@@ -1,4 +1,4 @@
-"""A machine under its lock: all that is asked of a circuit without running a call."""
+"""A machine under its lock: what is asked of a circuit without running a call."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.machine import Machine
-    from fastapi_hybrid_breaker.core.news import News, Proposal
-    from fastapi_hybrid_breaker.core.override import Override, OverrideNews
+    from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.probe import Ticket
     from fastapi_hybrid_breaker.core.states import Outcome, StateChange
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class LockedMachine:
-    """The part of a circuit that shows it, exchanges its state with the fleet, and resets it.
+    """The part of a circuit that shows it, and changes it from outside of calls.
 
     The lock is re-entrant: under it the collector of garbage may finalize a generator that holds
     a permit of this very circuit, and so come back to it in the middle of a change. What is
@@ -92,6 +92,8 @@ class LockedMachine:
                 finally:
                     self._inside = False
             self._tell(change)
+            if self.machine.stirred:
+                self._stir()
 
     # -- looking: changes nothing -----------------------------------------------------------
 
@@ -138,6 +140,7 @@ class LockedMachine:
                 reopenings=machine.reopenings,
                 shadowed=self.shadowed,
                 override=None if override is None else override.view(now),
+                alone=machine.alone,
             )
 
     def history(self) -> tuple[StateChange, ...]:
@@ -145,29 +148,7 @@ class LockedMachine:
         with self._alone():
             return tuple(self._history or ())
 
-    # -- for the fleet: the machine's own methods, under the lock -------------------------------
-
-    def propose(self) -> Proposal | None:
-        """Give the change of state that the fleet has not seen, or None."""
-        with self._alone():
-            return self.machine.propose(self._hub.clock())
-
-    def describe(self) -> Proposal:
-        """Give the present state and the fleet's version it is based on."""
-        with self._alone():
-            return self.machine.describe(self._hub.clock())
-
-    def confirm(self, proposal: Proposal, news: News) -> None:
-        """Take the fleet's consent to what this process proposed."""
-        with self._alone():
-            change = self.machine.confirm(proposal, news, self._hub.clock())
-        self._tell(change)
-
-    def adopt(self, news: News) -> None:
-        """Take over the fleet's state if it is newer."""
-        with self._alone():
-            change = self.machine.adopt(news, self._hub.clock())
-        self._tell(change)
+    # -- changes from outside of calls --------------------------------------------------------
 
     def reset_here(self) -> Proposal:
         """Close the circuit in this process; the answer is what to tell the fleet."""
@@ -191,12 +172,6 @@ class LockedMachine:
             change = self.machine.put(override, by, now)
         self._tell(change)
 
-    def adopt_override(self, news: OverrideNews) -> None:
-        """Take over what the fleet's register says, if it is newer."""
-        with self._alone():
-            change = self.machine.adopt_override(news, self._hub.clock())
-        self._tell(change)
-
     def lift(self) -> None:
         """End the override if its time is up."""
         with self._alone():
@@ -212,6 +187,11 @@ class LockedMachine:
                 self._history = deque(maxlen=self.config.history_size)
             self._history.append(change)
         self._hub.changed(cast("Circuit", self), change)
+
+    def _stir(self) -> None:
+        """Have the fleet's part look at what has happened here."""
+        self.machine.stirred = False
+        self._hub.stirred(cast("Circuit", self))
 
     # -- for the web parts and the registry -------------------------------------------------------
 

@@ -20,6 +20,8 @@ from .circuit_object import Circuit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fastapi_hybrid_breaker.core.surroundings import Surroundings
+
     from .hub import Hub
 
 log = logging.getLogger("fastapi_hybrid_breaker")
@@ -71,6 +73,11 @@ class Registry:
     def declared(self) -> Mapping[str, CircuitConfig]:
         """The configuration by exact key, as given at construction."""
         return self._declared
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """How this process stands to its fleet."""
+        return self._hub.surroundings
 
     @property
     def most(self) -> int:
@@ -157,7 +164,9 @@ class Registry:
             self._overflow.after_fork()
 
     def _make(self, key: str, config: CircuitConfig) -> Circuit:
-        circuit = self._circuits[key] = Circuit(Machine(key, config, self._hub.random), self._hub)
+        circuit = self._circuits[key] = Circuit(
+            Machine(key, config, self._hub.random, self._hub.surroundings), self._hub
+        )
         self._order.append(key)
         return circuit
 

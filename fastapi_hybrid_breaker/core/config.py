@@ -8,10 +8,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from .checks import check_count, check_seconds, check_share
 from .opening import Backoff
+from .quorum import Quorum, check_quorum
 from .rules import ConsecutiveFailures, Rule, check_rules
 
 Mode = Literal["enforce", "shadow"]
 """Whether a circuit that is open rejects, or only says that it would have."""
+
+Scope = Literal["fleet", "instance"]
+"""Whom a circuit's state binds: all instances, or only the one that decided."""
 
 FailurePredicate: TypeAlias = Callable[[Exception], bool]
 IgnorePredicate: TypeAlias = Callable[[BaseException], bool]
@@ -49,6 +53,12 @@ class CircuitConfig:
             for an equal part of ``ramp_seconds``; default (0.1, 0.25, 0.5, 1.0).
         mode: ``"enforce"``, the default, or ``"shadow"``: decides and counts, rejects nothing,
             and tells the fleet nothing.
+        scope: ``"fleet"``, the default: what one instance decides binds all. ``"instance"``:
+            each decides for itself, and the others only see it; resets and overrides are for all.
+        quorum: how many instances must see the trouble before the circuit opens for all: a
+            count from 1 to 1,000,000 (of fewer instances that live, all), or a share of those
+            that live, above 0 and below 1; default 1. Until then the circuit is open only
+            where the trouble is seen.
         failure_exceptions: exception classes that count as failures, or a function that tells
             it of an exception; default ``(Exception,)``. Other exceptions give no verdict.
             Cancellation never counts.
@@ -79,6 +89,8 @@ class CircuitConfig:
     ramp_seconds: float | None = None
     ramp_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
     mode: Mode = "enforce"
+    scope: Scope = "fleet"
+    quorum: Quorum = 1
     failure_exceptions: tuple[type[Exception], ...] | FailurePredicate = (Exception,)
     ignored_exceptions: tuple[type[BaseException], ...] | IgnorePredicate = ()
     failure_result: Callable[[Any], bool] | None = None
@@ -93,13 +105,12 @@ class CircuitConfig:
         check_seconds("recovery_timeout", self.recovery_timeout)
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
             raise TypeError(f"backoff must be a Backoff or None, not {self.backoff!r}")
-        if self.half_open_max_calls is not None:
-            check_count("half_open_max_calls", self.half_open_max_calls)
-        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
-            if getattr(self, name) is not None:
-                check_seconds(name, getattr(self, name))
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"mode must be 'enforce' or 'shadow', not {self.mode!r}")
+        self._check_half_open()
+        for name, one_of in (("mode", Mode), ("scope", Scope)):
+            if getattr(self, name) not in get_args(one_of):
+                wanted = " or ".join(map(repr, get_args(one_of)))
+                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_quorum(self.quorum)
         if self.failure_result is not None and not callable(self.failure_result):
             raise TypeError(f"failure_result must be a function, not {self.failure_result!r}")
         check_count("history_size", self.history_size, _MOST_REMEMBERED)
@@ -113,6 +124,13 @@ class CircuitConfig:
             self._put(name, _exceptions(name, getattr(self, name), base))
         if self.failure_statuses is not None:
             self._put("failure_statuses", _statuses(self.failure_statuses))
+
+    def _check_half_open(self) -> None:
+        if self.half_open_max_calls is not None:
+            check_count("half_open_max_calls", self.half_open_max_calls)
+        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
+            if getattr(self, name) is not None:
+                check_seconds(name, getattr(self, name))
 
     def _check_trip(self) -> None:
         if self.failure_threshold is not None:

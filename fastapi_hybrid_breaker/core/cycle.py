@@ -1,4 +1,4 @@
-"""CLOSED, OPEN, HALF_OPEN and back: what the calls of one process make of one circuit.
+"""CLOSED, OPEN, HALF_OPEN and back: the states of one circuit in one process.
 
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
 holds a lock around every method. Three slots may be read without it, because a stale value costs
@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 from .evidence import Evidence, describe_error
 from .meter import Meter
 from .opening import is_again, open_seconds
-from .probe import Probe, Ticket
 from .ramp import Ramp
-from .rules import ConsecutiveFailures, SlowCallRate
-from .states import Cause, CircuitState, Outcome, StateChange
+from .rules import SlowCallRate
+from .states import Cause, CircuitState, StateChange
+from .surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import CircuitConfig
     from .meter import Book
+    from .probe import Probe
     from .rules import Rule
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -65,6 +66,7 @@ class Cycle:
         "shadow",
         "state",
         "successes",
+        "surroundings",
         "ticket",
         "timed",
         "timed_ticket",
@@ -73,10 +75,15 @@ class Cycle:
     )
 
     def __init__(
-        self, key: str, config: CircuitConfig, random: Callable[[], float] = chance.random
+        self,
+        key: str,
+        config: CircuitConfig,
+        random: Callable[[], float] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.key = key
-        self.random = random
+        self.random = random or chance.random
+        self.surroundings = surroundings or Surroundings()
         self.serial = next(_serial)
         self.state = CLOSED
         self.generation = 0
@@ -98,7 +105,7 @@ class Cycle:
     def configure(self, config: CircuitConfig) -> None:
         """Decide by ``config`` from now on, with empty windows."""
         self.config = config
-        self.meter = Meter(config.rules)
+        self.meter = Meter(config.rules, self.surroundings)
         self.timed = self.meter.slow is not None
         self.shadow = config.mode == "shadow"
         self.refresh()
@@ -118,71 +125,7 @@ class Cycle:
         """Tell whether each success matters, and not only that which ends a run of failures."""
         return self.watched or bool(self.meter.books) or self.config.failure_result is not None
 
-    # -- guarded calls ----------------------------------------------------------------------
-
-    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
-        """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
-        if self.state is CLOSED:
-            return self._admit_some(now), None
-        change = None
-        if self.state is OPEN:
-            if now < self.deadline:
-                return None, None
-            change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
-            self._offer()
-        else:
-            change = self._end_overdue(now)
-            if self.state is CLOSED:
-                return self.admit(now)[0], change
-            if now - self.changed_at >= (self.config.half_open_maximum or float("inf")):
-                return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        probe = Probe(self, now)
-        if self.probes is None:
-            self.probes = []
-        if len(self.probes) >= self.config.probe_places:
-            return None, change
-        self.probes.append(probe)
-        return probe, change
-
-    def settle(
-        self,
-        ticket: Ticket,
-        outcome: Outcome,
-        now: float,
-        *,
-        seconds: float | None = None,
-        error: object = None,
-        asked: float | None = None,
-    ) -> StateChange | None:
-        """Take the one outcome of an admitted call; what comes late changes nothing.
-
-        Nor does what comes twice for a probe. A number is one for all calls of a moment: whoever
-        holds it sees to it that a call is settled once.
-
-        Args:
-            ticket: what ``admit`` gave.
-            outcome: what the call says of its dependency.
-            now: monotonic seconds.
-            seconds: how long it took; None: not measured.
-            error: an exception or a text, to explain an opening; not kept.
-            asked: the open time that the dependency asks for, in seconds, or None.
-        """
-        if isinstance(ticket, Probe):
-            return self._settle_probe(ticket, outcome, now, seconds, error, asked)
-        if self.state is not CLOSED or ticket < self.first:
-            return None
-        if outcome is Outcome.SUCCESS:
-            self.failures = 0
-            self.attentive = self.counts_successes()
-        elif outcome is Outcome.FAILURE:
-            self._count_failure()
-        fired = self.meter.add(now, outcome, seconds) if self.meter.books else None
-        if outcome is Outcome.FAILURE and 0 < self.meter.run <= self.failures:
-            return self._trip(ConsecutiveFailures(self.meter.run), None, now, error, asked)
-        if fired is not None:
-            book, rule = fired
-            return self._trip(rule, book, now, error, asked)
-        return None
+    # -- from outside ----------------------------------------------------------------------
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
@@ -217,63 +160,20 @@ class Cycle:
         Another thread may have been in the middle of a change, which then ends here.
         """
         self.probes = None
-        self.meter.clear()
+        self._forget_counts()
         self.refresh()
 
+    @staticmethod
+    def cause_of(rule: Rule) -> Cause:
+        """Give what an opening by ``rule`` is called."""
+        return Cause.SLOW_CALLS if isinstance(rule, SlowCallRate) else Cause.FAILURES
+
     # -- parts ------------------------------------------------------------------------------
-
-    def _admit_some(self, now: float) -> int | None:
-        if self.ramp is not None:
-            if not self.ramp.is_over(now):
-                return self.sequence if self.ramp.admits(now) else None
-            self.ramp = None
-            self.refresh()
-        return self.sequence
-
-    def _settle_probe(
-        self,
-        probe: Probe,
-        outcome: Outcome,
-        now: float,
-        seconds: float | None,
-        error: object,
-        asked: float | None,
-    ) -> StateChange | None:
-        if probe.settled:
-            return None
-        probe.settled = True
-        if probe.generation != self.generation:
-            return None
-        if self.probes and probe in self.probes:  # not so when its deadline passed
-            self.probes.remove(probe)
-        # A slow probe shows that the dependency is still slow, whatever came of it; closing
-        # would only open the circuit again.
-        limit = self.meter.slow
-        is_slow = limit is not None and seconds is not None and seconds > limit
-        if outcome is Outcome.FAILURE or is_slow:
-            self._count_failure()
-            evidence = self._evidence(
-                Cause.PROBE_FAILED,
-                rule=f"a probe took over {limit:g} s" if is_slow else "a probe failed",
-                error=error,
-            )
-            return self._open(Cause.PROBE_FAILED, now, evidence, asked)
-        return self._count_probe(now) if outcome is Outcome.SUCCESS else None
-
-    def _count_probe(self, now: float) -> StateChange | None:
-        """Count a successful probe; enough of them close the circuit."""
-        self.successes += 1
-        if self.successes < self.config.success_threshold:
-            return None
-        change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
-        self._recover(now)
-        self._offer()
-        return change
 
     def _trip(
         self, rule: Rule, book: Book | None, now: float, error: object, asked: float | None
     ) -> StateChange | None:
-        cause = Cause.SLOW_CALLS if isinstance(rule, SlowCallRate) else Cause.FAILURES
+        cause = self.cause_of(rule)
         evidence = self._evidence(cause, rule=str(rule), book=book, error=error)
         return self._open(cause, now, evidence, asked)
 
@@ -287,11 +187,11 @@ class Cycle:
         recovered_for = None if self.recovered_at is None else now - self.recovered_at
         again = self.state is HALF_OPEN or is_again(self.config, recovered_for)
         self.reopenings = self.reopenings + 1 if again else 0
-        failures = self.failures
+        failures, old = self.failures, self.state
         change = self._move(OPEN, cause, now, evidence)
         self.failures = failures  # kept to be shown
         self.deadline = now + open_seconds(self.config, self.reopenings, asked, self.random)
-        self._offer()
+        self._offer(old)
         return change
 
     def _recover(self, now: float) -> None:
@@ -301,34 +201,9 @@ class Cycle:
             self.ramp = Ramp(self.config, now)
             self.refresh()
 
-    def _offer(self) -> None:
+    def _offer(self, old: CircuitState) -> None:  # noqa: ARG002 - what it means is the fleet's matter
         """Have the fleet hear of a change; a circuit that is only tried out keeps it to itself."""
         self.unshared = not self.shadow
-
-    def _end_overdue(self, now: float) -> StateChange | None:
-        """Take the places of probes past their deadline.
-
-        One that goes well, a stream that somebody reads for hours, has shown what it was to show.
-        """
-        overdue = [probe for probe in self.probes or () if now >= probe.deadline]
-        for probe in overdue:
-            if self.probes is not None:
-                self.probes.remove(probe)
-            if probe.witness is not None and probe.is_running() and probe.witness.seems_well():
-                probe.settled = True
-                change = self._count_probe(now)
-                if change is not None:
-                    return change
-        return None
-
-    def _count_failure(self) -> None:
-        self.failures += 1
-        self.sequence += 1
-        if self.ticket is not None:
-            self.ticket = self.sequence
-        elif self.timed_ticket is not None:
-            self.timed_ticket = self.sequence
-        self.attentive = True
 
     def _evidence(
         self, cause: Cause, *, rule: str = "", book: Book | None = None, error: object = None
@@ -357,8 +232,12 @@ class Cycle:
         self.probes = None
         self.ramp = None
         self.changed_at = now
-        self.meter.clear()
+        self._forget_counts()
         self.refresh()
         if old is new:
             return None
         return StateChange(self.key, old, new, cause, self.generation, self.evidence)
+
+    def _forget_counts(self) -> None:
+        """Begin with empty windows."""
+        self.meter.clear()

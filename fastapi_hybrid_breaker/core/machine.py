@@ -1,4 +1,4 @@
-"""One circuit, whole: its cycle, the operator's override above it, and its place in the fleet.
+"""One circuit, whole: what it is in the fleet, and the operator's override above that.
 
 Pure, as the cycle is, and under the same lock.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
+from .cycle import CLOSED
 from .evidence import Evidence
-from .news import News, Proposal
+from .member import Member
 from .override import Override, OverrideKind
 from .probe import UNCOUNTED, Ticket
 from .states import Cause, StateChange
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from .config import CircuitConfig
     from .override import OverrideNews
     from .states import CircuitState, Outcome
+    from .surroundings import Surroundings
 
 
-class Machine(Cycle):
+class Machine(Member):
     """State, counts, override and fleet version of one circuit.
 
-    ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
-    ``unshared`` says that a change of our own has happened on top of it. ``override_version``
-    and ``override_writer`` do the same for the register of overrides.
+    ``override_version`` and ``override_writer`` name what the fleet's register says of it, as
+    ``version`` and ``writer`` name the fleet's state.
     """
 
     __slots__ = (
@@ -36,23 +36,20 @@ class Machine(Cycle):
         "override_unshared",
         "override_version",
         "override_writer",
-        "version",
-        "writer",
     )
 
     def __init__(
-        self, key: str, config: CircuitConfig, random: Callable[[], float] | None = None
+        self,
+        key: str,
+        config: CircuitConfig,
+        random: Callable[[], float] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.override: Override | None = None
         self.override_unshared = False  # set here, and not yet in the register
         self.override_version = 0
         self.override_writer = ""
-        self.version = 0
-        self.writer = ""
-        if random is None:
-            super().__init__(key, config)
-        else:
-            super().__init__(key, config, random)
+        super().__init__(key, config, random, surroundings)
 
     def is_idle(self, now: float) -> bool:
         """Tell whether nothing would be lost with it but counts of a closed circuit."""
@@ -133,69 +130,6 @@ class Machine(Cycle):
             self.override = override  # our own, come back with the server's times
             return None
         return replace(self._told(override, view.by, now), instance=news.writer)
-
-    # -- the fleet --------------------------------------------------------------------------
-
-    def propose(self, now: float) -> Proposal | None:
-        """Give the change of our own that the fleet has not seen, or None."""
-        return self.describe(now) if self.unshared else None
-
-    def describe(self, now: float) -> Proposal:
-        """Give the present state and the version it is based on."""
-        return Proposal(
-            generation=self.generation,
-            state=self.state,
-            failures=self.failures,
-            successes=self.successes,
-            remaining=max(0.0, self.deadline - now) if self.state is OPEN else 0.0,
-            version=self.version,
-            writer=self.writer,
-            reopenings=self.reopenings,
-            evidence=self.evidence,
-        )
-
-    def confirm(self, proposal: Proposal, news: News, now: float) -> StateChange | None:
-        """Take the fleet's consent: ``proposal`` stands there now as ``news``.
-
-        What this process changed after proposing stays, now based on ``news``. Where other news
-        was adopted after proposing, ours is compared with that like anybody's.
-        """
-        if (self.version, self.writer) != (proposal.version, proposal.writer):
-            return self.adopt(news, now)
-        self.version, self.writer = news.version, news.writer
-        if self.generation == proposal.generation:
-            self.unshared = False
-        return None
-
-    def adopt(self, news: News, now: float) -> StateChange | None:
-        """Take over the fleet's state, if it is newer than what this process knows.
-
-        A change of our own that the fleet has not seen loses: the first writer wins. Calls that
-        run now were admitted by another state and count no more, with one exception: probes go
-        on when HALF_OPEN meets HALF_OPEN, two instances having ended the open time at once.
-        """
-        if not news.is_newer_than(self.version, self.writer):
-            return None
-        self.version, self.writer, self.unshared = news.version, news.writer, False
-        self.reopenings = news.reopenings
-        if news.state is HALF_OPEN and self.state is HALF_OPEN:
-            return None
-        was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
-        change = self._move(news.state, Cause.FLEET, now, news.evidence)
-        if change is not None:
-            change = replace(change, instance=news.writer)
-        if news.state is not CLOSED:
-            self.failures = news.failures
-        elif news.evidence is not None and news.evidence.cause == Cause.RESET:
-            self.recovered_at = None
-        elif was_closed:  # one recovery, brought about by two at once: it goes on
-            self.recovered_at, self.ramp = recovered_at, ramp
-            self.refresh()
-        else:
-            self._recover(now)
-        if news.state is OPEN:
-            self.deadline = now + news.remaining
-        return change
 
     def _put(
         self, override: Override | None, cause: Cause, evidence: Evidence, now: float

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from .states import Outcome
-from .windows import FAILED, GIVEN_UP, SLOW, SUCCEEDED
+from .surroundings import Surroundings
+from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .evidence import Evidence
     from .rules import Rule
@@ -42,15 +44,37 @@ class Rates(NamedTuple):
 
 
 class Book:
-    """One bookkeeping: a window, when a call is slow, and the rules that look at it."""
+    """One bookkeeping: a window, when a call is slow, and the rules that look at it.
 
-    __slots__ = ("counts", "rules", "slower_than", "window")
+    ``is_troubled`` says that a rule's rate was reached, whatever the number of calls: the fleet
+    may have enough of them.
+    """
 
-    def __init__(self, window: Window, slower_than: float | None) -> None:
+    __slots__ = (
+        "_surroundings",
+        "_told",
+        "counts",
+        "is_troubled",
+        "rules",
+        "slower_than",
+        "window",
+    )
+
+    def __init__(
+        self, window: Window, slower_than: float | None, surroundings: Surroundings
+    ) -> None:
         self.window = window
         self.slower_than = slower_than
         self.counts: Counts = window.counts()
         self.rules: list[FailureRate | SlowCallRate] = []
+        self.is_troubled = False
+        self._surroundings = surroundings
+        self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
+
+    @property
+    def name(self) -> str:
+        """What the same window is called in all instances."""
+        return f"{self.window}, slow over {self.slower_than}"
 
     def add(self, now: float, outcome: Outcome, seconds: float | None) -> Rule | None:
         """Count a call that took ``seconds`` (None: not measured); give a rule now fulfilled."""
@@ -69,15 +93,57 @@ class Book:
         by_kind = self.counts.by_kind
         if not (by_kind[1] or by_kind[2] or by_kind[3] or by_kind[4]):
             return None  # nothing but swift successes
-        totals = self.totals()
+        return self.judge(self.totals())
+
+    def judge(self, totals: Totals) -> Rule | None:
+        """Give a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
+        self.is_troubled = False
         for rule in self.rules:
-            if _is_fulfilled(rule, totals):
+            calls, bad = _share(rule, totals)
+            # Divided, not multiplied: a quotient equal to the rate as written is the same float.
+            if calls and bad / calls >= rule.rate:
+                self.is_troubled = True
+                if calls >= self._surroundings.minimum(rule.minimum_calls):
+                    return rule
+        return None
+
+    def judge_fleet(self, kinds: Sequence[int]) -> Rule | None:
+        """Give a rule that the calls of the whole fleet fulfil, given by their kind."""
+        totals = _totals(kinds)
+        for rule in self.rules:
+            calls, bad = _share(rule, totals)
+            if calls >= rule.minimum_calls and bad / calls >= rule.rate:
                 return rule
         return None
 
-    def add_to(self, evidence: Evidence) -> Evidence:
-        """Put the window's figures into evidence."""
-        totals = self.totals()
+    def tallies(self, now: float, *, always: bool) -> Iterator[Tally]:
+        """Give the calls that the fleet has not been told of; they count as told.
+
+        ``always``: something, even where there is nothing new, so that the sum is told in return.
+        """
+        if not isinstance(self.window, TimeWindow):
+            return  # the last n calls of a fleet are nobody's to know
+        buckets = self.counts.by_bucket(now)
+        width = self.window.seconds / self.window.buckets
+        for index, kinds in buckets.items():
+            told = self._told.get(index, (0,) * len(kinds))
+            new = tuple(all_of - before for all_of, before in zip(kinds, told, strict=True))
+            if any(new):
+                always = False
+                yield Tally(self.name, width, self.window.buckets, index * width, new)
+        self._told = buckets
+        if always:
+            yield Tally(self.name, width, self.window.buckets, now, (0,) * KINDS)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.counts.clear()
+        self._told = {}
+        self.is_troubled = False
+
+    def add_to(self, evidence: Evidence, kinds: Sequence[int] | None = None) -> Evidence:
+        """Put figures into evidence: the window's, or those of the whole fleet's calls."""
+        totals = self.totals() if kinds is None else _totals(kinds)
         return replace(
             evidence,
             window=str(self.window),
@@ -93,13 +159,7 @@ class Book:
 
     def totals(self) -> Totals:
         """Give the counts as they stood after the last call."""
-        succeeded, failed, slow, slow_failed, given_up = self.counts.by_kind
-        return Totals(
-            calls=succeeded + failed + slow + slow_failed,
-            failures=failed + slow_failed,
-            slow=slow + slow_failed + given_up,
-            given_up=given_up,
-        )
+        return _totals(self.counts.by_kind)
 
 
 class Meter:
@@ -109,9 +169,11 @@ class Meter:
     is the machine's, which has it anyway.
     """
 
-    __slots__ = ("books", "run", "slow")
+    __slots__ = ("_surroundings", "books", "is_troubled", "run", "slow")
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], surroundings: Surroundings | None = None) -> None:
+        self._surroundings = surroundings or Surroundings()
+        self.is_troubled = False  # a book is, or was when it was last asked
         runs = [rule.threshold for rule in rules if isinstance(rule, ConsecutiveFailures)]
         self.run = min(runs, default=0)
         self.books: list[Book] = []
@@ -132,6 +194,8 @@ class Meter:
         found = None
         for book in self.books:
             rule = book.add(now, outcome, seconds)
+            if book.is_troubled:
+                self.is_troubled = True
             if rule is not None and found is None:
                 found = book, rule
         return found
@@ -151,24 +215,53 @@ class Meter:
                 break
         return Rates(totals.calls, failed, slow)
 
+    def tallies(self, now: float, *, always: bool) -> tuple[Tally, ...]:
+        """Give the calls that the fleet has not been told of; see ``Book.tallies``."""
+        return tuple(tally for book in self.books for tally in book.tallies(now, always=always))
+
+    def judge(self, now: float) -> bool:
+        """Tell whether a rate is reached by the calls that are in the windows now."""
+        for book in self.books:
+            book.judge(book.totals_at(now))
+        self.is_troubled = any(book.is_troubled for book in self.books)
+        return self.is_troubled
+
+    def judge_fleet(self, calls: Mapping[str, Sequence[int]]) -> tuple[Book, Rule] | None:
+        """Give a rule that the fleet's calls fulfil; they are given by window and kind."""
+        for book in self.books:
+            kinds = calls.get(book.name)
+            rule = None if kinds is None else book.judge_fleet(kinds)
+            if rule is not None:
+                return book, rule
+        return None
+
     def clear(self) -> None:
         """Begin with empty windows."""
         for book in self.books:
-            book.counts.clear()
+            book.clear()
+        self.is_troubled = False
 
     def _book(self, window: Window, slower_than: float | None) -> Book:
         for book in self.books:
             if book.window == window and slower_than in {None, book.slower_than}:
                 return book
-        book = Book(window, slower_than)
+        book = Book(window, slower_than, self._surroundings)
         self.books.append(book)
         return book
 
 
-def _is_fulfilled(rule: FailureRate | SlowCallRate, totals: Totals) -> bool:
-    # Divided, not multiplied: a quotient equal to the rate as written is the same float.
+def _totals(kinds: Sequence[int]) -> Totals:
+    succeeded, failed, slow, slow_failed, given_up = kinds
+    return Totals(
+        calls=succeeded + failed + slow + slow_failed,
+        failures=failed + slow_failed,
+        slow=slow + slow_failed + given_up,
+        given_up=given_up,
+    )
+
+
+def _share(rule: FailureRate | SlowCallRate, totals: Totals) -> tuple[int, int]:
+    """Give the calls that a rule looks at, and how many of them are bad."""
     if isinstance(rule, FailureRate):
-        calls, bad = totals.calls, totals.failures
-    else:
-        calls, bad = totals.calls + totals.given_up, totals.slow
-    return calls >= rule.minimum_calls and bad / calls >= rule.rate
+        return totals.calls, totals.failures
+    return totals.calls + totals.given_up, totals.slow

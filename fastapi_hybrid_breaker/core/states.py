@@ -90,6 +90,7 @@ class CircuitStats:
         reopenings: openings in a row, without a recovery that lasted between them.
         shadowed: calls that would have been rejected, had the mode not been ``"shadow"``.
         override: the operator's hand on it, or None.
+        alone: its state binds only this process: by its scope, or since its quorum is not reached.
     """
 
     state: CircuitState
@@ -105,13 +106,18 @@ class CircuitStats:
     reopenings: int = 0
     shadowed: int = 0
     override: OverrideView | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitView:
-    """A circuit as pages show it, known to this process or read from Redis."""
+    """A circuit as pages show it, known to this process or read from Redis.
+
+    ``open_at`` names the instances that have it open for themselves alone.
+    """
 
     key: str
     config: CircuitConfig
     stats: CircuitStats
     history: tuple[StateChange, ...] = ()
+    open_at: tuple[str, ...] = ()

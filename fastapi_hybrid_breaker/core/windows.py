@@ -17,7 +17,9 @@ SLOW: Final = 2  # added to one of the above
 GIVEN_UP: Final = 4  # slow, and without a verdict: cancelled by the caller
 """Kinds of calls: success, failure, slow success, slow failure, slow without a verdict."""
 
-_KINDS: Final = 5
+KINDS: Final = 5
+"""How many kinds there are."""
+
 _MOST_COUNTED: Final = 100_000
 _SHORTEST: Final = 0.001
 _LONGEST: Final = 3600.0
@@ -37,6 +39,9 @@ class Counts(Protocol):
 
     def clear(self) -> None:
         """Drop everything."""
+
+    def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
+        """Give the calls in the window by bucket and kind; nothing where there are no buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,15 @@ class _CountCounts:
         self.clear()
 
     def clear(self) -> None:
-        self.by_kind = [0] * _KINDS
+        self.by_kind = [0] * KINDS
         self._next = 0
         self._filled = False
 
     def forget(self, now: float) -> None:
         """Nothing leaves but for a newer call."""
+
+    def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:  # noqa: ARG002
+        return {}
 
     def add(self, now: float, kind: int) -> None:  # noqa: ARG002 - time is no matter here
         ring, at = self._ring, self._next
@@ -143,14 +151,25 @@ class _TimeCounts:
         self.clear()
 
     def clear(self) -> None:
-        self.by_kind = [0] * _KINDS
-        self._at_start: tuple[int, ...] = (0,) * _KINDS
+        self.by_kind = [0] * KINDS
+        self._at_start: tuple[int, ...] = (0,) * KINDS
         self._index = 0
         self._end = float("-inf")  # no bucket has begun
 
     def forget(self, now: float) -> None:
         if now >= self._end:
             self._roll(int(now // self._width))
+
+    def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
+        self.forget(now)
+        size, found = len(self._buckets), {}
+        for back in range(1, size):
+            bucket = self._buckets[(self._index - back) % size]
+            if bucket is not None:
+                found[self._index - back] = tuple(bucket)
+        grown = zip(self.by_kind, self._at_start, strict=True)
+        found[self._index] = tuple(total - before for total, before in grown)
+        return found
 
     def add(self, now: float, kind: int) -> None:
         if now >= self._end:
@@ -164,7 +183,7 @@ class _TimeCounts:
         if self._end == float("-inf") or index - self._index >= size:
             for at in range(size):
                 buckets[at] = None
-            self.by_kind = [0] * _KINDS
+            self.by_kind = [0] * KINDS
         elif index > self._index:
             grown = zip(self.by_kind, self._at_start, strict=True)
             buckets[self._index % size] = [total - before for total, before in grown]

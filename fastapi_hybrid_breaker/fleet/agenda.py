@@ -17,23 +17,25 @@ from .commands import UNKNOWN, Commands
 from .connection import is_wrong_type
 from .errands import Errand, Errands, Kind, Plain, Request, Reset, resolve
 from .fields import MalformedError
+from .gathering import Gathering
+from .heartbeat import Heartbeat
 from .index import Index
+from .leases import Leases
 from .overrides import KINDS, Overrides
 from .wire import parse_hash, parse_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.news import Proposal
 
     from .knowledge import Knowledge
+    from .part import Part
     from .wire import Heard, Names
 
 _RESET: Final = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET))
-
-_WRITES: Final = frozenset({"index_write", "overridden_write"})
-"""Requests whose answers tell nothing."""
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -42,13 +44,34 @@ _FULL_PASS: Final = 20
 class Agenda:
     """Turns errands into requests and their answers into what the circuits know."""
 
-    def __init__(self, knowledge: Knowledge, names: Names, *, most_in_index: int) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        names: Names,
+        *,
+        most_in_index: int,
+        report_every: float,
+        random: Random,
+    ) -> None:
         self._knowledge = knowledge
         self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
         self._proposed: dict[str, tuple[int, str]] = {}  # by key: generation and operation
-        self._index = Index(names.index, most_in_index, knowledge.dropped)
         self._pass: list[str] = []
+        self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
         self.overrides = Overrides(knowledge, self._commands)
+        self.gathering = Gathering(
+            knowledge, names, every=report_every, random=random, changed=self.changed
+        )
+        self.leases = Leases(knowledge, names, random=random)
+        self.heartbeat = Heartbeat(knowledge, names, random=random)
+        self._parts: tuple[Part, ...] = (
+            self._index,
+            self.overrides,
+            self.gathering,
+            self.leases,
+            self.heartbeat,
+        )
+        knowledge.gathering, knowledge.leases = self.gathering, self.leases
 
     @property
     def _errands(self) -> Errands:
@@ -60,6 +83,12 @@ class Agenda:
         """Propose a circuit's new state, if it is one that the fleet has not seen."""
         if circuit.machine.unshared:
             self._errands.edit(circuit.key, _change, must=True)
+        self.leases.changed(circuit)
+
+    def stirred(self, circuit: Circuit) -> bool:
+        """Look at what calls have made of a circuit; tells whether there is something to send."""
+        has_evidence = self.gathering.stirred(circuit)
+        return self.leases.stirred(circuit) or has_evidence
 
     def read(self, key: str) -> None:
         """Read a circuit's hash and take in what it says."""
@@ -84,9 +113,11 @@ class Agenda:
         self._knowledge.server_clock.forget()
         self._index.read_all()
         self.overrides.read_all()
+        self.heartbeat.beat()
         for circuit in self._knowledge.registry:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
+            self.gathering.stands_alone(circuit)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
@@ -115,21 +146,21 @@ class Agenda:
             request = self._request(kind, key, errand)
             if request is not None:
                 requests.append(request)
-        requests.extend(self._index.take())
-        requests.extend(self.overrides.take())
+        now = self._knowledge.clock()
+        for part in self._parts:
+            requests.extend(part.take(now, most))
         if requests:
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
 
     def is_idle(self) -> bool:
-        """Tell whether there is nothing to send; what an override's end will bring is no matter."""
-        return not (len(self._errands) or self._index.has_work() or self.overrides.has_work())
+        """Tell whether there is nothing to send now; what time will bring is no matter."""
+        due = self.next_due()
+        return len(self._errands) == 0 and (due is None or due > self._knowledge.clock())
 
     def next_due(self) -> float | None:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
-        if self._index.has_work() or self.overrides.has_work():
-            return 0.0
-        dues = [self._errands.next_due(), self._knowledge.next_end()]
+        dues = [self._errands.next_due(), *(part.next_due() for part in self._parts)]
         return min((due for due in dues if due is not None), default=None)
 
     def _request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
@@ -154,10 +185,8 @@ class Agenda:
     def put_back(self, requests: Sequence[Request]) -> None:
         """Queue again what was sent without an answer; the operation ids make that harmless."""
         for request in requests:
-            if request.kind in {"index_write", "index_read"}:
-                self._index.put_back(request)
-            elif request.kind in {"overridden_write", "overridden_read"}:
-                self.overrides.put_back(request)
+            if request.part is not None:
+                request.part.put_back(request)
             elif request.kind != "time":
                 self._errands.edit(request.key, partial(_again, request), must=True)
 
@@ -174,8 +203,8 @@ class Agenda:
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
         ours = circuit.describe()
-        if circuit.machine.unshared or not ours.version:
-            return None  # a change of our own says it all
+        if circuit.machine.unshared or circuit.machine.alone or not ours.version:
+            return None  # a change of our own says it all, and one that binds nobody says nothing
         command = self._commands.script("restore", circuit.key, proposal=ours)
         return Request("restore", circuit.key, command, ours)
 
@@ -210,17 +239,15 @@ class Agenda:
         kind = request.kind
         if kind not in {"index_read", "overridden_read"}:
             _refuse_wrong_type(answer)
-        if kind == "index_read":
-            self._take_index(answer)
-        elif kind == "overridden_read":
-            self.overrides.take_members(answer)
+        if request.part is not None:
+            request.part.answered(request, answer)
         elif kind == "read":
             self._take_hash(request, answer)
         elif kind == "read_override":
             self.overrides.take_register(request.key, answer)
         elif kind in KINDS:
             self.overrides.take_reply(request, answer)
-        elif kind not in _WRITES:
+        else:
             self._take_reply(request, answer)
 
     def _take_hash(self, request: Request, answer: Any) -> None:
@@ -230,11 +257,10 @@ class Agenda:
         for waiting in request.waiting:
             resolve(waiting, heard)
 
-    def _take_index(self, answer: Any) -> None:
-        for key, version in self._index.read(answer).items():
-            circuit = self._knowledge.registry.get(key)
-            if circuit is None or circuit.machine.version < version:
-                self._errands.edit(key, _read)
+    def _indexed(self, key: str, version: int) -> None:
+        circuit = self._knowledge.registry.get(key)
+        if circuit is None or circuit.machine.version < version:
+            self._errands.edit(key, _read)
 
     def _take_reply(self, request: Request, answer: Any) -> None:
         key, reply = request.key, parse_reply(answer)
@@ -259,7 +285,7 @@ class Agenda:
             if is_ours and request.proposal is not None and request.kind != "restore":
                 circuit.confirm(request.proposal, news)
             else:
-                circuit.adopt(news)
+                circuit.adopt(news, refused=reply.status == "refused")
             self.changed(circuit)  # what happened here meanwhile builds on it
         if request.kind == "change":
             self._proposed.pop(key, None)

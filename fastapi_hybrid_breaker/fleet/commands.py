@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.states import CircuitState
 
-from .connection import evalsha
 from .evidence_wire import dump_evidence
 from .override_wire import CLEARED, dump_about
+from .scripts import load
 from .wire import HASH_FIELDS, PROTOCOL
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ UNKNOWN: Final = Proposal(
 """Stands for the state of a circuit where the script is not told any."""
 
 NO_OPERATION: Final = "-"
+
+_CIRCUIT: Final = load("circuit.lua")
 
 
 class Commands:
@@ -104,7 +106,7 @@ class Commands:
         plain: tuple[int, int, int] = (0, 0, 0),
         override: tuple[Any, ...] = ("", "-", "{}"),
     ) -> tuple[Any, ...]:
-        return evalsha(
+        return _CIRCUIT.command(
             (self.names.hash(key), self.names.override(key)),
             what,
             operation,

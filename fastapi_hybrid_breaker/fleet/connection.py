@@ -11,7 +11,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from .scripts import load
+from .scripts import by_sha
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,6 @@ UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
 
 _BOUND_TO_THEIR_POOL: Final = ("maint_", "orig_", "himport_", "oss_cluster_")
 """How the settings begin that redis-py adds to a pool for that pool alone."""
-
-_SCRIPT = load("circuit.lua")
 
 
 class Source:
@@ -133,22 +131,15 @@ async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     answers = await _pipeline(client, commands)
     missing = [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if missing:
-        again = [("SCRIPT LOAD", _SCRIPT.text), *(commands[at] for at in missing)]
-        _, *second = await _pipeline(client, again)
-        for at, answer in zip(missing, second, strict=True):
+        scripts = dict.fromkeys(by_sha(str(commands[at][1])) for at in missing)
+        load = [("SCRIPT LOAD", script.text) for script in scripts]
+        again = await _pipeline(client, [*load, *(commands[at] for at in missing)])
+        for at, answer in zip(missing, again[len(load) :], strict=True):
             answers[at] = answer
     for answer in answers:
         if isinstance(answer, Exception) and not is_wrong_type(answer):
             raise answer
     return answers
-
-
-def evalsha(keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:
-    """Give the command that runs the script on one circuit's keys.
-
-    Sent as a plain command: a cluster's client has no ``evalsha`` for pipelines.
-    """
-    return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *arguments)
 
 
 def is_wrong_type(answer: object) -> bool:
@@ -163,8 +154,8 @@ async def _pipeline(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[
         return await pipe.execute(raise_on_error=False)
 
 
-async def subscribe(client: Redis, channel: str) -> PubSub:
-    """Begin to listen on ``channel``; the server's consent comes as the first message."""
+async def subscribe(client: Redis, *channels: str) -> PubSub:
+    """Begin to listen; the server's consent comes as the first messages, one for each channel."""
     pubsub = client.pubsub()
-    await pubsub.subscribe(channel)
+    await pubsub.subscribe(*channels)
     return pubsub

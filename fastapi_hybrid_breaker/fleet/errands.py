@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import Override
 
+    from .part import Part
     from .wire import Heard
 
 Kind = Literal[
@@ -31,6 +32,13 @@ Kind = Literal[
     "index_write",
     "overridden_read",
     "overridden_write",
+    "report",
+    "confirm",
+    "vote",
+    "votes",
+    "lease",
+    "heartbeat",
+    "instances",
     "time",
 ]
 
@@ -109,7 +117,10 @@ _FLAGS: Final[tuple[Kind, ...]] = (
 
 @dataclass(slots=True)
 class Request:
-    """One command under way, and what it takes to put it back or to understand its answer."""
+    """One command under way, and what it takes to put it back or to understand its answer.
+
+    ``part`` is whose it is, where it is not of the errands; ``about`` is that part's own.
+    """
 
     kind: Kind
     key: str
@@ -119,8 +130,10 @@ class Request:
     override: OverrideOrder | None = None
     plain: Plain | None = None
     is_news: bool = False  # a reading that this process takes in, beside showing it
-    waiting: list[Future[Heard | None]] = field(default_factory=list)
+    waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+    part: Part | None = None
+    about: Any = None
 
 
 def resolve(future: Future[Any], result: object) -> None:

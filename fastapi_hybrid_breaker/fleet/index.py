@@ -14,6 +14,8 @@ from .errands import Request
 from .fields import VERSION_LIMIT, MalformedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .rare_log import RareLog
 
 _LIFE: Final = 2 * 86_400
@@ -30,19 +32,23 @@ class Index:
         name: its key in Redis.
         most: members that are kept, and read at once.
         dropped: where nonsense is counted.
+        seen: is told each member, its key and version.
     """
 
-    def __init__(self, name: str, most: int, dropped: RareLog) -> None:
+    def __init__(
+        self, name: str, most: int, dropped: RareLog, seen: Callable[[str, int], None]
+    ) -> None:
         self._name = name
+        self._seen = seen
         self._most = most
         self._dropped = dropped
         self._versions: dict[str, int] = {}
         self._since: int | None = None
         self._newest = 0
 
-    def has_work(self) -> bool:
-        """Tell whether there is something to write or to read."""
-        return bool(self._versions) or self._since is not None
+    def next_due(self) -> float | None:
+        """Give 0.0 if there is something to write or to read, else None."""
+        return 0.0 if self._versions or self._since is not None else None
 
     def note(self, key: str, version: int) -> None:
         """Have a circuit's version written."""
@@ -56,16 +62,18 @@ class Index:
         """Have read what came after the newest known, or shortly before."""
         self._since = max(0, self._newest - _OVERLAP)
 
-    def take(self) -> list[Request]:
+    def take(self, now: float, most: int) -> list[Request]:  # noqa: ARG002 - few, and at once
         """Give the requests; they are off the list until put back."""
         requests = []
         if self._versions:
             versions, self._versions = self._versions, {}
             scores = [part for key, version in versions.items() for part in (version, key)]
+            trim = ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)
+            add = ("ZADD", self._name, "GT", *scores)
             requests += [
-                Request("index_write", "", ("ZADD", self._name, "GT", *scores), versions=versions),
-                Request("index_write", "", ("EXPIRE", self._name, _LIFE)),
-                Request("index_write", "", ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)),
+                Request("index_write", "", add, versions=versions, part=self),
+                Request("index_write", "", ("EXPIRE", self._name, _LIFE), part=self),
+                Request("index_write", "", trim, part=self),
             ]
         if self._since is not None:
             since, self._since = self._since, None
@@ -73,7 +81,7 @@ class Index:
                 *("ZREVRANGEBYSCORE", self._name, "+inf", since),
                 *("WITHSCORES", "LIMIT", 0, self._most),
             )
-            requests.append(Request("index_read", "", command, versions={"": since}))
+            requests.append(Request("index_read", "", command, versions={"": since}, part=self))
         return requests
 
     def put_back(self, request: Request) -> None:
@@ -84,15 +92,16 @@ class Index:
             since = request.versions[""]
             self._since = since if self._since is None else min(since, self._since)
 
-    def read(self, answer: Any) -> dict[str, int]:
-        """Read an answer: versions by key.
+    def answered(self, request: Request, answer: Any) -> None:
+        """Take what the index has; the answer to a writing says nothing.
 
         Raises:
             MalformedError: it is no answer to such a question.
         """
+        if request.kind == "index_write":
+            return
         if not isinstance(answer, list):
             raise MalformedError("an index that is none")
-        versions = {}
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
                 key, version = member.decode(), int(float(score))
@@ -102,5 +111,4 @@ class Index:
                 self._dropped.warn("a member of the index that is none")
                 continue
             self._newest = max(self._newest, version)
-            versions[key] = version
-        return versions
+            self._seen(key, version)

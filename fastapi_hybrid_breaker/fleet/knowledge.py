@@ -11,6 +11,7 @@ from .errands import Errand, Errands, Plain
 from .fields import MalformedError
 from .plain import Verdict, weigh
 from .rare_log import RareLog
+from .signals import parse_signal
 from .wire import parse_message
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
 
+    from .gathering import Gathering
+    from .leases import Leases
     from .override_wire import HeardOverride
     from .wire import Heard
 
@@ -65,6 +68,8 @@ class Knowledge:
         self._plain_openings: dict[str, int] = {}
         self._reasserted: dict[str, float] = {}
         self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
+        self.gathering: Gathering
+        self.leases: Leases
 
     def server_now(self) -> float | None:
         """Give the server's time, epoch seconds; None before the first answer."""
@@ -95,9 +100,32 @@ class Knowledge:
             if not self.errands.edit(key, _read):
                 self.dropped.warn("news of more keys than there is room for")
         elif heard.plain:
+            self.gathering.heard_plain(circuit, heard)
             self._weigh(circuit, heard, is_live=True)
         else:
             self._follow(circuit, heard, is_live=True)
+
+    def hear_signal(self, data: object) -> None:
+        """Take a message of the channel for signals; never raises for what is in it."""
+        try:
+            signal = parse_signal(data)
+        except MalformedError as error:
+            self.dropped.warn(str(error))
+            return
+        if signal.name == "tick":
+            self.registry.surroundings.live = max(1, signal.live)
+            return
+        circuit = self.registry.get(signal.key)
+        if circuit is None:
+            return
+        machine = circuit.machine
+        if (machine.version, machine.writer) != (signal.version, signal.writer):
+            return  # about a state that this process does not know, or not any more
+        self.received += 1
+        if signal.name == "probing":
+            self.leases.seen(circuit, signal.seconds)
+        else:
+            self.gathering.signalled(circuit, signal)
 
     def found(self, key: str, heard: Heard | None) -> None:
         """Take what was read from a circuit's hash; None: there is none."""
@@ -164,7 +192,7 @@ class Knowledge:
             ours.state is CircuitState.CLOSED
             and self.clock() - circuit.machine.changed_at > WRITE_BACK_CLOSED
         )
-        if ours.version and not is_stale:
+        if ours.version and not is_stale and not circuit.machine.alone:
             self.errands.edit(circuit.key, _restore, must=True)
 
     def _follow(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:

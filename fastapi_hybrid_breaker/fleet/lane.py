@@ -77,6 +77,8 @@ class Lane:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._backoff = Backoff(random)
+        self.expected: float | None = None
+        """When the agenda was to have something, when it was last asked."""
 
     def wake(self) -> None:
         """Have the lane look for work; from its own event loop."""
@@ -97,6 +99,7 @@ class Lane:
                 if not requests:
                     repair = await self._rest(repair)
                     continue
+                self._idle.clear()
                 sent = self._clock()
                 try:
                     answers = await send(client, [request.command for request in requests])
@@ -121,7 +124,7 @@ class Lane:
         if now >= repair:
             self._agenda.repair()
             return self._next_repair()
-        due = self._agenda.next_due()
+        due = self.expected = self._agenda.next_due()
         if self._agenda.is_idle():
             self._idle.set()
         self._wake.clear()

@@ -112,20 +112,22 @@ class Overrides:
         ended = based_on(machine.override_version, machine.override_writer)
         return self._commands.script("show", key, proposal=ended)
 
-    def has_work(self) -> bool:
-        """Tell whether the set is to be read or written."""
-        return self._is_reading or bool(self._members)
+    def next_due(self) -> float | None:
+        """Give 0.0 if the set is to be read or written, else when the next override ends."""
+        return 0.0 if self._is_reading or self._members else self._knowledge.next_end()
 
-    def take(self) -> Iterable[Request]:
+    def take(self, now: float, most: int) -> Iterable[Request]:  # noqa: ARG002 - few, and at once
         """Give the requests about the set of overridden keys."""
         members, self._members = self._members, {}
         for command, wanted in (("SADD", True), ("SREM", False)):
             keys = {key: 0 for key, is_overridden in members.items() if is_overridden is wanted}
             if keys:
-                yield Request("overridden_write", "", (command, self._name, *keys), versions=keys)
+                yield Request(
+                    "overridden_write", "", (command, self._name, *keys), versions=keys, part=self
+                )
         if self._is_reading:
             self._is_reading = False
-            yield Request("overridden_read", "", ("SMEMBERS", self._name))
+            yield Request("overridden_read", "", ("SMEMBERS", self._name), part=self)
 
     def put_back(self, request: Request) -> None:
         """Queue again what was sent about the set without an answer."""
@@ -137,8 +139,14 @@ class Overrides:
 
     # -- answers ----------------------------------------------------------------------------
 
-    def take_members(self, answer: Any) -> None:
-        """Read each circuit's override, of those in the set."""
+    def answered(self, request: Request, answer: Any) -> None:
+        """Read each circuit's override, of those in the set.
+
+        Raises:
+            MalformedError: it is no set.
+        """
+        if request.kind == "overridden_write":
+            return
         if not isinstance(answer, list | set):
             raise MalformedError("a set of overridden circuits that is none")
         for member in answer:

@@ -45,6 +45,7 @@ class Session:
         registry: Registry,
         clock: Callable[[], float],
         instance: str,
+        report_every: float,
     ) -> None:
         self.instance = instance
         random = Random(instance)  # noqa: S311 - jitter
@@ -55,7 +56,14 @@ class Session:
             clock=clock,
             random=random,
         )
-        self.agenda = Agenda(self.knowledge, names, most_in_index=registry.most)
+        self.agenda = Agenda(
+            self.knowledge,
+            names,
+            most_in_index=registry.most,
+            report_every=report_every,
+            random=random,
+        )
+        self._surroundings = registry.surroundings
         self.loop = asyncio.get_running_loop()
         self.state: SyncState = "isolated"
         self.since = time.time()
@@ -75,9 +83,8 @@ class Session:
         )
         self._listener = Listener(
             source,
-            names.channel,
+            {names.channel: self._heard, names.signals: self._heard_signal},
             random=random,
-            heard=self._heard,
             subscribed=self._subscribed,
             failed=self._listener_failed,
         )
@@ -85,6 +92,7 @@ class Session:
 
     async def start(self) -> None:
         """Begin; returns when the fleet's state is known, or after a second without it."""
+        self._surroundings.has_fleet = True
         self._tasks = [
             asyncio.create_task(self._keep(run), name=f"circuits: {name}")
             for name, run in (("lane", self._lane.run), ("listener", self._listener.run))
@@ -97,10 +105,13 @@ class Session:
         """Send what is left if Redis answers, then end everything."""
         try:
             if self.state == "connected":
+                self.agenda.heartbeat.leave()
+                self._lane.wake()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_WAIT_TO_DRAIN):
                         await self._lane.drained()
         finally:
+            self._surroundings.has_fleet = self._surroundings.is_connected = False
             for task in self._tasks:
                 task.cancel()
             if self._tasks:
@@ -127,7 +138,15 @@ class Session:
 
     def _heard(self, data: object) -> None:
         self.knowledge.hear(data)
-        if len(self.knowledge.errands):
+        self._look()
+
+    def _heard_signal(self, data: object) -> None:
+        self.knowledge.hear_signal(data)
+        self._look()
+
+    def _look(self) -> None:
+        """Have the lane look if what was heard leaves something to do."""
+        if self.agenda.next_due() != self._lane.expected:
             self._lane.wake()
 
     def _subscribed(self) -> None:
@@ -163,3 +182,4 @@ class Session:
 
     def _set(self, state: SyncState) -> None:
         self.state, self.since = state, time.time()
+        self._surroundings.is_connected = state == "connected"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
+    from .agenda import Agenda
+    from .heartbeat import Instance
+
 T = TypeVar("T")
 
 
@@ -56,11 +59,13 @@ class FleetSync:
         registry: Registry,
         clock: Callable[[], float],
         new_instance: Callable[[], str] = _new_instance,
+        report_every: float = 0.1,
     ) -> None:
         if source is not None and not isinstance(source, Source):
             source = Source(source)
         self._source = source
         self._new_instance = new_instance
+        self._report_every = report_every
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
@@ -80,7 +85,12 @@ class FleetSync:
             return
         # The name is made at start, never at import: processes fork.
         self._session = Session(
-            self._source, self._names, self._registry, self._clock, self._new_instance()
+            self._source,
+            self._names,
+            self._registry,
+            self._clock,
+            self._new_instance(),
+            self._report_every,
         )
         await self._session.start()
 
@@ -132,6 +142,11 @@ class FleetSync:
             session.agenda.changed(circuit)
             session.wake()
 
+    def stirred(self, circuit: Circuit) -> None:
+        """Look at what calls have made of a circuit, for the fleet to hear; from any thread."""
+        if (session := self._session) is not None and session.agenda.stirred(circuit):
+            session.wake()
+
     async def reset(self, key: str, proposal: Proposal | None) -> Reach:
         """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
@@ -158,24 +173,41 @@ class FleetSync:
             return "queued"
         return "fleet"
 
+    async def instances(self) -> list[Instance] | None:
+        """Give the instances of the fleet; None where Redis does not tell."""
+        return await self._ask(lambda agenda: agenda.heartbeat.ask())
+
+    async def open_at(self, key: str) -> tuple[str, ...]:
+        """Give the instances that have a circuit open for themselves alone."""
+        return await self._ask(lambda agenda: agenda.gathering.ask_votes(key)) or ()
+
     async def peek(self, key: str) -> CircuitStats | None:
         """Read a circuit's figures from Redis; None where it has none, or does not answer."""
+        heard = await self._ask(lambda agenda: agenda.peek(key))
+        session = self._session
+        if heard is None or session is None:
+            return None
+        return heard.stats(time.time(), session.knowledge.server_now())
+
+    async def _ask(self, question: Callable[[Agenda], Future[T | None]]) -> T | None:
+        """Ask Redis for something to show; None where it does not answer."""
         session = self._session
         if session is None or session.state != "connected":
             return None
-        answer = session.agenda.peek(key)
+        answer = question(session.agenda)
         session.wake()
         try:
-            heard = await _within_a_second(answer)
+            return await _within_a_second(answer)
         except TimeoutError:
             return None
-        return None if heard is None else heard.stats(time.time(), session.knowledge.server_now())
 
     def after_fork(self) -> None:
         """Leave what runs to the parent and wait for a start in this process."""
         if self._session is not None:
             _left_behind.append(self._session)
         self._session = None
+        surroundings = self._registry.surroundings
+        surroundings.has_fleet = surroundings.is_connected = False
         self._starts = weakref.WeakKeyDictionary()
 
 

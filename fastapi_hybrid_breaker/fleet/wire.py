@@ -57,7 +57,12 @@ class Names:
         # With "#" where circuits have ":", or a scan for circuits would find them.
         self.index = f"{namespace}#index"
         self.overridden = f"{namespace}#overridden"
+        self.signals = f"{namespace}#signals"
+        # Two keys of one slot: a script needs both.
+        self.live = f"{namespace}#{{live}}"
+        self.instances = f"{namespace}#{{live}}:about"
         self._overrides = f"{namespace}#override:"
+        self._evidence = f"{namespace}#evidence:"
         self._prefix = f"{namespace}:"
 
     def hash(self, key: str) -> str:
@@ -65,16 +70,24 @@ class Names:
         return self._prefix + key
 
     def override(self, key: str) -> str:
-        """Give where a circuit's override is kept: in the same slot of a cluster as its hash.
+        """Give where a circuit's override is kept."""
+        return self._beside(self._overrides, key)
+
+    def evidence(self, key: str) -> str:
+        """Give where the fleet counts the calls on a circuit."""
+        return self._beside(self._evidence, key)
+
+    def _beside(self, prefix: str, key: str) -> str:
+        """Give a name in the same slot of a cluster as a circuit's hash.
 
         A circuit whose key has a closing brace, and yet no hash tag, has no other name in its
-        slot, and keeps it in its hash.
+        slot, and keeps what would stand there in its hash.
         """
         name = self.hash(key)
         _, brace, rest = key.partition("{")
         if brace and rest.find("}") > 0:
-            return self._overrides + name
-        return name if "}" in key else f"{self._overrides}{{{name}}}"
+            return prefix + name
+        return name if "}" in key else f"{prefix}{{{name}}}"
 
 
 @dataclass(frozen=True, slots=True)

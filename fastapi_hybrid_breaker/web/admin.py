@@ -14,7 +14,14 @@ from fastapi_hybrid_breaker.core.states import CircuitView
 
 from .admin_answers import Key, describe_done, describe_problem, done, fault_of, problem
 from .admin_override import add_override_routes
-from .models import CircuitDetail, CircuitInfo, CircuitList, SyncInfo
+from .models import (
+    CircuitDetail,
+    CircuitInfo,
+    CircuitList,
+    FleetInfo,
+    InstanceInfo,
+    SyncInfo,
+)
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
@@ -57,6 +64,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         )
 
     # Before the paths of a key alone, which take in all that begins with one.
+    _add_fleet_route(router, breaker)
     add_override_routes(router, breaker, auth=auth)
 
     @router.get(
@@ -91,6 +99,17 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         return done(RESET_HEADER, await breaker.reset(key))
 
     return router
+
+
+def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+    @router.get("/-/fleet", summary="List the instances")
+    async def list_instances() -> FleetInfo:
+        """List the processes that share circuits, as they give signs of life over Redis."""
+        instances = await breaker.instances() or []
+        return FleetInfo(
+            instances=[InstanceInfo.model_validate(one) for one in instances],
+            sync=SyncInfo.model_validate(breaker.sync_status()),
+        )
 
 
 class _NeedsPrefix(BaseRoute):

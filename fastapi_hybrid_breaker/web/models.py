@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fastapi_hybrid_breaker.core.config import DEFAULT_THRESHOLD, CircuitConfig, Mode
+from fastapi_hybrid_breaker.core.config import DEFAULT_THRESHOLD, CircuitConfig, Mode, Scope
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitView
 from fastapi_hybrid_breaker.fleet.status import SyncState
@@ -31,6 +31,10 @@ class ConfigInfo(BaseModel):
     """How a circuit decides, defaults filled in."""
 
     mode: Mode = Field(description="shadow: it is only told which calls would be rejected.")
+    scope: Scope = Field(description="instance: each process decides for itself alone.")
+    quorum: int | float = Field(
+        description="Instances, or the share of them, that must see trouble to open it for all."
+    )
     failure_threshold: int | None = Field(
         description="Failures in a row that open it; null where other rules do."
     )
@@ -60,6 +64,8 @@ class ConfigInfo(BaseModel):
         statuses = config.failure_statuses
         return cls(
             mode=config.mode,
+            scope=config.scope,
+            quorum=config.quorum,
             failure_threshold=config.failure_threshold
             or (DEFAULT_THRESHOLD if config.trip is None else None),
             trip=[str(rule) for rule in config.rules],
@@ -142,6 +148,7 @@ class CircuitInfo(BaseModel):
     slow_rate: float | None = Field(description="Slow calls, 0 to 1; null: not measured.")
     reopenings: int = Field(description="Openings in a row without a lasting recovery.")
     shadowed: int = Field(description="Calls that shadow mode has let through.")
+    alone: bool = Field(description="Its state binds only the answering process.")
     override: OverrideInfo | None = Field(description="What an operator has set.")
     config: ConfigInfo
 
@@ -155,6 +162,9 @@ class CircuitDetail(CircuitInfo):
     """A circuit with its last changes, which say why it is as it is."""
 
     history: list[ChangeInfo] = Field(description="Oldest first.")
+    open_at: list[str] = Field(
+        description="Processes where it is open for themselves alone, by scope or quorum."
+    )
 
     @classmethod
     def of(cls, view: CircuitView) -> Self:
@@ -163,6 +173,7 @@ class CircuitDetail(CircuitInfo):
             key=view.key,
             config=ConfigInfo.of(view.config),
             history=[ChangeInfo.model_validate(change) for change in view.history],
+            open_at=list(view.open_at),
             **asdict(view.stats),
         )
 
@@ -178,6 +189,26 @@ class SyncInfo(BaseModel):
     sent: int = Field(description="Commands that Redis has answered.")
     received: int = Field(description="Messages of other processes taken in.")
     dropped: int = Field(description="Messages and hashes refused.")
+
+
+class InstanceInfo(BaseModel):
+    """A process of the fleet."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str = Field(description="Its name in the fleet, made at its start.")
+    host: str = Field(description="The name of its machine.")
+    started: float = Field(description="Epoch seconds, by its own clock.")
+    last_seen: float = Field(description="Epoch seconds, by the clock of Redis.")
+    sync: str = Field(description="isolated: not heard of for 15 seconds.")
+    library: str = Field(description="The version of this library that it runs.")
+
+
+class FleetInfo(BaseModel):
+    """The processes that share circuits; none can be told while Redis does not answer."""
+
+    instances: list[InstanceInfo] = Field(description="The oldest first.")
+    sync: SyncInfo = Field(description="How the answering process stands to them.")
 
 
 class CircuitList(BaseModel):

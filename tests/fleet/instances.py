@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,6 +62,29 @@ async def succeed(breaker: HybridBreaker, key: str, times: int = 1) -> None:
 
     for _ in range(times):
         await breaker.execute(key, fine)
+
+
+async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None:
+    """Call until a call is admitted: the right to probe takes a round trip."""
+    call = succeed if works else fail
+
+    async def admitted() -> None:
+        while True:
+            try:
+                return await call(breaker, key, times=1)
+            except CircuitOpenError:
+                await asyncio.sleep(0.002)
+
+    async with asyncio.timeout(DEADLINE):
+        await admitted()
+
+
+def hush(*breakers: HybridBreaker) -> None:
+    """Have no sign of life sent in the next time, where a test counts commands."""
+    for breaker in breakers:
+        session = breaker.sync._session
+        assert session is not None
+        session.agenda.heartbeat._due = float("inf")
 
 
 async def settled(*breakers: HybridBreaker) -> None:

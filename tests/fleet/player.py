@@ -13,7 +13,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.errands import Errands
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
-from fastapi_hybrid_breaker.fleet.scripts import load
+from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
 from fastapi_hybrid_breaker.fleet.wire import Names
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -41,13 +41,20 @@ class Player:
             clock=self.clock,
             random=Random(1),
         )
-        self.agenda = Agenda(self.knowledge, Names("circuit"), most_in_index=100)
+        self.agenda = Agenda(
+            self.knowledge,
+            Names("circuit"),
+            most_in_index=100,
+            report_every=0.1,
+            random=Random(2),
+        )
         self.breaker.sync.changed = self.agenda.changed  # type: ignore[method-assign]
         self.raw = redis_py.Redis(port=server.port, protocol=2)
         self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe("circuit:updates")
         self.pubsub.get_message(timeout=5)
-        self.raw.script_load(load("circuit.lua").text)
+        for name in NAMES:
+            self.raw.script_load(load(name).text)
 
     @property
     def circuit(self) -> Circuit:

@@ -22,7 +22,7 @@ from fastapi_hybrid_breaker.fleet.evidence_wire import (
     parse_evidence,
 )
 
-from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
 
 if TYPE_CHECKING:
     from .server import Server
@@ -78,7 +78,7 @@ async def test_all_instances_lengthen_the_open_time_together(server: Server) -> 
         await fail(a, KEY, times=1)
         await until(lambda: b.state(KEY) is OPEN)
         await until(lambda: b.stats(KEY).retry_after == 0)
-        await fail(b, KEY, times=1)  # the probe
+        await probe(b, KEY, works=False)
         await until(lambda: a.stats(KEY).reopenings == 1)
         assert 9 < a.stats(KEY).retry_after <= 10.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 
-from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .instances import CONFIG, fail, fleet, hush, settled, succeed, until
 from .server import Server
 from .speaker import PlainSpeaker
 
@@ -48,6 +48,7 @@ async def test_adoption_does_not_loop(server: Server) -> None:
             session = breaker.sync._session
             assert session is not None
             session.agenda.read_all()
+            hush(breaker)
             session.wake()
         await settled(a, b)
         assert a.stats(KEY).version == b.stats(KEY).version == version

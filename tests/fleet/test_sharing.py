@@ -8,7 +8,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 
-from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .instances import CONFIG, fail, fleet, hush, probe, settled, succeed, until
 from .server import Server
 
 
@@ -63,9 +63,9 @@ async def test_probes_of_one_instance_close_the_circuit_of_all(server: Server) -
         await fail(a, "inventory-api", 1)
         await until(lambda: c.state("inventory-api") == "OPEN")
         await until(lambda: b.stats("inventory-api").retry_after == 0)
-        await succeed(b, "inventory-api")
+        await probe(b, "inventory-api")
         await until(lambda: c.state("inventory-api") == "HALF_OPEN")
-        await succeed(b, "inventory-api")
+        await probe(b, "inventory-api")
         for breaker in (a, c):
             await until(lambda b=breaker: b.state("inventory-api") == "CLOSED")
 
@@ -74,6 +74,7 @@ async def test_10000_healthy_calls_send_no_command(server: Server) -> None:
     async with fleet(server, 1) as (a,):
         await succeed(a, "inventory-api")
         await settled(a)
+        hush(a)
         before = server.commands()
         await succeed(a, "inventory-api", 10_000)
         await settled(a)
@@ -85,6 +86,8 @@ async def test_a_whole_cycle_costs_one_script_per_change(server: Server) -> None
     async with fleet(server, 1, defaults) as (a,):
         a.circuit("inventory-api")
         await settled(a)
+        hush(a)
+        server.ask.config_resetstat()
         await fail(a, "inventory-api", 1)
         await settled(a)
         assert server.ask.info("commandstats")["cmdstat_evalsha"]["calls"] <= 2  # one: NOSCRIPT

@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
+
+NAMES: Final = ("circuit.lua", "evidence.lua", "lease.lua", "heartbeat.lua")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,13 @@ class Script:
     text: str
     sha: str
 
+    def command(self, keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:
+        """Give the command that runs it on ``keys``, all of one slot of a cluster.
+
+        Sent as a plain command: a cluster's client has no ``evalsha`` for pipelines.
+        """
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
+
 
 @cache
 def load(name: str) -> Script:
@@ -22,3 +32,9 @@ def load(name: str) -> Script:
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
     # The digest is the server's name for a script (EVALSHA), no protection of anything.
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+@cache
+def by_sha(sha: str) -> Script:
+    """Give the script with this digest."""
+    return next(script for script in map(load, NAMES) if script.sha == sha)

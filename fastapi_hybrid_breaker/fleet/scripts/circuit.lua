@@ -29,6 +29,7 @@ local KEPT_OPERATIONS = 8
 local SHORTEST_LIFE = 3600 * 1000
 local LONGEST_OPEN = 24 * 3600 * 1000
 local CLEARED_LIFE = 7 * 24 * 3600 * 1000 -- an instance away for less does not bring it back
+local CLOCK_SLACK = 250 -- milliseconds by which an instance may think that the open time is over
 local KINDS = { forced_open = true, disabled = true, ['-'] = true }
 local STATES = { CLOSED = true, OPEN = true, HALF_OPEN = true }
 
@@ -215,6 +216,12 @@ local function stored_is_newer()
   return stored.version > base or (stored.version == base and stored.writer > base_writer)
 end
 
+-- An opening that was written in the future is one of a clock that has been set back since.
+local function is_running(circuit)
+  return circuit.state == 'OPEN' and circuit.next_attempt > now + CLOCK_SLACK
+    and circuit.at <= now
+end
+
 if what == 'change' or what == 'reset' then
   if has_operation(ops) then
     -- Whoever did not get the answer was cut off, and others may have been, and missed it.
@@ -223,6 +230,8 @@ if what == 'change' or what == 'reset' then
   end
   if what == 'change' then
     if stored_is_newer() then return reply('refused') end
+    -- Who was cut off may have ended by itself what runs on for all the others.
+    if ARGV[7] ~= 'OPEN' and is_running(stored) then return reply('refused') end
     -- A plain speaker opened it meanwhile: nothing but an opening goes over that.
     if foreign and stored.state ~= 'CLOSED' and ARGV[7] ~= 'OPEN' then
       return reply('foreign')

@@ -1,0 +1,117 @@
+"""What a circuit exchanges with its fleet: the machine's own methods, under its lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .locked import LockedMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi_hybrid_breaker.core.contribution import Report
+    from fastapi_hybrid_breaker.core.lease import Lease, LeaseWish
+    from fastapi_hybrid_breaker.core.news import News, Proposal
+    from fastapi_hybrid_breaker.core.override import OverrideNews
+
+
+class FleetSide(LockedMachine):
+    """The part of a circuit that its fleet sees; what the methods mean is said in ``Member``."""
+
+    __slots__ = ()
+
+    def propose(self) -> Proposal | None:
+        """Give the change of state that the fleet has not seen, or None."""
+        with self._alone():
+            return self.machine.propose(self._hub.clock())
+
+    def describe(self) -> Proposal:
+        """Give the present state and the fleet's version it is based on."""
+        with self._alone():
+            return self.machine.describe(self._hub.clock())
+
+    def confirm(self, proposal: Proposal, news: News) -> None:
+        """Take the fleet's consent to what this process proposed."""
+        with self._alone():
+            change = self.machine.confirm(proposal, news, self._hub.clock())
+        self._tell(change)
+
+    def adopt(self, news: News, *, refused: bool = False) -> None:
+        """Take over the fleet's state if it is newer, or was held against ours."""
+        with self._alone():
+            change = self.machine.adopt(news, self._hub.clock(), refused=refused)
+        self._tell(change)
+        if self.machine.stirred:
+            self._stir()
+
+    def adopt_override(self, news: OverrideNews) -> None:
+        """Take over what the fleet's register says, if it is newer."""
+        with self._alone():
+            change = self.machine.adopt_override(news, self._hub.clock())
+        self._tell(change)
+
+    def take_report(self, *, is_hot: bool, must: bool) -> Report | None:
+        """Give what the fleet has to hear of the calls here; it counts as told."""
+        with self._alone():
+            return self.machine.take_report(self._hub.clock(), is_hot=is_hot, must=must)
+
+    def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]]) -> None:
+        """Open if the calls of the whole fleet fulfil a rule."""
+        with self._alone():
+            change = self.machine.judge_fleet(generation, calls, self._hub.clock())
+        self._tell(change)
+
+    def trip_by_run(self, generation: int, failures: int) -> None:
+        """Open by a run of failures that several instances have met."""
+        with self._alone():
+            change = self.machine.trip_by_run(generation, failures, self._hub.clock())
+        self._tell(change)
+
+    def listen(self, seconds: float) -> None:
+        """Note successes for so long: failures of others are being counted."""
+        now = self._hub.clock()
+        with self._alone():
+            self.machine.listen(now, now + seconds)
+
+    def run_ended(self, seconds: float) -> None:
+        """Take in that the fleet's run is over, and note successes for so long still."""
+        now = self._hub.clock()
+        with self._alone():
+            if self.machine.contribution is not None:
+                self.machine.contribution.ended()
+                self.machine.contribution.stop_listening(now + seconds)
+                self.machine.note_or_not(now)
+
+    def object_to_run(self, since: float) -> bool:
+        """Tell whether there was a success here after ``since``, and have it told to the fleet."""
+        with self._alone():
+            contribution = self.machine.contribution
+            if contribution is None or (contribution.success_at or since) <= since:
+                return False
+            contribution.owes_success = True
+            return True
+
+    def vote(self) -> float | None:
+        """Give the seconds for which this process stands by an opening that binds only itself."""
+        with self._alone():
+            return self.machine.vote(self._hub.clock())
+
+    def join(self, generation: int) -> None:
+        """Have an opening of our own bind all."""
+        with self._alone():
+            self.machine.join(generation)
+
+    def wish(self) -> LeaseWish | None:
+        """Give what to ask for the lease of probes with."""
+        with self._alone():
+            return self.machine.wish(self._hub.clock())
+
+    def grant(self, generation: int, lease: Lease, successes: int) -> None:
+        """Take the lease of probes."""
+        with self._alone():
+            self.machine.grant(generation, lease, successes)
+
+    def see_lease(self, until: float, successes: int) -> None:
+        """Take in that somebody else may probe until then."""
+        with self._alone():
+            self.machine.see_lease(until, successes)

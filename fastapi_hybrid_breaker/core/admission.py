@@ -1,0 +1,233 @@
+"""Calls under one circuit: which are admitted, and what their outcomes make of it.
+
+Pure, as the cycle is, and under the same lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .contribution import Contribution
+from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
+from .evidence import describe_error
+from .probe import Probe, Ticket
+from .rules import ConsecutiveFailures
+from .states import Cause, Outcome, StateChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import CircuitConfig
+    from .surroundings import Surroundings
+
+
+class Admission(Cycle):
+    """Admits calls and settles them.
+
+    What the fleet is to hear of calls while CLOSED is noted in ``contribution``; ``stirred``
+    says that there is something new, for whoever tells the fleet to look at.
+    """
+
+    __slots__ = ("contribution", "noting", "stirred")
+
+    def __init__(
+        self,
+        key: str,
+        config: CircuitConfig,
+        random: Callable[[], float] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.contribution: Contribution | None = None  # most circuits never have a failure
+        self.noting = False  # successes matter for the fleet's run
+        self.stirred = False
+        super().__init__(key, config, random, surroundings)
+
+    # -- guarded calls ----------------------------------------------------------------------
+
+    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
+        """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
+        if self.state is CLOSED:
+            return self._admit_some(now), None
+        change = None
+        if self.state is OPEN:
+            if now < self.deadline or self.places(now) <= 0:
+                return None, None
+            change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
+            self._offer(OPEN)
+        else:
+            change = self._end_overdue(now)
+            if self.state is CLOSED:
+                return self.admit(now)[0], change
+            if now - self.changed_at >= (self.config.half_open_maximum or float("inf")):
+                return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
+        if self.probes is None:
+            self.probes = []
+        if len(self.probes) >= self.places(now):
+            return None, change
+        probe = Probe(self, now)
+        self.probes.append(probe)
+        return probe, change
+
+    def settle(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: float,
+        *,
+        seconds: float | None = None,
+        error: object = None,
+        asked: float | None = None,
+    ) -> StateChange | None:
+        """Take the one outcome of an admitted call; what comes late changes nothing.
+
+        Nor does what comes twice for a probe. A number is one for all calls of a moment: whoever
+        holds it sees to it that a call is settled once.
+
+        Args:
+            ticket: what ``admit`` gave.
+            outcome: what the call says of its dependency.
+            now: monotonic seconds.
+            seconds: how long it took; None: not measured.
+            error: an exception or a text, to explain an opening; not kept.
+            asked: the open time that the dependency asks for, in seconds, or None.
+        """
+        if isinstance(ticket, Probe):
+            return self._settle_probe(ticket, outcome, now, seconds, error, asked)
+        if self.state is not CLOSED or ticket < self.first:
+            return None
+        if outcome is Outcome.SUCCESS:
+            self.failures = 0
+            if self.contribution is not None:
+                self._note_success(self.contribution, now)
+            self.attentive = self.counts_successes()
+        elif outcome is Outcome.FAILURE:
+            self._count_failure()
+            self._note_failure(now, error)
+        fired = self.meter.add(now, outcome, seconds) if self.meter.books else None
+        if outcome is Outcome.FAILURE and 0 < self.meter.run <= self.failures:
+            return self._trip(ConsecutiveFailures(self.meter.run), None, now, error, asked)
+        if fired is not None:
+            book, rule = fired
+            return self._trip(rule, book, now, error, asked)
+        if self.meter.is_troubled and self.shares_evidence():
+            self.stirred = True
+        return None
+
+    def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
+        """Give how many probes may run at once now."""
+        return self.config.probe_places
+
+    def counts_successes(self) -> bool:
+        """Tell whether each success matters, and not only that which ends a run of failures."""
+        return self.noting or super().counts_successes()
+
+    def shares_evidence(self) -> bool:
+        """Tell whether what is counted here is counted in the fleet as well."""
+        return self.surroundings.has_fleet and self.config.scope == "fleet" and not self.shadow
+
+    def listen(self, now: float, until: float) -> None:
+        """Note successes: failures of others are being counted."""
+        if self.state is CLOSED and self.shares_evidence():
+            if self.contribution is None:
+                self.contribution = Contribution()
+            self.contribution.listen(until)
+            self.note_or_not(now)
+
+    def note_or_not(self, now: float) -> None:
+        """Work out again whether successes matter for the fleet's run."""
+        contribution = self.contribution
+        self.noting = contribution is not None and contribution.is_listening(now)
+        self.attentive = self.failures > 0 or self.state is not CLOSED or self.counts_successes()
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _admit_some(self, now: float) -> int | None:
+        if self.ramp is not None:
+            if not self.ramp.is_over(now):
+                return self.sequence if self.ramp.admits(now) else None
+            self.ramp = None
+            self.refresh()
+        return self.sequence
+
+    def _note_failure(self, now: float, error: object) -> None:
+        """Keep a failure to be told; rules that count no run have no use for it."""
+        if self.meter.run and self.shares_evidence():
+            if self.contribution is None:
+                self.contribution = Contribution()
+            self.contribution.failed(now, describe_error(error))
+            self.stirred = True
+
+    def _note_success(self, contribution: Contribution, now: float) -> None:
+        contribution.succeeded(now)
+        self.stirred = self.stirred or contribution.owes_success
+        self.noting = contribution.is_listening(now)
+
+    def _settle_probe(
+        self,
+        probe: Probe,
+        outcome: Outcome,
+        now: float,
+        seconds: float | None,
+        error: object,
+        asked: float | None,
+    ) -> StateChange | None:
+        if probe.settled:
+            return None
+        probe.settled = True
+        if probe.generation != self.generation:
+            return None
+        if self.probes and probe in self.probes:  # not so when its deadline passed
+            self.probes.remove(probe)
+        # A slow probe shows that the dependency is still slow, whatever came of it; closing
+        # would only open the circuit again.
+        limit = self.meter.slow
+        is_slow = limit is not None and seconds is not None and seconds > limit
+        if outcome is Outcome.FAILURE or is_slow:
+            self._count_failure()
+            evidence = self._evidence(
+                Cause.PROBE_FAILED,
+                rule=f"a probe took over {limit:g} s" if is_slow else "a probe failed",
+                error=error,
+            )
+            return self._open(Cause.PROBE_FAILED, now, evidence, asked)
+        return self._count_probe(now) if outcome is Outcome.SUCCESS else None
+
+    def _count_probe(self, now: float) -> StateChange | None:
+        """Count a successful probe; enough of them close the circuit."""
+        self.successes += 1
+        if self.successes < self.config.success_threshold:
+            return None
+        change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
+        self._recover(now)
+        self._offer(HALF_OPEN)
+        return change
+
+    def _end_overdue(self, now: float) -> StateChange | None:
+        """Take the places of probes past their deadline.
+
+        One that goes well, a stream that somebody reads for hours, has shown what it was to show.
+        """
+        overdue = [probe for probe in self.probes or () if now >= probe.deadline]
+        for probe in overdue:
+            if self.probes is not None:
+                self.probes.remove(probe)
+            if probe.witness is not None and probe.is_running() and probe.witness.seems_well():
+                probe.settled = True
+                change = self._count_probe(now)
+                if change is not None:
+                    return change
+        return None
+
+    def _count_failure(self) -> None:
+        self.failures += 1
+        self.sequence += 1
+        if self.ticket is not None:
+            self.ticket = self.sequence
+        elif self.timed_ticket is not None:
+            self.timed_ticket = self.sequence
+        self.attentive = True
+
+    def _forget_counts(self) -> None:
+        super()._forget_counts()
+        self.contribution = None
+        self.noting = False

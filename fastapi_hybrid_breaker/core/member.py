@@ -1,0 +1,325 @@
+"""One circuit as a member of its fleet: what it takes over, proposes, reports, and may probe.
+
+Pure, as the cycle is, and under the same lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from .admission import Admission
+from .contribution import Report, Tally
+from .cycle import CLOSED, HALF_OPEN, OPEN, RETRY_WHILE_PROBING
+from .lease import OVERDUE_AFTER, PROVISIONAL, Lease, LeaseWish
+from .news import News, Proposal
+from .states import Cause, StateChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .config import CircuitConfig
+    from .evidence import Evidence
+    from .states import CircuitState
+    from .surroundings import Surroundings
+
+_NEVER: Final = float("-inf")
+
+
+class Member(Admission):
+    """The place of one circuit in the fleet.
+
+    ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
+    ``unshared`` says that a change of our own has happened on top of it, which the others are to
+    hear of. ``alone``: the state differs from the fleet's on purpose, since it binds nobody else
+    or its quorum is not reached; ``has_voted``: the fleet knows of that. ``lease`` is the right to
+    probe for all; ``last_sign`` when that right, whoever's, was last known to be in use.
+    """
+
+    __slots__ = (
+        "alone",
+        "has_voted",
+        "last_sign",
+        "lease",
+        "version",
+        "wants_lease",
+        "writer",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        config: CircuitConfig,
+        random: Callable[[], float] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.version = 0
+        self.writer = ""
+        self.alone = False
+        self.has_voted = False
+        self.lease: Lease | None = None
+        self.wants_lease = False
+        self.last_sign = _NEVER
+        super().__init__(key, config, random, surroundings)
+
+    # -- state: proposed and taken over -------------------------------------------------------
+
+    def propose(self, now: float) -> Proposal | None:
+        """Give the change of our own that the fleet has not seen, or None."""
+        return self.describe(now) if self.unshared else None
+
+    def describe(self, now: float) -> Proposal:
+        """Give the present state and the version it is based on."""
+        return Proposal(
+            generation=self.generation,
+            state=self.state,
+            failures=self.failures,
+            successes=self.successes,
+            remaining=max(0.0, self.deadline - now) if self.state is OPEN else 0.0,
+            version=self.version,
+            writer=self.writer,
+            reopenings=self.reopenings,
+            evidence=self.evidence,
+        )
+
+    def confirm(self, proposal: Proposal, news: News, now: float) -> StateChange | None:
+        """Take the fleet's consent: ``proposal`` stands there now as ``news``.
+
+        What this process changed after proposing stays, now based on ``news``. Where other news
+        was adopted after proposing, ours is compared with that like anybody's.
+        """
+        if (self.version, self.writer) != (proposal.version, proposal.writer):
+            return self.adopt(news, now)
+        self.version, self.writer = news.version, news.writer
+        if self.generation == proposal.generation:
+            self.unshared = False
+        return None
+
+    def adopt(self, news: News, now: float, *, refused: bool = False) -> StateChange | None:
+        """Take over the fleet's state, if it is newer than what this process knows.
+
+        A change of our own that the fleet has not seen loses: the first writer wins. Calls that
+        run now were admitted by another state and count no more, with one exception: probes go
+        on when HALF_OPEN meets HALF_OPEN, two instances having ended the open time at once.
+
+        ``refused``: it is what the fleet holds against a change of our own, which is void even
+        where it builds on this very state.
+        """
+        is_refusal = refused and self.unshared and self._stands_on(news)
+        if not is_refusal and not news.is_newer_than(self.version, self.writer):
+            return None
+        self.version, self.writer, self.unshared = news.version, news.writer, False
+        is_reset = news.evidence is not None and news.evidence.cause == Cause.RESET
+        if self.config.scope == "instance" and not is_reset:
+            return None  # others decide for themselves, and so does this one
+        self._stand_with_the_fleet()
+        self.reopenings = news.reopenings
+        if news.state is HALF_OPEN and self.state is HALF_OPEN:
+            self.last_sign = now
+            return None
+        was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
+        change = self._move(news.state, Cause.FLEET, now, news.evidence)
+        if change is not None:
+            change = replace(change, instance=news.writer)
+        if news.state is not CLOSED:
+            self.failures = news.failures
+        elif is_reset:
+            self.recovered_at = None
+        elif was_closed:  # one recovery, brought about by two at once: it goes on
+            self.recovered_at, self.ramp = recovered_at, ramp
+            self.refresh()
+        else:
+            self._recover(now)
+        if news.state is OPEN:
+            self.deadline = now + news.remaining
+        return change
+
+    def _stands_on(self, news: News) -> bool:
+        return (self.version, self.writer) == (news.version, news.writer)
+
+    # -- evidence: what is counted here counts for all --------------------------------------------
+
+    def take_report(self, now: float, *, is_hot: bool, must: bool) -> Report | None:
+        """Give what the fleet has to hear of the calls here; it counts as told.
+
+        ``is_hot``: the fleet adds up calls at the moment, so that ours are wanted, good or bad.
+        ``must``: there is something to add for a run of ours, even if there is nothing new here.
+        """
+        if self.state is not CLOSED or self.unshared or not self.shares_evidence():
+            return None
+        is_troubled = self.meter.judge(now)
+        tallies: tuple[Tally, ...] = ()
+        if is_hot or is_troubled:
+            tallies = self.meter.tallies(now, always=is_troubled)
+        failures: tuple[float, ...] = ()
+        success_at, must_tell = None, False
+        if self.contribution is not None:
+            failures, success_at = self.contribution.take()
+            must_tell = must and self.contribution.has_told
+            self.note_or_not(now)
+        if not (failures or tallies or success_at is not None or must_tell):
+            return None
+        return Report(
+            generation=self.generation,
+            version=self.version,
+            writer=self.writer,
+            threshold=self.meter.run,
+            failures=failures,
+            success_at=success_at,
+            tallies=tallies,
+            is_troubled=is_troubled,
+        )
+
+    def judge_fleet(
+        self, generation: int, calls: Mapping[str, Sequence[int]], now: float
+    ) -> StateChange | None:
+        """Open if the calls of the whole fleet, by window and kind, fulfil a rule of ours.
+
+        With a quorum, only where the trouble is seen: others open when enough have.
+        """
+        if self.generation != generation or self.state is not CLOSED:
+            return None
+        found = self.meter.judge_fleet(calls)
+        if found is None or (self.config.quorum != 1 and not self.meter.judge(now)):
+            return None
+        book, rule = found
+        evidence = self._evidence(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
+        return self._open(self.cause_of(rule), now, book.add_to(evidence, calls[book.name]))
+
+    def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
+        """Open by a run of failures that several instances have met."""
+        if self.generation != generation or self.state is not CLOSED:
+            return None
+        self.failures = failures
+        rule = f"{self.meter.run} failures in a row, in the whole fleet"
+        error = "" if self.contribution is None else self.contribution.error
+        evidence = self._evidence(Cause.FAILURES, rule=rule, error=error)
+        return self._open(Cause.FAILURES, now, evidence)
+
+    # -- quorum -----------------------------------------------------------------------------
+
+    def vote(self, now: float) -> float | None:
+        """Give the seconds for which this process stands by an opening that binds only itself.
+
+        0.0: no longer; None: there is nothing to say.
+        """
+        if not self.alone:
+            was_told, self.has_voted = self.has_voted, False
+            return 0.0 if was_told and self.state is CLOSED else None
+        self.has_voted = True
+        if self.state is OPEN:
+            return max(0.0, self.deadline - now) + self.config.probe_timeout
+        return self.config.probe_timeout
+
+    def join(self, generation: int) -> None:
+        """Have an opening of our own bind all: enough others have met the trouble."""
+        if self.alone and self.generation == generation and self.state is OPEN:
+            self.alone = False
+            self.unshared = True
+
+    def reset(self, now: float) -> StateChange | None:
+        """Back to CLOSED with empty counts; what runs now counts no more."""
+        self._stand_with_the_fleet()
+        return super().reset(now)
+
+    def open_for(self, seconds: float, now: float) -> StateChange | None:
+        """Open here, whatever was counted; the fleet is not told."""
+        self._stand_with_the_fleet()
+        return super().open_for(seconds, now)
+
+    def _stand_with_the_fleet(self) -> None:
+        self.alone = False
+        self.stirred = self.stirred or self.has_voted
+
+    def _offer(self, old: CircuitState) -> None:
+        super()._offer(old)
+        is_alone = self.alone or (old is CLOSED and self.config.quorum != 1)
+        if self.shadow or (self.config.scope == "fleet" and not is_alone):
+            return
+        # What was decided for all ends for all; what was not is nobody else's business.
+        self.unshared = False
+        self.alone = self.state is not CLOSED
+        self.stirred = True
+
+    # -- probes: one set of them for the whole fleet ----------------------------------------------
+
+    def is_bound(self) -> bool:
+        """Tell whether a probe needs the fleet's lease; who is the only instance needs none."""
+        return (
+            self.surroundings.is_connected
+            and self.surroundings.live > 1
+            and not self.alone
+            and not self.shadow
+            and self.config.scope == "fleet"
+        )
+
+    def places(self, now: float) -> int:
+        """Give how many probes may run at once now, and ask for the lease where there is none."""
+        if not self.is_bound():
+            return self.config.probe_places
+        if self.lease is not None and now < self.lease.deadline:
+            return self.lease.places
+        if not self.wants_lease:
+            self.wants_lease = self.stirred = True
+        if now < max(self.deadline, self.last_sign) + OVERDUE_AFTER:
+            return 0
+        # Nobody seems to probe. This call does, and the lease is asked for beside it.
+        self.lease = Lease(places=1, deadline=now + PROVISIONAL)
+        self.last_sign = self.lease.deadline
+        return 1
+
+    def retry_after(self, now: float) -> float:
+        """Seconds until a call may be admitted; 0.0 when one may be now."""
+        has_lease = self.lease is not None and now < self.lease.deadline
+        if self.state is HALF_OPEN and not has_lease and self.is_bound():
+            return RETRY_WHILE_PROBING
+        return super().retry_after(now)
+
+    def wish(self, now: float) -> LeaseWish | None:
+        """Give what to ask for the lease with; None where none is needed."""
+        self.wants_lease = False
+        if self.state is CLOSED or not self.is_bound():
+            return None
+        running = [probe.deadline for probe in self.probes or () if probe.has_place(now)]
+        return LeaseWish(
+            generation=self.generation,
+            version=self.version,
+            writer=self.writer,
+            places=self.config.probe_places,
+            running=len(running),
+            busy_for=max(running, default=now) - now,
+            successes=self.successes,
+        )
+
+    def grant(self, generation: int, lease: Lease, successes: int) -> None:
+        """Take the lease; ``successes`` are the probes' so far, anywhere."""
+        if self.state is CLOSED or (self.generation != generation and self.state is OPEN):
+            return  # for another opening
+        self.lease = lease
+        self.last_sign = lease.deadline
+        self._carry(successes)
+
+    def see_lease(self, until: float, successes: int) -> None:
+        """Take in that somebody else may probe until then, monotonic seconds."""
+        self.last_sign = max(self.last_sign, until)
+        self._carry(successes)
+
+    def after_fork(self) -> None:
+        """Forget the permits and the lease: their calls run in the parent."""
+        self.lease, self.wants_lease = None, False
+        super().after_fork()
+
+    def _carry(self, successes: int) -> None:
+        if self.state is HALF_OPEN:
+            # The last success needed is seen by whoever has it, and closes the circuit there.
+            self.successes = max(self.successes, min(successes, self.config.success_threshold - 1))
+
+    def _move(
+        self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None
+    ) -> StateChange | None:
+        change = super()._move(new, cause, now, evidence)
+        if new is HALF_OPEN:  # under the lease that was taken while OPEN
+            self.last_sign = max(self.last_sign, now)
+        else:
+            self.lease, self.wants_lease, self.last_sign = None, False, _NEVER
+        return change

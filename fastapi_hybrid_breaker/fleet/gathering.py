@@ -1,0 +1,326 @@
+"""What this process tells the fleet of its calls, and what it makes of what all have told. No I/O.
+
+Runs of failures join across instances, and so do the calls in time windows: each tells its part,
+the script adds up, and whoever sees a rule fulfilled opens the circuit as by a rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from fastapi_hybrid_breaker.core.quorum import votes_needed
+from fastapi_hybrid_breaker.core.windows import TimeWindow
+
+from .errands import Errand, Request, resolve
+from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
+from .timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.core.contribution import Report
+
+    from .knowledge import Knowledge
+    from .report_wire import Sums
+    from .signals import Signal
+    from .wire import Heard, Names
+
+FIRST_WAIT: Final = 0.05
+"""Seconds after a failure in which a success here makes it nobody's business."""
+
+OBJECTION_JITTER: Final = 0.05
+"""Seconds at most before an objection to a run: the first one spares the fleet all others."""
+
+TO_OBJECT: Final = 0.14
+"""Seconds in which others can object to a run; then it may open the circuit."""
+
+LATER: Final = 0.01
+"""Seconds by which it is confirmed later than that: clocks and ways differ."""
+
+JUDGE_AFTER: Final = 0.25
+"""Seconds after which those with good calls have told them as well, and rates can be judged."""
+
+LISTEN_ON: Final = 1.0
+"""Seconds for which successes are noted beyond the end of a run: the next may have begun."""
+
+_PER_INSTANCE: Final = 0.0005
+"""Seconds by which each living instance stretches the time between reports while calls are added
+up: so a large fleet sends no more than 2,000 a second about one circuit."""
+
+_PLAIN_LIFE: Final = 3600.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A report under way: repeated as it is until it is answered."""
+
+    number: int
+    report: Report
+    plain: tuple[int, float] | None
+
+
+class Gathering:
+    """Reports, confirmations of runs, and votes.
+
+    Args:
+        knowledge: what is known of the fleet.
+        names: the names in Redis.
+        every: seconds between two reports of one circuit, at least.
+        random: for jitter.
+        changed: is told of circuits whose state others are to hear of.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        names: Names,
+        *,
+        every: float,
+        random: Random,
+        changed: Callable[[Circuit], None],
+    ) -> None:
+        self._knowledge = knowledge
+        self._names = names
+        self._every = every
+        self._random = random
+        self._changed = changed
+        self._reports = Timetable()
+        self._confirms = Timetable()
+        self._votes = Timetable()
+        self._pending: dict[str, _Pending] = {}
+        self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
+        self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
+        self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
+        self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
+        self._number = 0
+
+    # -- in ---------------------------------------------------------------------------------
+
+    def stirred(self, circuit: Circuit) -> bool:
+        """Look at what calls have made of a circuit; tells whether there is something to send."""
+        machine, now, key = circuit.machine, self._knowledge.clock(), circuit.key
+        is_news = (machine.alone or machine.has_voted) and self._votes.note(key, 0.0)
+        contribution = machine.contribution
+        if machine.meter.is_troubled or (contribution is not None and contribution.owes_success):
+            return self._reports.note(key, self._soonest(key, now)) or is_news
+        if contribution is not None and contribution.untold:
+            return self._reports.note(key, self._soonest(key, now + FIRST_WAIT)) or is_news
+        return is_news
+
+    def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
+        """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
+        if heard.state is not circuit.machine.state:
+            return
+        now, key = self._knowledge.clock(), circuit.key
+        if len(self._plain) > 2 * len(self._knowledge.registry) + 100:
+            self._plain.clear()
+        self._plain[key] = (heard.failures, now)
+        contribution = circuit.machine.contribution
+        if contribution is not None and (contribution.has_told or contribution.untold):
+            self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
+
+    def signalled(self, circuit: Circuit, signal: Signal) -> None:
+        """Take a signal about a circuit's present state."""
+        key, now = circuit.key, self._knowledge.clock()
+        if signal.name == "armed":
+            circuit.listen(signal.seconds)
+            self._confirms.drop(key)
+        elif signal.name == "end":
+            circuit.run_ended(LISTEN_ON)
+            self._confirms.drop(key)
+        elif signal.name == "suspect":
+            # Heard after the fact by whoever missed the beginning: successes matter from now on.
+            circuit.listen(LISTEN_ON)
+            if circuit.object_to_run(now - signal.seconds):
+                self._reports.note(key, now + self._random.uniform(0, OBJECTION_JITTER))
+            self._await_confirmation(circuit, 0.0)
+        elif signal.name == "hot" and _has_time_window(circuit):
+            self._heat(key, now + signal.seconds)
+            self._reports.note(key, now + self._random.uniform(0, self._every))
+
+    def stands_alone(self, circuit: Circuit) -> None:
+        """Have a circuit that is open only here told of: whoever reconnects begins with that."""
+        if circuit.machine.alone:
+            self._votes.note(circuit.key, 0.0)
+
+    def ask_votes(self, key: str) -> Future[tuple[str, ...] | None]:
+        """Ask which instances have a circuit open for themselves; the future gets their names."""
+        answer: Future[tuple[str, ...] | None] = Future()
+        self._questions.append((key, answer))
+        return answer
+
+    # -- out --------------------------------------------------------------------------------
+
+    def take(self, now: float, most: int) -> Iterator[Request]:
+        """Give the reports, confirmations and votes that are due."""
+        for key in self._reports.take(now, most):
+            if (circuit := self._knowledge.registry.get(key)) is not None:
+                yield from self._report(circuit, now)
+        for key in self._confirms.take(now, most):
+            if (circuit := self._knowledge.registry.get(key)) is not None:
+                yield self._request("confirm", circuit)
+        for key in self._votes.take(now, most):
+            circuit = self._knowledge.registry.get(key)
+            stands = None if circuit is None else circuit.vote()
+            if circuit is not None and stands is not None:
+                yield self._request("vote", circuit, stands=stands)
+
+        while self._questions:
+            key, waiting = self._questions.popleft()
+            command = ("HMGET", self._names.evidence(key), *VOTE_FIELDS)
+            yield Request("votes", key, command, waiting=[waiting], part=self)
+
+    def put_back(self, request: Request) -> None:
+        """List again what was sent without an answer."""
+        for waiting in request.waiting:
+            resolve(waiting, None)  # whoever asked does not wait for another answer
+        if request.kind == "votes":
+            return
+        tables = {"report": self._reports, "confirm": self._confirms, "vote": self._votes}
+        tables[request.kind].note(request.key, self._knowledge.clock())
+
+    def next_due(self) -> float | None:
+        """Give when the next of them is due."""
+        if self._questions:
+            return 0.0
+        dues = [table.next_due() for table in (self._reports, self._confirms, self._votes)]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _report(self, circuit: Circuit, now: float) -> Iterator[Request]:
+        key = circuit.key
+        is_hot = now < self._hot.get(key, 0.0)
+        if is_hot:  # until the calls have left the windows, whether or not something happens
+            self._reports.note(key, now + self._interval())
+        pending = self._pending.get(key)
+        if pending is None:
+            plain = self._plain.get(key)
+            if plain is not None and now - plain[1] > _PLAIN_LIFE:
+                plain = None
+            report = circuit.take_report(is_hot=is_hot, must=plain is not None)
+            if report is None:
+                return
+            self._number += 1
+            pending = self._pending[key] = _Pending(self._number, report, plain)
+        if len(self._sent) > 1_000:
+            self._sent = {
+                other: sent for other, sent in self._sent.items() if now - sent < self._every
+            }
+        self._sent[key] = now
+        yield self._report_request(circuit, pending)
+
+    def _report_request(self, circuit: Circuit, pending: _Pending) -> Request:
+        report = pending.report
+        command = report_command(
+            "report",
+            self._names,
+            self._knowledge.instance,
+            circuit.key,
+            version=report.version,
+            writer=report.writer,
+            threshold=report.threshold,
+            number=pending.number,
+            report=report,
+            plain=pending.plain,
+            now=self._knowledge.clock(),
+        )
+        return Request("report", circuit.key, command, part=self)
+
+    def _request(
+        self, kind: Literal["confirm", "vote"], circuit: Circuit, stands: float = 0.0
+    ) -> Request:
+        machine = circuit.machine
+        command = report_command(
+            kind,
+            self._names,
+            self._knowledge.instance,
+            circuit.key,
+            version=machine.version,
+            writer=machine.writer,
+            threshold=machine.meter.run,
+            stands=stands,
+            objecting=TO_OBJECT,
+            now=self._knowledge.clock(),
+        )
+        return Request(kind, circuit.key, command, part=self, about=machine.generation)
+
+    # -- answers ----------------------------------------------------------------------------
+
+    def answered(self, request: Request, answer: Any) -> None:
+        """Take what the fleet has counted by now.
+
+        Raises:
+            MalformedError: it is no answer to such a question.
+        """
+        key, circuit = request.key, self._knowledge.registry.get(request.key)
+        if request.kind == "votes":
+            known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
+            server_now = self._knowledge.server_now() or 0.0
+            found = parse_votes(answer, known, server_now)
+            for waiting in request.waiting:
+                resolve(waiting, found)
+            return
+        pending = self._pending.pop(key, None) if request.kind == "report" else None
+        sums = parse_sums(answer)
+        if circuit is None:
+            return
+        if sums.status == "stale":
+            self._knowledge.errands.edit(key, _read)
+        elif request.kind == "vote":
+            self._count_votes(circuit, request.about, sums.votes)
+        elif request.kind == "confirm":
+            if sums.status == "confirmed":
+                circuit.trip_by_run(request.about, sums.run)
+        elif pending is not None:
+            self._judge(circuit, pending.report, sums)
+
+    def _judge(self, circuit: Circuit, report: Report, sums: Sums) -> None:
+        key, now = circuit.key, self._knowledge.clock()
+        if sums.run == 0:
+            circuit.run_ended(LISTEN_ON)
+        elif sums.suspect is not None:
+            self._await_confirmation(circuit, sums.suspect)
+        if report.is_troubled:
+            longest = max((tally.width * tally.buckets for tally in report.tallies), default=0.0)
+            self._heat(key, now + longest)
+            self._reports.note(key, now + self._interval())
+        if sums.hot is not None and sums.hot >= JUDGE_AFTER:
+            circuit.judge_fleet(report.generation, sums.calls)
+
+    def _await_confirmation(self, circuit: Circuit, already: float) -> None:
+        contribution = circuit.machine.contribution
+        if contribution is not None and contribution.has_told:
+            due = self._knowledge.clock() + max(0.0, TO_OBJECT + LATER - already)
+            self._confirms.note(circuit.key, due)
+
+    def _count_votes(self, circuit: Circuit, generation: int, votes: int) -> None:
+        live = max(self._knowledge.registry.surroundings.live, votes)
+        if votes >= votes_needed(circuit.config.quorum, live) and circuit.config.scope == "fleet":
+            circuit.join(generation)
+            self._changed(circuit)
+
+    def _heat(self, key: str, until: float) -> None:
+        if len(self._hot) > 1_000:
+            now = self._knowledge.clock()
+            self._hot = {other: end for other, end in self._hot.items() if end > now}
+        self._hot[key] = max(until, self._hot.get(key, 0.0))
+
+    def _interval(self) -> float:
+        return max(self._every, _PER_INSTANCE * self._knowledge.registry.surroundings.live)
+
+    def _soonest(self, key: str, due: float) -> float:
+        """Give when a circuit may be reported that would like to be at ``due``."""
+        sent = self._sent.get(key)
+        return due if sent is None else max(due, sent + self._every)
+
+
+def _has_time_window(circuit: Circuit) -> bool:
+    return any(isinstance(book.window, TimeWindow) for book in circuit.machine.meter.books)
+
+
+def _read(errand: Errand) -> None:
+    errand.read = True

@@ -1,0 +1,190 @@
+"""That this process lives, and who else does. No I/O."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from .errands import Request, resolve
+from .fields import MalformedError, number
+from .scripts import load
+from .wire import PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from .knowledge import Knowledge
+    from .wire import Names
+
+BEAT_EVERY: Final = 5.0
+"""Seconds, give or take a tenth, between two signs of life; and between two ticks in the fleet."""
+
+LOST_AFTER: Final = 15.0
+"""Seconds without a sign of life after which an instance does not count."""
+
+FORGOTTEN_AFTER: Final = 60.0
+"""Seconds after which it is not shown any more."""
+
+_SCRIPT: Final = load("heartbeat.lua")
+_LARGEST: Final = 4096
+_MOST: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A process of the fleet, as it has told of itself.
+
+    Args:
+        id: its name, made at start.
+        host: the name of its machine.
+        started, last_seen: epoch seconds, by its own clock and by the server's.
+        sync: ``connected``, or ``isolated`` if nothing was heard of it for 15 seconds.
+        library: the version of this library that it runs.
+    """
+
+    id: str
+    host: str
+    started: float
+    last_seen: float
+    sync: str
+    library: str
+
+
+class Heartbeat:
+    """Signs of life, and the list of who gives them.
+
+    Args:
+        knowledge: what is known of the fleet.
+        names: the names in Redis.
+        random: for jitter.
+    """
+
+    def __init__(self, knowledge: Knowledge, names: Names, *, random: Random) -> None:
+        self._knowledge = knowledge
+        self._names = names
+        self._random = random
+        self._due: float | None = 0.0
+        self._is_leaving = False
+        self._seen: dict[str, str] = {}  # who was seen when, as far as the answer has come
+        self._waiting: list[Future[list[Instance] | None]] = []
+        about = {"host": socket.gethostname(), "started": time.time(), "version": _library()}
+        self._about = json.dumps(about)
+
+    def beat(self) -> None:
+        """Give a sign of life at once: after each subscription, who was thought lost is back."""
+        self._due = 0.0
+
+    def leave(self) -> None:
+        """Have the fleet know that this process ends."""
+        self._is_leaving = True
+        self._due = 0.0
+
+    def ask(self) -> Future[list[Instance] | None]:
+        """Ask who is there; the future gets it."""
+        answer: Future[list[Instance] | None] = Future()
+        self._waiting.append(answer)
+        return answer
+
+    def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
+        """Give the sign of life if it is time, and the question who is there."""
+        if self._due is not None and self._due <= now:
+            jitter = self._random.uniform(0.9, 1.1)
+            self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
+            yield Request("heartbeat", "", self._command(), part=self)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            seen = ("ZRANGE", self._names.live, 0, -1, "WITHSCORES")
+            yield Request("instances", "", seen, part=self)
+            about = ("HGETALL", self._names.instances)
+            yield Request("instances", "", about, waiting=waiting, part=self)
+
+    def put_back(self, request: Request) -> None:
+        """Beat again at once; who is there is a question of its moment."""
+        if request.kind == "heartbeat":
+            self._due = 0.0
+        for waiting in request.waiting:
+            resolve(waiting, None)
+
+    def next_due(self) -> float | None:
+        """Give when the next sign of life is due."""
+        return 0.0 if self._waiting else self._due
+
+    def answered(self, request: Request, answer: Any) -> None:
+        """Take how many live, or who."""
+        if request.kind == "heartbeat":
+            if isinstance(answer, int):
+                self._knowledge.registry.surroundings.live = max(1, answer)
+            return
+        if request.waiting:
+            found = self._read(self._seen, answer)
+            for waiting in request.waiting:
+                resolve(waiting, found)
+        else:
+            self._seen = _pairs(answer)
+
+    def _command(self) -> tuple[Any, ...]:
+        return _SCRIPT.command(
+            (self._names.live, self._names.instances),
+            self._knowledge.instance,
+            "" if self._is_leaving else self._about,
+            round(LOST_AFTER * 1000),
+            round(FORGOTTEN_AFTER * 1000),
+            round(BEAT_EVERY * 1000),
+            self._names.signals,
+            PROTOCOL,
+        )
+
+    def _read(self, seen: dict[str, str], answer: Any) -> list[Instance]:
+        about = _pairs(answer)
+        server_now = self._knowledge.server_now() or 0.0
+        found = []
+        for name, last in seen.items():
+            try:
+                found.append(_instance(name, last, about.get(name, ""), server_now))
+            except (MalformedError, ValueError, RecursionError):
+                self._knowledge.dropped.warn("an instance that is none")
+        return sorted(found, key=lambda one: one.started)
+
+
+def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
+    if not (name.isalnum() and len(name) <= 64 and len(about) <= _LARGEST):
+        raise MalformedError("an instance that is none")
+    said = json.loads(about)
+    if not isinstance(said, dict):
+        raise MalformedError("an instance that is none")
+    last_seen = number("last seen", last, 0, _MOST) / 1000
+    return Instance(
+        id=name,
+        host=str(said.get("host"))[:255],
+        started=number("started", said.get("started"), 0, _MOST),
+        last_seen=last_seen,
+        sync="isolated" if server_now - last_seen > LOST_AFTER else "connected",
+        library=str(said.get("version"))[:64],
+    )
+
+
+def _pairs(answer: Any) -> dict[str, str]:
+    """Read a list of names and values by turns."""
+    if isinstance(answer, dict):
+        answer = [part for pair in answer.items() for part in pair]
+    if not isinstance(answer, list):
+        raise MalformedError("a list of instances that is none")
+    texts = [
+        one.decode(errors="replace") if isinstance(one, bytes) else str(one)
+        for part in answer
+        for one in (part if isinstance(part, (tuple, list)) else (part,))
+    ]
+    return dict(zip(texts[::2], texts[1::2], strict=False))
+
+
+def _library() -> str:
+    try:
+        return version("fastapi-hybrid-breaker")
+    except PackageNotFoundError:  # run from its source, without being installed
+        return ""

@@ -1,0 +1,161 @@
+"""Reports on their way to the script that adds them up, and its answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from .fields import MalformedError, number
+from .scripts import load
+from .wire import PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi_hybrid_breaker.core.contribution import Report
+
+    from .wire import Names
+
+_SCRIPT: Final = load("evidence.lua")
+_MOST: Final = 10**12
+_MOST_TIME: Final = 2**53
+_KINDS: Final = 5
+
+
+VOTE_FIELDS: Final = (":of", ":votes")
+"""What ``parse_votes`` reads of the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the fleet has counted of a circuit.
+
+    Args:
+        status: done, stale, confirmed or refused.
+        run: failures in a row.
+        suspect: seconds since the run is long enough to open the circuit; None: it is not.
+        hot: seconds since calls are being added up; None: they are not.
+        votes: instances that have opened it for themselves.
+        calls: by window and kind, of the windows of the report.
+    """
+
+    status: str
+    run: int
+    suspect: float | None
+    hot: float | None
+    votes: int
+    calls: Mapping[str, tuple[int, ...]]
+
+
+def report_command(  # noqa: PLR0913 - what travels in one command
+    what: str,
+    names: Names,
+    instance: str,
+    key: str,
+    *,
+    version: int,
+    writer: str,
+    threshold: int = 0,
+    number: int = 0,
+    report: Report | None = None,
+    plain: tuple[int, float] | None = None,
+    stands: float = 0.0,
+    objecting: float = 0.0,
+    now: float,
+) -> tuple[Any, ...]:
+    """Give the command for a report, for the confirmation of a run, or for a vote.
+
+    Times travel as how long ago they were: no two clocks are compared.
+
+    Args:
+        what: ``report``, ``confirm`` or ``vote``.
+        names, instance, key: where, who, and about which circuit.
+        version, writer: of the fleet's state that this is about.
+        threshold: failures in a row that open the circuit; 0: no such rule.
+        number: of the report; one that comes again is known by it.
+        report: what is told.
+        plain: failures in a row that plain speakers count, and when.
+        stands: seconds for which a vote stands, 0.0: withdrawn.
+        objecting: seconds that all must have had to object to a run.
+        now: monotonic seconds, as the times in the report are.
+    """
+
+    def ago(at: float, unit: float = 1e6) -> int:
+        return max(0, round((now - at) * unit))
+
+    failures, success, troubled, tallies = "", "-", 0, ""
+    if report is not None:
+        failures = " ".join(str(ago(at)) for at in report.failures)
+        success = "-" if report.success_at is None else str(ago(report.success_at))
+        troubled = int(report.is_troubled)
+        tallies = "\n".join(
+            f"{tally.window}|{max(1, round(tally.width * 1000))}|{tally.buckets}"
+            f"|{ago(tally.at + tally.width / 2, 1e3)}|{','.join(map(str, tally.kinds))}"
+            for tally in report.tallies
+        )
+    return _SCRIPT.command(
+        (names.hash(key), names.evidence(key)),
+        what,
+        instance,
+        number,
+        str(version),
+        writer,
+        names.signals,
+        json.dumps(key),
+        PROTOCOL,
+        threshold,
+        failures,
+        success,
+        "-" if plain is None else f"{plain[0]}:{ago(plain[1])}",
+        troubled,
+        tallies,
+        round(stands * 1000),
+        round(objecting * 1000),
+    )
+
+
+def parse_sums(answer: Any) -> Sums:
+    """Read an answer of the script.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    if not isinstance(answer, list) or len(answer) < 5 or len(answer) % 2 == 0:
+        raise MalformedError(f"an answer of the script that is none: {answer!r:.200}")
+    try:
+        status, *texts = (one.decode() for one in answer)
+    except (UnicodeDecodeError, AttributeError):
+        raise MalformedError("an answer of the script that is no text") from None
+    run, suspect, hot, votes = (number("count", text, -1, _MOST) for text in texts[:4])
+    calls = {}
+    for window, kinds in zip(texts[4::2], texts[5::2], strict=True):
+        counted = tuple(int(number("calls", one, 0, _MOST)) for one in kinds.split(","))
+        if len(counted) == _KINDS:
+            calls[window] = counted
+    return Sums(
+        status,
+        run=int(run),
+        suspect=suspect / 1000 if suspect >= 0 else None,
+        hot=hot / 1000 if hot >= 0 else None,
+        votes=int(votes),
+        calls=calls,
+    )
+
+
+def parse_votes(answer: Any, state: tuple[int, str] | None, server_now: float) -> tuple[str, ...]:
+    """Read which instances have opened a circuit for themselves alone.
+
+    ``state`` is the fleet's that their votes must be about, by version and writer; None: any.
+    """
+    if not isinstance(answer, list) or len(answer) != len(VOTE_FIELDS):
+        raise MalformedError("votes that are none")
+    about, votes = (one.decode(errors="replace") if one else "" for one in answer)
+    if state is not None and about != f"{state[0]}|{state[1]}":
+        return ()
+    found = []
+    for vote in votes.split():
+        instance, _, until = vote.partition(":")
+        if number("vote", until, 0, _MOST_TIME) / 1000 > server_now:
+            found.append(instance[:64])
+    return tuple(found)

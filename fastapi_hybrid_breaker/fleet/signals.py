@@ -1,0 +1,82 @@
+"""Signals: short messages about a circuit that is being decided on, on a channel of their own.
+
+On the circuits' channel they would meet services that know only the plain format, and of those
+some take every message for a circuit's state.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, Literal, NoReturn, cast, get_args
+
+from fastapi_hybrid_breaker.core.keys import is_key
+
+from .fields import VERSION_LIMIT, MalformedError, number
+
+SignalName = Literal[
+    "armed",  # failures are being counted: note when successes are
+    "suspect",  # enough of them: whoever had a success since objects
+    "end",  # there was one
+    "hot",  # calls are being added up: tell them
+    "probing",  # somebody has the right to probe, and goes on using it
+    "tick",  # the channel works
+]
+
+_LARGEST: Final = 4 * 1024
+_MOST_LIVE: Final = 10**6
+_DAY: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal.
+
+    Args:
+        name: what it says.
+        key: of the circuit, "" for a tick.
+        version, writer: of the circuit's state that it is about; 0 and "" for one never shared.
+        seconds: armed, hot, probing: how long that lasts; suspect: how long ago the first
+            failure was.
+        live: tick: how many instances live.
+    """
+
+    name: SignalName
+    key: str = ""
+    version: int = 0
+    writer: str = ""
+    seconds: float = 0.0
+    live: int = 0
+
+
+def parse_signal(data: object) -> Signal:
+    """Read a message of the channel for signals.
+
+    Raises:
+        MalformedError: it is not in the format.
+    """
+    if not isinstance(data, bytes) or len(data) > _LARGEST:
+        raise MalformedError("a signal too large")
+    try:
+        said = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"a signal that is no JSON: {error}") from None
+    if not isinstance(said, dict) or said.get("signal") not in get_args(SignalName):
+        raise MalformedError("a signal that is none")
+    name = cast("SignalName", said["signal"])
+    if name == "tick":
+        return Signal(name, live=int(number("live", said.get("live"), 0, _MOST_LIVE)))
+    key, writer = said.get("key"), said.get("writer")
+    if not isinstance(key, str) or not is_key(key) or not isinstance(writer, str):
+        raise MalformedError("a signal about no circuit")
+    return Signal(
+        name,
+        key,
+        int(number("version", said.get("version"), 0, VERSION_LIMIT)),
+        writer,
+        number("ms", said.get("ms"), 0, _DAY) / 1000,
+    )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
