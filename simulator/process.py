@@ -56,8 +56,8 @@ class Process:
         return BEGAN + self._loop.time() * self._rate + self.wall
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine as a task of this process."""
-        return self._loop.create_task(coroutine, context=self.context)
+        """Run a coroutine as a task of this process, in a copy of its context as tasks have."""
+        return self._loop.create_task(coroutine, context=self.context.copy())
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """Count a task as one of this process (called for every task it starts)."""

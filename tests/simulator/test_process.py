@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +88,22 @@ def test_each_process_has_clocks_of_its_own() -> None:
 
     play(main())
     assert time.time is not None
+
+
+def test_tasks_of_a_process_do_not_see_each_others_context() -> None:
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+
+    async def main() -> list[int]:
+        process = Process()
+
+        async def change() -> int:
+            variable.set(variable.get() + 1)
+            await asyncio.sleep(1.0)
+            return variable.get()
+
+        return [await process.start(change()) for _ in range(2)]
+
+    assert play(main()) == [1, 1]
 
 
 def test_an_hour_of_virtual_time_is_no_time() -> None:
