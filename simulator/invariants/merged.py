@@ -37,7 +37,8 @@ class MergedFailuresOpen(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count a call that is going to fail for certain."""
         key, now = circuit.key, self.fleet.now()
-        if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_shared(circuit):
+        is_counted = is_shared(circuit) and circuit.machine.override is None
+        if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_counted:
             self._since.pop(key, None)
             return
         began, count = self._since.get(key, (now, 0))
@@ -63,7 +64,8 @@ class MergedFailuresOpen(Invariant):
                 continue
             del self._since[key]
             for instance in self.fleet.instances:
-                if instance.breaker.circuit(key).machine.state is CircuitState.CLOSED:
+                circuit = instance.breaker.circuit(key)
+                if is_shared(circuit) and circuit.machine.state is CircuitState.CLOSED:
                     yield (
                         f"instance {instance.number} has {key} CLOSED"
                         f" after {count} failures in the fleet"

@@ -43,7 +43,8 @@ class MergedRatesOpen(Invariant):
         """Note when a call ends that is going to fail for certain."""
         key = circuit.key
         ends = self.fleet.now() + 1.5 * self.fleet.scenario.duration
-        if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_shared(circuit):
+        is_counted = is_shared(circuit) and circuit.machine.override is None
+        if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_counted:
             self._well_at[key] = ends
         self._ended.setdefault(key, deque(maxlen=10_000)).append(ends)
 

@@ -23,12 +23,16 @@ class ProbesStayWithinBudget(Invariant):
     Instances that cannot reach the server probe by themselves and are not counted. Two whose
     first call after 5 idle seconds meets the same moment may both probe: at the rates of the
     scenarios nobody is idle for so long. While configurations differ the greatest budget counts.
+    Plain speakers, who open and close by themselves while probes run, keep nobody's budget: fleets
+    with them are not looked at.
     """
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count the probes that run with this one."""
         fleet, key = self.fleet, circuit.key
-        if not is_probe(circuit) or not is_shared(circuit) or not self._is_connected(instance):
+        if fleet.scenario.speakers or not is_probe(circuit) or not is_shared(circuit):
+            return
+        if not self._is_connected(instance):
             return
         probing = fleet.upstreams[key].probing
         connected = {one.number for one in fleet.instances if self._is_connected(one)}

@@ -67,6 +67,8 @@ class _OpensEverywhere(Invariant):
             if any(self.fleet.undisturbed_for(one) < calm for one in those):
                 continue
             for instance in self.fleet.instances:
+                if not is_shared(instance.breaker.circuit(key)):
+                    continue
                 opened = self._opened.get((key, instance.number), 0.0)
                 state = instance.breaker.state(key)
                 is_calm = self.fleet.undisturbed_for(instance.number) >= calm
