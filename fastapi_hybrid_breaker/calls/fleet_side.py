@@ -41,8 +41,6 @@ class FleetSide(LockedMachine):
         with self._alone():
             change = self.machine.adopt(news, self._hub.clock(), refused=refused)
         self._tell(change)
-        if self.machine.stirred:
-            self._stir()
 
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""

@@ -70,8 +70,11 @@ class LockedMachine:
                 yield
             finally:
                 self._inside = before
-        if self._postponed and not before:
-            self._settle_postponed()
+        if not before:
+            if self.machine.stirred:
+                self._stir()
+            if self._postponed:
+                self._settle_postponed()
 
     def _postpone(self, ticket: Ticket, outcome: Outcome, about: dict[str, Any]) -> None:
         """Put off what is settled in the middle of a change."""

@@ -141,6 +141,7 @@ class Agenda:
     def take(self, most: int) -> list[Request]:
         """Give what to send next, one request per circuit; empty when there is nothing."""
         self.overrides.end()
+        self._knowledge.say_again()
         requests = []
         for kind, key, errand in self._errands.take(self._knowledge.clock(), most):
             request = self._request(kind, key, errand)
@@ -160,7 +161,11 @@ class Agenda:
 
     def next_due(self) -> float | None:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
-        dues = [self._errands.next_due(), *(part.next_due() for part in self._parts)]
+        dues = [
+            self._errands.next_due(),
+            self._knowledge.next_again(),
+            *(part.next_due() for part in self._parts),
+        ]
         return min((due for due in dues if due is not None), default=None)
 
     def _request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
@@ -169,7 +174,14 @@ class Agenda:
             return self.overrides.request(key, errand, kind)
         if kind == "read":
             command = self._commands.read(key)
-            return Request("read", key, command, is_news=errand.read, waiting=errand.waiting)
+            return Request(
+                "read",
+                key,
+                command,
+                is_news=errand.read,
+                is_live=errand.is_live,
+                waiting=errand.waiting,
+            )
         if errand.reset is not None:
             return self._reset_request(key, errand.reset)
         if errand.plain is not None:
@@ -253,7 +265,7 @@ class Agenda:
     def _take_hash(self, request: Request, answer: Any) -> None:
         heard = parse_hash(answer)
         if request.is_news:
-            self._knowledge.found(request.key, heard)
+            self._knowledge.found(request.key, heard, is_live=request.is_live)
         for waiting in request.waiting:
             resolve(waiting, heard)
 
@@ -327,6 +339,7 @@ def _again(request: Request, errand: Errand) -> None:
         errand.plain = errand.plain or request.plain
     elif request.kind == "read":
         errand.read = errand.read or request.is_news
+        errand.is_live = errand.is_live or request.is_live
         errand.waiting += request.waiting
     elif request.reset is None:
         setattr(errand, request.kind, True)

@@ -83,6 +83,7 @@ class Errand:
     restore_override: bool = False
     show: bool = False  # have the plain fields show what is in force
     read: bool = False
+    is_live: bool = False  # it is read for a plain message about this moment
     read_override: bool = False
     waiting: list[Future[Heard | None]] = field(default_factory=list)
 
@@ -130,6 +131,7 @@ class Request:
     override: OverrideOrder | None = None
     plain: Plain | None = None
     is_news: bool = False  # a reading that this process takes in, beside showing it
+    is_live: bool = False  # ... for a plain message about this moment
     waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     part: Part | None = None
@@ -212,6 +214,7 @@ class Errands:
             cut.plain, errand.plain = errand.plain, None
         elif kind == "read":
             cut.read, errand.read = errand.read, False
+            cut.is_live, errand.is_live = errand.is_live, False
             cut.waiting, errand.waiting = errand.waiting, []
         else:
             setattr(errand, kind, False)

@@ -12,6 +12,7 @@ from .fields import MalformedError
 from .plain import Verdict, weigh
 from .rare_log import RareLog
 from .signals import parse_signal
+from .timetable import Timetable
 from .wire import parse_message
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Knowledge:
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}
         self._reasserted: dict[str, float] = {}
+        self._say_again = Timetable()
+        self._again: dict[str, Callable[[Errand], None]] = {}
         self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
         self.gathering: Gathering
         self.leases: Leases
@@ -97,7 +100,8 @@ class Knowledge:
         circuit = self.registry.get(key)
         if circuit is None:
             # Never adopted from a message alone: it may be old news of what was forgotten.
-            if not self.errands.edit(key, _read):
+            how = _read_live if heard.plain else _read
+            if not self.errands.edit(key, how):
                 self.dropped.warn("news of more keys than there is room for")
         elif heard.plain:
             self.gathering.heard_plain(circuit, heard)
@@ -127,8 +131,11 @@ class Knowledge:
         else:
             self.gathering.signalled(circuit, signal)
 
-    def found(self, key: str, heard: Heard | None) -> None:
-        """Take what was read from a circuit's hash; None: there is none."""
+    def found(self, key: str, heard: Heard | None, *, is_live: bool) -> None:
+        """Take what was read from a circuit's hash; None: there is none.
+
+        ``is_live``: a plain message about this moment told of it.
+        """
         circuit = self.registry.get(key)
         if heard is None:
             if circuit is not None:
@@ -142,7 +149,7 @@ class Knowledge:
                 self.dropped.warn("a circuit for which max_circuits leaves no room")
                 return
         if heard.plain:
-            self._weigh(circuit, heard, is_live=False)
+            self._weigh(circuit, heard, is_live=is_live)
         else:
             self._follow(circuit, heard, is_live=False)
 
@@ -239,17 +246,35 @@ class Knowledge:
             self._reassert(key, _restore, _REASSERT_EVERY)
 
     def _reassert(self, key: str, how: Callable[[Errand], None], every: float) -> None:
-        """Say it again to plain speakers, once in ``every`` seconds."""
+        """Say it again to plain speakers, once in ``every`` seconds; after their last word too."""
         now = self.clock()
-        if now >= self._reasserted.get(key, now):
-            if len(self._reasserted) > 2 * len(self.registry) + 100:
-                self._reasserted.clear()
-            self._reasserted[key] = now + every
-            self.errands.edit(key, how, must=True)
+        due = self._reasserted.get(key, now)
+        if now < due:
+            self._again[key] = how
+            self._say_again.note(key, due)
+            return
+        if len(self._reasserted) > 2 * len(self.registry) + 100:
+            self._reasserted.clear()
+        self._reasserted[key] = now + every
+        self.errands.edit(key, how, must=True)
+
+    def say_again(self) -> None:
+        """Queue what is to be said again to plain speakers by now."""
+        for key in self._say_again.take(self.clock(), len(self._again) + 1):
+            if (how := self._again.pop(key, None)) is not None:
+                self.errands.edit(key, how, must=True)
+
+    def next_again(self) -> float | None:
+        """Give when something is to be said again."""
+        return self._say_again.next_due()
 
 
 def _read(errand: Errand) -> None:
     errand.read = True
+
+
+def _read_live(errand: Errand) -> None:
+    errand.read = errand.is_live = True
 
 
 def _read_override(errand: Errand) -> None:

@@ -77,6 +77,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._backoff = Backoff(random)
+        self._is_answered = False  # the last round trip was
         self.expected: float | None = None
         """When the agenda was to have something, when it was last asked."""
 
@@ -109,11 +110,13 @@ class Lane:
                     await client.connection_pool.disconnect()
                     if not isinstance(error, UNREACHABLE):
                         raise
+                    self._is_answered = False
                     self._failed(error)
                     await self._backoff.wait()
                     continue
                 self._agenda.answered(requests, answers, sent, self._clock())
                 self._backoff.reset()
+                self._is_answered = True
                 self._works(len(requests), is_idle=self._agenda.next_due() != 0.0)
         finally:
             await client.aclose()
@@ -127,6 +130,8 @@ class Lane:
         due = self.expected = self._agenda.next_due()
         if self._agenda.is_idle():
             self._idle.set()
+            if self._is_answered:  # what was left after the last answer may have become needless
+                self._works(0, is_idle=True)
         self._wake.clear()
         until = repair if due is None else min(due, repair)
         with contextlib.suppress(TimeoutError):

@@ -61,7 +61,8 @@ class _Post:
 
     Args:
         not_before: when asking makes sense.
-        rejected: calls that had been rejected when the circuit opened.
+        rejected: calls that had been rejected when the circuit opened, or when it was last asked.
+        opening: the generation of the circuit in which it opened.
         holds: the lease is ours, or was until it ended.
         ends: when it ends.
         successes: probes that had succeeded when it was last given.
@@ -70,6 +71,7 @@ class _Post:
 
     not_before: float
     rejected: int
+    opening: int
     holds: bool = False
     ends: float = 0.0
     successes: int = 0
@@ -101,21 +103,25 @@ class Leases:
             self._posts.pop(key, None)
             self._due.drop(key)
         elif machine.state is CircuitState.OPEN:
+            if (known := self._posts.get(key)) is not None and known.opening == machine.generation:
+                return  # nothing new: calls may have been rejected since
             ask_at = machine.deadline - EARLY + self._random.uniform(0, self._spread(circuit))
-            self._posts[key] = _Post(not_before=ask_at, rejected=circuit.rejected)
+            self._posts[key] = _Post(ask_at, circuit.rejected, machine.generation)
             self._due.drop(key)
             self._due.note(key, ask_at)
         elif (post := self._posts.get(key)) is not None and post.holds:
             self._due.note(key, now)  # a probe runs: the fleet is to know
         else:
-            self._posts.setdefault(key, _Post(not_before=now, rejected=circuit.rejected))
+            self._posts.setdefault(key, _Post(now, circuit.rejected, machine.generation))
 
     def stirred(self, circuit: Circuit) -> bool:
         """Ask for the lease if a call wants it; tells whether there is something to send."""
         if not circuit.machine.wants_lease:
             return False
         now = self._knowledge.clock()
-        post = self._posts.setdefault(circuit.key, _Post(now, circuit.rejected))
+        post = self._posts.setdefault(
+            circuit.key, _Post(now, circuit.rejected, circuit.machine.generation)
+        )
         return self._due.note(circuit.key, max(now, post.not_before))
 
     def seen(self, circuit: Circuit, seconds: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .player import Player
+from .process import Launcher
 from .server import Server, binaries
 
 if TYPE_CHECKING:
@@ -53,3 +54,10 @@ def players(server: Server) -> Iterator[tuple[Player, Player]]:
     yield a, b
     a.close()
     b.close()
+
+
+@pytest.fixture
+def launch(server: Server) -> Iterator[Launcher]:
+    """Start instances in processes of their own; they end with the test, without a complaint."""
+    with Launcher(server) as launcher:
+        yield launcher

@@ -111,8 +111,12 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         await succeed(c, KEY)  # tells nobody: it contributed nothing
         assert len(run_of(server)) == 3
         await fail(b, KEY, times=2)
-        await until(lambda: len(run_of(server)) == 2, "the objection arrived")
+        await until(lambda: len(run_of(server)) == 5, "the run is long enough")
+        await until(lambda: len(run_of(server)) < 5, "the objection arrived")
         await told(a, b, c)
+        for breaker in (a, b):
+            waits = breaker.sync._session.agenda.gathering._confirms
+            await until(lambda w=waits: w.next_due() is None, "nobody asks to open any more")
         assert {breaker.state(KEY) for breaker in (a, b, c)} == {"CLOSED"}
 
 

@@ -1,0 +1,88 @@
+"""One instance in a process of its own, told what to do in lines of JSON; see ``process.py``.
+
+Which version of the package it runs is decided by PYTHONPATH alone. So this file uses nothing of
+the tests, and of the package only what every version has had: its public names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from typing import Any
+
+import fastapi_hybrid_breaker
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+
+FIGURES = ("state", "failures", "successes", "retry_after", "rejected", "version")
+
+
+class Worker:
+    """Carries out orders; each method is one that may be given."""
+
+    def __init__(self, breaker: HybridBreaker) -> None:
+        self._breaker = breaker
+
+    async def call(self, key: str, times: int, fails: bool) -> list[str]:
+        """Make guarded calls, one after the other; says of each what became of it."""
+
+        async def dependency() -> None:
+            if fails:
+                raise ConnectionError
+
+        became = []
+        for _ in range(times):
+            try:
+                await self._breaker.execute(key, dependency)
+            except CircuitOpenError:
+                became.append("rejected")
+            except ConnectionError:
+                became.append("admitted")
+            else:
+                became.append("admitted")
+        return became
+
+    async def stats(self, key: str) -> dict[str, Any]:
+        stats = self._breaker.stats(key)
+        return {name: getattr(stats, name) for name in FIGURES}
+
+    async def reset(self, key: str) -> str:
+        return await self._breaker.reset(key)
+
+    async def override(self, key: str, kind: str, seconds: float | None) -> str:
+        return await self._breaker.override(
+            key, kind, by="ann", reason="a migration", seconds=seconds
+        )
+
+    async def clear_override(self, key: str) -> str:
+        return await self._breaker.clear_override(key, by="ann")
+
+    async def sync(self) -> dict[str, Any]:
+        status = self._breaker.sync_status()
+        names = ("state", "instance", "sent", "received", "dropped")
+        return {name: getattr(status, name) for name in names}
+
+
+async def main(settings: dict[str, Any]) -> None:
+    config = CircuitConfig(**settings["config"])
+    breaker = HybridBreaker(
+        redis=settings["redis"], defaults=config, circuits=dict.fromkeys(settings["keys"], config)
+    )
+    async with breaker:
+        worker = Worker(breaker)
+        say({"package": fastapi_hybrid_breaker.__file__})
+        # The end of the input is the order to stop: nobody is left to give another.
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            order = json.loads(line)
+            say(await getattr(worker, order.pop("do"))(**order))
+
+
+def say(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    asyncio.run(main(json.loads(sys.argv[1])))
