@@ -35,7 +35,11 @@ class ProbesStayWithinBudget(Invariant):
         if not self._is_connected(instance):
             return
         probing = fleet.upstreams[key].probing
-        connected = {one.number for one in fleet.instances if self._is_connected(one)}
+        connected = {
+            one.number
+            for one in fleet.instances
+            if self._is_connected(one) and is_shared(one.breaker.circuit(key))
+        }
         running = sum(count for caller, count in probing.items() if caller in connected)
         budget = max(one.config.probe_places for one in fleet.instances)
         if running + 1 > budget:
