@@ -73,7 +73,8 @@ def test_a_calm_hour_opens_nothing_and_a_noisy_one_does() -> None:
 
 def test_the_cost_of_a_fleet() -> None:
     small, large = cost.measure((1, 1)), cost.measure((10, 1))
-    assert small.calm_deliveries == large.calm_deliveries == 0.0
+    # A tick now and then, and heartbeats; nothing for a call.
+    assert small.calm_deliveries < large.calm_deliveries < 10 * 0.5
     assert 0.0 < small.calm_commands < 2.0
     assert large.incident_deliveries > small.incident_deliveries > 0.0
     assert large.row().startswith("| 10 | 1 |")
