@@ -32,6 +32,8 @@ _WAIT_TO_DRAIN: Final = 0.5
 _WAIT_TO_CLOSE: Final = 1.0
 """Seconds: a service starts without Redis, and stops within two seconds whatever Redis does."""
 
+_TRIES_TO_CLOSE: Final = 5
+
 _PAUSE_AFTER_DEFECT: Final = 1.0
 
 
@@ -112,10 +114,21 @@ class Session:
                         await self._lane.drained()
         finally:
             self._surroundings.has_fleet = self._surroundings.is_connected = False
+            await self.end()
+
+    async def end(self) -> None:
+        """End the tasks at once."""
+        for _ in range(_TRIES_TO_CLOSE):
             for task in self._tasks:
                 task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_WAIT_TO_CLOSE)
+            # Python 3.11's wait_for, which redis-py sends with, can swallow a cancellation.
+            if (
+                not self._tasks
+                or not (await asyncio.wait(self._tasks, timeout=_WAIT_TO_CLOSE / _TRIES_TO_CLOSE))[
+                    1
+                ]
+            ):
+                return
 
     def wake(self) -> None:
         """Have the lane look for work; from any thread."""

@@ -8,6 +8,7 @@ import pytest
 
 from .player import Player
 from .process import Launcher
+from .proxy import Proxy
 from .server import Server, binaries
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ def server(shared_server: Server) -> Iterator[Server]:
     if shared_server.process is None:
         shared_server.start()
     shared_server.resume()
+
+
+@pytest.fixture
+def link(server: Server) -> Iterator[Proxy]:
+    """A link to the server that may be slow, swallow bytes, and be cut."""
+    with Proxy(server.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture

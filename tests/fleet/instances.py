@@ -33,10 +33,12 @@ async def fleet(
         yield breakers
 
 
-async def until(condition: Callable[[], object], what: str = "") -> None:
+async def until(
+    condition: Callable[[], object], what: str = "", *, deadline: float = DEADLINE
+) -> None:
     """Wait until ``condition`` holds."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             while not condition():
                 await asyncio.sleep(0.002)
     except TimeoutError:
@@ -77,6 +79,14 @@ async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None
 
     async with asyncio.timeout(DEADLINE):
         await admitted()
+
+
+async def cut_off(breaker: HybridBreaker) -> None:
+    """Have an instance send and hear nothing any more, while its calls go on."""
+    session = breaker.sync._session
+    assert session is not None
+    await session.end()
+    assert all(task.done() for task in session._tasks)
 
 
 def hush(*breakers: HybridBreaker) -> None:

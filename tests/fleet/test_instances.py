@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet import heartbeat
 
-from .instances import CONFIG, fleet, settled, until
+from .instances import CONFIG, cut_off, fleet, settled, until
 
 if TYPE_CHECKING:
     import pytest
@@ -49,8 +49,7 @@ async def test_who_gives_no_sign_of_life_does_not_count_any_more(
     monkeypatch.setattr(heartbeat, "BEAT_EVERY", 0.1)
     async with fleet(server, 2) as (a, b):
         await until(lambda: a.surroundings.live == 2)
-        for task in b.sync._session._tasks:
-            task.cancel()
+        await cut_off(b)
         await until(lambda: a.surroundings.live == 1)
         found = {one.id: one.sync for one in await a.instances() or ()}
         assert found[b.sync_status().instance] == "isolated"

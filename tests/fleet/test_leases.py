@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 
-from .instances import DEADLINE, fail, fleet, probe, settled, until
+from .instances import DEADLINE, cut_off, fail, fleet, probe, settled, until
 
 if TYPE_CHECKING:
     from .server import Server
@@ -118,8 +118,7 @@ async def test_the_lease_of_an_instance_that_is_cut_off_passes_on(server: Server
         async with traffic(upstream, a):
             await until(lambda: upstream.running == 2)
         # Its calls are cancelled, and it never says a word any more.
-        for task in a.sync._session._tasks:
-            task.cancel()
+        await cut_off(a)
         upstream.answers.set()
         async with traffic(upstream, b), asyncio.timeout(4 * DEADLINE):
             while b.state(KEY) != "CLOSED":
@@ -132,9 +131,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
         await opened(a, b)
         async with traffic(upstream, a):
             await until(lambda: server.hash(KEY).get("probing", "").split(":")[1:2] == ["2"])
-            gathering = a.sync._session
-            for task in gathering._tasks:
-                task.cancel()  # cut off, while its probes go on
+            await cut_off(a)
             async with traffic(upstream, b):
                 await until(lambda: b.circuit(KEY).machine.lease is None)
                 post = b.sync._session.agenda.leases._posts

@@ -1,0 +1,1 @@
+"""A fleet of real processes around a real Valkey: ``make bench-fleet``."""
