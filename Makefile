@@ -3,6 +3,7 @@
 #   make check                lint, format and types
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
+#   make simulate-calm        200 healthy instances for a day: none may open; takes minutes
 #   make bench                what a guarded call costs, as ratios to the bare call
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change.
@@ -13,7 +14,7 @@ SEEDS ?= 500
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: venv test check format demo bench bench-fleet simulate clean
+.PHONY: venv test check format demo bench bench-fleet simulate simulate-calm clean
 
 venv: $(READY)
 
@@ -49,7 +50,10 @@ bench-fleet: $(READY)
 	$(VENV)/bin/python -m benchmarks.fleet $(ARGS)
 
 simulate: $(READY)
-	$(VENV)/bin/python -m simulator $(SEEDS)
+	$(VENV)/bin/python -m simulator $(SEEDS) $(ARGS)
+
+simulate-calm: $(READY)
+	$(VENV)/bin/python -m simulator.calm $(ARGS)
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

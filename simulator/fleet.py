@@ -1,191 +1,107 @@
-"""The instances of a simulated fleet, their traffic, and what happens to them."""
+"""A simulated fleet: its members, their server and upstreams, and a record of what they did."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.fleet.sync import FleetSync
-
-from .network import Link, Server, SimulatedSource
+from .disturbances import NONE_AT_ALL, Disturbances
+from .instance import Instance
+from .server.server import Server
+from .speaker import Speaker
+from .traffic import Traffic
+from .upstream import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .scenario import Event, Scenario
+    from fastapi_hybrid_breaker import Circuit
 
-
-class SickError(Exception):
-    """What a dependency raises that does not work."""
-
-
-class Instance:
-    """One process: its breaker, its way to the server, its own idea of time."""
-
-    def __init__(self, fleet: Fleet, number: int) -> None:
-        self.fleet = fleet
-        self.number = number
-        self.link = Link()
-        self.lives = 0
-        self.tasks: list[asyncio.Task[None]] = []
-        self.breaker: HybridBreaker
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether it has not crashed."""
-        return bool(self.tasks)
-
-    async def start(self) -> None:
-        """Begin a life: a new process, which knows nothing."""
-        self.lives += 1
-        random = Random(f"{self.fleet.scenario.seed}/{self.number}/{self.lives}")
-        loop = asyncio.get_running_loop()
-        begins, drift = random.uniform(0, 1e6), random.uniform(-1e-4, 1e-4)
-
-        def clock() -> float:
-            return begins + loop.time() * (1 + drift)
-
-        self.breaker = HybridBreaker(
-            redis=None, defaults=self.fleet.scenario.config, clock=clock, random=random.random
-        )
-        self.breaker.sync = FleetSync(
-            SimulatedSource(self.fleet.server, self.link),
-            namespace="circuit",
-            registry=self.breaker.registry,
-            clock=clock,
-            new_instance=lambda: f"instance{self.number}x{self.lives}",
-        )
-        self.breaker.on_change(lambda change: self.fleet.note(self, change))
-        self.tasks = [asyncio.create_task(self.breaker.start())]
-        self.tasks += [
-            asyncio.create_task(self._call(key, random)) for key in self.fleet.scenario.keys
-        ]
-
-    def crash(self) -> None:
-        """End at once, without a farewell."""
-        session = self.breaker.sync._session
-        for task in [*self.tasks, *(session._tasks if session else [])]:
-            task.cancel()
-        self.tasks = []
-
-    async def _call(self, key: str, random: Random) -> None:
-        """Call a dependency now and then, as its clients do."""
-        fleet = self.fleet
-
-        async def work() -> None:
-            await asyncio.sleep(0.01)
-            if random.random() < fleet.sick.get(key, 0.0):
-                raise SickError
-
-        while True:
-            await asyncio.sleep(random.expovariate(fleet.scenario.rate))
-            await self.link.awake.wait()
-            if not fleet.has_traffic:
-                continue
-            with contextlib.suppress(SickError, CircuitOpenError):
-                await self.breaker.circuit(key).call(work)
+    from .scenario import Kind, Scenario
 
 
 class Fleet:
-    """All instances, the server between them, and a record of what they went through."""
+    """All that takes part in a simulation. To be made in a running virtual event loop.
+
+    Args:
+        scenario: what it is made of; its events are somebody else's business (``events.py``).
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.random = Random(scenario.seed)
-        self.server = Server(self.random)
-        self.sick: dict[str, float] = {}
-        self.has_traffic = True
-        self.history: list[str] = []
+        self.server = Server(self.random, most=1_000 * (scenario.instances + 5))
+        self.upstreams = {
+            key: Upstream(key, Random(f"{scenario.seed}/{key}"), scenario.noise)
+            for key in scenario.keys
+        }
         self.instances = [Instance(self, number) for number in range(scenario.instances)]
+        skew = scenario.speaker_skew
+        self.speakers = [
+            Speaker(self, scenario.instances + number, self.random.uniform(-1, 1) * skew)
+            for number in range(scenario.speakers)
+        ]
+        self.traffic = Traffic(self)
+        self.history: list[str] = []
+        self.disturbances = Disturbances()
+        self.on_change: list[Callable[[Instance, Any], None]] = []
+        self.on_admitted: list[Callable[[Instance, Circuit], None]] = []
+        self.on_rejected: list[Callable[[Instance, Circuit], None]] = []
 
-    def note(self, instance: Instance, change: Any) -> None:
-        """Record a change of state."""
-        now = asyncio.get_running_loop().time()
-        self.history.append(
-            f"{now:7.2f} s  instance {instance.number}: {change.key}"
-            f" {change.old} -> {change.new} ({change.cause})"
-        )
+    def now(self) -> float:
+        """Give the simulation's time, seconds."""
+        return self.server.loop.time()
 
-    async def happen(self, event: Event) -> None:
-        """Have an event begin, last and end."""
-        loop = asyncio.get_running_loop()
-        if event.kind == "failover":
-            await asyncio.sleep(max(0.0, event.at - event.value - loop.time()))
-            snapshot = self.server.store.snapshot()
-        await asyncio.sleep(event.at - loop.time())
-        self.history.append(str(event))
-        instance = self.instances[event.instance]
-        if event.kind in _ORDERS:
+    def undisturbed_for(
+        self, instance: int | None = None, ignoring: frozenset[Kind] = NONE_AT_ALL
+    ) -> float:
+        """Give the seconds for which nothing has happened but calls and sick upstreams.
+
+        Args:
+            instance: to whom, as what happens to the server does; None: to anyone.
+            ignoring: what does not matter.
+        """
+        last = self.disturbances.last(instance, ignoring)
+        return 0.0 if last is None else self.now() - last
+
+    async def start(self) -> None:
+        """Start all members, one after the other, and then the traffic."""
+        for speaker in self.speakers:
+            speaker.start()
+        for task in [instance.start() for instance in self.instances]:
+            await task
+        self.traffic.start()
+
+    async def stop(self) -> None:
+        """End all that runs."""
+        self.traffic.stop()
+        for instance in self.instances:
             if instance.is_running:
-                await _ORDERS[event.kind](instance, event)
-        elif event.kind == "flush":
-            self.server.store.become(None)
-        elif event.kind == "clock":
-            self.server.store.offset += event.value
-        elif event.kind == "failover":
-            self.server.is_up = False
-            await asyncio.sleep(event.length)
-            self.server.is_up = True
-            self.server.restart(snapshot)
-        else:
-            await self._last(event, instance)
-
-    async def _last(self, event: Event, instance: Instance) -> None:
-        server, link = self.server, instance.link
-        if event.kind == "sick":
-            self.sick[event.key] = event.value
-            await asyncio.sleep(event.length)
-            self.sick.pop(event.key, None)
-        elif event.kind == "down":
-            server.is_up = False
-            await asyncio.sleep(event.length)
-            server.is_up = True
-            server.restart()
-        elif event.kind == "hang":
-            server.awake.clear()
-            await asyncio.sleep(event.length)
-            server.awake.set()
-        elif event.kind == "cut":
-            link.is_cut = True
-            await asyncio.sleep(event.length)
-            link.is_cut = False
-        elif event.kind == "pause":
-            link.awake.clear()
-            await asyncio.sleep(event.length)
-            link.awake.set()
-        elif event.kind == "crash":
-            if instance.is_running:
+                await instance.process.start(instance.breaker.stop())
                 instance.crash()
-                await asyncio.sleep(event.length)
-                await instance.start()
-        else:
-            name = event.kind.replace(" ", "_")
-            setattr(link, name, event.value)
-            await asyncio.sleep(event.length)
-            setattr(link, name, 0.0)
+        for speaker in self.speakers:
+            speaker.process.kill()
 
+    def note(self, text: str) -> None:
+        """Record a line of history, after the time."""
+        self.history.append(f"{self.now():7.2f} s  {text}")
 
-async def _reset(instance: Instance, event: Event) -> None:
-    await instance.breaker.reset(event.key)
+    def changed(self, instance: Instance, change: Any) -> None:
+        """Record a change of state (called by instances)."""
+        self.note(
+            f"instance {instance.number}: {change.key} {change.old} -> {change.new}"
+            f" ({change.cause})"
+        )
+        for listener in self.on_change:
+            listener(instance, change)
 
+    def admitted(self, instance: Instance, circuit: Circuit) -> None:
+        """Tell of a call that reaches its upstream (called by instances)."""
+        for listener in self.on_admitted:
+            listener(instance, circuit)
 
-async def _override(instance: Instance, event: Event) -> None:
-    seconds = event.value or None
-    await instance.breaker.override(
-        event.key, event.kind, by="operator", reason=str(event.at), seconds=seconds
-    )
-
-
-async def _clear(instance: Instance, event: Event) -> None:
-    await instance.breaker.clear_override(event.key, by="operator")
-
-
-_ORDERS: dict[str, Callable[[Instance, Event], Any]] = {
-    "reset": _reset,
-    "forced_open": _override,
-    "disabled": _override,
-    "clear": _clear,
-}
+    def rejected(self, instance: Instance, circuit: Circuit) -> None:
+        """Tell of a call that was rejected (called by instances)."""
+        self.upstreams[circuit.key].rejected += 1
+        for listener in self.on_rejected:
+            listener(instance, circuit)

@@ -1,75 +1,25 @@
-"""What stands for Redis and the way to it: clients as the production code uses them."""
+"""The way between an instance and the server: clients as the production code uses them."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as LostError
-from redis.exceptions import TimeoutError as SilentError
 
-from fastapi_hybrid_breaker.fleet.connection import ANSWER_TIMEOUT, Source
+from fastapi_hybrid_breaker.fleet.connection import Source
 
-from .store import Store
+from .wire import WIRE, Exchange
 
 if TYPE_CHECKING:
-    from random import Random
+    import asyncio
 
+    from .server.server import Server
+    from .wire import Link
 
-def _set() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
-
-
-@dataclass
-class Link:
-    """The way between one instance and the server; what it is like can change at any time.
-
-    Args:
-        latency: seconds one way, at least; each passage takes up to twice as long.
-        is_cut: nothing arrives, and nobody says so.
-        drops, repeats, shuffles: the share of published messages that get lost, come twice, or
-            come late and so in another order.
-        loses_answers: the share of round trips whose answer gets lost after the work is done.
-    """
-
-    latency: float = 0.001
-    is_cut: bool = False
-    drops: float = 0.0
-    repeats: float = 0.0
-    shuffles: float = 0.0
-    loses_answers: float = 0.0
-    awake: asyncio.Event = field(default_factory=_set)
-    """Cleared while the instance stands still."""
-
-
-class Server:
-    """One server: it can be away, hang, forget, and fall back to an older copy of itself."""
-
-    def __init__(self, random: Random) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.random = random
-        self.store = Store(self.loop.time, self._deliver)
-        self.is_up = True
-        self.awake = asyncio.Event()
-        self.awake.set()
-        self.generation = 0  # of its connections: they all end with a restart
-        self.subscriptions: list[PubSub] = []
-
-    def restart(self, snapshot: Any | None = None) -> None:
-        """Drop all connections and come back with other data, or with none."""
-        self.generation += 1
-        for subscription in self.subscriptions:
-            subscription.break_off()
-        self.subscriptions.clear()
-        self.store.become(snapshot)
-
-    def _deliver(self, data: bytes) -> None:
-        for subscription in tuple(self.subscriptions):
-            subscription.send(data)
+_CALLBACKS: Final = Redis(protocol=2).response_callbacks
+"""What the client library makes of answers, by command."""
 
 
 class SimulatedSource(Source):
@@ -101,6 +51,17 @@ class Client:
     async def aclose(self) -> None:
         """Nothing is kept."""
 
+    async def execute_command(self, *command: Any) -> Any:
+        """Send one command.
+
+        Raises:
+            RedisError: what the server refuses, or that it is lost.
+        """
+        (answer,) = await round_trip(self._server, self._link, [command])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def pipeline(self, *, transaction: bool) -> Pipeline:
         del transaction
         return Pipeline(self._server, self._link)
@@ -110,6 +71,8 @@ class Client:
 
 
 class Pipeline:
+    """Stands for ``redis.asyncio.client.Pipeline``."""
+
     def __init__(self, server: Server, link: Link) -> None:
         self._server = server
         self._link = link
@@ -126,30 +89,42 @@ class Pipeline:
 
     async def execute(self, *, raise_on_error: bool) -> list[Any]:
         """Send all commands; what is sent may be done although no answer comes."""
-        del raise_on_error
-        server, link = self._server, self._link
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                await passage(server, link)
-                if not server.awake.is_set():
-                    work = asyncio.ensure_future(self._when_awake())  # done whoever waits for it
-                    answers = await asyncio.shield(work)
-                else:
-                    answers = self._work()
-                if server.random.random() < link.loses_answers:
-                    raise LostError("the answer got lost")
-                await passage(server, link)
-                return answers
-        except TimeoutError:
-            raise SilentError("no answer") from None
+        answers = await round_trip(self._server, self._link, self._commands)
+        if raise_on_error:
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        return answers
 
-    async def _when_awake(self) -> list[Any]:
-        generation = self._server.generation
-        await self._server.awake.wait()
-        return self._work() if generation == self._server.generation else []
 
-    def _work(self) -> list[Any]:
-        return [self._server.store.execute(command) for command in self._commands]
+async def round_trip(server: Server, link: Link, commands: list[tuple[Any, ...]]) -> list[Any]:
+    """Send commands and wait for the answers; the work may be done though no answer comes.
+
+    Raises:
+        LostError, SilentError: as the client library does.
+    """
+    answers: list[Any] = []
+
+    def work() -> None:
+        answers.extend(server.execute(command) for command in commands)
+
+    await Exchange(server, link, work).answer()
+    for at, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+        callback = _CALLBACKS.get(str(command[0]).upper())
+        if callback is not None and not isinstance(answer, Exception):
+            answers[at] = _in_order(callback(answer))
+    return answers
+
+
+class _Ordered(set[Any]):
+    """A set that is gone through in order: that of a Python set differs from run to run."""
+
+    def __iter__(self) -> Any:
+        return iter(sorted(super().__iter__()))
+
+
+def _in_order(answer: Any) -> Any:
+    return _Ordered(answer) if isinstance(answer, set) else answer
 
 
 class PubSub:
@@ -159,85 +134,90 @@ class PubSub:
         self._server = server
         self._link = link
         self._came: deque[dict[str, Any]] = deque()
-        self._signal = asyncio.Event()
+        self._looking: asyncio.Future[None] | None = None
         self._is_broken = False
+        self._is_asked = False
+        self._last = 0.0  # when the last message arrives: a connection keeps the order
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self in self._server.subscriptions:
-            self._server.subscriptions.remove(self)
+        self._server.unsubscribe(self)
 
-    async def subscribe(self, channel: str) -> None:
-        del channel
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                await passage(self._server, self._link)
-                await self._server.awake.wait()
-        except TimeoutError:
-            raise SilentError("no answer") from None
-        self._server.subscriptions.append(self)
-        self._put({"type": "subscribe", "data": None})
+    async def subscribe(self, *channels: str) -> None:
+        """Begin to listen; the server's consent comes as the first messages, one per channel."""
+
+        def work() -> None:
+            for count, channel in enumerate(channels, 1):
+                self._server.subscribe(channel, self)
+                self._put("subscribe", channel.encode(), count)
+
+        await Exchange(self._server, self._link, work).answer()
 
     async def get_message(self, timeout: float) -> dict[str, Any] | None:  # noqa: ASYNC109 - as there
+        """Wait for the next message, or None; raises LostError when the server is gone."""
         if not self._came and not self._is_broken:
+            loop = self._server.loop
+            self._looking = looking = loop.create_future()
+            is_lull = self._link.lull > timeout
+            timer = loop.call_later(max(timeout, self._link.lull), _finish, looking)
             try:
-                async with asyncio.timeout(timeout):
-                    await self._signal.wait()
-            except TimeoutError:
-                await self._link.awake.wait()
-                return None
-        await self._link.awake.wait()
-        self._signal.clear()
+                await looking
+            finally:
+                timer.cancel()
+                self._looking = None
+            if is_lull and self._is_asked and not self._came:
+                self._is_asked = False
+                return {"type": "pong", "pattern": None, "channel": None, "data": b""}
         if self._came:
-            message = self._came.popleft()
-            if self._came:
-                self._signal.set()
-            return message
-        raise LostError("the connection is closed")
+            return self._came.popleft()
+        if self._is_broken:
+            raise LostError("the connection is closed")
+        return None
 
     async def ping(self) -> None:
-        self._later({"type": "pong", "data": b""})
+        """Ask for a sign of life, which comes as a message."""
+        self._is_asked = True
+        if not self._link.lull:
+            self._later("pong", None, b"")
 
-    def send(self, data: bytes) -> None:
+    def send(self, channel: str, data: bytes) -> None:
         """Have the server send a published message."""
         random, link = self._server.random, self._link
-        if random.random() < link.drops:
+        if link.drops and random.random() < link.drops:
             return
-        message = {"type": "message", "data": data}
-        self._later(message)
-        if random.random() < link.repeats:
-            self._later(message, extra=random.uniform(0, 0.5))
+        self._later("message", channel.encode(), data)
+        if link.repeats and random.random() < link.repeats:
+            self._later("message", channel.encode(), data, extra=random.uniform(0, 0.5))
 
     def break_off(self) -> None:
         """End, as with the server's process."""
         self._is_broken = True
-        self._signal.set()
+        self._wake()
 
-    def _later(self, message: dict[str, Any], extra: float = 0.0) -> None:
+    def _later(self, kind: str, channel: bytes | None, data: Any, extra: float = 0.0) -> None:
         server, link = self._server, self._link
-        if not server.is_up or not server.awake.is_set() or link.is_cut:
+        if not server.is_awake or not link.is_open(server):
             return
-        if server.random.random() < link.shuffles:
-            extra += server.random.uniform(0, 2.0)
-        delay = link.latency * server.random.uniform(1, 2) + extra
-        server.loop.call_later(delay, self._put, message)
+        arrives = server.loop.time() + link.latency * server.random.uniform(1, 2) + extra
+        if link.shuffles and server.random.random() < link.shuffles:
+            arrives += server.random.uniform(0, 2.0)
+        elif not extra:
+            arrives = self._last = max(arrives, self._last)
+        server.loop.call_at(arrives, self._put, kind, channel, data, context=WIRE)
 
-    def _put(self, message: dict[str, Any]) -> None:
+    def _put(self, kind: str, channel: bytes | None, data: Any) -> None:
         if not self._is_broken and not self._link.is_cut:
+            message = {"type": kind, "pattern": None, "channel": channel, "data": data}
             self._came.append(message)
-            self._signal.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._looking is not None:
+            _finish(self._looking)
 
 
-async def passage(server: Server, link: Link) -> None:
-    """Go one way, if there is one."""
-    await link.awake.wait()
-    if not server.is_up:
-        await asyncio.sleep(link.latency)
-        raise LostError("connection refused")
-    if link.is_cut:
-        await asyncio.sleep(3600)
-    await asyncio.sleep(link.latency * server.random.uniform(1, 2))
-    if not server.is_up:
-        raise LostError("connection reset")
+def _finish(looking: asyncio.Future[None]) -> None:
+    if not looking.done():
+        looking.set_result(None)

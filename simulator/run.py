@@ -1,20 +1,25 @@
-"""Runs a scenario, and makes a failing one as short as it can be."""
+"""Runs a scenario and tells what did not hold."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from . import loop
-from .check import Watch, all_agree, everything_recovered
+from .events import happen
 from .fleet import Fleet
+from .invariants import SWITCHED_ON
+from .invariants.invariant import STEP
+from .process import make_task, wall_clocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Sequence
 
+    from .invariants.invariant import Invariant
     from .scenario import Scenario
+    from .upstream import Figures
 
 AGREEMENT = 40.0
 """Seconds without traffic in which all must come to know the same: a repair and its jitter."""
@@ -24,70 +29,114 @@ log = logging.getLogger("fastapi_hybrid_breaker")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scenario: what did not hold, and the history that led to it."""
+    """What came of a scenario.
+
+    Args:
+        scenario: what was played.
+        violations: what did not hold, each with the time at which it was found.
+        history: events and changes of state, in their order.
+        upstreams: what each upstream counted.
+        commands: how many the server ran.
+        deliveries: how many messages it sent out.
+    """
 
     scenario: Scenario
     violations: tuple[str, ...]
     history: tuple[str, ...]
+    upstreams: tuple[Figures, ...]
+    commands: int
+    deliveries: int
+
+    def __str__(self) -> str:
+        held = [f"  {line}" for line in self.violations] or ["  everything held"]
+        return "\n".join(
+            [
+                str(self.scenario),
+                *(f"  {line}" for line in self.history),
+                *(str(figures) for figures in self.upstreams),
+                f"{self.commands} commands, {self.deliveries} deliveries of messages",
+                *held,
+            ]
+        )
 
 
-class _Errors(logging.Handler):
-    """Collects what is logged as an error: a defect that a background task survived."""
+class Defects(logging.Handler):
+    """Collects what is logged as an error, or ends a task: a defect, survived or not."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Take a log record."""
         self.texts.append(f"logged: {record.getMessage()} {record.exc_info!r:.500}")
 
+    def take(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the event loop could not tell anybody else."""
+        self.texts.append(f"{context['message']}: {context.get('exception')!r:.500}")
 
-def simulate(scenario: Scenario) -> Result:
+    def __enter__(self) -> Self:
+        self._propagates, log.propagate = log.propagate, False
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        log.removeHandler(self)
+        log.propagate = self._propagates
+
+
+def simulate(scenario: Scenario, invariants: Sequence[type[Invariant]] = SWITCHED_ON) -> Result:
     """Run a scenario from its beginning to its end; nothing of it is left to the machine."""
-    errors = _Errors()
-    log.addHandler(errors)
-    propagates, log.propagate = log.propagate, False
-    try:
-        violations, history = loop.run(_play(scenario))
-    finally:
-        log.removeHandler(errors)
-        log.propagate = propagates
-    return Result(scenario, (*violations, *errors.texts), history)
+    with Defects() as defects, wall_clocks():
+        result = loop.run(_play(scenario, invariants, defects))
+    return replace(result, violations=(*result.violations, *defects.texts))
 
 
-async def _play(scenario: Scenario) -> tuple[list[str], tuple[str, ...]]:
+def prepare(defects: Defects) -> None:
+    """Have the running loop know the tasks of processes, and defects hear of what went wrong."""
+    running = asyncio.get_running_loop()
+    running.set_task_factory(cast("Any", make_task))
+    running.set_exception_handler(defects.take)
+
+
+async def _play(
+    scenario: Scenario, invariants: Sequence[type[Invariant]], defects: Defects
+) -> Result:
+    prepare(defects)
     fleet = Fleet(scenario)
-    watch = Watch(fleet)
-    for instance in fleet.instances:
-        await instance.start()
-    happening = [asyncio.create_task(fleet.happen(event)) for event in scenario.events]
-    violations = watch.violations
-    while asyncio.get_running_loop().time() < scenario.heals_until:
-        await asyncio.sleep(0.5)
-        watch.look()
+    checks = [invariant(fleet) for invariant in invariants]
+    violations: list[str] = []
+
+    def tell(texts: Iterable[str]) -> None:
+        violations.extend(f"{fleet.now():7.2f} s  {text}" for text in texts)
+
+    def look() -> None:
+        for check in checks:
+            tell(check.look())
+            tell(check.found)
+            check.found.clear()
+
+    await fleet.start()
+    happening = [asyncio.create_task(happen(fleet, event)) for event in scenario.events]
+    while fleet.now() < scenario.heals_until:
+        await asyncio.sleep(STEP)
+        look()
     for task in happening:
         if task.done() and not task.cancelled() and task.exception() is not None:
             raise RuntimeError(f"the simulation itself failed: {task.exception()!r}") from None
-    violations += everything_recovered(fleet)
-    fleet.has_traffic = False
+    for check in checks:
+        tell(check.recovered())
+    fleet.traffic.stop()
     await asyncio.sleep(AGREEMENT)
-    watch.look()
-    violations += all_agree(fleet)
-    for instance in fleet.instances:
-        await instance.breaker.stop()
-        instance.crash()
-    return violations, tuple(fleet.history)
-
-
-def shorten(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
-    """Leave out whatever the failure does not need: events first, then instances' numbers."""
-    is_shorter = True
-    while is_shorter:
-        is_shorter = False
-        for at in range(len(scenario.events)):
-            events = scenario.events[:at] + scenario.events[at + 1 :]
-            shorter = replace(scenario, events=events)
-            if fails(shorter):
-                scenario, is_shorter = shorter, True
-                break
-    return scenario
+    look()
+    for check in checks:
+        tell(check.at_rest())
+    await fleet.stop()
+    return Result(
+        scenario=scenario,
+        violations=tuple(violations),
+        history=tuple(fleet.history),
+        upstreams=tuple(upstream.figures() for upstream in fleet.upstreams.values()),
+        commands=sum(fleet.server.commands.values()),
+        deliveries=fleet.server.published["deliveries"],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.overrides import Overrides
-from simulator import loop
-from simulator.run import shorten, simulate
-from simulator.scenario import Event, Scenario, make_scenario
+from simulator.__main__ import main
+from simulator.run import simulate
+from simulator.scenario import Event, Scenario
+from simulator.seeds import make_scenario
+from simulator.shrink import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +43,6 @@ def test_a_trip_reaches_all_instances() -> None:
     history = simulate(trip_and_lose()).history
     for number in range(3):
         assert any(f"instance {number}: inventory-api CLOSED -> OPEN" in line for line in history)
-
-
-def test_an_hour_of_virtual_time_is_no_time() -> None:
-    async def wait() -> float:
-        import asyncio  # noqa: PLC0415 - where it is awaited
-
-        await asyncio.sleep(3600)
-        return asyncio.get_running_loop().time()
-
-    assert loop.run(wait()) == pytest.approx(3600)
 
 
 # -- broken on purpose ---------------------------------------------------------------------------
@@ -94,7 +87,7 @@ def test_it_finds_what_is_broken_on_purpose(
 
 def test_a_failing_history_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing_is_written_back(monkeypatch)
-    flush = Event(35.0, "flush")
+    flush = Event(35.4, "flush")
     noise = [Event(at, "repeats", value=0.5, length=1.0) for at in (3.0, 8.0, 20.0)]
     scenario = trip_and_lose(*noise, flush)
 
@@ -102,4 +95,37 @@ def test_a_failing_history_is_made_short(monkeypatch: pytest.MonkeyPatch) -> Non
         return bool(simulate(shorter).violations)
 
     assert fails(scenario)
-    assert [event.kind for event in shorten(scenario, fails).events] == ["sick", "flush"]
+    short = shorten(scenario, fails)
+    assert [event.kind for event in short.events] == ["sick", "flush"]
+    assert short.events[0].length <= 5.0
+    assert short.events[1].at == 35.0
+    assert (short.instances, short.keys) == (1, ("inventory-api",))
+
+
+def test_instances_that_are_left_out_are_left_out_of_events() -> None:
+    event = Event(1.0, "pause", instances=(1, 2), length=1.0)
+    scenario = Scenario(1, 3, speakers=1, keys=("a", "b"), events=(event,))
+    tried: list[Scenario] = []
+    shorten(scenario, lambda one: bool(tried.append(one)))
+    fewer = next(one for one in tried if one.instances == 2)
+    assert fewer.events[0].instances == (1,)
+    assert any(one.speakers == 0 for one in tried)
+    assert any(one.keys == ("b",) for one in tried)
+
+
+def test_a_failing_seed_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing_is_read_again(monkeypatch)
+    seed = next(seed for seed in range(1, 200) if simulate(make_scenario(seed)).violations)
+    monkeypatch.setattr(sys, "argv", ["simulator", "1", "--first", str(seed), "--jobs", "1"])
+    assert main() == 1
+    printed = capsys.readouterr().out
+    assert f"again: python -m simulator 1 --first {seed}" in printed
+    assert "circuits" in printed
+
+
+def test_what_is_logged_as_an_error_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agenda, "take", lambda *_: 1 / 0)
+    (first, *_) = simulate(trip_and_lose()).violations[-1:]
+    assert "ZeroDivisionError" in first

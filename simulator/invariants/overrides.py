@@ -1,0 +1,79 @@
+"""An override holds until its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+
+from .agreement import NAMES
+from .invariant import Invariant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi_hybrid_breaker import Circuit
+    from fastapi_hybrid_breaker.core.override import Override
+    from simulator.fleet import Fleet
+    from simulator.instance import Instance
+
+_SLACK = 1.0
+"""Seconds by which another host's clock may end an override earlier."""
+
+
+class OverridesHold(Invariant):
+    """What an operator has set is in force wherever it is known, and until it ends.
+
+    No call is admitted while its circuit is forced open, none rejected while it is disabled; and
+    an instance that knows an override does not lose it before its time, but for a newer one.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet)
+        self._known: dict[tuple[int, int, str], tuple[int, Override]] = {}
+
+    def look(self) -> Iterator[str]:
+        """Compare with what was known before."""
+        for instance in self.fleet.instances:
+            if not instance.is_running:
+                continue
+            for circuit in instance.breaker.registry:
+                machine = circuit.machine
+                which = (instance.number, instance.lives, circuit.key)
+                if machine.override is not None:
+                    self._known[which] = machine.override_version, machine.override
+                    continue
+                version, override = self._known.pop(which, (0, None))
+                is_same = version == machine.override_version and not machine.override_unshared
+                if override is not None and is_same and self._runs(instance, circuit.key, override):
+                    yield f"instance {instance.number} lost the override of {circuit.key}"
+
+    def _runs(self, instance: Instance, key: str, override: Override) -> bool:
+        """Tell whether an override has some time left, by the server if it knows of one."""
+        store = self.fleet.server.store
+        register = store.hash(NAMES.override(key)).get("override")
+        if register is not None:
+            heard = HeardOverride.from_register(register)
+            left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
+            return heard.kind is not None and left > _SLACK
+        if store.offset or override.deadline is None:
+            return not store.offset  # a clock that was set ends overrides by its new time
+        return instance.process.monotonic() < override.deadline - _SLACK
+
+    def admitted(self, instance: Instance, circuit: Circuit) -> None:
+        """Check that it was not forced open."""
+        if _in_force(instance, circuit) is OverrideKind.FORCED_OPEN:
+            self.found.append(f"instance {instance.number} calls {circuit.key}, forced open")
+
+    def rejected(self, instance: Instance, circuit: Circuit) -> None:
+        """Check that it was not disabled."""
+        if _in_force(instance, circuit) is OverrideKind.DISABLED:
+            self.found.append(f"instance {instance.number} rejects {circuit.key}, disabled")
+
+
+def _in_force(instance: Instance, circuit: Circuit) -> OverrideKind | None:
+    override = circuit.machine.override
+    if override is None or override.is_over(instance.process.monotonic()):
+        return None
+    return override.kind

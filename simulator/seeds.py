@@ -1,0 +1,131 @@
+"""Scenarios of mixed faults out of a seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Final
+
+from fastapi_hybrid_breaker import CircuitConfig
+from fastapi_hybrid_breaker.core.opening import Backoff
+from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures, FailureRate
+from fastapi_hybrid_breaker.core.windows import CountWindow, TimeWindow
+
+from .scenario import ABOUT_SERVER, DEFAULT, INSTANT, Event, Kind, Scenario
+
+_FAULTS: Final[tuple[tuple[Kind, float], ...]] = (
+    ("sick", 6),
+    ("down", 1),
+    ("hang", 1),
+    ("flush", 1),
+    ("failover", 1),
+    ("clock", 1),
+    ("wall", 1),
+    ("cut", 2),
+    ("drops", 2),
+    ("repeats", 2),
+    ("shuffles", 2),
+    ("loses answers", 2),
+    ("slow", 1),
+    ("pause", 2),
+    ("crash", 2),
+    ("reset", 2),
+    ("forced_open", 1),
+    ("disabled", 1),
+    ("clear", 1),
+)
+_REACHABLE: Final = frozenset({"sick", "drops", "repeats", "shuffles", "wall", "reset"})
+"""What leaves the way to the server open: then the fleet acts as one, whatever it misses."""
+
+_LONG: Final = 0.1
+"""The share of the scenarios in which faults can last for a minute and longer."""
+
+_SHARES: Final = (0.2, 0.5, 1.0)
+
+CONFIGS: Final = (
+    DEFAULT,
+    DEFAULT,
+    CircuitConfig(failure_threshold=5, recovery_timeout=4.0, half_open_max_calls=1),
+    CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=2.0),
+    CircuitConfig(
+        trip=FailureRate(0.5, window=TimeWindow(10.0), minimum_calls=6), recovery_timeout=5.0
+    ),
+    CircuitConfig(
+        trip=[ConsecutiveFailures(4), FailureRate(0.6, window=CountWindow(10), minimum_calls=5)],
+        recovery_timeout=3.0,
+        ramp_seconds=4.0,
+    ),
+    CircuitConfig(failure_threshold=3, recovery_timeout=4.0, scope="instance"),
+    CircuitConfig(
+        failure_threshold=3,
+        recovery_timeout=2.0,
+        backoff=Backoff(multiplier=2.0, maximum=10.0, jitter=0.1, reset_after=5.0),
+    ),
+)
+"""What circuits are set to; all recover within the time that a scenario leaves them."""
+
+
+def make_scenario(seed: int) -> Scenario:
+    """Make a scenario of mixed faults out of a seed: the same one each time."""
+    random = Random(seed)
+    instances = random.choice((1, 2, 2, 3, 3, 4, 5, 6))
+    configs: tuple[CircuitConfig, ...] = (random.choice(CONFIGS),)
+    if random.random() < 0.2:
+        configs += (random.choice(CONFIGS),)
+    scenario = Scenario(
+        seed,
+        instances,
+        speakers=random.choice((0, 0, 0, 1, 2)),
+        configs=configs,
+        rate=random.choice((1.0, 2.0, 2.0, 4.0)),
+        duration=random.choice((0.0, 0.01, 0.01, 0.1, 0.5)),
+    )
+    if random.random() < _LONG:
+        scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
+    is_reachable = random.random() < 0.25
+    faults = [fault for fault in _FAULTS if not is_reachable or fault[0] in _REACHABLE]
+    events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
+    return replace(scenario, events=tuple(sorted(events, key=lambda event: event.at)))
+
+
+def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Random) -> Event:
+    kinds, weights = zip(*faults, strict=True)
+    kind: Kind = random.choices(kinds, weights)[0]
+    at = random.uniform(1.0, scenario.faults_until - 5.0)
+    length = 0.0
+    if kind not in INSTANT:
+        typical = scenario.faults_until / 3 if random.random() < 0.2 else 4.0
+        length = min(random.expovariate(1 / typical), scenario.faults_until - at - 0.1)
+    values = {
+        "sick": random.choice([0.5, 1.0, 1.0]),
+        "failover": random.uniform(0.1, 2.0),
+        # The times that plain speakers send are only as good as their clocks and the server's.
+        "clock": random.choice([-1.0, 1.0] if scenario.speakers else [-300.0, -1.0, 1.0, 300.0]),
+        "wall": random.choice([-300.0, 300.0]),
+        "slow": random.choice([0.02, 0.2, 0.4]),
+        "forced_open": random.choice([0.0, 3.0, 15.0]),
+        "disabled": random.choice([0.0, 3.0, 15.0]),
+    }
+    value = values.get(kind, 0.0)
+    if kind in {"drops", "repeats", "shuffles", "loses answers"}:
+        value = random.choice(_SHARES)
+    return Event(
+        round(at, 2),
+        kind,
+        instances=_choose(kind, scenario, random),
+        key=random.choice(scenario.keys),
+        value=round(value, 2),
+        length=round(length, 2),
+    )
+
+
+def _choose(kind: Kind, scenario: Scenario, random: Random) -> tuple[int, ...]:
+    """Choose whom it happens to: mostly one, sometimes a group that is parted from the rest."""
+    everybody = range(scenario.instances)
+    if kind in ABOUT_SERVER:
+        return ()
+    if kind == "sick" and random.random() < 0.7:
+        return ()
+    if kind in INSTANT or random.random() < 0.8:
+        return (random.choice(everybody),)
+    return tuple(one for one in everybody if random.random() < 0.5)

@@ -1,0 +1,123 @@
+"""What a circuit guards: a service that can be sick, and counts who calls it and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+class SickError(Exception):
+    """What an upstream raises that does not work."""
+
+
+@dataclass(eq=False)
+class Sickness:
+    """A share of calls that fail; ``callers`` is empty where it concerns all."""
+
+    share: float
+    callers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an upstream went through.
+
+    Args:
+        key: of its circuit.
+        calls: that reached it.
+        failures: that of them failed.
+        rejected: calls that did not reach it, because their circuit was open.
+        probes: calls of circuits that were not CLOSED.
+        most_at_once: how many calls ran at the same time.
+        most_probes_at_once: how many probes did.
+    """
+
+    key: str
+    calls: int
+    failures: int
+    rejected: int
+    probes: int
+    most_at_once: int
+    most_probes_at_once: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key}: {self.calls} calls, {self.failures} failed, {self.rejected} rejected;"
+            f" at most {self.most_at_once} at once;"
+            f" {self.probes} probes, at most {self.most_probes_at_once} at once"
+        )
+
+
+@dataclass
+class Upstream:
+    """One service behind a circuit.
+
+    Args:
+        key: of the circuit.
+        random: decides which calls fail.
+        noise: the share of calls that fail while it is well.
+    """
+
+    key: str
+    random: Random
+    noise: float = 0.0
+    calls: int = 0
+    failures: int = 0
+    rejected: int = 0
+    running: int = 0
+    probes: int = 0
+    probing: dict[int, int] = field(default_factory=dict)
+    """How many probes run now, by caller; a probe is a call of a circuit that is not CLOSED."""
+    most_at_once: int = 0
+    most_probes_at_once: int = 0
+    sicknesses: list[Sickness] = field(default_factory=list)
+
+    def begin(self, caller: int, *, is_probe: bool) -> None:
+        """Take a call."""
+        self.calls += 1
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        if is_probe:
+            self.probes += 1
+            self.probing[caller] = self.probing.get(caller, 0) + 1
+            running = sum(self.probing.values())
+            self.most_probes_at_once = max(self.most_probes_at_once, running)
+
+    def end(self, caller: int, *, is_probe: bool) -> None:
+        """Be done with a call, however it ended."""
+        self.running -= 1
+        if is_probe:
+            self.probing[caller] -= 1
+            if not self.probing[caller]:
+                del self.probing[caller]
+
+    def answer(self, caller: int) -> None:
+        """Answer a call.
+
+        Raises:
+            SickError: it fails.
+        """
+        share = self.share_of(caller)
+        if share and self.random.random() < share:
+            self.failures += 1
+            raise SickError
+
+    def figures(self) -> Figures:
+        """Give what it has counted."""
+        return Figures(
+            self.key,
+            self.calls,
+            self.failures,
+            self.rejected,
+            self.probes,
+            self.most_at_once,
+            self.most_probes_at_once,
+        )
+
+    def share_of(self, caller: int) -> float:
+        """Give the share of a caller's calls that fail at present."""
+        shares = [one.share for one in self.sicknesses if not one.callers or caller in one.callers]
+        return max(shares, default=self.noise)
