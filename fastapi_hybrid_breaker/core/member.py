@@ -114,13 +114,10 @@ class Member(Admission):
         is_refusal = refused and self.unshared and self._stands_on(news)
         if not is_refusal and not news.is_newer_than(self.version, self.writer):
             return None
-        is_first = not self.version
         self.version, self.writer, self.unshared = news.version, news.writer, False
         is_reset = news.evidence is not None and news.evidence.cause == Cause.RESET
         if self.config.scope == "instance" and not is_reset:
             return None  # others decide for themselves, and so does this one
-        if is_first and not is_reset and news.state is self.state is CLOSED:
-            return None  # the fleet remembers an older state; nothing has changed since
         self._stand_with_the_fleet()
         self.reopenings = news.reopenings
         if news.state is HALF_OPEN and self.state is HALF_OPEN:
