@@ -38,6 +38,9 @@ VOTE_EVERY: Final = 5.0
 """Seconds that a vote lasts, and after which it is repeated while it stands: it ends with its
 instance, and is counted again when others have come or gone."""
 
+SLOWEST_LOOK: Final = 0.5
+"""Seconds at most between two looks for calls to tell while calls are added up."""
+
 SLOWEST_POLL: Final = 2.0
 """Seconds at most between two questions for the sum of all calls while nothing new happens here."""
 
@@ -118,7 +121,7 @@ class Gathering:
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
         self._suspects: dict[str, _Suspect] = {}
         self._objections = Timetable()
-        self._polls: dict[str, float] = {}  # seconds until the next question for the sum
+        self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
         self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
         self._is_leaving = False
@@ -244,14 +247,15 @@ class Gathering:
     def _report(self, circuit: Circuit, now: float) -> Iterator[Request]:
         key = circuit.key
         is_hot = now < self._hot.get(key, 0.0)
-        if is_hot:  # until the calls have left the windows, whether or not something happens
-            self._reports.note(key, now + self._interval())
         pending = self._pending.get(key)
         if pending is None:
             plain = self._plain.get(key)
             if plain is not None and now - plain[1] > _PLAIN_LIFE:
                 plain = None
             report = circuit.take_report(is_hot=is_hot)
+            if is_hot:  # look again, until the calls have left the windows
+                is_news = report is not None and any(any(one.kinds) for one in report.tallies)
+                self._poll(key, now, is_news=is_news, slowest=SLOWEST_LOOK)
             if report is None:
                 return
             self._number += 1
@@ -346,15 +350,20 @@ class Gathering:
         if report.is_troubled:
             longest = max((tally.width * tally.buckets for tally in report.tallies), default=0.0)
             self._heat(key, now + longest)
-            # Others' calls change the sum too; but if nothing happens at all, ever more rarely.
+            # Others' calls change the sum too.
             is_news = any(any(tally.kinds) for tally in report.tallies)
-            poll = self._interval() if is_news else 2 * self._polls.get(key, self._interval())
-            self._polls[key] = min(poll, max(SLOWEST_POLL, self._interval()))
-            self._reports.note(key, now + self._polls[key])
-        else:
-            self._polls.pop(key, None)
+            self._poll(key, now, is_news=is_news, slowest=SLOWEST_POLL)
         if sums.hot is not None and sums.hot >= JUDGE_AFTER:
             circuit.judge_fleet(report.generation, sums.calls)
+
+    def _poll(self, key: str, now: float, *, is_news: bool, slowest: float) -> None:
+        """Have a circuit looked at again: soon, or, if nothing happens, ever more rarely."""
+        shortest = self._interval()
+        pause = shortest if is_news else 2 * self._polls.get(key, shortest)
+        if len(self._polls) > 1_000:
+            self._polls.clear()
+        self._polls[key] = pause = min(pause, max(slowest, shortest))
+        self._reports.note(key, now + pause)
 
     def _await_confirmation(self, circuit: Circuit, already: float) -> None:
         contribution = circuit.machine.contribution

@@ -23,6 +23,7 @@ SignalName = Literal[
     "tick",  # the channel works
 ]
 
+_NAMES: Final = frozenset(get_args(SignalName))
 _LARGEST: Final = 4 * 1024
 _MOST_LIVE: Final = 10**6
 _DAY: Final = 86_400_000
@@ -61,7 +62,7 @@ def parse_signal(data: object) -> Signal:
         said = json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"a signal that is no JSON: {error}") from None
-    if not isinstance(said, dict) or said.get("signal") not in get_args(SignalName):
+    if not isinstance(said, dict) or not _is_name(said.get("signal")):
         raise MalformedError("a signal that is none")
     name = cast("SignalName", said["signal"])
     if name == "tick":
@@ -76,6 +77,10 @@ def parse_signal(data: object) -> Signal:
         writer,
         number("ms", said.get("ms"), 0, _DAY) / 1000,
     )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value in _NAMES
 
 
 def _refuse_constant(name: str) -> NoReturn:
