@@ -189,7 +189,8 @@ class Fleet(RuleBasedStateMachine):
             assert (machine.version, machine.writer) == (self.server.version, self.server.writer)
             assert machine.reopenings == self.server.reopenings
             if machine.state is OPEN:
-                assert machine.deadline == self.server.next_attempt
+                left = max(0.0, self.server.next_attempt - self.now)
+                assert machine.retry_after(self.now) == left
 
     # -- what always holds ------------------------------------------------------------------
 
