@@ -148,22 +148,17 @@ class Fleet(RuleBasedStateMachine):
         self._written(one, proposal)
 
     @rule(at=who)
-    def propose(self, at: int) -> None:
-        self._propose(self._one(at))
-
-    @rule(at=who)
-    def ask(self, at: int) -> None:
+    def send(self, at: int) -> None:
         one = self._one(at)
+        self._propose(one)
         if one.machine.wants_lease:
             self._ask(one)
 
     @rule(at=who)
-    def deliver_reply(self, at: int) -> None:
-        self._deliver_reply(self._one(at))
-
-    @rule(at=who)
-    def deliver_answer(self, at: int) -> None:
-        self._deliver_answer(self._one(at))
+    def deliver_answers(self, at: int) -> None:
+        one = self._one(at)
+        self._deliver_reply(one)
+        self._deliver_answer(one)
 
     @rule(at=who, which=st.integers(0, 5))
     def deliver_news(self, at: int, which: int) -> None:
@@ -185,6 +180,14 @@ class Fleet(RuleBasedStateMachine):
             assert one.machine.retry_after(self.now) <= OPEN_TIME
             self._step(is_heard=True)
         return one, ticket
+
+    @rule(at=who, steps=st.sampled_from([0, 0, 5, 17]))
+    def recover(self, at: int, steps: int) -> None:
+        """A probe goes well, if it is still wanted by the time it ends."""
+        one, ticket = self.come_back(at)
+        for _ in range(steps):
+            self._step(is_heard=True)
+        self._settle(one, ticket, Outcome.SUCCESS)
 
     @rule()
     def deliver_everything(self) -> None:
