@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.core.meter import Meter
 from fastapi_hybrid_breaker.core.rules import FailureRate
 from fastapi_hybrid_breaker.core.windows import TimeWindow
+from fastapi_hybrid_breaker.testing import ManualClock
 
 from .machines import CLOSED, HALF_OPEN, OPEN, OPEN_TIME, SUCCESS, is_rejected, news, probe, run
 from .machines import trip as trip_it
@@ -71,3 +73,12 @@ def test_a_close_that_the_fleet_has_not_seen_is_not_lost_by_an_opening_alone() -
     proposal = machine.propose(1.0 + OPEN_TIME)
     assert proposal is not None
     assert proposal.state is CLOSED
+
+
+def test_a_success_in_the_first_moment_of_a_clock_is_one() -> None:
+    breaker = HybridBreaker(redis=None, clock=ManualClock(0.0))
+    breaker.registry.surroundings.has_fleet = True
+    circuit = breaker.circuit("k")
+    circuit.listen(5.0)
+    circuit.call_sync(lambda: None)
+    assert circuit.object_to_run(-1.0)
