@@ -106,6 +106,18 @@ def test_after_the_end_of_a_run_it_listens_on_for_a_while_and_pays_nothing_then(
     assert len(stirs) == 1
 
 
+def test_who_need_not_listen_on_pays_nothing_from_the_end_of_the_run(
+    circuit: Circuit, stirs: list[str]
+) -> None:
+    fail(circuit)
+    assert reported(circuit)
+    succeed(circuit)
+    circuit.run_ended(0.0)
+    assert not circuit.machine.noting
+    assert not circuit.machine.attentive
+    assert len(stirs) == 2
+
+
 def test_the_end_of_a_run_is_nothing_to_who_never_failed(circuit: Circuit) -> None:
     circuit.run_ended(1.0)
     assert circuit.machine.contribution is None
