@@ -216,3 +216,42 @@ def test_a_news_open_time_that_is_over_admits_a_probe_at_once() -> None:
     machine.adopt(news(3, OPEN, remaining=0.0), 50.0)
     assert machine.state is OPEN
     probe(machine, 50.0)
+
+
+def closed_alone_on_top_of_an_opening() -> Machine:
+    """Give what has ended by itself an opening that runs on in the fleet."""
+    machine = make(success_threshold=1)
+    machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
+    run(machine, SUCCESS, 1.0)
+    assert (machine.state, machine.unshared) == (CLOSED, True)
+    return machine
+
+
+def test_a_change_that_is_refused_is_void_though_it_built_on_the_state_that_stands() -> None:
+    machine = closed_alone_on_top_of_an_opening()
+    back = machine.adopt(news(5, OPEN, remaining=7.0), 1.0, refused=True)
+    assert back == change(CLOSED, OPEN, Cause.FLEET, 4)
+    assert shape(machine) == (OPEN, 5, "w", False)
+    assert machine.retry_after(1.0) == 7.0
+
+
+def test_the_same_state_heard_again_voids_nothing() -> None:
+    machine = closed_alone_on_top_of_an_opening()
+    assert machine.adopt(news(5, OPEN, remaining=7.0), 1.0) is None
+    assert shape(machine) == (CLOSED, 5, "w", True)
+
+
+@pytest.mark.parametrize(("version", "writer"), [(4, "w"), (5, "v")])
+def test_a_refusal_with_what_was_known_before_voids_nothing(version: int, writer: str) -> None:
+    machine = closed_alone_on_top_of_an_opening()
+    told = news(version, OPEN, remaining=7.0, writer=writer)
+    assert machine.adopt(told, 1.0, refused=True) is None
+    assert shape(machine) == (CLOSED, 5, "w", True)
+
+
+def test_a_refusal_that_comes_twice_changes_nothing_the_second_time() -> None:
+    machine = closed_alone_on_top_of_an_opening()
+    machine.adopt(news(5, OPEN, remaining=7.0), 1.0, refused=True)
+    generation = machine.generation
+    assert machine.adopt(news(5, OPEN, remaining=7.0), 1.0, refused=True) is None
+    assert machine.generation == generation

@@ -1,0 +1,149 @@
+"""What a circuit exchanges with its fleet, and when the fleet's part is told to look at it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.core.news import News
+from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.testing import ManualClock
+
+from .parts import OPEN_TIME, fail, fine_sync, trip
+
+
+@pytest.fixture
+def stirs(breaker: HybridBreaker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the keys that the fleet's part was told of, in a fleet of three."""
+    told: list[str] = []
+    monkeypatch.setattr(breaker, "stirred", lambda one: told.append(one.key))
+    around = breaker.registry.surroundings
+    around.has_fleet, around.is_connected, around.live = True, True, 3
+    return told
+
+
+def reported(circuit: Circuit) -> tuple[float, ...]:
+    report = circuit.take_report(is_hot=False, must=False)
+    return () if report is None else report.failures
+
+
+def succeed(circuit: Circuit) -> None:
+    circuit.call_sync(fine_sync)
+
+
+def test_successes_of_a_healthy_circuit_stir_nobody(circuit: Circuit, stirs: list[str]) -> None:
+    succeed(circuit)
+    assert stirs == []
+
+
+def test_each_failure_stirs_once(circuit: Circuit, stirs: list[str]) -> None:
+    fail(circuit)
+    assert stirs == ["inventory-api"]
+    assert not circuit.machine.stirred
+
+
+def test_a_success_stirs_only_where_failures_were_told(circuit: Circuit, stirs: list[str]) -> None:
+    fail(circuit)
+    succeed(circuit)
+    assert len(stirs) == 1
+    fail(circuit)
+    reported(circuit)
+    succeed(circuit)
+    assert len(stirs) == 3
+    report = circuit.take_report(is_hot=False, must=False)
+    assert report is not None
+    assert report.success_at is not None
+
+
+def test_a_call_that_wants_to_probe_stirs(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    trip(circuit)
+    stirs.clear()
+    clock.advance(OPEN_TIME)
+    with pytest.raises(CircuitOpenError) as caught:
+        succeed(circuit)
+    assert stirs == ["inventory-api"]
+    assert caught.value.retry_after >= 1.0
+
+
+def test_news_that_ends_a_vote_stirs(breaker: HybridBreaker, stirs: list[str]) -> None:
+    circuit = breaker.circuit("other", CircuitConfig(failure_threshold=2, quorum=2))
+    trip(circuit)
+    assert circuit.vote() is not None
+    stirs.clear()
+    circuit.adopt(News(5, "w", CircuitState.CLOSED, failures=0, successes=0, remaining=0.0))
+    assert stirs == ["other"]
+    assert circuit.vote() == 0.0
+
+
+def test_listens_for_so_many_seconds_from_now(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    circuit.listen(5.0)
+    succeed(circuit)
+    assert circuit.machine.noting
+    clock.advance(5.0)
+    succeed(circuit)
+    assert not circuit.machine.noting
+    assert not circuit.machine.attentive
+    assert stirs == []
+
+
+def test_after_the_end_of_a_run_it_listens_on_for_a_while_and_pays_nothing_then(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    fail(circuit)
+    assert reported(circuit)
+    circuit.listen(3600.0)
+    circuit.run_ended(1.0)
+    succeed(circuit)
+    assert circuit.machine.noting
+    clock.advance(1.0)
+    succeed(circuit)
+    assert not circuit.machine.noting
+    assert not circuit.machine.attentive
+    assert len(stirs) == 1
+
+
+def test_who_need_not_listen_on_pays_nothing_from_the_end_of_the_run(
+    circuit: Circuit, stirs: list[str]
+) -> None:
+    fail(circuit)
+    assert reported(circuit)
+    succeed(circuit)
+    circuit.run_ended(0.0)
+    assert not circuit.machine.noting
+    assert not circuit.machine.attentive
+    assert len(stirs) == 2
+
+
+def test_the_end_of_a_run_is_nothing_to_who_never_failed(circuit: Circuit) -> None:
+    circuit.run_ended(1.0)
+    assert circuit.machine.contribution is None
+
+
+@pytest.mark.parametrize(("since", "objects"), [(-0.5, True), (0.0, False), (0.5, False)])
+def test_objects_to_a_run_by_a_success_after_its_beginning(
+    circuit: Circuit, stirs: list[str], clock: ManualClock, since: float, *, objects: bool
+) -> None:
+    clock.advance(7.0)
+    circuit.listen(5.0)
+    succeed(circuit)
+    success_at = clock()
+    clock.advance(1.0)
+    assert circuit.object_to_run(success_at + since) is objects
+    report = circuit.take_report(is_hot=False, must=False)
+    assert (report is not None) is objects
+    if report is not None:
+        assert report.success_at == success_at
+    assert stirs == []
+
+
+def test_who_noted_no_success_objects_to_nothing(circuit: Circuit, stirs: list[str]) -> None:
+    assert not circuit.object_to_run(0.0)
+    circuit.listen(5.0)
+    assert not circuit.object_to_run(0.0)
+    fail(circuit)
+    assert stirs == ["inventory-api"]
+    assert not circuit.object_to_run(0.0)

@@ -1,0 +1,473 @@
+"""One set of probes for the whole fleet: who has its lease may probe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
+from fastapi_hybrid_breaker.core.states import Cause
+from fastapi_hybrid_breaker.core.surroundings import Surroundings
+
+from .machines import (
+    CLOSED,
+    FAILURE,
+    HALF_OPEN,
+    NO_VERDICT,
+    OPEN,
+    OPEN_TIME,
+    SUCCESS,
+    change,
+    is_rejected,
+    news,
+    probe,
+    run,
+    trip,
+)
+from .members import fleet, lease, member, opened
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.probe import Probe
+
+LATE = OPEN_TIME + OVERDUE_AFTER
+
+
+def leased(now: float = OPEN_TIME, *, places: int = 2, **settings: Any) -> Machine:
+    """Give a member that is still OPEN and has had its lease granted at ``now``."""
+    machine = opened(**settings)
+    machine.grant(machine.generation, lease(now, places=places), 0)
+    return machine
+
+
+def probing(now: float = OPEN_TIME, *, places: int = 2, **settings: Any) -> tuple[Machine, Probe]:
+    machine = leased(now, places=places, **settings)
+    return machine, probe(machine, now)
+
+
+# -- who needs one ------------------------------------------------------------------------------
+
+
+def test_one_of_several_connected_instances_needs_a_lease_to_probe() -> None:
+    machine = opened()
+    assert machine.is_bound()
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.state is OPEN
+    assert machine.wants_lease
+    assert machine.stirred
+
+
+@pytest.mark.parametrize(
+    ("around", "settings"),
+    [
+        pytest.param(Surroundings(), {}, id="no fleet"),
+        pytest.param(fleet(live=1), {}, id="the only one"),
+        pytest.param(fleet(is_connected=False), {}, id="cut off"),
+        pytest.param(fleet(), {"mode": "shadow"}, id="shadow"),
+        pytest.param(fleet(), {"scope": "instance"}, id="scope"),
+        pytest.param(fleet(), {"quorum": 2}, id="quorum"),
+    ],
+)
+def test_whoever_is_bound_by_nobody_probes_at_once(
+    around: Surroundings, settings: dict[str, Any]
+) -> None:
+    machine = opened(around, half_open_max_calls=2, success_threshold=3, **settings)
+    assert not machine.is_bound()
+    assert machine.wish(OPEN_TIME) is None
+    probe(machine, OPEN_TIME)
+    probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.state is HALF_OPEN
+    assert not machine.wants_lease
+    assert machine.lease is None
+
+
+def test_a_call_before_the_end_of_the_open_time_asks_for_nothing() -> None:
+    machine = opened()
+    machine.stirred = False
+    assert is_rejected(machine, OPEN_TIME - 0.1)
+    assert not machine.wants_lease
+    assert not machine.stirred
+
+
+def test_it_is_asked_for_once_until_the_question_is_taken() -> None:
+    machine = opened()
+    is_rejected(machine, OPEN_TIME)
+    machine.stirred = False
+    is_rejected(machine, OPEN_TIME)
+    assert not machine.stirred
+    assert machine.wish(OPEN_TIME) is not None
+    is_rejected(machine, OPEN_TIME)
+    assert machine.stirred
+    assert machine.wants_lease
+
+
+def test_losing_the_connection_while_waiting_for_a_lease_frees_the_probes() -> None:
+    around = fleet()
+    machine = opened(around)
+    assert is_rejected(machine, OPEN_TIME)
+    around.is_connected = False
+    probe(machine, OPEN_TIME)
+
+
+def test_who_reconnects_while_probing_needs_a_lease_from_then_on() -> None:
+    around = fleet(is_connected=False)
+    machine = opened(around, half_open_max_calls=2)
+    first = probe(machine, OPEN_TIME)
+    around.is_connected = True
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.settle(first, FAILURE, OPEN_TIME) is not None  # what runs counts
+
+
+# -- places -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_as_many_probes_as_the_lease_has_places(places: int) -> None:
+    machine = leased(places=places, half_open_max_calls=9)
+    for _ in range(places):
+        probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.state is HALF_OPEN
+
+
+def test_a_probe_that_ends_gives_its_place_back() -> None:
+    machine, first = probing(places=1)
+    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    probe(machine, OPEN_TIME)
+
+
+def test_a_lease_without_places_admits_nothing() -> None:
+    machine = leased(places=0)
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.state is OPEN
+
+
+def test_a_prolonged_lease_may_have_other_places() -> None:
+    machine, _ = probing(places=1, half_open_max_calls=9)
+    assert is_rejected(machine, OPEN_TIME)
+    machine.grant(machine.generation, lease(OPEN_TIME + 0.6, places=2), 0)
+    probe(machine, OPEN_TIME + 0.6)
+    assert is_rejected(machine, OPEN_TIME + 0.6)
+
+
+def test_a_lease_that_was_given_early_does_not_shorten_the_open_time() -> None:
+    machine = leased(OPEN_TIME - 0.1)
+    assert is_rejected(machine, OPEN_TIME - 0.05)
+    probe(machine, OPEN_TIME)
+
+
+# -- how it ends --------------------------------------------------------------------------------
+
+
+def test_when_the_lease_has_ended_there_are_no_places_and_it_is_asked_for() -> None:
+    machine = leased(places=2)
+    end = OPEN_TIME + 1.8
+    machine.stirred = False
+    assert is_rejected(machine, end)
+    assert machine.state is OPEN
+    assert machine.wants_lease
+
+
+def test_up_to_its_end_a_lease_is_good() -> None:
+    machine = leased()
+    probe(machine, OPEN_TIME + 1.79)
+
+
+def test_probes_go_on_when_the_lease_ends_and_count() -> None:
+    machine, first = probing(success_threshold=1)
+    later = OPEN_TIME + 3.0
+    assert is_rejected(machine, later)
+    assert first.is_running()
+    assert machine.settle(first, SUCCESS, later) == change(
+        HALF_OPEN, CLOSED, Cause.PROBES_SUCCEEDED, 3
+    )
+
+
+@pytest.mark.parametrize("outcome", [SUCCESS, FAILURE])
+def test_a_lease_is_dropped_when_the_circuit_closes_or_opens(outcome: Any) -> None:
+    machine, first = probing(success_threshold=1, failure_threshold=1)
+    is_rejected(machine, OPEN_TIME + 1.9)
+    machine.settle(first, outcome, OPEN_TIME + 1.9)
+    assert machine.state in {CLOSED, OPEN}
+    assert machine.lease is None
+    assert not machine.wants_lease
+    if machine.state is CLOSED:
+        trip(machine, OPEN_TIME + 1.9)
+    assert is_rejected(machine, machine.deadline)
+
+
+@pytest.mark.parametrize("state", [CLOSED, OPEN])
+def test_a_lease_is_dropped_when_the_fleet_closes_or_opens(state: Any) -> None:
+    machine, _ = probing()
+    machine.adopt(news(5, state, remaining=1.0), OPEN_TIME)
+    assert machine.lease is None
+
+
+def test_a_lease_taken_while_open_is_kept_when_another_has_begun_to_probe() -> None:
+    machine = leased()
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    probe(machine, OPEN_TIME)
+
+
+def test_after_a_fork_the_child_has_neither_lease_nor_probes() -> None:
+    machine, _ = probing(places=1)
+    is_rejected(machine, OPEN_TIME)
+    machine.after_fork()
+    assert machine.lease is None
+    assert not machine.wants_lease
+    assert not machine.probes
+    assert machine.state is HALF_OPEN
+    assert is_rejected(machine, OPEN_TIME)
+
+
+def test_after_a_fork_the_child_has_nothing_to_tell_of_the_parents_calls() -> None:
+    machine = member(failure_threshold=9)
+    run(machine, FAILURE)
+    machine.listen(0.0, 100.0)
+    machine.after_fork()
+    assert machine.take_report(0.0, is_hot=True, must=True) is None
+    assert not machine.noting
+
+
+# -- overdue ------------------------------------------------------------------------------------
+
+
+def test_a_call_that_comes_long_after_the_open_time_is_a_probe_at_once() -> None:
+    machine = opened()
+    first = probe(machine, LATE)
+    assert first.is_running()
+    assert machine.state is HALF_OPEN
+    assert machine.wants_lease  # it is asked for beside it
+    assert machine.stirred
+
+
+def test_not_a_moment_before_that() -> None:
+    machine = opened()
+    assert is_rejected(machine, LATE - 0.01)
+
+
+def test_only_one_such_call_is_admitted_without_the_lease() -> None:
+    machine = opened(half_open_max_calls=5)
+    first = probe(machine, LATE)
+    assert is_rejected(machine, LATE)
+    machine.settle(first, NO_VERDICT, LATE + 0.1)
+    probe(machine, LATE + PROVISIONAL - 0.1)  # in the place of the first
+    assert is_rejected(machine, LATE + PROVISIONAL)
+
+
+def test_such_a_probe_is_a_sign_and_the_next_comes_as_much_later() -> None:
+    machine = opened(half_open_max_calls=5, half_open_timeout=1.0)
+    probe(machine, LATE)
+    again = LATE + PROVISIONAL + OVERDUE_AFTER
+    assert is_rejected(machine, again - 0.01)
+    probe(machine, again)
+
+
+def test_an_overdue_call_takes_no_place_beside_a_probe_that_still_runs() -> None:
+    machine, _ = probing(half_open_max_calls=5, half_open_timeout=100.0)
+    assert is_rejected(machine, OPEN_TIME + 50.0)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_lease_of_anybodys_puts_it_off(is_ours: bool) -> None:
+    machine = opened()
+    until = OPEN_TIME + 3.0
+    if is_ours:
+        machine.grant(machine.generation, lease(until, seconds=0.0), 0)
+    else:
+        machine.see_lease(until, 0)
+    assert is_rejected(machine, until + OVERDUE_AFTER - 0.01)
+    probe(machine, until + OVERDUE_AFTER)
+
+
+def test_an_older_sign_does_not_take_a_newer_one_back() -> None:
+    machine = opened()
+    machine.see_lease(OPEN_TIME + 3.0, 0)
+    machine.see_lease(OPEN_TIME + 1.0, 0)
+    assert is_rejected(machine, OPEN_TIME + OVERDUE_AFTER + 2.9)
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_the_first_probe_of_another_instance_is_a_sign(twice: bool) -> None:
+    machine = opened()
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME + 2.0)
+    if twice:
+        machine.adopt(news(6, HALF_OPEN), OPEN_TIME + 3.0)
+    since = OPEN_TIME + (3.0 if twice else 2.0)
+    assert is_rejected(machine, since + OVERDUE_AFTER - 0.01)
+    probe(machine, since + OVERDUE_AFTER)
+
+
+def test_signs_of_an_earlier_opening_do_not_put_the_next_one_off() -> None:
+    machine = member()
+    machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
+    machine.see_lease(50.0, 0)
+    machine.adopt(news(6, OPEN, remaining=1.0), 2.0)
+    probe(machine, 3.0 + OVERDUE_AFTER)
+
+
+def test_the_lease_that_is_granted_then_counts_the_probe_that_did_not_wait() -> None:
+    machine = opened(half_open_max_calls=2)
+    probe(machine, LATE)
+    wish = machine.wish(LATE)
+    assert wish is not None
+    assert wish.running == 1
+    machine.grant(wish.generation, lease(LATE, places=2), 0)
+    probe(machine, LATE)
+    assert is_rejected(machine, LATE)
+
+
+# -- the question and the answer ----------------------------------------------------------------
+
+
+def test_a_wish_says_what_runs_here_and_for_how_long_at_most() -> None:
+    machine = member(half_open_max_calls=3, success_threshold=4, half_open_timeout=10.0)
+    machine.adopt(news(7, OPEN, remaining=1.0, writer="a"), 0.0)
+    machine.grant(machine.generation, lease(1.0, places=3), 0)
+    first = probe(machine, 1.0)
+    probe(machine, 2.0)
+    probe(machine, 2.5)
+    machine.settle(first, SUCCESS, 3.0)
+    wish = machine.wish(4.0)
+    assert wish is not None
+    assert (wish.version, wish.writer, wish.generation) == (7, "a", machine.generation)
+    assert (wish.places, wish.running, wish.successes) == (3, 2, 1)
+    assert wish.busy_for == 8.5
+
+
+def test_a_wish_leaves_out_probes_past_their_deadline() -> None:
+    machine, _ = probing(half_open_timeout=5.0)
+    wish = machine.wish(OPEN_TIME + 5.0)
+    assert wish is not None
+    assert (wish.running, wish.busy_for) == (0, 0.0)
+
+
+def test_the_places_that_are_asked_for_are_the_configurations() -> None:
+    wish = opened(success_threshold=7).wish(OPEN_TIME)
+    assert wish is not None
+    assert wish.places == 7
+
+
+def test_a_closed_circuit_wishes_for_nothing() -> None:
+    assert member().wish(0.0) is None
+
+
+def test_a_wish_that_has_become_needless_is_forgotten() -> None:
+    around = fleet()
+    machine = opened(around)
+    is_rejected(machine, OPEN_TIME)
+    around.is_connected = False
+    assert machine.wish(OPEN_TIME) is None
+    assert not machine.wants_lease
+
+
+def test_a_grant_for_another_opening_is_refused() -> None:
+    machine = opened()
+    earlier = machine.generation
+    machine.adopt(news(5, CLOSED), 1.0)
+    machine.grant(earlier, lease(1.0), 1)
+    assert machine.lease is None
+    machine.adopt(news(6, OPEN, remaining=1.0), 1.0)
+    machine.grant(earlier, lease(1.0), 1)
+    assert machine.lease is None
+    assert is_rejected(machine, 2.0)
+
+
+def test_a_grant_that_was_asked_for_while_open_is_good_while_half_open() -> None:
+    machine = opened(half_open_max_calls=2)
+    wish = machine.wish(LATE)
+    assert wish is not None
+    probe(machine, LATE)
+    machine.grant(wish.generation, lease(LATE), 0)
+    probe(machine, LATE)
+
+
+# -- successes carry over -----------------------------------------------------------------------
+
+
+def test_successes_elsewhere_count_towards_closing_here() -> None:
+    machine = member(success_threshold=3)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.grant(machine.generation, lease(0.0), 2)
+    assert machine.successes == 2
+    run(machine, SUCCESS, 0.0)
+    assert machine.state is CLOSED
+
+
+@pytest.mark.parametrize("successes", [3, 4, 99])
+def test_successes_elsewhere_never_close_it_by_themselves(successes: int) -> None:
+    machine = member(success_threshold=3)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.grant(machine.generation, lease(0.0), successes)
+    machine.see_lease(1.0, successes)
+    assert (machine.state, machine.successes) == (HALF_OPEN, 2)
+
+
+def test_who_closes_at_the_first_success_takes_none_over() -> None:
+    machine = member(success_threshold=1)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.see_lease(1.0, 5)
+    assert machine.successes == 0
+
+
+def test_fewer_successes_elsewhere_do_not_take_ours() -> None:
+    machine, first = probing(success_threshold=4)
+    machine.settle(first, SUCCESS, OPEN_TIME)
+    run(machine, SUCCESS, OPEN_TIME)
+    machine.see_lease(OPEN_TIME, 1)
+    assert machine.successes == 2
+
+
+@pytest.mark.parametrize("state", [OPEN, CLOSED])
+def test_successes_of_probes_count_only_while_half_open(state: Any) -> None:
+    machine = member(success_threshold=3)
+    machine.adopt(news(5, state, remaining=1.0), 0.0)
+    machine.see_lease(1.0, 2)
+    machine.grant(machine.generation, lease(0.0), 2)
+    assert machine.successes == 0
+
+
+# -- what callers are told ------------------------------------------------------------------------
+
+
+def test_while_half_open_without_the_lease_callers_are_told_to_wait() -> None:
+    machine = member()
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    assert machine.retry_after(0.0) == RETRY_WHILE_PROBING
+    assert machine.retry_after(0.0) >= 1.0
+
+
+def test_with_the_lease_they_are_told_to_come() -> None:
+    machine, first = probing(places=2, half_open_max_calls=2)
+    assert machine.retry_after(OPEN_TIME) == 0.0
+    probe(machine, OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
+    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME) == 0.0
+    assert machine.retry_after(OPEN_TIME + 1.8) == RETRY_WHILE_PROBING  # it has ended
+
+
+def test_who_is_bound_by_nobody_tells_callers_to_come() -> None:
+    machine = member(fleet(live=1))
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    assert machine.retry_after(0.0) == 0.0
+
+
+def test_looking_asks_for_nothing() -> None:
+    machine = opened()
+    machine.stirred = False
+    assert machine.retry_after(LATE) == 0.0
+    assert machine.state is OPEN
+    assert not machine.wants_lease
+    assert not machine.stirred
+
+
+def test_half_open_for_too_long_it_opens_again_whoever_has_the_lease() -> None:
+    machine = member(half_open_maximum=30.0)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    assert is_rejected(machine, 30.0)
+    assert machine.state is OPEN
+    assert machine.propose(30.0) is not None

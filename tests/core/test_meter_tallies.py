@@ -1,0 +1,385 @@
+"""Calls that are told to a fleet, and what a rule makes of those of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastapi_hybrid_breaker import (
+    ConsecutiveFailures,
+    CountWindow,
+    FailureRate,
+    SlowCallRate,
+    TimeWindow,
+)
+from fastapi_hybrid_breaker.core.contribution import Tally
+from fastapi_hybrid_breaker.core.meter import Meter
+from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.windows import KINDS
+
+SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+
+NOTHING = (0,) * KINDS
+WINDOW = TimeWindow(8.0, 8)
+FAILING = FailureRate(0.5, window=WINDOW, minimum_calls=4)
+
+outcomes = st.sampled_from(Outcome)
+durations = st.sampled_from([None, 0.5, 1.5, 9.0])
+# Sixteenths of seconds: both sides cut time into the same buckets.
+waits = st.sampled_from([0, 0, 1, 4, 15, 16, 17, 40, 127, 128, 200]).map(lambda steps: steps / 16)
+windows = st.sampled_from([TimeWindow(8.0, 8), TimeWindow(1.0, 4), TimeWindow(2.0, 1)])
+percents = st.integers(1, 100)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> FailureRate | SlowCallRate:
+    window, rate, minimum = draw(windows), draw(percents) / 100, draw(st.integers(1, 6))
+    if draw(st.booleans()):
+        return FailureRate(rate, window=window, minimum_calls=minimum)
+    limit = draw(st.sampled_from([1.0, 2.0]))
+    return SlowCallRate(rate, slower_than=limit, window=window, minimum_calls=minimum)
+
+
+def kind_of(outcome: Outcome, seconds: float | None, limit: float | None) -> int | None:
+    """Give the place of a call among the kinds; None: it is not counted."""
+    is_slow = limit is not None and seconds is not None and seconds > limit
+    if outcome is NO_VERDICT:
+        return 4 if is_slow else None
+    return (0 if outcome is SUCCESS else 1) + (2 if is_slow else 0)
+
+
+class Sums:
+    """All that was told, by window and bucket, as a fleet adds it up."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[tuple[str, float], Counter[int]] = {}
+        self.windows: dict[str, tuple[float, int]] = {}
+
+    def add(self, tallies: tuple[Tally, ...]) -> None:
+        for tally in tallies:
+            self.windows[tally.window] = tally.width, tally.buckets
+            counts = self.buckets.setdefault((tally.window, tally.at // tally.width), Counter())
+            counts.update(dict(enumerate(tally.kinds)))
+
+    def at(self, now: float) -> dict[str, tuple[int, ...]]:
+        """Give the calls by window and kind that are in the windows now."""
+        sums = {}
+        for name, (width, size) in self.windows.items():
+            total: Counter[int] = Counter()
+            for (window, index), counts in self.buckets.items():
+                if window == name and now // width - size < index:
+                    total.update(counts)
+            sums[name] = tuple(total[kind] for kind in range(KINDS))
+        return sums
+
+
+def add(meter: Meter, *calls: Outcome, now: float = 0.0) -> None:
+    for outcome in calls:
+        meter.add(now, outcome, None)
+
+
+# -- tallies ------------------------------------------------------------------------------------
+
+
+steps = st.lists(
+    st.tuples(waits, st.one_of(st.none(), st.tuples(outcomes, durations))), max_size=60
+)
+
+
+@given(windows, steps)
+@example(WINDOW, [(0.0, (SUCCESS, None)), (0.0, None), (7.0, None), (8.0, None)])
+def test_every_call_is_told_once_whenever_and_however_often_it_is_asked_for(
+    window: TimeWindow, life: list[tuple[float, tuple[Outcome, float | None] | None]]
+) -> None:
+    rule = SlowCallRate(1.0, slower_than=1.0, window=window, minimum_calls=10**6)
+    meter, width, now = Meter([rule]), window.seconds / window.buckets, 0.0
+    counted: dict[float, Counter[int]] = {}
+    told: dict[float, Counter[int]] = {}
+    for wait, call in life:
+        now += wait
+        if call is not None:
+            meter.add(now, *call)
+            kind = kind_of(*call, 1.0)
+            if kind is not None:
+                counted.setdefault(now // width, Counter())[kind] += 1
+            continue
+        for tally in meter.tallies(now, always=False):
+            assert any(tally.kinds)
+            assert min(tally.kinds) >= 0
+            told.setdefault(tally.at / width, Counter()).update(dict(enumerate(tally.kinds)))
+        for index in {*counted, *told}:
+            if index > now // width - window.buckets:
+                assert told.get(index, Counter()) == counted.get(index, Counter())
+            else:  # what nobody asked for while it was in the window is gone
+                assert told.get(index, Counter()) <= counted[index]
+
+
+def test_a_tally_says_which_window_and_when() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, SUCCESS, now=2.5)
+    (tally,) = meter.tallies(3.5, always=False)
+    assert (tally.width, tally.buckets, tally.at, tally.kinds) == (1.0, 8, 2.0, (1, 1, 0, 0, 0))
+    assert tally.window == meter.books[0].name
+
+
+def test_each_kind_of_call_has_its_place() -> None:
+    meter = Meter([SlowCallRate(1.0, slower_than=1.0, window=WINDOW)])
+    for times, (outcome, seconds) in enumerate(
+        [(SUCCESS, 1.0), (FAILURE, 0.1), (SUCCESS, 1.1), (FAILURE, 2.0), (NO_VERDICT, 3.0)], start=1
+    ):
+        for _ in range(times):
+            meter.add(0.0, outcome, seconds)
+    meter.add(0.0, NO_VERDICT, 0.5)
+    (tally,) = meter.tallies(0.0, always=False)
+    assert tally.kinds == (1, 2, 3, 4, 5)
+
+
+def test_what_is_counted_after_a_bucket_was_told_is_told_alone() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, FAILURE, now=2.0)
+    meter.tallies(2.25, always=False)
+    add(meter, FAILURE, now=2.5)
+    (tally,) = meter.tallies(9.5, always=False)
+    assert (tally.at, tally.kinds) == (2.0, (0, 1, 0, 0, 0))
+
+
+def test_what_left_the_window_before_anybody_asked_is_not_told() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, now=2.0)
+    assert meter.tallies(10.0, always=False) == ()
+
+
+def test_the_last_calls_of_a_fleet_are_nobodys_to_know() -> None:
+    meter = Meter([FailureRate(0.5, window=CountWindow(10), minimum_calls=1)])
+    add(meter, FAILURE)
+    assert meter.tallies(0.0, always=True) == ()
+
+
+def test_runs_alone_have_no_tallies() -> None:
+    meter = Meter([ConsecutiveFailures(2)])
+    add(meter, FAILURE)
+    assert meter.tallies(0.0, always=True) == ()
+
+
+def test_always_gives_something_even_where_nothing_is_new() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, now=2.0)
+    assert len(meter.tallies(2.5, always=True)) == 1
+    (empty,) = meter.tallies(3.5, always=True)
+    assert (empty.window, empty.at, empty.kinds) == (meter.books[0].name, 3.5, NOTHING)
+    assert (empty.width, empty.buckets) == (1.0, 8)
+
+
+def test_always_adds_nothing_where_something_is_new() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, now=2.0)
+    (tally,) = meter.tallies(2.0, always=True)
+    assert any(tally.kinds)
+
+
+def test_each_window_tells_its_own_part() -> None:
+    meter = Meter([FAILING, FailureRate(0.5, window=TimeWindow(2.0, 2))])
+    add(meter, FAILURE, now=1.0)
+    meter.tallies(1.0, always=False)
+    add(meter, SUCCESS, now=4.0)
+    long, short = meter.tallies(4.0, always=False)
+    assert long.kinds == short.kinds == (1, 0, 0, 0, 0)
+    assert long.window != short.window
+
+
+def test_windows_that_tell_slow_calls_apart_otherwise_are_not_the_same() -> None:
+    names = {
+        Meter([rule]).books[0].name
+        for rule in (
+            FailureRate(0.5, window=WINDOW),
+            SlowCallRate(0.5, slower_than=1.0, window=WINDOW),
+            SlowCallRate(0.5, slower_than=2.0, window=WINDOW),
+            FailureRate(0.5, window=TimeWindow(9.0, 8)),
+        )
+    }
+    assert len(names) == 4
+
+
+def test_rates_and_minimums_do_not_keep_instances_from_adding_up() -> None:
+    one, other = (
+        Meter([FailureRate(rate, window=WINDOW, minimum_calls=calls)])
+        for rate, calls in ((0.1, 5), (0.9, 50))
+    )
+    assert one.books[0].name == other.books[0].name
+
+
+def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
+    meter = Meter([FAILING])
+    add(meter, FAILURE, FAILURE, now=2.0)
+    meter.tallies(2.0, always=False)
+    meter.clear()
+    assert meter.tallies(2.0, always=False) == ()
+    add(meter, FAILURE, now=2.0)
+    (tally,) = meter.tallies(2.0, always=False)
+    assert tally.kinds == (0, 1, 0, 0, 0)
+
+
+# -- being troubled ---------------------------------------------------------------------------
+
+
+def test_troubled_at_its_rate_whatever_the_number_of_calls() -> None:
+    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    add(meter, SUCCESS, SUCCESS, FAILURE)
+    assert not meter.judge(0.0)
+    add(meter, FAILURE)
+    assert meter.is_troubled
+    assert meter.judge(0.0)
+
+
+def test_trouble_is_over_when_it_has_left_the_window() -> None:
+    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    add(meter, FAILURE, now=2.0)
+    assert meter.judge(9.9)
+    assert not meter.judge(10.0)
+    assert not meter.is_troubled
+    add(meter, SUCCESS, now=10.0)
+    assert not meter.is_troubled
+
+
+def test_trouble_is_over_when_good_calls_outweigh_it() -> None:
+    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    add(meter, FAILURE, SUCCESS, SUCCESS)
+    assert not meter.judge(0.0)
+    assert not meter.is_troubled
+
+
+def test_troubled_by_any_of_its_windows() -> None:
+    slow = SlowCallRate(0.5, slower_than=1.0, window=TimeWindow(2.0, 2), minimum_calls=100)
+    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100), slow])
+    meter.add(0.0, SUCCESS, 5.0)
+    assert meter.is_troubled
+    assert meter.judge(1.0)
+    assert not meter.judge(2.0)
+
+
+def test_not_troubled_without_calls_nor_after_clearing() -> None:
+    meter = Meter([FAILING])
+    assert not meter.judge(0.0)
+    add(meter, FAILURE)
+    meter.clear()
+    assert not meter.is_troubled
+    assert not meter.judge(0.0)
+
+
+# -- the fleet's calls ------------------------------------------------------------------------
+
+
+def is_fulfilled(rule: FailureRate | SlowCallRate, kinds: tuple[int, ...]) -> bool:
+    succeeded, failed, slow, slow_failed, given_up = kinds
+    calls, bad = succeeded + failed + slow + slow_failed, failed + slow_failed
+    if isinstance(rule, SlowCallRate):
+        calls, bad = calls + given_up, slow + slow_failed + given_up
+    if calls < rule.minimum_calls:
+        return False
+    return Fraction(bad, calls) >= Fraction(round(rule.rate * 100), 100)
+
+
+@given(
+    st.lists(rules(), min_size=1, max_size=4),
+    st.data(),
+)
+def test_a_rule_is_fulfilled_by_the_fleets_calls_exactly_as_it_is_written(
+    listed: list[FailureRate | SlowCallRate], data: st.DataObject
+) -> None:
+    meter = Meter(listed)
+    given_calls = {
+        book.name: data.draw(st.tuples(*[st.integers(0, 12)] * KINDS)) for book in meter.books
+    }
+    fulfilled = [
+        rule
+        for book in meter.books
+        for rule in book.rules
+        if is_fulfilled(rule, given_calls[book.name])
+    ]
+    found = meter.judge_fleet(given_calls)
+    if not fulfilled:
+        assert found is None
+    else:
+        assert found is not None
+        assert found[1] is fulfilled[0]
+        assert found[1] in found[0].rules
+
+
+@pytest.mark.parametrize(
+    ("kinds", "opens"),
+    [
+        ((2, 2, 0, 0, 0), True),
+        ((3, 2, 0, 0, 0), False),
+        ((1, 2, 0, 0, 0), False),  # too few
+        ((0, 3, 0, 0, 9), False),  # given up by callers: no verdict, so no calls of this rule
+        ((0, 2, 2, 0, 0), True),
+        ((2, 0, 0, 2, 0), True),
+        ((0, 0, 0, 0, 0), False),
+    ],
+)
+def test_a_failure_rate_on_the_fleets_calls(kinds: tuple[int, ...], opens: bool) -> None:
+    meter = Meter([FAILING])
+    found = meter.judge_fleet({meter.books[0].name: kinds})
+    assert (found is not None) is opens
+
+
+def test_windows_of_others_are_no_matter() -> None:
+    meter = Meter([FAILING])
+    assert meter.judge_fleet({}) is None
+    assert meter.judge_fleet({"last 1 s, slow over None": (0, 99, 0, 0, 0)}) is None
+
+
+def test_own_calls_are_not_added_to_what_the_fleet_gives() -> None:
+    meter = Meter([FAILING])
+    add(meter, *[FAILURE] * 10)
+    assert meter.judge_fleet({meter.books[0].name: (2, 1, 0, 0, 0)}) is None
+
+
+calls = st.lists(
+    st.tuples(st.integers(0, 3), waits, outcomes, durations, st.booleans()), max_size=60
+)
+
+
+@given(st.lists(rules(), min_size=1, max_size=3), calls, waits)
+def test_the_merged_calls_of_several_are_judged_as_if_one_had_seen_them_all(
+    listed: list[FailureRate | SlowCallRate],
+    life: list[tuple[int, float, Outcome, float | None, bool]],
+    last_wait: float,
+) -> None:
+    one, several, sums, now = Meter(listed), [Meter(listed) for _ in range(4)], Sums(), 0.0
+    for who, wait, outcome, seconds, tells in life:
+        now += wait
+        one.add(now, outcome, seconds)
+        several[who].add(now, outcome, seconds)
+        if tells:
+            sums.add(several[who].tallies(now, always=False))
+    now += last_wait
+    for meter in several:
+        sums.add(meter.tallies(now, always=True))
+    merged = sums.at(now)
+    alone = [book.judge(book.totals_at(now)) for book in one.books]
+    expected = next((rule for rule in alone if rule is not None), None)
+    for meter in several:  # whichever of them judges
+        found = meter.judge_fleet(merged)
+        assert (None if found is None else found[1]) is expected
+    for book in one.books:
+        assert merged[book.name] == tuple(book.counts.by_kind)
+
+
+@given(st.lists(rules(), min_size=1, max_size=3), calls)
+def test_where_the_merged_rate_is_reached_somebody_is_troubled(
+    listed: list[FailureRate | SlowCallRate],
+    life: list[tuple[int, float, Outcome, float | None, bool]],
+) -> None:
+    several, sums, now = [Meter(listed) for _ in range(4)], Sums(), 0.0
+    for who, wait, outcome, seconds, _ in life:
+        now += wait
+        several[who].add(now, outcome, seconds)
+    for meter in several:
+        sums.add(meter.tallies(now, always=True))
+    if several[0].judge_fleet(sums.at(now)) is not None:
+        assert any(meter.judge(now) for meter in several)
