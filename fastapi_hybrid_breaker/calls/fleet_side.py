@@ -48,10 +48,10 @@ class FleetSide(LockedMachine):
             change = self.machine.adopt_override(news, self._hub.clock())
         self._tell(change)
 
-    def take_report(self, *, is_hot: bool, must: bool) -> Report | None:
+    def take_report(self, *, is_hot: bool) -> Report | None:
         """Give what the fleet has to hear of the calls here; it counts as told."""
         with self._alone():
-            return self.machine.take_report(self._hub.clock(), is_hot=is_hot, must=must)
+            return self.machine.take_report(self._hub.clock(), is_hot=is_hot)
 
     def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]]) -> None:
         """Open if the calls of the whole fleet fulfil a rule."""
@@ -84,15 +84,21 @@ class FleetSide(LockedMachine):
         """Tell whether there was a success here after ``since``, and have it told to the fleet."""
         with self._alone():
             contribution = self.machine.contribution
-            if contribution is None or (contribution.success_at or since) <= since:
+            last = None if contribution is None else contribution.success_at
+            if contribution is None or last is None or last <= since:
                 return False
             contribution.owes_success = True
             return True
 
-    def vote(self) -> float | None:
-        """Give the seconds for which this process stands by an opening that binds only itself."""
+    def vote(self) -> bool | None:
+        """Tell whether this process stands by an opening that binds only itself."""
         with self._alone():
-            return self.machine.vote(self._hub.clock())
+            return self.machine.vote()
+
+    def withdrew(self) -> None:
+        """Take in that the fleet does not count the vote any more."""
+        with self._alone():
+            self.machine.withdrew()
 
     def join(self, generation: int) -> None:
         """Have an opening of our own bind all."""
@@ -104,12 +110,17 @@ class FleetSide(LockedMachine):
         with self._alone():
             return self.machine.wish(self._hub.clock())
 
-    def grant(self, generation: int, lease: Lease, successes: int) -> None:
+    def grant(self, opening: int, lease: Lease, successes: int) -> None:
         """Take the lease of probes."""
         with self._alone():
-            self.machine.grant(generation, lease, successes)
+            self.machine.grant(opening, lease, successes)
 
     def see_lease(self, until: float, successes: int) -> None:
         """Take in that somebody else may probe until then."""
         with self._alone():
             self.machine.see_lease(until, successes)
+
+    def see_probing(self) -> None:
+        """Take in that somebody probes."""
+        with self._alone():
+            self.machine.see_probing(self._hub.clock())

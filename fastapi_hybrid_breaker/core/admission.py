@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .contribution import Contribution
+from .contribution import LONGEST_RUN, Contribution
 from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
 from .evidence import describe_error
 from .probe import Probe, Ticket
@@ -130,7 +130,7 @@ class Admission(Cycle):
         if self.state is CLOSED and self.shares_evidence():
             if self.contribution is None:
                 self.contribution = Contribution()
-            self.contribution.listen(until)
+            self.contribution.listen(now, until)
             self.note_or_not(now)
 
     def note_or_not(self, now: float) -> None:
@@ -151,7 +151,7 @@ class Admission(Cycle):
 
     def _note_failure(self, now: float, error: object) -> None:
         """Keep a failure to be told; rules that count no run have no use for it."""
-        if self.meter.run and self.shares_evidence():
+        if 0 < self.meter.run <= LONGEST_RUN and self.shares_evidence():
             if self.contribution is None:
                 self.contribution = Contribution()
             self.contribution.failed(now, describe_error(error))

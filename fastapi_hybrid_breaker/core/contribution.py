@@ -13,6 +13,9 @@ from typing import Final
 LONGEST_RUN: Final = 500
 """Failures of one run that are told; rules that ask for more count this process's own alone."""
 
+ANNOUNCED_AGAIN: Final = 1.2
+"""Seconds after which at the latest more failures of a run are announced again."""
+
 _NOT_LISTENING: Final = float("-inf")
 
 
@@ -69,7 +72,15 @@ class Contribution:
     last failure.
     """
 
-    __slots__ = ("_listens_until", "error", "has_told", "owes_success", "success_at", "untold")
+    __slots__ = (
+        "_armed_at",
+        "_listens_until",
+        "error",
+        "has_told",
+        "owes_success",
+        "success_at",
+        "untold",
+    )
 
     def __init__(self) -> None:
         self.untold: list[float] = []
@@ -78,6 +89,7 @@ class Contribution:
         self.success_at: float | None = None
         self.error = ""
         self._listens_until = _NOT_LISTENING
+        self._armed_at = _NOT_LISTENING
 
     def failed(self, now: float, error: str) -> None:
         """Note a failure, and what it was."""
@@ -93,8 +105,9 @@ class Contribution:
         if self.has_told:
             self.owes_success = True
 
-    def listen(self, until: float) -> None:
+    def listen(self, now: float, until: float) -> None:
         """Note successes from now on: a run is under way somewhere."""
+        self._armed_at = now
         self._listens_until = max(self._listens_until, until)
 
     def stop_listening(self, at: float) -> None:
@@ -105,8 +118,16 @@ class Contribution:
         self._listens_until = min(self._listens_until, at)
 
     def is_listening(self, now: float) -> bool:
-        """Tell whether successes matter."""
-        return self.has_told or now < self._listens_until
+        """Tell whether successes matter.
+
+        One is enough until failures are announced again, as they are if some come a second later.
+        """
+        if self.has_told:
+            return True
+        if now >= self._listens_until:
+            return False
+        is_noted = self.success_at is not None and self.success_at > self._armed_at
+        return not is_noted or now < self._armed_at + ANNOUNCED_AGAIN
 
     def ended(self) -> None:
         """Take in that the fleet's run holds nothing of ours any more."""

@@ -35,7 +35,7 @@ class LeaseWish:
     """What an instance says when it asks for the lease, or for more time.
 
     Args:
-        generation: the machine's.
+        opening: the machine's, see ``Member``.
         version, writer: of the fleet's state that it knows.
         places: probes that its configuration lets run at once in the fleet.
         running: probes of its own that run.
@@ -43,7 +43,7 @@ class LeaseWish:
         successes: probes that have succeeded in this recovery, as far as known.
     """
 
-    generation: int
+    opening: int
     version: int
     writer: str
     places: int

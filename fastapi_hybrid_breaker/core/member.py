@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .admission import Admission
-from .contribution import Report, Tally
+from .contribution import Contribution, Report, Tally
 from .cycle import CLOSED, HALF_OPEN, OPEN, RETRY_WHILE_PROBING
 from .lease import OVERDUE_AFTER, PROVISIONAL, Lease, LeaseWish
 from .news import News, Proposal
@@ -32,8 +32,10 @@ class Member(Admission):
     ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
     ``unshared`` says that a change of our own has happened on top of it, which the others are to
     hear of. ``alone``: the state differs from the fleet's on purpose, since it binds nobody else
-    or its quorum is not reached; ``has_voted``: the fleet knows of that. ``lease`` is the right to
-    probe for all; ``last_sign`` when that right, whoever's, was last known to be in use.
+    or its quorum is not reached; ``has_voted``: the fleet knows of that. ``opening`` is the
+    generation in which the present trouble began. ``lease`` is the right to probe for all;
+    ``taken_until`` how long somebody else is known to have it, and ``last_sign`` when anybody was
+    last known to probe.
     """
 
     __slots__ = (
@@ -41,6 +43,8 @@ class Member(Admission):
         "has_voted",
         "last_sign",
         "lease",
+        "opening",
+        "taken_until",
         "version",
         "wants_lease",
         "writer",
@@ -60,6 +64,8 @@ class Member(Admission):
         self.lease: Lease | None = None
         self.wants_lease = False
         self.last_sign = _NEVER
+        self.taken_until = _NEVER
+        self.opening = 0
         super().__init__(key, config, random, surroundings)
 
     # -- state: proposed and taken over -------------------------------------------------------
@@ -139,11 +145,10 @@ class Member(Admission):
 
     # -- evidence: what is counted here counts for all --------------------------------------------
 
-    def take_report(self, now: float, *, is_hot: bool, must: bool) -> Report | None:
+    def take_report(self, now: float, *, is_hot: bool) -> Report | None:
         """Give what the fleet has to hear of the calls here; it counts as told.
 
         ``is_hot``: the fleet adds up calls at the moment, so that ours are wanted, good or bad.
-        ``must``: there is something to add for a run of ours, even if there is nothing new here.
         """
         if self.state is not CLOSED or self.unshared or not self.shares_evidence():
             return None
@@ -155,8 +160,9 @@ class Member(Admission):
         success_at, must_tell = None, False
         if self.contribution is not None:
             failures, success_at = self.contribution.take()
-            must_tell = must and self.contribution.has_told
+            must_tell = self.contribution.has_told
             self.note_or_not(now)
+        # With failures told of ours in the run, others may have to hear what plain speakers say.
         if not (failures or tallies or success_at is not None or must_tell):
             return None
         return Report(
@@ -198,18 +204,19 @@ class Member(Admission):
 
     # -- quorum -----------------------------------------------------------------------------
 
-    def vote(self, now: float) -> float | None:
-        """Give the seconds for which this process stands by an opening that binds only itself.
+    def vote(self) -> bool | None:
+        """Tell whether this process stands by an opening that binds only itself.
 
-        0.0: no longer; None: there is nothing to say.
+        False: no longer; None: there is nothing to say.
         """
-        if not self.alone:
-            was_told, self.has_voted = self.has_voted, False
-            return 0.0 if was_told and self.state is CLOSED else None
-        self.has_voted = True
-        if self.state is OPEN:
-            return max(0.0, self.deadline - now) + self.config.probe_timeout
-        return self.config.probe_timeout
+        if self.alone:
+            self.has_voted = True
+            return True
+        return False if self.has_voted else None
+
+    def withdrew(self) -> None:
+        """Take in that the fleet does not count the vote any more."""
+        self.has_voted = self.alone
 
     def join(self, generation: int) -> None:
         """Have an opening of our own bind all: enough others have met the trouble."""
@@ -232,14 +239,22 @@ class Member(Admission):
         self.stirred = self.stirred or self.has_voted
 
     def _offer(self, old: CircuitState) -> None:
+        was_untold = self.unshared
         super()._offer(old)
-        is_alone = self.alone or (old is CLOSED and self.config.quorum != 1)
+        # A recovery that nobody has heard of is told together with what came of it.
+        is_new = old is CLOSED and not was_untold
+        is_alone = self.alone or (is_new and self.config.quorum != 1)
         if self.shadow or (self.config.scope == "fleet" and not is_alone):
             return
         # What was decided for all ends for all; what was not is nobody else's business.
         self.unshared = False
         self.alone = self.state is not CLOSED
         self.stirred = True
+        if not self.alone and self.shares_evidence() and self.meter.run:
+            # What was told of the run before stands still; the probes end it.
+            self.contribution = Contribution()
+            self.contribution.has_told = True
+            self.contribution.succeeded(self.changed_at)
 
     # -- probes: one set of them for the whole fleet ----------------------------------------------
 
@@ -261,18 +276,21 @@ class Member(Admission):
             return self.lease.places
         if not self.wants_lease:
             self.wants_lease = self.stirred = True
-        if now < max(self.deadline, self.last_sign) + OVERDUE_AFTER:
+        overdue = max(self.deadline, self.last_sign) + OVERDUE_AFTER
+        if now < overdue or now < self.taken_until:
             return 0
         # Nobody seems to probe. This call does, and the lease is asked for beside it.
         self.lease = Lease(places=1, deadline=now + PROVISIONAL)
-        self.last_sign = self.lease.deadline
+        self.last_sign = now
         return 1
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
-        has_lease = self.lease is not None and now < self.lease.deadline
-        if self.state is HALF_OPEN and not has_lease and self.is_bound():
-            return RETRY_WHILE_PROBING
+        if self.state is HALF_OPEN and self.is_bound():
+            if self.lease is None or now >= self.lease.deadline:
+                return RETRY_WHILE_PROBING
+            running = sum(1 for probe in self.probes or () if now < probe.deadline)
+            return RETRY_WHILE_PROBING if running >= self.lease.places else 0.0
         return super().retry_after(now)
 
     def wish(self, now: float) -> LeaseWish | None:
@@ -282,7 +300,7 @@ class Member(Admission):
             return None
         running = [probe.deadline for probe in self.probes or () if probe.has_place(now)]
         return LeaseWish(
-            generation=self.generation,
+            opening=self.opening,
             version=self.version,
             writer=self.writer,
             places=self.config.probe_places,
@@ -291,18 +309,21 @@ class Member(Admission):
             successes=self.successes,
         )
 
-    def grant(self, generation: int, lease: Lease, successes: int) -> None:
+    def grant(self, opening: int, lease: Lease, successes: int) -> None:
         """Take the lease; ``successes`` are the probes' so far, anywhere."""
-        if self.state is CLOSED or (self.generation != generation and self.state is OPEN):
+        if self.state is CLOSED or self.opening != opening:
             return  # for another opening
         self.lease = lease
-        self.last_sign = lease.deadline
         self._carry(successes)
 
     def see_lease(self, until: float, successes: int) -> None:
         """Take in that somebody else may probe until then, monotonic seconds."""
-        self.last_sign = max(self.last_sign, until)
+        self.taken_until = max(self.taken_until, until)
         self._carry(successes)
+
+    def see_probing(self, now: float) -> None:
+        """Take in that somebody probes."""
+        self.last_sign = max(self.last_sign, now)
 
     def after_fork(self) -> None:
         """Forget the permits and the lease: their calls run in the parent."""
@@ -317,9 +338,13 @@ class Member(Admission):
     def _move(
         self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None
     ) -> StateChange | None:
+        old = self.state
         change = super()._move(new, cause, now, evidence)
+        if new is not HALF_OPEN or old is CLOSED:
+            self.opening = self.generation
         if new is HALF_OPEN:  # under the lease that was taken while OPEN
             self.last_sign = max(self.last_sign, now)
         else:
-            self.lease, self.wants_lease, self.last_sign = None, False, _NEVER
+            self.lease, self.wants_lease = None, False
+            self.last_sign = self.taken_until = _NEVER
         return change

@@ -51,6 +51,7 @@ class Book:
     """
 
     __slots__ = (
+        "_is_merged",
         "_surroundings",
         "_told",
         "counts",
@@ -68,13 +69,14 @@ class Book:
         self.counts: Counts = window.counts()
         self.rules: list[FailureRate | SlowCallRate] = []
         self.is_troubled = False
+        self._is_merged = isinstance(window, TimeWindow)  # nobody knows the last n calls of a fleet
         self._surroundings = surroundings
         self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
 
     @property
     def name(self) -> str:
         """What the same window is called in all instances."""
-        return f"{self.window}, slow over {self.slower_than}"
+        return f"{self.window!r}, slow over {self.slower_than}"
 
     def add(self, now: float, outcome: Outcome, seconds: float | None) -> Rule | None:
         """Count a call that took ``seconds`` (None: not measured); give a rule now fulfilled."""
@@ -102,7 +104,7 @@ class Book:
             calls, bad = _share(rule, totals)
             # Divided, not multiplied: a quotient equal to the rate as written is the same float.
             if calls and bad / calls >= rule.rate:
-                self.is_troubled = True
+                self.is_troubled = self._is_merged
                 if calls >= self._surroundings.minimum(rule.minimum_calls):
                     return rule
         return None

@@ -72,6 +72,7 @@ class Agenda:
             self.heartbeat,
         )
         knowledge.gathering, knowledge.leases = self.gathering, self.leases
+        knowledge.heartbeat = self.heartbeat
 
     @property
     def _errands(self) -> Errands:
@@ -125,6 +126,7 @@ class Agenda:
         self._index.read_recent()
         self.overrides.repair()
         for circuit in registry:
+            self.gathering.stands_alone(circuit)
             if circuit.machine.state is not CircuitState.CLOSED:
                 self._errands.edit(circuit.key, _read, must=True)
                 if circuit.machine.version:
@@ -135,6 +137,11 @@ class Agenda:
         self._pass, now = self._pass[share:], self._pass[:share]
         for key in now:
             self._errands.edit(key, _read)
+
+    def leave(self) -> None:
+        """Have the fleet know that this process ends, and what it decided alone with it."""
+        self.gathering.leave()
+        self.heartbeat.leave()
 
     # -- out --------------------------------------------------------------------------------
 
@@ -215,7 +222,8 @@ class Agenda:
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
         ours = circuit.describe()
-        if circuit.machine.unshared or circuit.machine.alone or not ours.version:
+        is_ours = circuit.machine.unshared or circuit.machine.alone
+        if is_ours or circuit.config.scope != "fleet" or not ours.version:
             return None  # a change of our own says it all, and one that binds nobody says nothing
         command = self._commands.script("restore", circuit.key, proposal=ours)
         return Request("restore", circuit.key, command, ours)
@@ -299,6 +307,7 @@ class Agenda:
             else:
                 circuit.adopt(news, refused=reply.status == "refused")
             self.changed(circuit)  # what happened here meanwhile builds on it
+            self.stirred(circuit)
         if request.kind == "change":
             self._proposed.pop(key, None)
         if request.reset is not None:

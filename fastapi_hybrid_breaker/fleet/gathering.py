@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from .signals import Signal
     from .wire import Heard, Names
 
+OBJECT_AGAIN: Final = 0.1
+"""Seconds after which one more look is taken for a success since a run was found long enough."""
+
+VOTE_LASTS: Final = 15.0
+VOTE_EVERY: Final = 5.0
+"""Seconds that a vote lasts, and after which it is repeated while it stands: it ends with its
+instance, and is counted again when others have come or gone."""
+
+SLOWEST_POLL: Final = 2.0
+"""Seconds at most between two questions for the sum of all calls while nothing new happens here."""
+
 FIRST_WAIT: Final = 0.05
 """Seconds after a failure in which a success here makes it nobody's business."""
 
@@ -52,6 +63,8 @@ _PER_INSTANCE: Final = 0.0005
 """Seconds by which each living instance stretches the time between reports while calls are added
 up: so a large fleet sends no more than 2,000 a second about one circuit."""
 
+_HOT_JITTER: Final = 0.1
+
 _PLAIN_LIFE: Final = 3600.0
 
 
@@ -62,6 +75,14 @@ class _Pending:
     number: int
     report: Report
     plain: tuple[int, float] | None
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A run that is long enough to open a circuit; ``since``: when its first failure was."""
+
+    since: float
+    was_looked_at: bool = False
 
 
 class Gathering:
@@ -95,8 +116,12 @@ class Gathering:
         self._pending: dict[str, _Pending] = {}
         self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
+        self._suspects: dict[str, _Suspect] = {}
+        self._objections = Timetable()
+        self._polls: dict[str, float] = {}  # seconds until the next question for the sum
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
         self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
+        self._is_leaving = False
         self._number = 0
 
     # -- in ---------------------------------------------------------------------------------
@@ -133,20 +158,28 @@ class Gathering:
         elif signal.name == "end":
             circuit.run_ended(LISTEN_ON)
             self._confirms.drop(key)
+            self._suspects.pop(key, None)
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
             circuit.listen(LISTEN_ON)
-            if circuit.object_to_run(now - signal.seconds):
-                self._reports.note(key, now + self._random.uniform(0, OBJECTION_JITTER))
+            self._suspects[key] = _Suspect(now - signal.seconds)
+            self._objections.note(key, now)
             self._await_confirmation(circuit, 0.0)
         elif signal.name == "hot" and _has_time_window(circuit):
-            self._heat(key, now + signal.seconds)
-            self._reports.note(key, now + self._random.uniform(0, self._every))
+            self._heat(key, now + min(signal.seconds, _longest_window(circuit)))
+            self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
 
     def stands_alone(self, circuit: Circuit) -> None:
         """Have a circuit that is open only here told of: whoever reconnects begins with that."""
         if circuit.machine.alone:
             self._votes.note(circuit.key, 0.0)
+
+    def leave(self) -> None:
+        """Withdraw all votes: they end with this process."""
+        for circuit in self._knowledge.registry:
+            if circuit.machine.has_voted:
+                self._is_leaving = True
+                self._votes.note(circuit.key, 0.0)
 
     def ask_votes(self, key: str) -> Future[tuple[str, ...] | None]:
         """Ask which instances have a circuit open for themselves; the future gets their names."""
@@ -158,6 +191,8 @@ class Gathering:
 
     def take(self, now: float, most: int) -> Iterator[Request]:
         """Give the reports, confirmations and votes that are due."""
+        for key in self._objections.take(now, most):
+            self._object(key, now)
         for key in self._reports.take(now, most):
             if (circuit := self._knowledge.registry.get(key)) is not None:
                 yield from self._report(circuit, now)
@@ -168,7 +203,10 @@ class Gathering:
             circuit = self._knowledge.registry.get(key)
             stands = None if circuit is None else circuit.vote()
             if circuit is not None and stands is not None:
-                yield self._request("vote", circuit, stands=stands)
+                stands = stands and not self._is_leaving
+                if stands:
+                    self._votes.note(key, now + VOTE_EVERY)
+                yield self._request("vote", circuit, stands=VOTE_LASTS if stands else 0.0)
 
         while self._questions:
             key, waiting = self._questions.popleft()
@@ -188,8 +226,20 @@ class Gathering:
         """Give when the next of them is due."""
         if self._questions:
             return 0.0
-        dues = [table.next_due() for table in (self._reports, self._confirms, self._votes)]
+        tables = (self._reports, self._confirms, self._votes, self._objections)
+        dues = [table.next_due() for table in tables]
         return min((due for due in dues if due is not None), default=None)
+
+    def _object(self, key: str, now: float) -> None:
+        """Object to a run if there was a success here since it began; else look once more."""
+        suspect, circuit = self._suspects.pop(key, None), self._knowledge.registry.get(key)
+        if suspect is None or circuit is None:
+            return
+        if circuit.object_to_run(suspect.since):
+            self._reports.note(key, now + self._random.uniform(0, OBJECTION_JITTER))
+        elif not suspect.was_looked_at:
+            self._suspects[key] = _Suspect(suspect.since, was_looked_at=True)
+            self._objections.note(key, now + OBJECT_AGAIN)
 
     def _report(self, circuit: Circuit, now: float) -> Iterator[Request]:
         key = circuit.key
@@ -201,7 +251,7 @@ class Gathering:
             plain = self._plain.get(key)
             if plain is not None and now - plain[1] > _PLAIN_LIFE:
                 plain = None
-            report = circuit.take_report(is_hot=is_hot, must=plain is not None)
+            report = circuit.take_report(is_hot=is_hot)
             if report is None:
                 return
             self._number += 1
@@ -258,11 +308,7 @@ class Gathering:
         """
         key, circuit = request.key, self._knowledge.registry.get(request.key)
         if request.kind == "votes":
-            known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
-            server_now = self._knowledge.server_now() or 0.0
-            found = parse_votes(answer, known, server_now)
-            for waiting in request.waiting:
-                resolve(waiting, found)
+            self._show_votes(request, circuit, answer)
             return
         pending = self._pending.pop(key, None) if request.kind == "report" else None
         sums = parse_sums(answer)
@@ -270,6 +316,11 @@ class Gathering:
             return
         if sums.status == "stale":
             self._knowledge.errands.edit(key, _read)
+        elif sums.status == "missing":
+            self._knowledge.missed(circuit, must=True)
+            self.put_back(request)
+            if pending is not None:
+                self._pending[key] = pending
         elif request.kind == "vote":
             self._count_votes(circuit, request.about, sums.votes)
         elif request.kind == "confirm":
@@ -278,16 +329,30 @@ class Gathering:
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
 
+    def _show_votes(self, request: Request, circuit: Circuit | None, answer: Any) -> None:
+        known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
+        found = parse_votes(answer, known, self._knowledge.server_now() or 0.0)
+        for waiting in request.waiting:
+            resolve(waiting, found)
+
     def _judge(self, circuit: Circuit, report: Report, sums: Sums) -> None:
         key, now = circuit.key, self._knowledge.clock()
         if sums.run == 0:
             circuit.run_ended(LISTEN_ON)
+        elif sums.status == "unsaid":
+            self._reports.note(key, now + self._every)
         elif sums.suspect is not None:
             self._await_confirmation(circuit, sums.suspect)
         if report.is_troubled:
             longest = max((tally.width * tally.buckets for tally in report.tallies), default=0.0)
             self._heat(key, now + longest)
-            self._reports.note(key, now + self._interval())
+            # Others' calls change the sum too; but if nothing happens at all, ever more rarely.
+            is_news = any(any(tally.kinds) for tally in report.tallies)
+            poll = self._interval() if is_news else 2 * self._polls.get(key, self._interval())
+            self._polls[key] = min(poll, max(SLOWEST_POLL, self._interval()))
+            self._reports.note(key, now + self._polls[key])
+        else:
+            self._polls.pop(key, None)
         if sums.hot is not None and sums.hot >= JUDGE_AFTER:
             circuit.judge_fleet(report.generation, sums.calls)
 
@@ -298,6 +363,9 @@ class Gathering:
             self._confirms.note(circuit.key, due)
 
     def _count_votes(self, circuit: Circuit, generation: int, votes: int) -> None:
+        if not circuit.machine.alone:
+            circuit.withdrew()
+            return
         live = max(self._knowledge.registry.surroundings.live, votes)
         if votes >= votes_needed(circuit.config.quorum, live) and circuit.config.scope == "fleet":
             circuit.join(generation)
@@ -316,6 +384,11 @@ class Gathering:
         """Give when a circuit may be reported that would like to be at ``due``."""
         sent = self._sent.get(key)
         return due if sent is None else max(due, sent + self._every)
+
+
+def _longest_window(circuit: Circuit) -> float:
+    windows = [book.window for book in circuit.machine.meter.books]
+    return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
 
 
 def _has_time_window(circuit: Circuit) -> bool:

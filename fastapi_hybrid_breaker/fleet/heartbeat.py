@@ -71,6 +71,7 @@ class Heartbeat:
         self._random = random
         self._due: float | None = 0.0
         self._is_leaving = False
+        self._fewer_since: float | None = None
         self._seen: dict[str, str] = {}  # who was seen when, as far as the answer has come
         self._waiting: list[Future[list[Instance] | None]] = []
         about = {"host": socket.gethostname(), "started": time.time(), "version": _library()}
@@ -90,6 +91,20 @@ class Heartbeat:
         answer: Future[list[Instance] | None] = Future()
         self._waiting.append(answer)
         return answer
+
+    def count(self, live: int) -> None:
+        """Take in how many live.
+
+        Fewer are believed only after a while: a server that has forgotten all, or whose clock was
+        set, counts them anew one by one.
+        """
+        surroundings, now = self._knowledge.registry.surroundings, self._knowledge.clock()
+        if live >= surroundings.live:
+            surroundings.live, self._fewer_since = max(1, live), None
+        elif self._fewer_since is None:
+            self._fewer_since = now
+        elif now - self._fewer_since >= LOST_AFTER:
+            surroundings.live, self._fewer_since = max(1, live), None
 
     def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
         """Give the sign of life if it is time, and the question who is there."""
@@ -119,7 +134,7 @@ class Heartbeat:
         """Take how many live, or who."""
         if request.kind == "heartbeat":
             if isinstance(answer, int):
-                self._knowledge.registry.surroundings.live = max(1, answer)
+                self.count(answer)
             return
         if request.waiting:
             found = self._read(self._seen, answer)

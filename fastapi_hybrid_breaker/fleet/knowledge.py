@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.registry import Registry
 
     from .gathering import Gathering
+    from .heartbeat import Heartbeat
     from .leases import Leases
     from .override_wire import HeardOverride
     from .wire import Heard
@@ -73,6 +74,7 @@ class Knowledge:
         self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
         self.gathering: Gathering
         self.leases: Leases
+        self.heartbeat: Heartbeat
 
     def server_now(self) -> float | None:
         """Give the server's time, epoch seconds; None before the first answer."""
@@ -117,7 +119,7 @@ class Knowledge:
             self.dropped.warn(str(error))
             return
         if signal.name == "tick":
-            self.registry.surroundings.live = max(1, signal.live)
+            self.heartbeat.count(signal.live)
             return
         circuit = self.registry.get(signal.key)
         if circuit is None:
@@ -192,14 +194,18 @@ class Knowledge:
             del self._ends[key]
         return keys
 
-    def missed(self, circuit: Circuit) -> None:
-        """Write a circuit's state back where the server does not know it any more."""
+    def missed(self, circuit: Circuit, *, must: bool = False) -> None:
+        """Write a circuit's state back where the server does not know it any more.
+
+        ``must``: also a state that has long been the normal one.
+        """
         ours = circuit.describe()
         is_stale = (
             ours.state is CircuitState.CLOSED
             and self.clock() - circuit.machine.changed_at > WRITE_BACK_CLOSED
         )
-        if ours.version and not is_stale and not circuit.machine.alone:
+        is_for_all = circuit.config.scope == "fleet" and not circuit.machine.alone
+        if ours.version and is_for_all and (must or not is_stale):
             self.errands.edit(circuit.key, _restore, must=True)
 
     def _follow(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:

@@ -23,7 +23,7 @@ REPAIR_EVERY: Final = 30.0
 
 SHORTEST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
-"""Seconds between tries while Redis does not answer: doubled each time, with full jitter."""
+"""Seconds between tries while Redis does not answer: doubled each time, with jitter."""
 
 
 class Works(Protocol):
@@ -39,6 +39,7 @@ class Backoff:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._pause = SHORTEST_PAUSE
+        self._is_over = asyncio.Event()
 
     def reset(self) -> None:
         """Begin with the shortest again."""
@@ -48,7 +49,14 @@ class Backoff:
         """Wait, and longer the next time; the jitter keeps a fleet from knocking at once."""
         pause = self._random.uniform(self._pause / 2, self._pause)
         self._pause = min(LONGEST_PAUSE, self._pause * 2)
-        await asyncio.sleep(pause)
+        self._is_over.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._is_over.wait()
+
+    def cut_short(self) -> None:
+        """End the pause: there are signs that the server is back."""
+        self._is_over.set()
 
 
 class Lane:
@@ -85,6 +93,11 @@ class Lane:
         """Have the lane look for work; from its own event loop."""
         self._idle.clear()
         self._wake.set()
+
+    def hurry(self) -> None:
+        """Have the lane look for work, and try at once if it pauses."""
+        self.wake()
+        self._backoff.cut_short()
 
     async def drained(self) -> None:
         """Wait until there is nothing to send."""

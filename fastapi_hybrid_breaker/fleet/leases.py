@@ -62,7 +62,7 @@ class _Post:
     Args:
         not_before: when asking makes sense.
         rejected: calls that had been rejected when the circuit opened, or when it was last asked.
-        opening: the generation of the circuit in which it opened.
+        opening: which trouble this is about, see ``Member``.
         holds: the lease is ours, or was until it ended.
         ends: when it ends.
         successes: probes that had succeeded when it was last given.
@@ -103,16 +103,16 @@ class Leases:
             self._posts.pop(key, None)
             self._due.drop(key)
         elif machine.state is CircuitState.OPEN:
-            if (known := self._posts.get(key)) is not None and known.opening == machine.generation:
+            if (known := self._posts.get(key)) is not None and known.opening == machine.opening:
                 return  # nothing new: calls may have been rejected since
             ask_at = machine.deadline - EARLY + self._random.uniform(0, self._spread(circuit))
-            self._posts[key] = _Post(ask_at, circuit.rejected, machine.generation)
+            self._posts[key] = _Post(ask_at, circuit.rejected, machine.opening)
             self._due.drop(key)
             self._due.note(key, ask_at)
         elif (post := self._posts.get(key)) is not None and post.holds:
             self._due.note(key, now)  # a probe runs: the fleet is to know
         else:
-            self._posts.setdefault(key, _Post(now, circuit.rejected, machine.generation))
+            self._posts.setdefault(key, _Post(now, circuit.rejected, machine.opening))
 
     def stirred(self, circuit: Circuit) -> bool:
         """Ask for the lease if a call wants it; tells whether there is something to send."""
@@ -120,13 +120,14 @@ class Leases:
             return False
         now = self._knowledge.clock()
         post = self._posts.setdefault(
-            circuit.key, _Post(now, circuit.rejected, circuit.machine.generation)
+            circuit.key, _Post(now, circuit.rejected, circuit.machine.opening)
         )
         return self._due.note(circuit.key, max(now, post.not_before))
 
     def seen(self, circuit: Circuit, seconds: float) -> None:
         """Take in that somebody uses the lease, and has it for so long."""
-        circuit.see_lease(self._knowledge.clock() + seconds, 0)
+        circuit.see_probing()
+        circuit.see_lease(self._knowledge.clock() + min(seconds, TERM), 0)
 
     def _spread(self, circuit: Circuit) -> float:
         """Give the seconds over which probes are spread: many circuits may have opened together."""
@@ -150,16 +151,22 @@ class Leases:
                 continue
             has_traffic = wants or (not post.holds and circuit.rejected > post.rejected)
             is_used = post.is_busy or wish.running > 0 or wish.successes > post.successes
-            if post.holds and not is_used and now < post.ends:
+            if wants:
+                pass  # whatever was so far: a call could not be admitted
+            elif post.holds and not is_used and now < post.ends:
                 self._due.note(key, now + RENEW_EVERY)
+                continue
             elif post.holds and not is_used:
                 # Nobody calls here: the next one is for others first.
                 post.holds = False
                 post.not_before = now + AFTER_YOU
                 post.rejected = circuit.rejected
-            elif has_traffic or is_used:
+                continue
+            if has_traffic or is_used:
                 post.rejected = circuit.rejected
                 post.is_busy = wish.running > 0
+                # Until the answer, or for want of one that makes sense.
+                post.not_before = max(post.not_before, now + EARLY)
                 yield Request("lease", key, self._command(key, wish), part=self, about=(wish, now))
 
     def put_back(self, request: Request) -> None:
@@ -206,7 +213,7 @@ class Leases:
         post.holds = status == "granted"
         if status == "granted":
             lease = Lease(places, sent + TERM - SAFETY)
-            circuit.grant(wish.generation, lease, successes)
+            circuit.grant(wish.opening, lease, successes)
             post.ends = sent + TERM
             post.successes = max(successes, wish.successes)
             self._due.note(key, sent + RENEW_EVERY)

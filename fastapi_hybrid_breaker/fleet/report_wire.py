@@ -32,7 +32,7 @@ class Sums:
     """What the fleet has counted of a circuit.
 
     Args:
-        status: done, stale, confirmed or refused.
+        status: done, unsaid, stale, missing, confirmed or refused.
         run: failures in a row.
         suspect: seconds since the run is long enough to open the circuit; None: it is not.
         hot: seconds since calls are being added up; None: they are not.

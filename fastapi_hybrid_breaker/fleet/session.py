@@ -107,7 +107,7 @@ class Session:
         """Send what is left if Redis answers, then end everything."""
         try:
             if self.state == "connected":
-                self.agenda.heartbeat.leave()
+                self.agenda.leave()
                 self._lane.wake()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_WAIT_TO_DRAIN):
@@ -165,7 +165,7 @@ class Session:
     def _subscribed(self) -> None:
         self._is_listening = True
         self.agenda.read_all()
-        self._lane.wake()
+        self._lane.hurry()
 
     def _listener_failed(self, error: BaseException) -> None:
         self._is_listening = False

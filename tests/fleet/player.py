@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -101,11 +102,20 @@ class Player:
 
     def messages(self) -> list[bytes]:
         """What came over the channel by now."""
-        self.raw.ping()
+        return [message["data"] for message in self.arrived()]
+
+    def arrived(self) -> list[dict[str, Any]]:
+        """All messages that were sent before this, as the client gives them."""
+        self.pubsub.ping()  # answered behind them
         found = []
-        while (message := self.pubsub.get_message(timeout=0.05)) is not None:
-            found.append(message["data"])
-        return found
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            message = self.pubsub.get_message(timeout=0.5)  # None also for what is no message
+            if message is not None and message["type"] == "pong":
+                return found
+            if message is not None:
+                found.append(message)
+        raise AssertionError("no answer")
 
     def listen(self) -> None:
         for message in self.messages():

@@ -93,8 +93,12 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
         "reopenings": 0,
         "shadowed": 0,
         "override": None,
+        "alone": False,
+        "open_at": [],
         "config": {
             "mode": "enforce",
+            "scope": "fleet",
+            "quorum": 1,
             "failure_threshold": 2,
             "trip": ["2 failures in a row"],
             "success_threshold": 2,
@@ -238,6 +242,7 @@ def test_openapi_describes_it(admin: Admin) -> None:
     spec = admin.client.get("/openapi.json").json()
     assert set(spec["paths"]) == {
         "/circuits",
+        "/circuits/-/fleet",
         "/circuits/{key}",
         "/circuits/{key}/-/override",
     }
@@ -333,7 +338,7 @@ def test_it_can_be_included_within_another_router_and_twice() -> None:
     assert client.get("/outer/circuits/declared").status_code == 200
     assert client.get("/again/declared").status_code == 200
     assert client.get("/again").status_code == 200
-    assert len(client.get("/openapi.json").json()["paths"]) == 6
+    assert len(client.get("/openapi.json").json()["paths"]) == 8
     assert str(app.url_path_for("show_circuit", key="x")) == "/outer/circuits/x"
 
 

@@ -7,7 +7,7 @@
 --          2 instance  3 number of the report, rising
 --          4 version, 5 writer of the state under which it was counted
 --          6 channel for signals  7 the key as JSON  8 protocol number
---          9 failures in a row that open it; 0: no such rule
+--          9 failures in a row that open it; 0: no such rule, or one too long to be told
 --         10 failures: how long ago each was (us), separated by spaces
 --         11 how long ago the last success was (us), the failures being later; "-": not told
 --         12 what plain speakers count: failures in a row and how long ago (us), "n:us"; "-": nothing
@@ -17,7 +17,8 @@
 --         16 confirm: milliseconds that all have had to object to the run
 -- Returns  status, run of failures, ms since it reached the threshold or -1, ms since calls are
 --          added up or -1, votes, then by twos: window, calls in it by kind with commas.
---          Status: done | stale (counted under another state) | confirmed | refused.
+--          Status: done | unsaid (a run that is still to be announced: report again) | confirmed |
+--          refused | stale (counted under another state) | missing (no state: write it back).
 --
 -- Evidence of one state of the circuit goes with it: field ":of" names it.
 
@@ -27,6 +28,7 @@ local RUN_LIFE = 3600 * 1000000 -- us after its last failure
 local SAID_EVERY = 100         -- ms between signals of one circuit, but for the end of a run
 local ARMED_AGAIN = 1000       -- ms after which failures are announced again: messages get lost
 local HOT_AGAIN = 500
+local SUSPECT_LIFE = 1000
 local LIFE = 2 * 3600 * 1000
 local KINDS = 5
 
@@ -40,13 +42,15 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(now_us / 1000)
 local what, instance, number, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
-local threshold = math.min(whole(ARGV[9]), LONGEST_RUN)
+local threshold = whole(ARGV[9])
 
 local raw = redis.call('HMGET', KEYS[1], 'version', 'writer', 'state')
 local version = whole(raw[1])
 if version > 0 and version < LIMIT and (digits(version) ~= base or raw[2] ~= base_writer) then
   return { 'stale', '0', '-1', '-1', '0' }
 end
+-- Nothing tells whose base is right; with each taking its own for that, they would undo each other's.
+if version == 0 and base ~= '0' then return { 'missing', '0', '-1', '-1', '0' } end
 
 local kept = redis.call('HMGET', KEYS[2], ':of', ':run', ':plain', ':success', ':armed', ':suspect',
   ':said', ':hot', ':votes', ':seen:' .. instance)
@@ -127,7 +131,8 @@ local function announce(before, dropped)
     if armed > 0 then signal('end', 0) end
     armed = 0
   elseif threshold > 0 and count() >= threshold then
-    if suspect == 0 or suspect > now then
+    -- Nobody has confirmed it for long: all need the time to object anew.
+    if suspect == 0 or suspect > now or now - suspect > SUSPECT_LIFE then
       suspect = now
       local first = math.min(run[1] and run[1].at or now_us, plain.count > 0 and plain.at or now_us)
       say('suspect', (now_us - first) / 1000)
@@ -135,7 +140,8 @@ local function announce(before, dropped)
   else
     suspect = 0
     local is_due = armed == 0 or armed > now or dropped or now - armed >= ARMED_AGAIN
-    if (before < count() or dropped) and is_due and may_say() then
+    local is_news = before < count() or dropped or armed == 0
+    if is_news and is_due and may_say() then
       armed = now
       say('armed', RUN_LIFE / 1000)
     end
@@ -243,7 +249,7 @@ elseif what == 'confirm' then
 elseif number > whole(kept[10]) then
   -- A report that comes again, since its answer got lost, has been counted already.
   put(':seen:' .. instance, digits(number))
-  if ARGV[10] ~= '' or ARGV[11] ~= '-' or ARGV[12] ~= '-' then
+  if ARGV[10] ~= '' or ARGV[11] ~= '-' or ARGV[12] ~= '-' or (count() > 0 and armed == 0) then
     local before, last = count(), success
     merge()
     announce(before, success > last and before > 0)
@@ -253,6 +259,7 @@ elseif number > whole(kept[10]) then
   if ARGV[13] == '1' then heat(windows) end
 end
 
+if what == 'report' and count() > 0 and armed == 0 and suspect == 0 then answer[1] = 'unsaid' end
 answer[2] = digits(count())
 answer[3] = suspect > 0 and digits(math.max(0, now - suspect)) or '-1'
 answer[4] = hot_until > now and digits(now - hot_since) or '-1'

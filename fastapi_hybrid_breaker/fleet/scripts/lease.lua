@@ -53,9 +53,9 @@ end
 local lease = { owner = '', given = 0, ends = 0, successes = 0, told = 0 }
 -- What was noted before this open time ended is of an earlier one; what was noted in the future,
 -- of a clock that has been set back since.
-local function is_of_this_recovery(noted)
-  return noted <= now and noted >= next_attempt - CLOCK_SLACK
-end
+local is_running = state == 'OPEN' and next_attempt > now + CLOCK_SLACK and whole(raw[5]) <= now
+local began = (is_running or next_attempt <= now) and next_attempt - CLOCK_SLACK or 0
+local function is_of_this_recovery(noted) return noted <= now and noted >= began end
 local owner, given, ends, successes, told =
   string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)|(%d+)$')
 if owner and is_of_this_recovery(whole(given)) then
@@ -82,7 +82,7 @@ local function save()
 end
 
 local so_far = math.max(whole(ARGV[8]), lease.successes)
-if state == 'OPEN' and next_attempt > now + CLOCK_SLACK and whole(raw[5]) <= now then
+if is_running then
   return { 'early', digits(next_attempt - now), '0', '0' }
 end
 if lease.owner ~= instance and lease.ends > now then

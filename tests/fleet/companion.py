@@ -1,0 +1,54 @@
+"""A player that takes part in what the fleet counts and probes together, signals included."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.core.states import Outcome
+
+from .player import Player
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+class Companion(Player):
+    """One instance of a fleet, moved by hand; it believes in ``live`` instances."""
+
+    def __init__(self, server: Server, instance: str, live: int = 3, **config: Any) -> None:
+        super().__init__(server, instance, **config)
+        self.pubsub.subscribe("circuit#signals")
+        self.arrived()
+        self.breaker.sync.stirred = self._stirred  # type: ignore[method-assign]
+        surroundings = self.breaker.surroundings
+        surroundings.has_fleet = surroundings.is_connected = True
+        surroundings.live = live
+        self.agenda.heartbeat._due = float("inf")
+
+    def _stirred(self, circuit: Any) -> None:
+        self.agenda.stirred(circuit)
+
+    def call(self, outcome: Outcome = Outcome.SUCCESS) -> None:
+        self.circuit.settle(self.circuit.admit(), outcome)
+
+    def listen(self) -> None:
+        for message in self.arrived():
+            hear = (
+                self.knowledge.hear_signal
+                if message["channel"] == b"circuit#signals"
+                else self.knowledge.hear
+            )
+            hear(message["data"])
+
+
+def together(*players: Companion, seconds: float = 0.4, step: float = 0.05) -> None:
+    """Let time pass here and on the server, and everything arrive."""
+    for _ in range(round(seconds / step)):
+        for player in players:
+            player.send()
+        for player in players:
+            player.listen()
+        time.sleep(step)
+        for player in players:
+            player.clock.advance(step)

@@ -1,0 +1,439 @@
+"""Schedules on which joined runs, votes and leases once failed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker import (
+    CircuitOpenError,
+    CountWindow,
+    FailureRate,
+    TimeWindow,
+)
+
+from .companion import Companion, together
+from .player import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .server import Server
+
+
+@pytest.fixture
+def join(server: Server) -> Iterator[Callable[..., Companion]]:
+    """Have an instance take part."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(instance: str, **config: Any) -> Companion:
+            companion = Companion(server, instance, **config)
+            companion.circuit  # noqa: B018 - made
+            stack.callback(companion.close)
+            return companion
+
+        yield enter
+
+
+def test_a_call_every_three_seconds_becomes_a_probe_some_day(join: Any) -> None:
+    a = join("aaaa", recovery_timeout=0.3)
+    a.fail()
+    a.send()
+    time.sleep(0.4)
+    a.clock.advance(0.4)
+    for _ in range(40):  # two minutes
+        with contextlib.suppress(CircuitOpenError):
+            a.call()
+        for _ in range(30):
+            a.send()
+            a.clock.advance(0.1)
+    assert a.state == "CLOSED"
+
+
+def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expired(
+    server: Server, join: Any
+) -> None:
+    old = join("aaaa", failure_threshold=4)
+    old.reset()
+    old.send()
+    assert old.version
+    server.ask.delete(f"circuit:{KEY}")  # its life of an hour is over
+    old.clock.advance(3_700.0)
+    new = join("bbbb", failure_threshold=4)
+    new.agenda.read(KEY)
+    for _ in range(3):  # more than enough of them
+        for player in (old, new):
+            player.fail()
+        together(old, new, seconds=0.3)
+    assert "OPEN" in {old.state, new.state}
+
+
+def test_a_vote_whose_withdrawal_got_no_answer_is_withdrawn_again(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa", quorum=2, recovery_timeout=30.0)
+    a.fail()
+    a.send()
+    evidence = f"circuit#evidence:{{circuit:{KEY}}}"
+    assert server.ask.hget(evidence, ":votes")
+    a.clock.advance(30.1)
+    a.call()  # a probe: closed again
+    assert a.state == "CLOSED"
+    requests = a.take()
+    assert [one.kind for one in requests if one.kind == "vote"]
+    a.agenda.put_back(requests)  # Redis was lost just then
+    a.send()
+    assert server.ask.hget(evidence, ":votes") == ""
+
+
+def test_the_vote_of_an_opening_by_a_joined_run_is_told_at_once(server: Server, join: Any) -> None:
+    a, b, c = (join(name, quorum=2, failure_threshold=4) for name in ("aaaa", "bbbb", "cccc"))
+    for player in (a, b):
+        player.fail()
+        player.fail()
+    together(a, b, c, seconds=0.6)
+    assert a.state == b.state == "OPEN"  # for itself alone, or for all
+    assert c.state == "OPEN", "two instances of three have met the trouble"
+
+
+def test_a_threshold_above_the_longest_run_told_is_kept(join: Any) -> None:
+    a = join("aaaa", failure_threshold=1000)
+    for _ in range(600):
+        a.fail()
+    together(a, seconds=0.5)
+    assert a.state == "CLOSED"
+
+
+def test_after_a_flush_the_fleet_does_not_seem_to_be_one_instance(
+    server: Server, join: Any
+) -> None:
+    players = [join(name) for name in ("aaaa", "bbbb", "cccc")]
+    for player in players:
+        player.agenda.heartbeat.beat()
+        player.send()
+    players[0].agenda.heartbeat.beat()
+    players[0].send()
+    assert players[0].breaker.surroundings.live == 3
+    server.ask.flushall()
+    players[0].agenda.heartbeat.beat()
+    players[0].send()
+    players[1].listen()
+    assert players[0].breaker.surroundings.live == 3
+    assert players[1].breaker.surroundings.live == 3
+
+
+def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa", failure_threshold=4, recovery_timeout=0.3)
+    for _ in range(4):
+        a.fail()
+    a.send()
+    time.sleep(0.7)
+    a.clock.advance(0.7)
+    a.breaker.surroundings.is_connected = False
+    a.call()
+    assert a.state == "CLOSED"
+    a.fail()
+    a.fail()
+    a.clock.advance(1.0)
+    requests = a.take()  # the recovery, and the report that it holds back
+    a.answer(requests, a.deliver(requests))
+    a.breaker.surroundings.is_connected = True
+    together(a, seconds=0.3)
+    evidence = f"circuit#evidence:{{circuit:{KEY}}}"
+    assert len((server.ask.hget(evidence, ":run") or "").split()) == 2
+
+
+def test_a_count_window_in_trouble_does_not_report_for_ever(join: Any) -> None:
+    rules = [FailureRate(0.5, window=CountWindow(100)), FailureRate(0.5, window=TimeWindow(1.0))]
+    a = join("aaaa", failure_threshold=None, trip=rules)
+    a.fail()
+    sent = 0
+    for _ in range(100):
+        requests = a.take()
+        sent += len(requests)
+        a.answer(requests, a.deliver(requests))
+        a.clock.advance(0.1)
+        if a.clock() < 5:
+            continue
+    late = 0
+    for _ in range(50):
+        requests = a.take()
+        late += sum(1 for one in requests if one.kind == "report")
+        a.answer(requests, a.deliver(requests))
+        a.clock.advance(0.1)
+    assert late == 0
+
+
+def test_a_success_of_who_first_uses_a_circuit_during_a_run_ends_it(join: Any) -> None:
+    a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
+    c.breaker.registry._circuits.clear()
+    c.breaker.registry._order.clear()
+    a.fail()
+    together(a, b, c, seconds=0.3)
+    for _ in range(20):
+        c.call()  # its first calls on it: all is well
+        together(a, b, c, seconds=0.05)
+    b.fail()
+    for _ in range(10):
+        c.call()
+        together(a, b, c, seconds=0.05)
+    assert a.state == b.state == "CLOSED"
+
+
+def test_successes_after_an_opening_for_oneself_end_the_run(join: Any) -> None:
+    a, b = (
+        join(name, failure_threshold=3, quorum=2, recovery_timeout=0.3) for name in ("aaaa", "bbbb")
+    )
+    a.fail()
+    a.fail()
+    together(a, b, seconds=0.3)  # told
+    a.fail()
+    assert a.state == "OPEN"  # alone
+    together(a, b, seconds=0.4)
+    for _ in range(20):
+        a.call()
+        together(a, b, seconds=0.05)
+    assert a.state == "CLOSED"
+    b.fail()
+    for _ in range(8):
+        a.call()
+        together(a, b, seconds=0.05)
+    assert b.state == "CLOSED"
+
+
+def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
+    server: Server, join: Any
+) -> None:
+    a, b = (
+        join(name, quorum=2, recovery_timeout=0.3, failure_threshold=1) for name in ("aaaa", "bbbb")
+    )
+    a.fail()
+    b.fail()
+    together(a, b, seconds=0.2)
+    assert server.hash(KEY)["state"] == "OPEN"
+    time.sleep(0.6)
+    for player in (a, b):
+        player.clock.advance(0.6)
+    a.breaker.surroundings.is_connected = False  # Redis is lost for a moment
+    a.call()  # probed, closed
+    assert a.state == "CLOSED"
+    a.fail()  # and opened again, for itself
+    assert a.state == "OPEN"
+    a.clock.advance(0.4)
+    a.call()
+    assert a.state == "CLOSED"
+    a.breaker.surroundings.is_connected = True
+    a.agenda.read_all()
+    together(a, b, seconds=0.3)
+    assert a.state == b.state == server.hash(KEY)["state"] == "CLOSED"
+
+
+def test_a_vote_of_an_instance_that_has_left_does_not_count(server: Server, join: Any) -> None:
+    a, b = (join(name, quorum=2) for name in ("aaaa", "bbbb"))
+    a.fail()
+    a.send()
+    a.agenda.leave()
+    a.send()
+    again = join("cccc", quorum=2)  # the same process, or its successor
+    again.fail()
+    together(again, b, seconds=0.2)
+    assert b.state == "CLOSED"
+
+
+def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
+    server: Server, join: Any
+) -> None:
+    a, b = (join(name, recovery_timeout=0.3, success_threshold=3) for name in ("aaaa", "bbbb"))
+    a.fail()
+    together(a, b, seconds=0.5)
+    for player in (a, b):
+        with contextlib.suppress(CircuitOpenError):
+            player.circuit.admit()
+        player.send()
+    together(a, b, seconds=0.1)
+    # As if it had been written by a clock five minutes ahead.
+    now = int(time.time() * 1000)
+    server.ask.hset(
+        f"circuit:{KEY}",
+        mapping={
+            "nextAttempt": now + 300_000,
+            "at": now + 300_000,
+            "sum": f"HALF_OPEN|0|0|{now + 300_000}",
+            "state": "HALF_OPEN",
+        },
+    )
+    held = []
+    for player in (a, b):
+        player.agenda.leases._posts.clear()
+        player.circuit.machine.lease = None
+        player.clock.advance(3.0)
+        with contextlib.suppress(CircuitOpenError):
+            player.circuit.admit()
+        player.send()
+        lease = player.circuit.machine.lease
+        held.append(lease is not None and lease.places > 1)
+    assert held != [True, True]
+
+
+def test_the_expired_hash_alone_is_what_keeps_failures_apart(server: Server, join: Any) -> None:
+    """The control of the test above: the same calls join where both know the same state."""
+    old, new = (join(name, failure_threshold=4) for name in ("aaaa", "bbbb"))
+    for _ in range(3):
+        for player in (old, new):
+            with contextlib.suppress(CircuitOpenError):
+                player.fail()
+        together(old, new, seconds=0.3)
+    assert "OPEN" in {old.state, new.state}
+
+
+def test_a_vote_survives_a_flush(server: Server, join: Any) -> None:
+    a, b, c = (join(name, quorum=2) for name in ("aaaa", "bbbb", "cccc"))
+    a.fail()
+    together(a, b, c, seconds=0.1)
+    server.ask.flushall()
+    a.agenda.repair()  # half a minute later at most
+    together(a, b, c, seconds=0.1)
+    b.fail()
+    together(a, b, c, seconds=0.2)
+    assert c.state == "OPEN"
+
+
+def test_a_rate_is_judged_only_after_all_had_the_time_to_report(server: Server, join: Any) -> None:
+    rule = FailureRate(0.5, minimum_calls=10, window=TimeWindow(60.0))
+    players = [join(name, failure_threshold=None, trip=rule) for name in ("aaaa", "bbbb", "cccc")]
+    sick, quiet, busy = players
+    for player in players:
+        player.agenda.gathering._every = 10.0  # report_every=10
+    for _ in range(9):
+        sick.fail()
+    quiet.call()
+    for _ in range(100):
+        busy.call()
+    # The worst of the jitter: the quiet one is early, the busy one late.
+    quiet.agenda.gathering._random.uniform = lambda low, high: 0.03 * high  # type: ignore[method-assign]
+    busy.agenda.gathering._random.uniform = lambda low, high: 0.4 * high  # type: ignore[method-assign]
+    together(*players, seconds=1.0)
+    assert quiet.state == "CLOSED", "9 of 110 calls failed"
+
+
+def test_what_one_decides_for_itself_is_not_written_back_as_the_fleets(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa")
+    alone = join("bbbb", scope="instance")
+    alone.fail()
+    alone.clock.advance(30.1)
+    alone.call()
+    a.fail()
+    together(a, alone, seconds=0.1)
+    assert server.hash(KEY)["state"] == "OPEN"
+    assert alone.state == "CLOSED"
+    server.ask.delete(f"circuit:{KEY}")
+    alone.agenda.read(KEY)
+    together(alone, seconds=0.1)
+    assert server.hash(KEY).get("state") != "CLOSED"
+
+
+def test_a_lease_is_not_asked_for_with_every_call_where_the_answer_is_none(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa", recovery_timeout=0.3)
+    a.fail()
+    a.send()
+    server.ask.delete(f"circuit:{KEY}")
+    server.ask.set(f"circuit:{KEY}", "no hash")
+    a.clock.advance(0.6)
+    asked = 0
+    for _ in range(100):
+        with contextlib.suppress(CircuitOpenError):
+            a.call()
+        requests = a.take()
+        asked += sum(1 for one in requests if one.kind == "lease")
+        a.answer(requests, a.deliver(requests))
+        a.clock.advance(0.001)
+    assert asked < 10, f"asked {asked} times in 0.1 s"
+
+
+def test_the_first_failure_after_the_end_of_a_run_is_announced(server: Server, join: Any) -> None:
+    a, b = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb"))
+    a.fail()
+    a.clock.advance(0.06)
+    a.send()
+    a.agenda.gathering._every = 0.001
+    a.call()
+    a.clock.advance(0.002)
+    a.send()  # the run is over
+    b.fail()
+    b.agenda.gathering._reports.note(KEY, 0.0)
+    b.send()  # within 0.1 s of the announcement of the first run
+    time.sleep(0.11)
+    b.clock.advance(0.11)
+    b.send()
+    evidence = f"circuit#evidence:{{circuit:{KEY}}}"
+    assert server.ask.hget(evidence, ":run")
+    assert server.ask.hget(evidence, ":armed") != "0", "nobody is told, and nobody will be"
+
+
+def test_a_success_while_a_run_is_suspect_is_an_objection(join: Any) -> None:
+    a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
+    for player in (a, b):
+        player.fail()
+        player.clock.advance(0.06)
+        player.send()
+    c.listen()  # it hears that the run is suspect, and has had no call since it began
+    for _ in range(4):
+        c.call()
+        together(a, b, c, seconds=0.05)
+    together(a, b, c, seconds=0.3)
+    assert a.state == b.state == "CLOSED"
+
+
+def test_failures_of_the_millisecond_of_a_success_before_them_count(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa", failure_threshold=9)
+    a.fail()
+    together(a, seconds=0.3)
+    a.call()
+    for _ in range(3):
+        a.fail()
+    together(a, seconds=0.3)
+    run = server.ask.hget(f"circuit#evidence:{{circuit:{KEY}}}", ":run") or ""
+    assert len(run.split()) == 3
+
+
+def test_votes_are_asked_for_again_where_enough_came_to_be_by_others_leaving(
+    server: Server, join: Any
+) -> None:
+    a, b, c, d = (join(name, live=4, quorum=0.5) for name in ("aaaa", "bbbb", "cccc", "dddd"))
+    a.fail()
+    together(a, b, c, d, seconds=0.1)
+    for player in (a, b, c, d):
+        player.breaker.surroundings.live = 2  # two have left: one vote is half of the rest
+    a.agenda.repair()
+    together(a, b, seconds=0.2)
+    assert b.state == "OPEN"
+
+
+def test_a_run_suspect_long_ago_and_never_confirmed_leaves_time_to_object_again(join: Any) -> None:
+    a, b, c, d = (join(name, failure_threshold=4) for name in ("aaaa", "bbbb", "cccc", "dddd"))
+    for player in (a, b):
+        player.fail()
+        player.fail()
+        player.clock.advance(0.06)
+        player.send()
+    # Both are lost before they confirm; d goes on well, and has heard of it all.
+    d.listen()
+    for _ in range(10):
+        d.call()
+        together(d, seconds=0.05)
+    c.fail()
+    for _ in range(6):
+        d.call()
+        together(c, d, seconds=0.05)
+    assert c.state == d.state == "CLOSED"
