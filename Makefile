@@ -3,7 +3,7 @@
 #   make check                lint, format and types
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
-#   make simulate-calm        200 healthy instances for a day: none may open; takes minutes
+#   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
 #   make bench                what a guarded call costs, as ratios to the bare call
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change.

@@ -55,6 +55,7 @@ CONFIGS: Final = (
         recovery_timeout=3.0,
         ramp_seconds=4.0,
     ),
+    CircuitConfig(failure_threshold=3, recovery_timeout=4.0, quorum=2),
     CircuitConfig(failure_threshold=3, recovery_timeout=4.0, scope="instance"),
     CircuitConfig(
         failure_threshold=3,

@@ -74,7 +74,7 @@ def _zscore(data: Data, key: str, member: str) -> str | None:
 
 
 def _zcount(data: Data, key: str, least: str, most: str) -> int:
-    return len(_between(_find(data, key), least, most))
+    return len(_chosen(_find(data, key), least, most))
 
 
 def _zrange(data: Data, key: str, first: str, last: str, *arguments: str) -> list[str]:
@@ -101,7 +101,7 @@ def _zrevrangebyscore(data: Data, key: str, most: str, least: str, *arguments: s
 
 
 def _zremrangebyscore(data: Data, key: str, least: str, most: str) -> int:
-    return _drop(data, key, [member for member, _ in _between(_find(data, key), least, most)])
+    return _drop(data, key, _chosen(_find(data, key), least, most))
 
 
 def _zremrangebyrank(data: Data, key: str, first: str, last: str) -> int:
@@ -129,14 +129,18 @@ def _ranks(ranked: list[tuple[str, float]], first: str, last: str) -> list[tuple
 
 
 def _between(found: SortedSet, least: str, most: str) -> list[tuple[str, float]]:
+    return SortedSet(_chosen(found, least, most)).ranked()
+
+
+def _chosen(found: SortedSet, least: str, most: str) -> dict[str, float]:
+    """Choose by score, in no order: putting a large fleet's heartbeats in order takes long."""
     low, is_low_in = _bound(least)
     high, is_high_in = _bound(most)
-    return [
-        (member, score)
-        for member, score in found.ranked()
-        if (low <= score if is_low_in else low < score)
-        and (score <= high if is_high_in else score < high)
-    ]
+    return {
+        member: score
+        for member, score in found.items()
+        if low <= score <= high and (is_low_in or score != low) and (is_high_in or score != high)
+    }
 
 
 def _bound(text: str) -> tuple[float, bool]:
