@@ -152,8 +152,8 @@ class Gathering:
         if contribution is not None and (contribution.has_told or contribution.untold):
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
-    def signalled(self, circuit: Circuit, signal: Signal) -> None:
-        """Take a signal about a circuit's present state."""
+    def signalled(self, circuit: Circuit, signal: Signal) -> bool:
+        """Take a signal about a circuit's present state; tells whether it leaves work to do."""
         key, now = circuit.key, self._knowledge.clock()
         if signal.name == "armed":
             circuit.listen(signal.seconds)
@@ -171,6 +171,7 @@ class Gathering:
         elif signal.name == "hot" and _has_time_window(circuit):
             self._heat(key, now + min(signal.seconds, _longest_window(circuit)))
             self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
+        return signal.name in {"suspect", "hot"}
 
     def stands_alone(self, circuit: Circuit) -> None:
         """Have a circuit that is open only here told of: whoever reconnects begins with that."""

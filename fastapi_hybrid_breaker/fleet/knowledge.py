@@ -111,27 +111,31 @@ class Knowledge:
         else:
             self._follow(circuit, heard, is_live=True)
 
-    def hear_signal(self, data: object) -> None:
-        """Take a message of the channel for signals; never raises for what is in it."""
+    def hear_signal(self, data: object) -> bool:
+        """Take a message of the channel for signals; never raises for what is in it.
+
+        Tells whether it was about the present state of a circuit here.
+        """
         try:
             signal = parse_signal(data)
         except MalformedError as error:
             self.dropped.warn(str(error))
-            return
+            return False
         if signal.name == "tick":
             self.heartbeat.count(signal.live)
-            return
+            return False
         circuit = self.registry.get(signal.key)
         if circuit is None:
-            return
+            return False
         machine = circuit.machine
         if (machine.version, machine.writer) != (signal.version, signal.writer):
-            return  # about a state that this process does not know, or not any more
+            return False  # about a state that this process does not know, or not any more
         self.received += 1
         if signal.name == "probing":
             self.leases.seen(circuit, signal.seconds)
         else:
-            self.gathering.signalled(circuit, signal)
+            return self.gathering.signalled(circuit, signal)
+        return False
 
     def found(self, key: str, heard: Heard | None, *, is_live: bool) -> None:
         """Take what was read from a circuit's hash; None: there is none.

@@ -154,8 +154,8 @@ class Session:
         self._look()
 
     def _heard_signal(self, data: object) -> None:
-        self.knowledge.hear_signal(data)
-        self._look()
+        if self.knowledge.hear_signal(data):
+            self._look()
 
     def _look(self) -> None:
         """Have the lane look if what was heard leaves something to do."""

@@ -10,8 +10,6 @@ import json
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn, cast, get_args
 
-from fastapi_hybrid_breaker.core.keys import is_key
-
 from .fields import VERSION_LIMIT, MalformedError, number
 
 SignalName = Literal[
@@ -35,7 +33,7 @@ class Signal:
 
     Args:
         name: what it says.
-        key: of the circuit, "" for a tick.
+        key: of the circuit, "" for a tick. Not checked: what no circuit has is nobody's signal.
         version, writer: of the circuit's state that it is about; 0 and "" for one never shared.
         seconds: armed, hot, probing: how long that lasts; suspect: how long ago the first
             failure was.
@@ -68,7 +66,7 @@ def parse_signal(data: object) -> Signal:
     if name == "tick":
         return Signal(name, live=int(number("live", said.get("live"), 0, _MOST_LIVE)))
     key, writer = said.get("key"), said.get("writer")
-    if not isinstance(key, str) or not is_key(key) or not isinstance(writer, str):
+    if not isinstance(key, str) or not isinstance(writer, str):
         raise MalformedError("a signal about no circuit")
     return Signal(
         name,
