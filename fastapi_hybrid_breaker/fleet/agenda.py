@@ -288,7 +288,8 @@ class Agenda:
             self._knowledge.follow_override(key, reply.override, make=False)
         circuit = self._knowledge.registry.get(key)
         if reply.status == "foreign":
-            plain = Plain(due=0.0, is_live=False, may_close=False)
+            # What stands in the way of a change of ours was written since we last heard.
+            plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
             self._errands.edit(key, lambda errand: _adopt_plain(errand, plain), must=True)
             return
         stored = reply.stored

@@ -168,7 +168,9 @@ class Knowledge:
         self.note_version(heard.version)
         news = heard.news(self.server_now())
         circuit = self.registry.get(key)
-        if news is None or (circuit is None and not make):
+        # What a message tells of is hardly over: rather is the server's clock not what we think.
+        is_in_doubt = not make and news is not None and news.override is None and heard.kind
+        if news is None or is_in_doubt or (circuit is None and not make):
             self.errands.edit(key, _read_override)
             return
         if circuit is None and news.override is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fastapi_hybrid_breaker.core.override import make_override
+
 from .player import KEY, Player, play
+from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
     from .server import Server
@@ -167,3 +171,36 @@ def test_higher_protocol_is_read_for_state_version_and_times_only(
     a.knowledge.hear(json.dumps(said).encode())
     assert a.state == "OPEN"
     assert a.breaker.stats(KEY).retry_after == pytest.approx(20)
+
+
+def test_a_wrong_clock_of_who_opened_it_meanwhile_does_not_set_our_open_time(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    a.fail()
+    play(a, b)
+    for player in (a, b):
+        player.clock.advance(31)
+        player.circuit.machine.deadline = player.clock()
+    a.succeed()  # its probe: closed, and not told yet
+    PlainSpeaker(server, skew=300.0).say("OPEN", failures=5, open_for=30.0)
+    requests = [one for one in a.take() if one.kind in {"change", "time"}]
+    a.answer(requests, a.deliver(requests))  # refused: somebody has opened it
+    play(a, b)
+    assert a.state == b.state == "OPEN"
+    assert a.breaker.stats(KEY).retry_after <= 31.0
+
+
+def test_an_override_heard_of_with_a_stale_clock_is_read_and_not_taken_for_over(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    play(a, b)
+    b.knowledge.server_clock.sample(b.clock(), b.clock(), time.time() + 400.0)  # set back since
+    override = make_override("forced_open", by="ann", reason="a test", seconds=60.0, now=a.clock())
+    a.agenda.overrides.order(KEY, override, "ann")
+    a.send()
+    b.listen()
+    b.send()
+    assert b.state == "OPEN"
+    assert 50 < b.breaker.stats(KEY).retry_after <= 60

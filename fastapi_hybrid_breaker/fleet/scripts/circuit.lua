@@ -231,7 +231,7 @@ if what == 'change' or what == 'reset' then
   if what == 'change' then
     if stored_is_newer() then return reply('refused') end
     -- Who was cut off may have ended by itself what runs on for all the others.
-    if ARGV[7] ~= 'OPEN' and is_running(stored) then return reply('refused') end
+    if ARGV[7] ~= 'OPEN' and not foreign and is_running(stored) then return reply('refused') end
     -- A plain speaker opened it meanwhile: nothing but an opening goes over that.
     if foreign and stored.state ~= 'CLOSED' and ARGV[7] ~= 'OPEN' then
       return reply('foreign')
