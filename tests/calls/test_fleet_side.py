@@ -23,7 +23,7 @@ def stirs(breaker: HybridBreaker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def reported(circuit: Circuit) -> tuple[float, ...]:
-    report = circuit.take_report(is_hot=False, must=False)
+    report = circuit.take_report(is_hot=False)
     return () if report is None else report.failures
 
 
@@ -50,7 +50,7 @@ def test_a_success_stirs_only_where_failures_were_told(circuit: Circuit, stirs: 
     reported(circuit)
     succeed(circuit)
     assert len(stirs) == 3
-    report = circuit.take_report(is_hot=False, must=False)
+    report = circuit.take_report(is_hot=False)
     assert report is not None
     assert report.success_at is not None
 
@@ -74,7 +74,7 @@ def test_news_that_ends_a_vote_stirs(breaker: HybridBreaker, stirs: list[str]) -
     stirs.clear()
     circuit.adopt(News(5, "w", CircuitState.CLOSED, failures=0, successes=0, remaining=0.0))
     assert stirs == ["other"]
-    assert circuit.vote() == 0.0
+    assert circuit.vote() is False
 
 
 def test_listens_for_so_many_seconds_from_now(
@@ -133,7 +133,7 @@ def test_objects_to_a_run_by_a_success_after_its_beginning(
     success_at = clock()
     clock.advance(1.0)
     assert circuit.object_to_run(success_at + since) is objects
-    report = circuit.take_report(is_hot=False, must=False)
+    report = circuit.take_report(is_hot=False)
     assert (report is not None) is objects
     if report is not None:
         assert report.success_at == success_at
@@ -147,3 +147,12 @@ def test_who_noted_no_success_objects_to_nothing(circuit: Circuit, stirs: list[s
     fail(circuit)
     assert stirs == ["inventory-api"]
     assert not circuit.object_to_run(0.0)
+
+
+def test_a_success_in_the_first_moment_of_a_clock_is_one() -> None:
+    breaker = HybridBreaker(redis=None, clock=ManualClock(0.0))
+    breaker.registry.surroundings.has_fleet = True
+    circuit = breaker.circuit("k")
+    circuit.listen(5.0)
+    circuit.call_sync(lambda: None)
+    assert circuit.object_to_run(-1.0)

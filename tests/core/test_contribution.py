@@ -121,7 +121,7 @@ def test_of_a_very_long_run_the_newest_failures_are_told() -> None:
 
 def test_listens_until_the_time_that_was_said_and_no_longer() -> None:
     contribution = Contribution()
-    contribution.listen(5.0)
+    contribution.listen(0.0, 5.0)
     assert contribution.is_listening(4.9)
     assert not contribution.is_listening(5.0)
 
@@ -130,16 +130,16 @@ def test_listens_until_the_time_that_was_said_and_no_longer() -> None:
 def test_of_several_times_the_latest_holds(untils: tuple[float, float]) -> None:
     contribution = Contribution()
     for until in untils:
-        contribution.listen(until)
+        contribution.listen(0.0, until)
     assert contribution.is_listening(4.9)
 
 
 def test_stops_listening_no_later_than_it_would_have_anyway() -> None:
     contribution = Contribution()
-    contribution.listen(5.0)
+    contribution.listen(0.0, 5.0)
     contribution.stop_listening(9.0)
     assert not contribution.is_listening(5.0)
-    contribution.listen(9.0)
+    contribution.listen(0.0, 9.0)
     contribution.stop_listening(6.0)
     assert contribution.is_listening(5.9)
     assert not contribution.is_listening(6.0)

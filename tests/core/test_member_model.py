@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER
 from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
@@ -63,6 +63,7 @@ class Instance:
     lease: Lease | None = None  # the server's
     loose: Lease | None = None  # the last that was taken without it
     last_sign: float = 0.0
+    taken_until: float = 0.0
     holds: bool = False
     is_busy: bool = False
     successes: int = 0
@@ -242,15 +243,16 @@ class Fleet(RuleBasedStateMachine):
         return self.all[at % len(self.all)]
 
     def _admit(self, one: Instance) -> Ticket | None:
-        last_sign = one.last_sign
+        last_sign, taken_until = one.last_sign, one.taken_until
         ticket, _ = one.machine.admit(self.now)
         self._look_at(one)
         if isinstance(ticket, Probe) and one.machine.lease is not one.lease:
             self.without_lease.add(ticket)
             if one.machine.lease is not one.loose:
                 assert self.now >= last_sign + OVERDUE_AFTER
+                assert self.now >= taken_until
                 one.loose = one.machine.lease
-                one.last_sign = self.now + PROVISIONAL
+                one.last_sign = self.now
         return ticket
 
     def _settle(self, one: Instance, ticket: Ticket, outcome: Outcome) -> None:
@@ -306,7 +308,7 @@ class Fleet(RuleBasedStateMachine):
             if machine.state is not HALF_OPEN:
                 one.holds = one.is_busy = False
                 one.not_before = machine.deadline if machine.state is OPEN else self.now
-                one.last_sign = one.not_before
+                one.last_sign, one.taken_until = one.not_before, 0.0
 
     def _ask(self, one: Instance) -> None:
         self._deliver_answer(one)
@@ -325,12 +327,11 @@ class Fleet(RuleBasedStateMachine):
         if status == "granted":
             one.lease, one.ends = lease, self.server.ends
             one.successes = max(successes, wish.successes)
-            one.machine.grant(wish.generation, lease, successes)
-            one.last_sign = lease.deadline
+            one.machine.grant(wish.opening, lease, successes)
         elif status == "held":
             one.machine.see_lease(lease.deadline, successes)
             one.not_before = lease.deadline
-            one.last_sign = max(one.last_sign, lease.deadline)
+            one.taken_until = max(one.taken_until, lease.deadline)
         elif status == "full":
             one.not_before = self.now + POLL
         elif status == "early":

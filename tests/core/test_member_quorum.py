@@ -25,7 +25,7 @@ from .machines import (
     run,
     trip,
 )
-from .members import member, opened
+from .members import lease, member, opened
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
@@ -43,7 +43,7 @@ def reset_by_another(version: int) -> News:
 
 
 def voted(machine: Machine) -> Machine:
-    assert machine.vote(0.0)
+    assert machine.vote()
     machine.stirred = False
     return machine
 
@@ -63,7 +63,7 @@ def test_an_opening_that_binds_nobody_else_is_not_proposed(settings: dict[str, A
 def test_with_the_default_quorum_an_opening_is_for_all() -> None:
     machine = opened()
     assert not machine.alone
-    assert machine.vote(0.0) is None
+    assert machine.vote() is None
     assert machine.propose(0.0) is not None
 
 
@@ -113,7 +113,7 @@ def test_a_probe_of_the_whole_fleet_that_fails_opens_for_all_whatever_the_quorum
 def test_in_shadow_mode_nothing_is_alone_and_nothing_is_voted() -> None:
     machine = opened(mode="shadow", quorum=2)
     assert not machine.alone
-    assert machine.vote(0.0) is None
+    assert machine.vote() is None
     assert machine.propose(0.0) is None
 
 
@@ -130,7 +130,7 @@ def test_a_circuit_of_no_fleet_opens_and_recovers_with_a_quorum_as_without() -> 
 
 def test_who_never_was_alone_has_nothing_to_say() -> None:
     machine = member(quorum=2)
-    assert machine.vote(0.0) is None
+    assert machine.vote() is None
     assert not machine.has_voted
 
 
@@ -139,41 +139,55 @@ def test_a_vote_stands_for_the_open_time_that_is_left_and_a_probe(
     settings: dict[str, Any],
 ) -> None:
     machine = opened(half_open_timeout=PROBE_TIME, **settings)
-    assert machine.vote(20.0) == OPEN_TIME - 20.0 + PROBE_TIME
+    assert machine.vote() is True
     assert machine.has_voted
-    assert machine.vote(OPEN_TIME + 99.0) == PROBE_TIME  # no call has come to probe
+    assert machine.vote() is True  # no call has come to probe
     probe(machine, OPEN_TIME + 99.0)
-    assert machine.vote(OPEN_TIME + 99.0) == PROBE_TIME
+    assert machine.vote() is True
 
 
 @for_all_that_are_alone
-def test_a_vote_is_withdrawn_once_when_it_closes(settings: dict[str, Any]) -> None:
+def test_a_vote_is_withdrawn_when_it_closes_until_that_is_answered(
+    settings: dict[str, Any],
+) -> None:
     machine = voted(opened(success_threshold=1, **settings))
     run(machine, SUCCESS, OPEN_TIME)
     assert machine.stirred
-    assert machine.vote(OPEN_TIME) == 0.0
+    assert machine.vote() is False
+    assert machine.vote() is False  # the answer got lost
+    machine.withdrew()
     assert not machine.has_voted
-    assert machine.vote(OPEN_TIME) is None
+    assert machine.vote() is None
+
+
+def test_a_withdrawal_that_is_answered_late_does_not_take_back_a_new_vote() -> None:
+    machine = voted(opened(quorum=2, success_threshold=1))
+    run(machine, SUCCESS, OPEN_TIME)
+    assert machine.vote() is False
+    trip(machine, OPEN_TIME)
+    machine.withdrew()
+    assert machine.vote() is True
+    assert machine.has_voted
 
 
 def test_what_was_never_voted_is_not_withdrawn() -> None:
     machine = opened(quorum=2, success_threshold=1)
     run(machine, SUCCESS, OPEN_TIME)
-    assert machine.vote(OPEN_TIME) is None
+    assert machine.vote() is None
 
 
 def test_a_vote_stands_through_a_probe_that_fails() -> None:
     machine = voted(opened(quorum=2, half_open_timeout=PROBE_TIME))
     run(machine, FAILURE, OPEN_TIME)
     assert machine.stirred
-    assert machine.vote(OPEN_TIME) == OPEN_TIME + PROBE_TIME
+    assert machine.vote() is True
 
 
-def test_a_vote_is_not_withdrawn_by_an_opening_of_all() -> None:
+def test_a_vote_is_of_no_use_any_more_when_it_is_open_for_all() -> None:
     machine = voted(opened(quorum=2))
     machine.join(machine.generation)
-    assert machine.vote(0.0) is None
-    assert not machine.has_voted
+    assert machine.vote() is False
+    assert machine.state is OPEN
 
 
 # -- joining ------------------------------------------------------------------------------------
@@ -225,7 +239,7 @@ def test_news_of_the_fleet_ends_being_alone(state: Any) -> None:
     machine.adopt(news(5, state, remaining=7.0), 0.0)
     assert (machine.state, machine.alone) == (state, False)
     assert machine.stirred
-    assert machine.vote(0.0) == (0.0 if state is CLOSED else None)
+    assert machine.vote() is False
 
 
 def test_news_that_is_not_newer_leaves_it_alone() -> None:
@@ -242,7 +256,7 @@ def test_a_reset_ends_being_alone(settings: dict[str, Any]) -> None:
     assert machine.reset(1.0) == change(OPEN, CLOSED, Cause.RESET, 2)
     assert not machine.alone
     assert machine.stirred
-    assert machine.vote(1.0) == 0.0
+    assert machine.vote() is False
 
 
 def test_being_opened_by_hand_ends_being_alone() -> None:
@@ -285,7 +299,7 @@ def test_with_an_instances_scope_a_reset_is_for_all() -> None:
     assert closing == change(OPEN, CLOSED, Cause.FLEET, 2)
     assert closing.instance == "w"
     assert not machine.alone
-    assert machine.vote(1.0) == 0.0
+    assert machine.vote() is False
     assert machine.recovered_at is None
 
 
@@ -301,4 +315,18 @@ def test_with_an_instances_scope_enough_votes_would_change_nothing_that_others_d
     machine = opened(scope="instance")
     machine.adopt(news(5, OPEN, remaining=1.0, writer="a"), 0.0)
     assert machine.retry_after(0.0) == OPEN_TIME
-    assert machine.vote(0.0) is not None
+    assert machine.vote() is not None
+
+
+def test_a_close_that_the_fleet_has_not_seen_is_told_together_with_what_came_of_it() -> None:
+    machine = member(quorum=2, success_threshold=1, failure_threshold=1)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.grant(machine.opening, lease(0.0), 0)
+    run(machine, SUCCESS, 0.0)
+    assert (machine.state, machine.unshared) == (CLOSED, True)
+    trip(machine, 1.0)  # before anybody was told
+    # Alone it would go on as if it equalled the fleet's HALF_OPEN, and never say another word.
+    assert (machine.state, machine.alone) == (OPEN, False)
+    proposal = machine.propose(1.0)
+    assert proposal is not None
+    assert (proposal.state, proposal.version) == (OPEN, 5)

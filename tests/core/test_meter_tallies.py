@@ -383,3 +383,26 @@ def test_where_the_merged_rate_is_reached_somebody_is_troubled(
         sums.add(meter.tallies(now, always=True))
     if several[0].judge_fleet(sums.at(now)) is not None:
         assert any(meter.judge(now) for meter in several)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (TimeWindow(10.0, 10), TimeWindow(10.0, 5)),
+        (TimeWindow(10.0, 10), TimeWindow(10.000001, 10)),
+    ],
+)
+def test_windows_that_differ_in_buckets_or_a_little_in_length_are_not_added_up(
+    one: TimeWindow, other: TimeWindow
+) -> None:
+    meter = Meter([FailureRate(0.5, window=one), FailureRate(0.9, window=other)])
+    assert len({book.name for book in meter.books}) == 2
+
+
+def test_the_calls_of_one_window_do_not_open_by_the_rule_of_another_with_its_name() -> None:
+    fine, coarse = TimeWindow(10.0, 10), TimeWindow(10.0, 2)
+    rules = [FailureRate(0.9, window=fine), FailureRate(0.5, window=coarse)]
+    only_fine, both = Meter(rules[:1]), Meter(rules)
+    told = {only_fine.books[0].name: (10, 10, 0, 0, 0)}
+    assert only_fine.judge_fleet(told) is None
+    assert both.judge_fleet(told) is None
