@@ -40,6 +40,9 @@ _REACHABLE: Final = frozenset({"sick", "drops", "repeats", "shuffles", "wall", "
 _LONG: Final = 0.1
 """The share of the scenarios in which faults can last for a minute and longer."""
 
+_WIDE: Final = 0.2
+"""The share of the scenarios with many instances that have few calls each."""
+
 _SHARES: Final = (0.2, 0.5, 1.0)
 
 CONFIGS: Final = (
@@ -81,6 +84,9 @@ def make_scenario(seed: int) -> Scenario:
         rate=random.choice((1.0, 2.0, 2.0, 4.0)),
         duration=random.choice((0.0, 0.01, 0.01, 0.1, 0.5)),
     )
+    if random.random() < _WIDE:
+        # Each alone sees too little to decide by: what they see together counts.
+        scenario = replace(scenario, instances=random.randint(6, 12), rate=0.4, heals_until=100.0)
     if random.random() < _LONG:
         scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
     is_reachable = random.random() < 0.25

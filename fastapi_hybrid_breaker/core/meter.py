@@ -76,7 +76,10 @@ class Book:
     @property
     def name(self) -> str:
         """What the same window is called in all instances."""
-        return f"{self.window!r}, slow over {self.slower_than}"
+        if not isinstance(self.window, TimeWindow):
+            return str(self.window)
+        limit = None if self.slower_than is None else float(self.slower_than)
+        return f"{float(self.window.seconds)} s by {self.window.buckets}, slow over {limit}"
 
     def add(self, now: float, outcome: Outcome, seconds: float | None) -> Rule | None:
         """Count a call that took ``seconds`` (None: not measured); give a rule now fulfilled."""

@@ -24,6 +24,11 @@ class Surroundings:
         self.is_connected = False
         self.live = 1
 
+    def leave(self) -> None:
+        """Be on one's own, as before there was a fleet."""
+        self.has_fleet = self.is_connected = False
+        self.live = 1
+
     def minimum(self, calls: int) -> int:
         """Give the number of calls that a rule which asks for ``calls`` needs here.
 

@@ -115,6 +115,8 @@ class Agenda:
         self._index.read_all()
         self.overrides.read_all()
         self.heartbeat.beat()
+        for key in self._knowledge.registry.declared:
+            self._errands.edit(key, _read, must=True)
         for circuit in self._knowledge.registry:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
@@ -222,9 +224,10 @@ class Agenda:
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
         ours = circuit.describe()
-        is_ours = circuit.machine.unshared or circuit.machine.alone
-        if is_ours or circuit.config.scope != "fleet" or not ours.version:
-            return None  # a change of our own says it all, and one that binds nobody says nothing
+        if circuit.machine.unshared or circuit.config.scope != "fleet" or not ours.version:
+            return None  # a change of our own says it all, and who decides alone knows nothing else
+        if circuit.machine.alone:  # what it departed from, for itself, was CLOSED
+            ours = replace(UNKNOWN, version=ours.version, writer=ours.writer)
         command = self._commands.script("restore", circuit.key, proposal=ours)
         return Request("restore", circuit.key, command, ours)
 

@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from .signals import Signal
     from .wire import Heard, Names
 
-OBJECT_AGAIN: Final = 0.1
+OBJECT_AGAIN: Final = 0.08
 """Seconds after which one more look is taken for a success since a run was found long enough."""
 
 VOTE_LASTS: Final = 15.0
 VOTE_EVERY: Final = 5.0
 """Seconds that a vote lasts, and after which it is repeated while it stands: it ends with its
 instance, and is counted again when others have come or gone."""
+
+WRITTEN_BACK_IN: Final = 0.2
+"""Seconds after which is tried again what the server could not place, having lost the circuit."""
 
 SLOWEST_LOOK: Final = 0.5
 """Seconds at most between two looks for calls to tell while calls are added up."""
@@ -116,6 +119,7 @@ class Gathering:
         self._reports = Timetable()
         self._confirms = Timetable()
         self._votes = Timetable()
+        self._tables = {"report": self._reports, "confirm": self._confirms, "vote": self._votes}
         self._pending: dict[str, _Pending] = {}
         self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
@@ -223,8 +227,7 @@ class Gathering:
             resolve(waiting, None)  # whoever asked does not wait for another answer
         if request.kind == "votes":
             return
-        tables = {"report": self._reports, "confirm": self._confirms, "vote": self._votes}
-        tables[request.kind].note(request.key, self._knowledge.clock())
+        self._tables[request.kind].note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
         """Give when the next of them is due."""
@@ -323,9 +326,9 @@ class Gathering:
             self._knowledge.errands.edit(key, _read)
         elif sums.status == "missing":
             self._knowledge.missed(circuit, must=True)
-            self.put_back(request)
             if pending is not None:
                 self._pending[key] = pending
+            self._tables[request.kind].note(key, self._knowledge.clock() + WRITTEN_BACK_IN)
         elif request.kind == "vote":
             self._count_votes(circuit, request.about, sums.votes)
         elif request.kind == "confirm":

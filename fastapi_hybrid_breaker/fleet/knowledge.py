@@ -210,7 +210,8 @@ class Knowledge:
             ours.state is CircuitState.CLOSED
             and self.clock() - circuit.machine.changed_at > WRITE_BACK_CLOSED
         )
-        is_for_all = circuit.config.scope == "fleet" and not circuit.machine.alone
+        is_alone = circuit.machine.alone and not must
+        is_for_all = circuit.config.scope == "fleet" and not is_alone
         if ours.version and is_for_all and (must or not is_stale):
             self.errands.edit(circuit.key, _restore, must=True)
 

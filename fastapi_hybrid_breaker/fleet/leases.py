@@ -48,6 +48,9 @@ _SPREAD_EACH: Final = 0.01
 """Seconds over which the probes of circuits are spread that end their open time together: so much
 for each of them, the longest at most."""
 
+_SPREAD_PER_INSTANCE: Final = 0.002
+"""Seconds more for each living instance: most hear that somebody probes before they would ask."""
+
 _POLL: Final = 1.0
 """Seconds at most until asking again where other instances' probes take all places."""
 
@@ -112,7 +115,9 @@ class Leases:
         elif (post := self._posts.get(key)) is not None and post.holds:
             self._due.note(key, now)  # a probe runs: the fleet is to know
         else:
-            self._posts.setdefault(key, _Post(now, circuit.rejected, machine.opening))
+            post = self._posts.setdefault(key, _Post(now, circuit.rejected, machine.opening))
+            # Somebody probes, and has the lease for that.
+            post.not_before = max(post.not_before, now + TERM)
 
     def stirred(self, circuit: Circuit) -> bool:
         """Ask for the lease if a call wants it; tells whether there is something to send."""
@@ -135,7 +140,8 @@ class Leases:
         together = sum(
             1 for post in tuple(self._posts.values()) if abs(post.not_before - deadline) < 1.0
         )
-        return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together))
+        live = self._knowledge.registry.surroundings.live
+        return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together) + _SPREAD_PER_INSTANCE * live)
 
     # -- out --------------------------------------------------------------------------------
 

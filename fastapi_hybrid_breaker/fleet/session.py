@@ -113,7 +113,7 @@ class Session:
                     async with asyncio.timeout(_WAIT_TO_DRAIN):
                         await self._lane.drained()
         finally:
-            self._surroundings.has_fleet = self._surroundings.is_connected = False
+            self._surroundings.leave()
             await self.end()
 
     async def end(self) -> None:

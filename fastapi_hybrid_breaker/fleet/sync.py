@@ -206,8 +206,7 @@ class FleetSync:
         if self._session is not None:
             _left_behind.append(self._session)
         self._session = None
-        surroundings = self._registry.surroundings
-        surroundings.has_fleet = surroundings.is_connected = False
+        self._registry.surroundings.leave()
         self._starts = weakref.WeakKeyDictionary()
 
 

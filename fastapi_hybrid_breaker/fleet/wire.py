@@ -177,7 +177,8 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
         return key, None, override
     if isinstance(message.get("under"), dict):
         stats = message["under"]
-    if number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL:
+    is_beyond_us = number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL
+    if is_beyond_us:
         stats = {name: stats.get(name) for name in ("state", "nextAttempt")}
     heard = _heard(
         stats,
@@ -186,6 +187,8 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
         number("at", message.get("at"), 1, _LATEST) / 1000,
         plain=False,
     )
+    if is_beyond_us:
+        return key, heard, None
     heard = replace(
         heard,
         reopenings=int(number("reopened", message.get("reopened"), 0, _MOST_COUNTED)),
@@ -220,12 +223,16 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     )
     if len(under) == 4 and not plain:
         stats = dict(zip(HASH_FIELDS[:4], under, strict=True))
-    if number("p", fields["p"], 1, _MOST_COUNTED) > PROTOCOL:
+    is_beyond_us = number("p", fields["p"], 1, _MOST_COUNTED) > PROTOCOL
+    if is_beyond_us:
         stats = {name: stats[name] for name in ("state", "nextAttempt")}
     version, writer = read_version(fields["version"]), read_writer(fields["writer"])
     at = 0.0 if plain else number("at", fields["at"], 1, _LATEST) / 1000
+    heard = _heard(stats, version, writer, at, plain=plain)
+    if is_beyond_us:
+        return heard
     return replace(
-        _heard(stats, version, writer, at, plain=plain),
+        heard,
         reopenings=int(number("reopened", fields["reopened"], 0, _MOST_COUNTED)),
         evidence=parse_evidence(fields["why"]),
     )

@@ -49,7 +49,7 @@ def test_a_trip_reaches_all_instances() -> None:
 
 
 def nothing_is_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Knowledge, "missed", lambda *_: None)
+    monkeypatch.setattr(Knowledge, "missed", lambda *_, **__: None)
 
 
 def nothing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

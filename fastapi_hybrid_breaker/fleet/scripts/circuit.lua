@@ -178,8 +178,11 @@ local function save()
     redis.call('PERSIST', KEYS[1])
   else
     local ends = math.max(stored.next_attempt, show.next_attempt)
-    redis.call('PEXPIRE', KEYS[1],
-      digits(math.max(SHORTEST_LIFE, ends - now + SHORTEST_LIFE)))
+    local life = math.max(SHORTEST_LIFE, ends - now + SHORTEST_LIFE)
+    if KEYS[2] == KEYS[1] and override.version > 0 then
+      life = math.max(life, in_force() and override.ends - now + SHORTEST_LIFE or CLEARED_LIFE)
+    end
+    redis.call('PEXPIRE', KEYS[1], digits(life))
   end
   publish()
 end

@@ -25,7 +25,7 @@
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local LONGEST_RUN = 500
 local RUN_LIFE = 3600 * 1000000 -- us after its last failure
-local SAID_EVERY = 100         -- ms between signals of one circuit, but for the end of a run
+local SAID_EVERY = 100         -- ms between announcements of one circuit (armed, hot)
 local ARMED_AGAIN = 1000       -- ms after which failures are announced again: messages get lost
 local HOT_AGAIN = 500
 local SUSPECT_LIFE = 1000

@@ -17,7 +17,7 @@
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local CLOCK_SLACK = 250
-local MOST_PROBING = 16
+local MOST_PROBING = 100
 local TELL_EVERY = 2000
 
 local function whole(text)

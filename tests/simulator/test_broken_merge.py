@@ -1,0 +1,98 @@
+"""The merge broken on purpose: the simulator finds each way, and says what does not hold."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastapi_hybrid_breaker.core.news import News
+from fastapi_hybrid_breaker.fleet import connection, leases, report_wire
+from fastapi_hybrid_breaker.fleet.gathering import Gathering
+from fastapi_hybrid_breaker.fleet.scripts import Script, by_sha
+from simulator.calm import calm_scenario, play
+from simulator.run import simulate
+from simulator.seeds import make_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    Break = Callable[[pytest.MonkeyPatch], None]
+
+MOST_SEEDS = 150
+
+
+def break_script(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: str, new: str
+) -> None:
+    """Have the package send a script in which ``old`` is ``new``."""
+    whole: Script = getattr(module, name)
+    assert whole.text.count(old) == 1, "the script has changed"
+    text = whole.text.replace(old, new)
+    broken = Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(
+        connection, "by_sha", lambda sha: broken if sha == broken.sha else by_sha(sha)
+    )
+
+
+def old_news_overwrites_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(News, "is_newer_than", lambda *_: True)
+
+
+def failures_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "for _, failure in ipairs(run) do"
+    break_script(monkeypatch, report_wire, "_SCRIPT", old, "for _, failure in ipairs({}) do")
+
+
+def calls_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "elseif whole(was) == index then"
+    new = "elseif false then"
+    break_script(monkeypatch, report_wire, "_SCRIPT", old, new)
+
+
+def votes_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gathering, "_count_votes", lambda *_: None)
+
+
+def whoever_asks_may_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "if lease.owner ~= instance and lease.ends > now then"
+    break_script(monkeypatch, leases, "_SCRIPT", old, "if false then")
+
+
+BREAKS: dict[Break, str] = {
+    old_news_overwrites_new: "went back",
+    failures_of_others_do_not_count: "failures in the fleet",
+    calls_of_others_do_not_count: "at a rate of 1",
+    votes_are_not_counted: "",
+    whoever_asks_may_probe: "probes of",
+}
+"""Each with words of what it must be found by."""
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"), BREAKS.items(), ids=lambda one: getattr(one, "__name__", "")
+)
+def test_the_simulator_finds_it(
+    monkeypatch: pytest.MonkeyPatch, break_it: Break, words: str
+) -> None:
+    break_it(monkeypatch)
+    for seed in range(1, MOST_SEEDS):
+        if any(words in one for one in simulate(make_scenario(seed)).violations):
+            return
+    raise AssertionError(f"{MOST_SEEDS} seeds found nothing")
+
+
+def successes_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "if ARGV[11] ~= '-' then success = math.max(success, now_us - whole(ARGV[11])) end"
+    break_script(monkeypatch, report_wire, "_SCRIPT", old, "")
+
+
+@pytest.mark.parametrize("break_it", [successes_end_no_run])
+def test_a_calm_fleet_opens_by_it(monkeypatch: pytest.MonkeyPatch, break_it: Break) -> None:
+    calm = calm_scenario(50, 0.05, rate=1.0, noise=0.03, loss=0.0, rule="run")
+    assert play(calm).openings == ()
+    break_it(monkeypatch)
+    assert play(calm).openings != ()
