@@ -45,14 +45,16 @@ _WIDE: Final = 0.2
 
 _SHARES: Final = (0.2, 0.5, 1.0)
 
+BY_RATE: Final = CircuitConfig(
+    trip=FailureRate(0.5, window=TimeWindow(10.0), minimum_calls=6), recovery_timeout=5.0
+)
+
 CONFIGS: Final = (
     DEFAULT,
     DEFAULT,
     CircuitConfig(failure_threshold=5, recovery_timeout=4.0, half_open_max_calls=1),
     CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=2.0),
-    CircuitConfig(
-        trip=FailureRate(0.5, window=TimeWindow(10.0), minimum_calls=6), recovery_timeout=5.0
-    ),
+    BY_RATE,
     CircuitConfig(
         trip=[ConsecutiveFailures(4), FailureRate(0.6, window=CountWindow(10), minimum_calls=5)],
         recovery_timeout=3.0,
@@ -86,7 +88,11 @@ def make_scenario(seed: int) -> Scenario:
     )
     if random.random() < _WIDE:
         # Each alone sees too little to decide by: what they see together counts.
-        scenario = replace(scenario, instances=random.randint(6, 12), rate=0.4, heals_until=100.0)
+        together = (random.choice((DEFAULT, BY_RATE, BY_RATE)),)
+        many = random.randint(6, 12)
+        scenario = replace(
+            scenario, instances=many, configs=together, rate=0.4, heals_until=100.0
+        )
     if random.random() < _LONG:
         scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
     is_reachable = random.random() < 0.25

@@ -115,10 +115,10 @@ class FleetSide(LockedMachine):
         with self._alone():
             self.machine.grant(opening, lease, successes)
 
-    def see_lease(self, until: float, successes: int) -> None:
+    def see_lease(self, opening: int, until: float, successes: int) -> None:
         """Take in that somebody else may probe until then."""
         with self._alone():
-            self.machine.see_lease(until, successes)
+            self.machine.see_lease(opening, until, successes)
 
     def see_probing(self) -> None:
         """Take in that somebody probes."""

@@ -66,6 +66,7 @@ class Admission(Cycle):
             return None, change
         probe = Probe(self, now)
         self.probes.append(probe)
+        self.see_probing(now)
         return probe, change
 
     def settle(
@@ -116,6 +117,9 @@ class Admission(Cycle):
     def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
         """Give how many probes may run at once now."""
         return self.config.probe_places
+
+    def see_probing(self, now: float) -> None:
+        """Take in that somebody probes: whoever is in a fleet keeps it in mind."""
 
     def counts_successes(self) -> bool:
         """Tell whether each success matters, and not only that which ends a run of failures."""

@@ -281,7 +281,6 @@ class Member(Admission):
             return 0
         # Nobody seems to probe. This call does, and the lease is asked for beside it.
         self.lease = Lease(places=1, deadline=now + PROVISIONAL)
-        self.last_sign = now
         return 1
 
     def retry_after(self, now: float) -> float:
@@ -316,10 +315,11 @@ class Member(Admission):
         self.lease = lease
         self._carry(successes)
 
-    def see_lease(self, until: float, successes: int) -> None:
+    def see_lease(self, opening: int, until: float, successes: int) -> None:
         """Take in that somebody else may probe until then, monotonic seconds."""
-        self.taken_until = max(self.taken_until, until)
-        self._carry(successes)
+        if self.opening == opening:
+            self.taken_until = max(self.taken_until, until)
+            self._carry(successes)
 
     def see_probing(self, now: float) -> None:
         """Take in that somebody probes."""

@@ -132,7 +132,8 @@ class Leases:
     def seen(self, circuit: Circuit, seconds: float) -> None:
         """Take in that somebody uses the lease, and has it for so long."""
         circuit.see_probing()
-        circuit.see_lease(self._knowledge.clock() + min(seconds, TERM), 0)
+        until = self._knowledge.clock() + min(seconds, TERM)
+        circuit.see_lease(circuit.machine.opening, until, 0)
 
     def _spread(self, circuit: Circuit) -> float:
         """Give the seconds over which probes are spread: many circuits may have opened together."""
@@ -224,7 +225,7 @@ class Leases:
             post.successes = max(successes, wish.successes)
             self._due.note(key, sent + RENEW_EVERY)
         elif status == "held":
-            circuit.see_lease(now + left, successes)
+            circuit.see_lease(wish.opening, now + left, successes)
             post.not_before = now + left + self._random.uniform(0, EARLY)
         elif status == "full":
             post.not_before = now + min(left, _POLL)

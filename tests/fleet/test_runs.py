@@ -210,7 +210,7 @@ async def test_a_key_whose_braces_leave_no_other_name_counts_runs_too(server: Se
 
 
 async def test_forty_failing_instances_send_no_more_than_a_few_messages(server: Server) -> None:
-    config = CircuitConfig(failure_threshold=1_000, recovery_timeout=30.0)
+    config = CircuitConfig(failure_threshold=400, recovery_timeout=30.0)
     async with fleet(server, 20, config) as breakers:
         know(*breakers)
         await settled(*breakers)
