@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.core.contribution import ANNOUNCED_AGAIN
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, Lease
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.testing import ManualClock
@@ -70,11 +72,79 @@ def test_a_call_that_wants_to_probe_stirs(
 def test_news_that_ends_a_vote_stirs(breaker: HybridBreaker, stirs: list[str]) -> None:
     circuit = breaker.circuit("other", CircuitConfig(failure_threshold=2, quorum=2))
     trip(circuit)
-    assert circuit.vote() is not None
+    assert circuit.vote() is True
     stirs.clear()
     circuit.adopt(News(5, "w", CircuitState.CLOSED, failures=0, successes=0, remaining=0.0))
     assert stirs == ["other"]
     assert circuit.vote() is False
+    assert circuit.vote() is False  # until the fleet has answered
+    circuit.withdrew()
+    assert circuit.vote() is None
+
+
+def test_the_end_of_an_opening_of_its_own_stirs_and_is_a_success_to_the_fleet(
+    breaker: HybridBreaker, stirs: list[str], clock: ManualClock
+) -> None:
+    circuit = breaker.circuit("other", CircuitConfig(failure_threshold=2, quorum=2))
+    trip(circuit)
+    clock.advance(circuit.config.recovery_timeout)
+    stirs.clear()
+    while circuit.state != "CLOSED":
+        succeed(circuit)
+    assert set(stirs) == {"other"}
+    report = circuit.take_report(is_hot=False)
+    assert report is not None
+    assert (report.failures, report.success_at) == ((), clock())
+    assert circuit.take_report(is_hot=False) is None
+
+
+def test_a_lease_lets_it_probe_and_is_refused_for_another_opening(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    trip(circuit)
+    clock.advance(OPEN_TIME)
+    wish = circuit.wish()
+    assert wish is not None
+    circuit.grant(wish.opening - 1, Lease(places=1, deadline=clock() + 1.0), 0)
+    with pytest.raises(CircuitOpenError):
+        succeed(circuit)
+    circuit.grant(wish.opening, Lease(places=1, deadline=clock() + 1.0), 0)
+    succeed(circuit)
+    assert circuit.state == "HALF_OPEN"
+
+
+def test_a_probe_of_somebody_else_counts_from_when_it_is_heard_of(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    trip(circuit)
+    clock.advance(OPEN_TIME + 3.0)
+    circuit.see_probing()
+    clock.advance(OVERDUE_AFTER - 0.5)
+    with pytest.raises(CircuitOpenError):
+        succeed(circuit)
+    circuit.see_lease(clock() + 1.0, 0)
+    clock.advance(0.75)
+    with pytest.raises(CircuitOpenError):
+        succeed(circuit)
+    clock.advance(0.25)
+    succeed(circuit)
+    assert circuit.state == "HALF_OPEN"
+
+
+def test_one_success_is_enough_until_the_run_is_announced_again(
+    circuit: Circuit, stirs: list[str], clock: ManualClock
+) -> None:
+    circuit.listen(3600.0)
+    succeed(circuit)
+    assert circuit.machine.noting
+    clock.advance(ANNOUNCED_AGAIN)
+    succeed(circuit)
+    assert not circuit.machine.noting
+    assert not circuit.machine.attentive
+    circuit.listen(3600.0)
+    assert circuit.machine.noting
+    assert circuit.machine.attentive
+    assert stirs == []
 
 
 def test_listens_for_so_many_seconds_from_now(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.core.contribution import LONGEST_RUN, Contribution
+from fastapi_hybrid_breaker.core.contribution import ANNOUNCED_AGAIN, LONGEST_RUN, Contribution
 
 NOTHING = ((), None)
 
@@ -132,6 +132,42 @@ def test_of_several_times_the_latest_holds(untils: tuple[float, float]) -> None:
     for until in untils:
         contribution.listen(0.0, until)
     assert contribution.is_listening(4.9)
+    assert not contribution.is_listening(5.0)
+
+
+def test_one_success_is_enough_once_failures_would_have_been_announced_again() -> None:
+    contribution = Contribution()
+    contribution.listen(10.0, 100.0)
+    contribution.succeeded(10.5)
+    again = 10.0 + ANNOUNCED_AGAIN
+    assert contribution.is_listening(again - 0.01)
+    assert not contribution.is_listening(again)
+
+
+def test_while_no_success_is_noted_it_listens_on() -> None:
+    contribution = Contribution()
+    contribution.listen(10.0, 100.0)
+    assert contribution.is_listening(99.9)
+    contribution.succeeded(99.9)
+    assert not contribution.is_listening(99.9)
+
+
+@pytest.mark.parametrize("at", [9.0, 10.0])
+def test_a_success_that_is_no_later_than_the_announcement_is_not_enough(at: float) -> None:
+    contribution = Contribution()
+    contribution.succeeded(at)
+    contribution.listen(10.0, 100.0)
+    assert contribution.is_listening(99.9)
+
+
+def test_when_the_run_is_announced_again_another_success_is_needed() -> None:
+    contribution = Contribution()
+    contribution.listen(10.0, 100.0)
+    contribution.succeeded(10.5)
+    contribution.listen(20.0, 50.0)
+    assert contribution.is_listening(99.9)
+    contribution.succeeded(20.5)
+    assert not contribution.is_listening(20.0 + ANNOUNCED_AGAIN)
 
 
 def test_stops_listening_no_later_than_it_would_have_anyway() -> None:
@@ -155,6 +191,9 @@ def test_listens_for_as_long_as_the_fleet_holds_failures_of_ours() -> None:
     contribution = told(1.0)
     assert contribution.is_listening(1e9)
     contribution.stop_listening(2.0)
+    assert contribution.is_listening(1e9)
+    contribution.listen(2.0, 3.0)
+    contribution.succeeded(2.5)  # it is owed, and has not been told yet
     assert contribution.is_listening(1e9)
 
 

@@ -59,11 +59,18 @@ def test_one_of_several_connected_instances_needs_a_lease_to_probe() -> None:
     assert machine.stirred
 
 
+def test_two_are_several() -> None:
+    machine = opened(fleet(live=2))
+    assert machine.is_bound()
+    assert is_rejected(machine, OPEN_TIME)
+
+
 @pytest.mark.parametrize(
     ("around", "settings"),
     [
         pytest.param(Surroundings(), {}, id="no fleet"),
         pytest.param(fleet(live=1), {}, id="the only one"),
+        pytest.param(fleet(live=0), {}, id="none that is known"),
         pytest.param(fleet(is_connected=False), {}, id="cut off"),
         pytest.param(fleet(), {"mode": "shadow"}, id="shadow"),
         pytest.param(fleet(), {"scope": "instance"}, id="scope"),
@@ -289,6 +296,36 @@ def test_a_lease_that_nobody_has_used_does_not_put_it_off() -> None:
     probe(machine, OPEN_TIME + OVERDUE_AFTER + 1.0)
 
 
+def test_a_probe_of_its_own_under_a_lease_puts_it_off() -> None:
+    machine, first = probing(OPEN_TIME + 3.0)
+    machine.settle(first, NO_VERDICT, OPEN_TIME + 3.0)
+    assert is_rejected(machine, OPEN_TIME + 3.0 + OVERDUE_AFTER - 0.01)
+    probe(machine, OPEN_TIME + 3.0 + OVERDUE_AFTER)
+
+
+def test_a_lease_of_somebody_else_is_no_sign_of_a_probe() -> None:
+    machine = opened()
+    machine.see_lease(OPEN_TIME + 3.0, 0)
+    assert is_rejected(machine, LATE - 0.01)
+    probe(machine, LATE)
+
+
+def test_a_sign_of_a_probe_is_no_lease_of_somebody_else() -> None:
+    machine = opened(half_open_max_calls=2)
+    machine.see_probing(OPEN_TIME)
+    machine.grant(machine.opening, lease(OPEN_TIME), 0)
+    probe(machine, OPEN_TIME)
+
+
+def test_a_lease_of_somebody_else_is_remembered_when_probing_begins() -> None:
+    machine = opened()
+    until = OPEN_TIME + 9.0
+    machine.see_lease(until, 0)
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    assert is_rejected(machine, until - 0.01)
+    probe(machine, until)
+
+
 def test_a_probe_of_somebody_else_puts_it_off() -> None:
     machine = opened()
     machine.see_probing(OPEN_TIME + 3.0)
@@ -312,6 +349,7 @@ def test_signs_of_an_earlier_opening_do_not_put_the_next_one_off() -> None:
     machine = member()
     machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
     machine.see_lease(50.0, 0)
+    machine.see_probing(50.0)
     machine.adopt(news(6, OPEN, remaining=1.0), 2.0)
     probe(machine, 3.0 + OVERDUE_AFTER)
 
@@ -373,7 +411,7 @@ def test_a_wish_that_has_become_needless_is_forgotten() -> None:
 
 def test_a_grant_for_another_opening_is_refused() -> None:
     machine = opened()
-    earlier = machine.generation
+    earlier = machine.opening
     machine.adopt(news(5, CLOSED), 1.0)
     machine.grant(earlier, lease(1.0), 1)
     assert machine.lease is None
@@ -390,6 +428,32 @@ def test_a_grant_that_was_asked_for_while_open_is_good_while_half_open() -> None
     probe(machine, LATE)
     machine.grant(wish.opening, lease(LATE), 0)
     probe(machine, LATE)
+
+
+def test_the_trouble_is_the_same_while_it_is_open_and_probed_and_another_after_that() -> None:
+    machine = opened(success_threshold=1, failure_threshold=1)
+    first = machine.opening
+    machine.grant(first, lease(OPEN_TIME), 0)
+    one = probe(machine, OPEN_TIME)
+    assert (machine.state, machine.opening) == (HALF_OPEN, first)
+    machine.settle(one, FAILURE, OPEN_TIME)
+    second = machine.opening
+    assert second != first
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    assert machine.opening == second
+    machine.adopt(news(6, CLOSED), OPEN_TIME)
+    machine.adopt(news(7, HALF_OPEN), OPEN_TIME)  # the opening before it was missed
+    assert machine.opening not in {first, second}
+    assert machine.opening == machine.generation
+
+
+def test_a_closed_circuit_takes_no_grant_whatever_it_is_about() -> None:
+    machine = member(success_threshold=3)
+    machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
+    machine.adopt(news(6, CLOSED), 0.0)
+    machine.grant(machine.opening, lease(0.0), 2)
+    assert machine.lease is None
+    assert machine.successes == 0
 
 
 # -- successes carry over -----------------------------------------------------------------------
@@ -486,6 +550,15 @@ def test_retry_after_is_no_invitation_while_the_leases_places_are_taken() -> Non
     probe(machine, OPEN_TIME)
     assert is_rejected(machine, OPEN_TIME)
     assert machine.retry_after(OPEN_TIME) >= 1.0
+
+
+def test_retry_after_invites_when_a_probe_under_the_lease_is_past_its_deadline() -> None:
+    machine = opened(half_open_max_calls=2, half_open_timeout=1.0)
+    machine.grant(machine.opening, lease(OPEN_TIME, places=1), 0)
+    probe(machine, OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME + 0.9) == RETRY_WHILE_PROBING
+    assert machine.retry_after(OPEN_TIME + 1.0) == 0.0
+    probe(machine, OPEN_TIME + 1.0)
 
 
 def test_a_late_grant_of_an_earlier_recovery_is_refused_in_the_next() -> None:

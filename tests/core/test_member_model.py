@@ -24,7 +24,7 @@ from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
 from .members import fleet
-from .server import Server
+from .server import TERM, Server
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.lease import Lease, LeaseWish
@@ -166,6 +166,18 @@ class Fleet(RuleBasedStateMachine):
         one = self._one(at)
         if one.inbox:
             self._adopt(one, one.inbox.pop(which % len(one.inbox)))
+
+    @rule(at=who)
+    def hear_of_a_lease_in_use(self, at: int) -> None:
+        """Its holder has prolonged it, and whoever knows the state that it is about is told."""
+        one, told = self._one(at), self.server
+        knows = (one.machine.version, one.machine.writer) == (told.version, told.writer)
+        if knows and told.holder not in {"", one.name} and told.given >= told.next_attempt:
+            until = min(told.ends, self.now + TERM)
+            one.machine.see_probing(self.now)
+            one.machine.see_lease(until, 0)
+            one.last_sign = max(one.last_sign, self.now)
+            one.taken_until = max(one.taken_until, until)
 
     @rule(steps=waits, is_heard=st.booleans())
     def wait(self, steps: int, is_heard: bool) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from fastapi_hybrid_breaker.core.evidence import Evidence
 from fastapi_hybrid_breaker.core.news import News
+from fastapi_hybrid_breaker.core.rules import FailureRate
 from fastapi_hybrid_breaker.core.states import Cause
+from fastapi_hybrid_breaker.core.windows import TimeWindow
 
 from .machines import (
     CLOSED,
@@ -25,12 +27,14 @@ from .machines import (
     run,
     trip,
 )
-from .members import lease, member, opened
+from .members import is_on_the_fast_path, lease, member, opened
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
 
 PROBE_TIME = 5.0
+
+RATE = FailureRate(0.5, window=TimeWindow(8.0, 8), minimum_calls=2)
 
 ALONE: list[dict[str, Any]] = [{"quorum": 2}, {"quorum": 0.5}, {"scope": "instance"}]
 
@@ -135,14 +139,17 @@ def test_who_never_was_alone_has_nothing_to_say() -> None:
 
 
 @for_all_that_are_alone
-def test_a_vote_stands_for_the_open_time_that_is_left_and_a_probe(
+def test_a_vote_stands_as_often_as_it_is_asked_for_while_it_is_open_here_alone(
     settings: dict[str, Any],
 ) -> None:
     machine = opened(half_open_timeout=PROBE_TIME, **settings)
     assert machine.vote() is True
     assert machine.has_voted
     assert machine.vote() is True  # no call has come to probe
+    assert machine.has_voted
     probe(machine, OPEN_TIME + 99.0)
+    assert machine.vote() is True
+    machine.withdrew()  # an answer to something earlier
     assert machine.vote() is True
 
 
@@ -165,9 +172,11 @@ def test_a_withdrawal_that_is_answered_late_does_not_take_back_a_new_vote() -> N
     run(machine, SUCCESS, OPEN_TIME)
     assert machine.vote() is False
     trip(machine, OPEN_TIME)
-    machine.withdrew()
     assert machine.vote() is True
+    machine.withdrew()
     assert machine.has_voted
+    run(machine, SUCCESS, 2 * OPEN_TIME)
+    assert machine.vote() is False  # the new one is to be withdrawn, too
 
 
 def test_what_was_never_voted_is_not_withdrawn() -> None:
@@ -188,6 +197,9 @@ def test_a_vote_is_of_no_use_any_more_when_it_is_open_for_all() -> None:
     machine.join(machine.generation)
     assert machine.vote() is False
     assert machine.state is OPEN
+    machine.withdrew()
+    assert not machine.has_voted
+    assert machine.vote() is None
 
 
 # -- joining ------------------------------------------------------------------------------------
@@ -315,7 +327,7 @@ def test_with_an_instances_scope_enough_votes_would_change_nothing_that_others_d
     machine = opened(scope="instance")
     machine.adopt(news(5, OPEN, remaining=1.0, writer="a"), 0.0)
     assert machine.retry_after(0.0) == OPEN_TIME
-    assert machine.vote() is not None
+    assert machine.vote() is True
 
 
 def test_a_close_that_the_fleet_has_not_seen_is_told_together_with_what_came_of_it() -> None:
@@ -330,3 +342,85 @@ def test_a_close_that_the_fleet_has_not_seen_is_told_together_with_what_came_of_
     proposal = machine.propose(1.0)
     assert proposal is not None
     assert (proposal.state, proposal.version) == (OPEN, 5)
+    assert machine.vote() is None
+    assert machine.is_bound()
+    machine.grant(machine.opening, lease(1.0 + OPEN_TIME), 0)
+    run(machine, SUCCESS, 1.0 + OPEN_TIME)
+    proposal = machine.propose(1.0 + OPEN_TIME)
+    assert proposal is not None
+    assert (proposal.state, proposal.version) == (CLOSED, 5)
+
+
+def test_once_the_fleet_has_seen_the_close_the_next_opening_is_its_own_again() -> None:
+    machine = member(quorum=2, success_threshold=1, failure_threshold=1)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.grant(machine.opening, lease(0.0), 0)
+    run(machine, SUCCESS, 0.0)
+    proposal = machine.propose(0.0)
+    assert proposal is not None
+    machine.confirm(proposal, news(6, CLOSED), 0.0)
+    trip(machine, 1.0)
+    assert (machine.state, machine.alone, machine.unshared) == (OPEN, True, False)
+
+
+# -- what its end tells the fleet ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{"quorum": 2}, {"quorum": 0.5}], ids=["count", "share"])
+def test_when_it_has_closed_again_it_owes_the_fleet_a_success(settings: dict[str, Any]) -> None:
+    machine = opened(success_threshold=1, **settings)
+    assert machine.take_report(OPEN_TIME, is_hot=True) is None
+    one = probe(machine, OPEN_TIME)
+    assert machine.contribution is None
+    machine.stirred = False
+    machine.settle(one, SUCCESS, OPEN_TIME + 1.0)
+    assert (machine.state, machine.alone) == (CLOSED, False)
+    assert machine.stirred
+    report = machine.take_report(OPEN_TIME + 2.0, is_hot=False)
+    assert report is not None
+    assert (report.failures, report.success_at) == ((), OPEN_TIME + 1.0)
+    assert report.generation == machine.generation
+    assert machine.take_report(OPEN_TIME + 2.0, is_hot=False) is None
+    assert is_on_the_fast_path(machine)
+
+
+def test_the_success_that_is_owed_is_told_before_failures_that_follow() -> None:
+    machine = opened(quorum=2, success_threshold=1)
+    run(machine, SUCCESS, OPEN_TIME)
+    run(machine, FAILURE, OPEN_TIME + 1.0)
+    report = machine.take_report(OPEN_TIME + 1.0, is_hot=False)
+    assert report is not None
+    assert (report.failures, report.success_at) == ((OPEN_TIME + 1.0,), OPEN_TIME)
+
+
+def test_a_probe_that_fails_owes_no_success() -> None:
+    machine = opened(quorum=2)
+    run(machine, FAILURE, OPEN_TIME)
+    assert machine.contribution is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"scope": "instance"}, id="scope"),
+        pytest.param({"quorum": 2, "trip": RATE}, id="no run"),
+    ],
+)
+def test_who_tells_of_no_runs_owes_no_success(settings: dict[str, Any]) -> None:
+    machine = member(success_threshold=1, **settings)
+    while machine.state is CLOSED:
+        run(machine, FAILURE)
+    assert machine.alone
+    run(machine, SUCCESS, OPEN_TIME)
+    assert (machine.state, machine.alone) == (CLOSED, False)
+    assert machine.contribution is None
+    assert machine.take_report(OPEN_TIME, is_hot=False) is None
+
+
+def test_who_closes_for_all_tells_it_as_a_state_and_owes_nothing() -> None:
+    machine = member(quorum=2, success_threshold=1)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    machine.grant(machine.opening, lease(0.0), 0)
+    run(machine, SUCCESS, 0.0)
+    assert machine.unshared
+    assert machine.contribution is None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fastapi_hybrid_breaker.core.contribution import ANNOUNCED_AGAIN, LONGEST_RUN
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
@@ -114,6 +115,13 @@ def test_who_is_asked_has_a_report_only_while_the_fleet_counts_failures_of_ours(
     reported(machine, 1.0)
     told = reported(machine, 2.0)
     assert (told.failures, told.success_at, told.tallies) == ((), None, ())
+    run(machine, SUCCESS, 3.0)
+    assert reported(machine, 3.0).success_at == 3.0
+    assert report(machine, 4.0) is None  # the success took them all
+    run(machine, FAILURE, 5.0)
+    reported(machine, 5.0)
+    end_run(machine, 6.0, 0.0)
+    assert report(machine, 6.0) is None
 
 
 @pytest.mark.parametrize(
@@ -187,6 +195,16 @@ def test_a_run_that_two_rules_ask_for_is_told_with_the_shorter_one() -> None:
     assert reported(machine).threshold == 3
 
 
+@pytest.mark.parametrize(("threshold", "is_told"), [(LONGEST_RUN, True), (LONGEST_RUN + 1, False)])
+def test_runs_that_are_too_long_to_be_told_count_here_alone(threshold: int, is_told: bool) -> None:
+    machine = member(failure_threshold=threshold)
+    run(machine, FAILURE)
+    assert machine.stirred is is_told
+    assert (report(machine) is not None) is is_told
+    assert (machine.contribution is not None) is is_told
+    assert machine.failures == 1
+
+
 # -- calls in windows -------------------------------------------------------------------------
 
 
@@ -226,6 +244,20 @@ def test_the_last_n_calls_are_never_told() -> None:
     machine = member(trip=FailureRate(0.5, window=CountWindow(20), minimum_calls=10))
     run(machine, FAILURE)
     assert report(machine, is_hot=True) is None
+    assert not machine.stirred
+
+
+def test_trouble_in_the_last_n_calls_does_not_have_a_window_told() -> None:
+    last_calls = FailureRate(0.5, window=CountWindow(20), minimum_calls=10)
+    rare = FailureRate(0.9, window=WINDOW, minimum_calls=10)
+    machine = member(trip=[last_calls, rare])
+    run(machine, SUCCESS)
+    run(machine, FAILURE)
+    assert not machine.stirred
+    assert report(machine) is None
+    told = reported(machine, is_hot=True)
+    assert [tally.kinds for tally in told.tallies] == [(1, 1, 0, 0, 0)]
+    assert not told.is_troubled
 
 
 # -- what the fleet's sums do -----------------------------------------------------------------
@@ -374,6 +406,10 @@ def test_while_others_fail_successes_are_noted_and_nobody_is_stirred() -> None:
     hears_of_a_run(machine, 8.0, 100.0)
     run(machine, SUCCESS, 8.1)
     assert machine.noting  # some that come at once are not announced again
+    run(machine, SUCCESS, 8.0 + ANNOUNCED_AGAIN)
+    assert is_on_the_fast_path(machine)
+    assert machine.contribution.success_at == 8.0 + ANNOUNCED_AGAIN
+    assert not machine.stirred
 
 
 def test_notes_no_longer_than_it_was_told_to() -> None:

@@ -212,6 +212,13 @@ def test_rates_and_minimums_do_not_keep_instances_from_adding_up() -> None:
     assert one.books[0].name == other.books[0].name
 
 
+def test_the_name_of_a_window_says_all_that_makes_it_what_it_is() -> None:
+    meter = Meter([SlowCallRate(0.5, slower_than=1.5, window=TimeWindow(7.25, 3))])
+    for part in ("7.25", "3", "1.5"):
+        assert part in meter.books[0].name
+    assert repr(TimeWindow(7.25, 3)) in meter.books[0].name
+
+
 def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
     meter = Meter([FAILING])
     add(meter, FAILURE, FAILURE, now=2.0)
@@ -259,6 +266,15 @@ def test_troubled_by_any_of_its_windows() -> None:
     assert meter.is_troubled
     assert meter.judge(1.0)
     assert not meter.judge(2.0)
+
+
+def test_the_last_calls_are_no_trouble_of_a_fleet_whatever_their_rate() -> None:
+    meter = Meter([FailureRate(0.5, window=CountWindow(10), minimum_calls=3)])
+    add(meter, FAILURE, FAILURE)
+    assert not meter.is_troubled
+    assert not meter.judge(0.0)
+    assert meter.add(0.0, FAILURE, None) is not None  # they open it here all the same
+    assert not meter.is_troubled
 
 
 def test_not_troubled_without_calls_nor_after_clearing() -> None:
