@@ -90,9 +90,7 @@ def make_scenario(seed: int) -> Scenario:
         # Each alone sees too little to decide by: what they see together counts.
         together = (random.choice((DEFAULT, BY_RATE, BY_RATE)),)
         many = random.randint(6, 12)
-        scenario = replace(
-            scenario, instances=many, configs=together, rate=0.4, heals_until=100.0
-        )
+        scenario = replace(scenario, instances=many, configs=together, rate=0.4, heals_until=100.0)
     if random.random() < _LONG:
         scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
     is_reachable = random.random() < 0.25

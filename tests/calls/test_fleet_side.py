@@ -122,7 +122,7 @@ def test_a_probe_of_somebody_else_counts_from_when_it_is_heard_of(
     clock.advance(OVERDUE_AFTER - 0.5)
     with pytest.raises(CircuitOpenError):
         succeed(circuit)
-    circuit.see_lease(clock() + 1.0, 0)
+    circuit.see_lease(circuit.machine.opening, clock() + 1.0, 0)
     clock.advance(0.75)
     with pytest.raises(CircuitOpenError):
         succeed(circuit)

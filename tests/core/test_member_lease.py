@@ -281,8 +281,8 @@ def test_an_overdue_call_takes_no_place_beside_a_probe_that_still_runs() -> None
 def test_a_lease_of_somebody_else_keeps_it_back_as_long_as_it_lasts() -> None:
     machine = opened()
     until = OPEN_TIME + OVERDUE_AFTER + 1.0
-    machine.see_lease(until, 0)
-    machine.see_lease(until - 0.5, 0)  # older news
+    machine.see_lease(machine.opening, until, 0)
+    machine.see_lease(machine.opening, until - 0.5, 0)  # older news
     assert is_rejected(machine, until - 0.01)
     probe(machine, until)
 
@@ -305,7 +305,7 @@ def test_a_probe_of_its_own_under_a_lease_puts_it_off() -> None:
 
 def test_a_lease_of_somebody_else_is_no_sign_of_a_probe() -> None:
     machine = opened()
-    machine.see_lease(OPEN_TIME + 3.0, 0)
+    machine.see_lease(machine.opening, OPEN_TIME + 3.0, 0)
     assert is_rejected(machine, LATE - 0.01)
     probe(machine, LATE)
 
@@ -320,7 +320,7 @@ def test_a_sign_of_a_probe_is_no_lease_of_somebody_else() -> None:
 def test_a_lease_of_somebody_else_is_remembered_when_probing_begins() -> None:
     machine = opened()
     until = OPEN_TIME + 9.0
-    machine.see_lease(until, 0)
+    machine.see_lease(machine.opening, until, 0)
     machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
     assert is_rejected(machine, until - 0.01)
     probe(machine, until)
@@ -348,7 +348,7 @@ def test_the_first_probe_of_another_instance_is_a_sign(twice: bool) -> None:
 def test_signs_of_an_earlier_opening_do_not_put_the_next_one_off() -> None:
     machine = member()
     machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
-    machine.see_lease(50.0, 0)
+    machine.see_lease(machine.opening, 50.0, 0)
     machine.see_probing(50.0)
     machine.adopt(news(6, OPEN, remaining=1.0), 2.0)
     probe(machine, 3.0 + OVERDUE_AFTER)
@@ -473,14 +473,14 @@ def test_successes_elsewhere_never_close_it_by_themselves(successes: int) -> Non
     machine = member(success_threshold=3)
     machine.adopt(news(5, HALF_OPEN), 0.0)
     machine.grant(machine.opening, lease(0.0), successes)
-    machine.see_lease(1.0, successes)
+    machine.see_lease(machine.opening, 1.0, successes)
     assert (machine.state, machine.successes) == (HALF_OPEN, 2)
 
 
 def test_who_closes_at_the_first_success_takes_none_over() -> None:
     machine = member(success_threshold=1)
     machine.adopt(news(5, HALF_OPEN), 0.0)
-    machine.see_lease(1.0, 5)
+    machine.see_lease(machine.opening, 1.0, 5)
     assert machine.successes == 0
 
 
@@ -488,7 +488,7 @@ def test_fewer_successes_elsewhere_do_not_take_ours() -> None:
     machine, first = probing(success_threshold=4)
     machine.settle(first, SUCCESS, OPEN_TIME)
     run(machine, SUCCESS, OPEN_TIME)
-    machine.see_lease(OPEN_TIME, 1)
+    machine.see_lease(machine.opening, OPEN_TIME, 1)
     assert machine.successes == 2
 
 
@@ -496,7 +496,7 @@ def test_fewer_successes_elsewhere_do_not_take_ours() -> None:
 def test_successes_of_probes_count_only_while_half_open(state: Any) -> None:
     machine = member(success_threshold=3)
     machine.adopt(news(5, state, remaining=1.0), 0.0)
-    machine.see_lease(1.0, 2)
+    machine.see_lease(machine.opening, 1.0, 2)
     machine.grant(machine.opening, lease(0.0), 2)
     assert machine.successes == 0
 
@@ -571,3 +571,25 @@ def test_a_late_grant_of_an_earlier_recovery_is_refused_in_the_next() -> None:
     machine.grant(wish.opening, lease(0.0), 2)
     assert machine.successes == 0
     assert is_rejected(machine, 0.75)
+
+
+def test_every_probe_here_puts_off_the_one_that_does_not_wait_for_a_lease() -> None:
+    machine = opened(success_threshold=5)
+    for now in (OPEN_TIME, OPEN_TIME + 4.0):
+        machine.grant(machine.opening, lease(now), 0)
+        machine.settle(probe(machine, now), NO_VERDICT, now)
+    # That lease has ended, and somebody else may have the next without our having heard of it.
+    assert is_rejected(machine, OPEN_TIME + 4.0 + OVERDUE_AFTER - 0.01)
+    probe(machine, OPEN_TIME + 4.0 + OVERDUE_AFTER)
+
+
+def test_a_late_refusal_of_an_earlier_recovery_brings_no_successes_into_the_next() -> None:
+    machine = member(success_threshold=3)
+    machine.adopt(news(5, HALF_OPEN), 0.0)
+    wish = machine.wish(0.0)
+    assert wish is not None
+    machine.adopt(news(6, OPEN, remaining=0.25), 0.25)
+    machine.adopt(news(7, HALF_OPEN), 0.5)
+    machine.see_lease(wish.opening, 2.0, 2)
+    assert machine.successes == 0
+    assert machine.taken_until < 2.0

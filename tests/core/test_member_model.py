@@ -175,7 +175,7 @@ class Fleet(RuleBasedStateMachine):
         if knows and told.holder not in {"", one.name} and told.given >= told.next_attempt:
             until = min(told.ends, self.now + TERM)
             one.machine.see_probing(self.now)
-            one.machine.see_lease(until, 0)
+            one.machine.see_lease(one.machine.opening, until, 0)
             one.last_sign = max(one.last_sign, self.now)
             one.taken_until = max(one.taken_until, until)
 
@@ -341,7 +341,7 @@ class Fleet(RuleBasedStateMachine):
             one.successes = max(successes, wish.successes)
             one.machine.grant(wish.opening, lease, successes)
         elif status == "held":
-            one.machine.see_lease(lease.deadline, successes)
+            one.machine.see_lease(wish.opening, lease.deadline, successes)
             one.not_before = lease.deadline
             one.taken_until = max(one.taken_until, lease.deadline)
         elif status == "full":
