@@ -49,6 +49,11 @@ BY_RATE: Final = CircuitConfig(
     trip=FailureRate(0.5, window=TimeWindow(10.0), minimum_calls=6), recovery_timeout=5.0
 )
 
+TOGETHER: Final = CircuitConfig(
+    trip=FailureRate(0.5, window=TimeWindow(10.0), minimum_calls=12), recovery_timeout=5.0
+)
+"""Asks for more calls than one of many instances with few calls has."""
+
 CONFIGS: Final = (
     DEFAULT,
     DEFAULT,
@@ -88,7 +93,7 @@ def make_scenario(seed: int) -> Scenario:
     )
     if random.random() < _WIDE:
         # Each alone sees too little to decide by: what they see together counts.
-        together = (random.choice((DEFAULT, BY_RATE, BY_RATE)),)
+        together = (random.choice((DEFAULT, TOGETHER, TOGETHER)),)
         many = random.randint(6, 12)
         scenario = replace(scenario, instances=many, configs=together, rate=0.4, heals_until=100.0)
     if random.random() < _LONG:
