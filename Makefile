@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest --cov --cov-report=term $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 3 --cov --cov-report=term $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

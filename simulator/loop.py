@@ -21,6 +21,10 @@ _MOST_CANCELLED = 5_000
 """Timers that may be kept although they were cancelled."""
 
 
+class StandstillError(RuntimeError):
+    """Everybody waits for something that nobody is going to do."""
+
+
 class VirtualLoop(BaseEventLoop):
     """An event loop on virtual time, which begins at 0.0 seconds.
 
@@ -108,7 +112,7 @@ class VirtualLoop(BaseEventLoop):
             heapq.heappop(timers)
         if not ready and not self._stopping:
             if not timers:
-                raise RuntimeError("nothing is left that could ever happen")
+                raise StandstillError("nothing is left that could ever happen")
             self._now = max(self._now, timers[0][0])
         now = self._now
         while timers and timers[0][0] <= now:

@@ -42,10 +42,10 @@ class Result:
 
     scenario: Scenario
     violations: tuple[str, ...]
-    history: tuple[str, ...]
-    upstreams: tuple[Figures, ...]
-    commands: int
-    deliveries: int
+    history: tuple[str, ...] = ()
+    upstreams: tuple[Figures, ...] = ()
+    commands: int = 0
+    deliveries: int = 0
 
     def __str__(self) -> str:
         held = [f"  {line}" for line in self.violations] or ["  everything held"]
@@ -88,7 +88,10 @@ class Defects(logging.Handler):
 def simulate(scenario: Scenario, invariants: Sequence[type[Invariant]] = SWITCHED_ON) -> Result:
     """Run a scenario from its beginning to its end; nothing of it is left to the machine."""
     with Defects() as defects, wall_clocks():
-        result = loop.run(_play(scenario, invariants, defects))
+        try:
+            result = loop.run(_play(scenario, invariants, defects))
+        except loop.StandstillError as error:
+            result = Result(scenario, violations=(str(error),))
     return replace(result, violations=(*result.violations, *defects.texts))
 
 

@@ -17,6 +17,7 @@ PATIENCE = 30.0
 """Seconds for anything that is awaited to come true; then the measurement has failed."""
 
 _ROOT = Path(__file__).parents[2]
+_LOOK_EVERY = 0.2
 _GRACE = 4.0
 
 
@@ -143,7 +144,9 @@ class Fleet:
                     self._news.clear()
                     if any(one.process.returncode is not None for one in self.instances):
                         raise NotSeenError("an instance has ended by itself")
-                    await self._news.wait()
+                    # Not for ever: its pipe closes a moment before a process counts as ended.
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), _LOOK_EVERY)
         except TimeoutError:
             raise NotSeenError(f"never seen: {what}") from None
 

@@ -86,6 +86,7 @@ def scenario_of(seed: int) -> Scenario:
     return replace(scenario, events=tuple(events))
 
 
+@pytest.mark.timeout(300)  # it plays many histories, and machines can be busy
 @pytest.mark.parametrize(
     ("break_it", "words"), BREAKS.items(), ids=lambda one: getattr(one, "__name__", "")
 )

@@ -74,6 +74,7 @@ BREAKS: list[Callable[[pytest.MonkeyPatch], None]] = [
 ]
 
 
+@pytest.mark.timeout(300)  # it plays many histories, and machines can be busy
 @pytest.mark.parametrize("break_it", BREAKS, ids=lambda fn: fn.__name__)
 def test_it_finds_what_is_broken_on_purpose(
     monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
