@@ -325,10 +325,7 @@ class Gathering:
         if sums.status == "stale":
             self._knowledge.errands.edit(key, _read)
         elif sums.status == "missing":
-            self._knowledge.missed(circuit, must=True)
-            if pending is not None:
-                self._pending[key] = pending
-            self._tables[request.kind].note(key, self._knowledge.clock() + WRITTEN_BACK_IN)
+            self._write_back(request, circuit, pending)
         elif request.kind == "vote":
             self._count_votes(circuit, request.about, sums.votes)
         elif request.kind == "confirm":
@@ -336,6 +333,19 @@ class Gathering:
                 circuit.trip_by_run(request.about, sums.run)
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
+
+    def _write_back(self, request: Request, circuit: Circuit, pending: _Pending | None) -> None:
+        """Have a state written that the server has lost, and ask again."""
+        if request.kind == "vote" and not circuit.machine.alone:
+            circuit.withdrew()  # nobody counts it any more
+            return
+        if circuit.config.scope != "fleet":
+            return  # nobody's state is the fleet's; its vote comes again in its time
+        self._knowledge.missed(circuit, must=True)
+        if pending is not None:
+            self._pending[circuit.key] = pending
+        again = self._knowledge.clock() + WRITTEN_BACK_IN
+        self._tables[request.kind].note(circuit.key, again)
 
     def _show_votes(self, request: Request, circuit: Circuit | None, answer: Any) -> None:
         known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)

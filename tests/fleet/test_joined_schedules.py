@@ -437,3 +437,28 @@ def test_a_run_suspect_long_ago_and_never_confirmed_leaves_time_to_object_again(
         d.call()
         together(c, d, seconds=0.05)
     assert c.state == d.state == "CLOSED"
+
+
+@pytest.mark.parametrize("settings", [{"quorum": 2}, {"scope": "instance"}])
+def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
+    server: Server, join: Any, settings: dict[str, Any]
+) -> None:
+    a = join("aaaa", recovery_timeout=0.5, **settings)
+    a.reset()
+    a.send()  # a version of the fleet's, and then the hash is gone
+    server.ask.flushall()
+    a.fail()
+    sent = 0
+    for _ in range(100):
+        requests = a.take()
+        sent += sum(1 for one in requests if one.kind == "vote")
+        a.answer(requests, a.deliver(requests))
+        a.clock.advance(0.01)
+    assert 1 <= sent <= 10
+    if "quorum" in settings:
+        assert server.hash(KEY)["state"] == "CLOSED"  # what it departed from
+        assert server.ask.hget(f"circuit#evidence:{{circuit:{KEY}}}", ":votes")
+    a.call()  # a probe of its own: closed again
+    assert a.state == "CLOSED"
+    together(a, seconds=0.3)
+    assert not a.circuit.machine.has_voted
