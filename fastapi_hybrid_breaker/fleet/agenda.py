@@ -22,6 +22,7 @@ from .heartbeat import Heartbeat
 from .index import Index
 from .leases import Leases
 from .overrides import KINDS, Overrides
+from .votes import Votes
 from .wire import parse_hash, parse_reply
 
 if TYPE_CHECKING:
@@ -59,15 +60,15 @@ class Agenda:
         self._pass: list[str] = []
         self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
         self.overrides = Overrides(knowledge, self._commands)
-        self.gathering = Gathering(
-            knowledge, names, every=report_every, random=random, changed=self.changed
-        )
+        self.gathering = Gathering(knowledge, names, every=report_every, random=random)
+        self.votes = Votes(knowledge, names, changed=self.changed)
         self.leases = Leases(knowledge, names, random=random)
         self.heartbeat = Heartbeat(knowledge, names, random=random)
         self._parts: tuple[Part, ...] = (
             self._index,
             self.overrides,
             self.gathering,
+            self.votes,
             self.leases,
             self.heartbeat,
         )
@@ -88,8 +89,8 @@ class Agenda:
 
     def stirred(self, circuit: Circuit) -> bool:
         """Look at what calls have made of a circuit; tells whether there is something to send."""
-        has_evidence = self.gathering.stirred(circuit)
-        return self.leases.stirred(circuit) or has_evidence
+        looked = [part.stirred(circuit) for part in (self.gathering, self.votes, self.leases)]
+        return any(looked)
 
     def read(self, key: str) -> None:
         """Read a circuit's hash and take in what it says."""
@@ -120,7 +121,7 @@ class Agenda:
         for circuit in self._knowledge.registry:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
-            self.gathering.stands_alone(circuit)
+            self.votes.stands_alone(circuit)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
@@ -128,7 +129,7 @@ class Agenda:
         self._index.read_recent()
         self.overrides.repair()
         for circuit in registry:
-            self.gathering.stands_alone(circuit)
+            self.votes.stands_alone(circuit)
             if circuit.machine.state is not CircuitState.CLOSED:
                 self._errands.edit(circuit.key, _read, must=True)
                 if circuit.machine.version:
@@ -142,7 +143,7 @@ class Agenda:
 
     def leave(self) -> None:
         """Have the fleet know that this process ends, and what it decided alone with it."""
-        self.gathering.leave()
+        self.votes.leave()
         self.heartbeat.leave()
 
     # -- out --------------------------------------------------------------------------------

@@ -6,20 +6,17 @@ the script adds up, and whoever sees a rule fulfilled opens the circuit as by a 
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.quorum import votes_needed
 from fastapi_hybrid_breaker.core.windows import TimeWindow
 
-from .errands import Errand, Request, resolve
-from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
+from .errands import Errand, Request
+from .report_wire import parse_sums, report_command
 from .timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
@@ -32,11 +29,6 @@ if TYPE_CHECKING:
 
 OBJECT_AGAIN: Final = 0.08
 """Seconds after which one more look is taken for a success since a run was found long enough."""
-
-VOTE_LASTS: Final = 15.0
-VOTE_EVERY: Final = 5.0
-"""Seconds that a vote lasts, and after which it is repeated while it stands: it ends with its
-instance, and is counted again when others have come or gone."""
 
 WRITTEN_BACK_IN: Final = 0.2
 """Seconds after which is tried again what the server could not place, having lost the circuit."""
@@ -92,14 +84,13 @@ class _Suspect:
 
 
 class Gathering:
-    """Reports, confirmations of runs, and votes.
+    """Reports of calls, and confirmations of runs.
 
     Args:
         knowledge: what is known of the fleet.
         names: the names in Redis.
         every: seconds between two reports of one circuit, at least.
         random: for jitter.
-        changed: is told of circuits whose state others are to hear of.
     """
 
     def __init__(
@@ -109,17 +100,14 @@ class Gathering:
         *,
         every: float,
         random: Random,
-        changed: Callable[[Circuit], None],
     ) -> None:
         self._knowledge = knowledge
         self._names = names
         self._every = every
         self._random = random
-        self._changed = changed
         self._reports = Timetable()
         self._confirms = Timetable()
-        self._votes = Timetable()
-        self._tables = {"report": self._reports, "confirm": self._confirms, "vote": self._votes}
+        self._tables = {"report": self._reports, "confirm": self._confirms}
         self._pending: dict[str, _Pending] = {}
         self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
@@ -127,8 +115,6 @@ class Gathering:
         self._objections = Timetable()
         self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
-        self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
-        self._is_leaving = False
         self._number = 0
 
     # -- in ---------------------------------------------------------------------------------
@@ -136,13 +122,12 @@ class Gathering:
     def stirred(self, circuit: Circuit) -> bool:
         """Look at what calls have made of a circuit; tells whether there is something to send."""
         machine, now, key = circuit.machine, self._knowledge.clock(), circuit.key
-        is_news = (machine.alone or machine.has_voted) and self._votes.note(key, 0.0)
         contribution = machine.contribution
         if machine.meter.is_troubled or (contribution is not None and contribution.owes_success):
-            return self._reports.note(key, self._soonest(key, now)) or is_news
+            return self._reports.note(key, self._soonest(key, now))
         if contribution is not None and contribution.untold:
-            return self._reports.note(key, self._soonest(key, now + FIRST_WAIT)) or is_news
-        return is_news
+            return self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
+        return False
 
     def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
         """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
@@ -177,28 +162,10 @@ class Gathering:
             self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
         return signal.name in {"suspect", "hot"}
 
-    def stands_alone(self, circuit: Circuit) -> None:
-        """Have a circuit that is open only here told of: whoever reconnects begins with that."""
-        if circuit.machine.alone:
-            self._votes.note(circuit.key, 0.0)
-
-    def leave(self) -> None:
-        """Withdraw all votes: they end with this process."""
-        for circuit in self._knowledge.registry:
-            if circuit.machine.has_voted:
-                self._is_leaving = True
-                self._votes.note(circuit.key, 0.0)
-
-    def ask_votes(self, key: str) -> Future[tuple[str, ...] | None]:
-        """Ask which instances have a circuit open for themselves; the future gets their names."""
-        answer: Future[tuple[str, ...] | None] = Future()
-        self._questions.append((key, answer))
-        return answer
-
     # -- out --------------------------------------------------------------------------------
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Give the reports, confirmations and votes that are due."""
+        """Give the reports and confirmations that are due."""
         for key in self._objections.take(now, most):
             self._object(key, now)
         for key in self._reports.take(now, most):
@@ -206,34 +173,15 @@ class Gathering:
                 yield from self._report(circuit, now)
         for key in self._confirms.take(now, most):
             if (circuit := self._knowledge.registry.get(key)) is not None:
-                yield self._request("confirm", circuit)
-        for key in self._votes.take(now, most):
-            circuit = self._knowledge.registry.get(key)
-            stands = None if circuit is None else circuit.vote()
-            if circuit is not None and stands is not None:
-                stands = stands and not self._is_leaving
-                if stands:
-                    self._votes.note(key, now + VOTE_EVERY)
-                yield self._request("vote", circuit, stands=VOTE_LASTS if stands else 0.0)
-
-        while self._questions:
-            key, waiting = self._questions.popleft()
-            command = ("HMGET", self._names.evidence(key), *VOTE_FIELDS)
-            yield Request("votes", key, command, waiting=[waiting], part=self)
+                yield self._confirmation(circuit)
 
     def put_back(self, request: Request) -> None:
         """List again what was sent without an answer."""
-        for waiting in request.waiting:
-            resolve(waiting, None)  # whoever asked does not wait for another answer
-        if request.kind == "votes":
-            return
         self._tables[request.kind].note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
         """Give when the next of them is due."""
-        if self._questions:
-            return 0.0
-        tables = (self._reports, self._confirms, self._votes, self._objections)
+        tables = (self._reports, self._confirms, self._objections)
         dues = [table.next_due() for table in tables]
         return min((due for due in dues if due is not None), default=None)
 
@@ -288,23 +236,20 @@ class Gathering:
         )
         return Request("report", circuit.key, command, part=self)
 
-    def _request(
-        self, kind: Literal["confirm", "vote"], circuit: Circuit, stands: float = 0.0
-    ) -> Request:
+    def _confirmation(self, circuit: Circuit) -> Request:
         machine = circuit.machine
         command = report_command(
-            kind,
+            "confirm",
             self._names,
             self._knowledge.instance,
             circuit.key,
             version=machine.version,
             writer=machine.writer,
             threshold=machine.meter.run,
-            stands=stands,
             objecting=TO_OBJECT,
             now=self._knowledge.clock(),
         )
-        return Request(kind, circuit.key, command, part=self, about=machine.generation)
+        return Request("confirm", circuit.key, command, part=self, about=machine.generation)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -315,9 +260,6 @@ class Gathering:
             MalformedError: it is no answer to such a question.
         """
         key, circuit = request.key, self._knowledge.registry.get(request.key)
-        if request.kind == "votes":
-            self._show_votes(request, circuit, answer)
-            return
         pending = self._pending.pop(key, None) if request.kind == "report" else None
         sums = parse_sums(answer)
         if circuit is None:
@@ -326,8 +268,6 @@ class Gathering:
             self._knowledge.errands.edit(key, _read)
         elif sums.status == "missing":
             self._write_back(request, circuit, pending)
-        elif request.kind == "vote":
-            self._count_votes(circuit, request.about, sums.votes)
         elif request.kind == "confirm":
             if sums.status == "confirmed":
                 circuit.trip_by_run(request.about, sums.run)
@@ -336,22 +276,11 @@ class Gathering:
 
     def _write_back(self, request: Request, circuit: Circuit, pending: _Pending | None) -> None:
         """Have a state written that the server has lost, and ask again."""
-        if request.kind == "vote" and not circuit.machine.alone:
-            circuit.withdrew()  # nobody counts it any more
-            return
-        if circuit.config.scope != "fleet":
-            return  # nobody's state is the fleet's; its vote comes again in its time
         self._knowledge.missed(circuit, must=True)
         if pending is not None:
             self._pending[circuit.key] = pending
         again = self._knowledge.clock() + WRITTEN_BACK_IN
         self._tables[request.kind].note(circuit.key, again)
-
-    def _show_votes(self, request: Request, circuit: Circuit | None, answer: Any) -> None:
-        known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
-        found = parse_votes(answer, known, self._knowledge.server_now() or 0.0)
-        for waiting in request.waiting:
-            resolve(waiting, found)
 
     def _judge(self, circuit: Circuit, report: Report, sums: Sums) -> None:
         key, now = circuit.key, self._knowledge.clock()
@@ -384,15 +313,6 @@ class Gathering:
         if contribution is not None and contribution.has_told:
             due = self._knowledge.clock() + max(0.0, TO_OBJECT + LATER - already)
             self._confirms.note(circuit.key, due)
-
-    def _count_votes(self, circuit: Circuit, generation: int, votes: int) -> None:
-        if not circuit.machine.alone:
-            circuit.withdrew()
-            return
-        live = max(self._knowledge.registry.surroundings.live, votes)
-        if votes >= votes_needed(circuit.config.quorum, live) and circuit.config.scope == "fleet":
-            circuit.join(generation)
-            self._changed(circuit)
 
     def _heat(self, key: str, until: float) -> None:
         if len(self._hot) > 1_000:

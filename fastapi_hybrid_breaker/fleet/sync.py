@@ -179,7 +179,7 @@ class FleetSync:
 
     async def open_at(self, key: str) -> tuple[str, ...]:
         """Give the instances that have a circuit open for themselves alone."""
-        return await self._ask(lambda agenda: agenda.gathering.ask_votes(key)) or ()
+        return await self._ask(lambda agenda: agenda.votes.ask(key)) or ()
 
     async def peek(self, key: str) -> CircuitStats | None:
         """Read a circuit's figures from Redis; None where it has none, or does not answer."""

@@ -1,0 +1,149 @@
+"""Openings that bind only one instance: told, counted, and shown. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.quorum import votes_needed
+
+from .errands import Errand, Request, resolve
+from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
+from .timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+
+    from .knowledge import Knowledge
+    from .report_wire import Sums
+    from .wire import Names
+
+LASTS: Final = 15.0
+REPEATED_AFTER: Final = 5.0
+"""Seconds that a vote lasts, and after which it is repeated while it stands: it ends with its
+instance, and is counted again when others have come or gone."""
+
+_WRITTEN_BACK_IN: Final = 0.2
+"""Seconds after which a vote is cast again that the server, having lost the circuit, could not
+place."""
+
+
+class Votes:
+    """Casts the votes of this process, and opens for all what enough instances have opened.
+
+    Args:
+        knowledge: what is known of the fleet.
+        names: the names in Redis.
+        changed: is told of circuits whose state others are to hear of.
+    """
+
+    def __init__(
+        self, knowledge: Knowledge, names: Names, *, changed: Callable[[Circuit], None]
+    ) -> None:
+        self._knowledge = knowledge
+        self._names = names
+        self._changed = changed
+        self._due = Timetable()
+        self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
+        self._is_leaving = False
+
+    def stirred(self, circuit: Circuit) -> bool:
+        """Look at what has become of a circuit; tells whether there is something to send."""
+        machine = circuit.machine
+        return (machine.alone or machine.has_voted) and self._due.note(circuit.key, 0.0)
+
+    def stands_alone(self, circuit: Circuit) -> None:
+        """Have a circuit that is open only here told of: whoever reconnects begins with that."""
+        if circuit.machine.alone:
+            self._due.note(circuit.key, 0.0)
+
+    def leave(self) -> None:
+        """Withdraw all votes: they end with this process."""
+        for circuit in self._knowledge.registry:
+            if circuit.machine.has_voted:
+                self._is_leaving = True
+                self._due.note(circuit.key, 0.0)
+
+    def ask(self, key: str) -> Future[tuple[str, ...] | None]:
+        """Ask which instances have a circuit open for themselves; the future gets their names."""
+        answer: Future[tuple[str, ...] | None] = Future()
+        self._questions.append((key, answer))
+        return answer
+
+    def take(self, now: float, most: int) -> Iterator[Request]:
+        """Give the votes that are due, and the questions."""
+        for key in self._due.take(now, most):
+            circuit = self._knowledge.registry.get(key)
+            stands = None if circuit is None else circuit.vote()
+            if circuit is not None and stands is not None:
+                stands = stands and not self._is_leaving
+                if stands:
+                    self._due.note(key, now + REPEATED_AFTER)
+                yield self._request(circuit, LASTS if stands else 0.0)
+        while self._questions:
+            key, waiting = self._questions.popleft()
+            command = ("HMGET", self._names.evidence(key), *VOTE_FIELDS)
+            yield Request("votes", key, command, waiting=[waiting], part=self)
+
+    def put_back(self, request: Request) -> None:
+        """Cast a vote again; whoever asked does not wait for another answer."""
+        for waiting in request.waiting:
+            resolve(waiting, None)
+        if request.kind == "vote":
+            self._due.note(request.key, self._knowledge.clock())
+
+    def next_due(self) -> float | None:
+        """Give when the next is due."""
+        return 0.0 if self._questions else self._due.next_due()
+
+    def answered(self, request: Request, answer: Any) -> None:
+        """Take how many have voted, or who.
+
+        Raises:
+            MalformedError: it is no answer to such a question.
+        """
+        circuit = self._knowledge.registry.get(request.key)
+        if request.kind == "votes":
+            known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
+            found = parse_votes(answer, known, self._knowledge.server_now() or 0.0)
+            for waiting in request.waiting:
+                resolve(waiting, found)
+        elif circuit is not None:
+            self._count(circuit, request.about, parse_sums(answer))
+
+    def _request(self, circuit: Circuit, stands: float) -> Request:
+        machine = circuit.machine
+        command = report_command(
+            "vote",
+            self._names,
+            self._knowledge.instance,
+            circuit.key,
+            version=machine.version,
+            writer=machine.writer,
+            stands=stands,
+            now=self._knowledge.clock(),
+        )
+        return Request("vote", circuit.key, command, part=self, about=machine.generation)
+
+    def _count(self, circuit: Circuit, generation: int, sums: Sums) -> None:
+        if sums.status == "stale":
+            self._knowledge.errands.edit(circuit.key, _read)
+        elif not circuit.machine.alone:
+            circuit.withdrew()  # and where the server has lost the circuit, nobody counts it
+        elif circuit.config.scope != "fleet":
+            pass  # it is only to be seen; nobody's state is the fleet's to be written back
+        elif sums.status == "missing":
+            self._knowledge.missed(circuit, must=True)
+            self._due.note(circuit.key, self._knowledge.clock() + _WRITTEN_BACK_IN)
+        else:
+            live = max(self._knowledge.registry.surroundings.live, sums.votes)
+            if sums.votes >= votes_needed(circuit.config.quorum, live):
+                circuit.join(generation)
+                self._changed(circuit)
+
+
+def _read(errand: Errand) -> None:
+    errand.read = True
