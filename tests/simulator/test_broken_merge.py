@@ -65,14 +65,14 @@ def whoever_asks_may_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     break_script(monkeypatch, leases, "_SCRIPT", old, "if false then")
 
 
-BREAKS: dict[Break, str] = {
-    old_news_overwrites_new: "went back",
-    failures_of_others_do_not_count: "failures in the fleet",
-    calls_of_others_do_not_count: "at a rate of 1",
-    votes_are_not_counted: "",
-    whoever_asks_may_probe: "probes of",
-}
-"""Each with words of what it must be found by."""
+BREAKS: list[tuple[Break, str, int]] = [
+    (old_news_overwrites_new, "went back", 14),
+    (failures_of_others_do_not_count, "failures in the fleet", 93),
+    (calls_of_others_do_not_count, "at a rate of 1", 83),
+    (votes_are_not_counted, "", 138),
+    (whoever_asks_may_probe, "probes of", 17),
+]
+"""Each with words of what it must be found by, and a seed that found it: tried first."""
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -88,13 +88,13 @@ def scenario_of(seed: int) -> Scenario:
 
 @pytest.mark.timeout(300)  # it plays many histories, and machines can be busy
 @pytest.mark.parametrize(
-    ("break_it", "words"), BREAKS.items(), ids=lambda one: getattr(one, "__name__", "")
+    ("break_it", "words", "known"), BREAKS, ids=[one[0].__name__ for one in BREAKS]
 )
 def test_the_simulator_finds_it(
-    monkeypatch: pytest.MonkeyPatch, break_it: Break, words: str
+    monkeypatch: pytest.MonkeyPatch, break_it: Break, words: str, known: int
 ) -> None:
     break_it(monkeypatch)
-    for seed in range(1, MOST_SEEDS):
+    for seed in (known, *range(1, MOST_SEEDS)):
         if any(words in one for one in simulate(scenario_of(seed)).violations):
             return
     raise AssertionError(f"{MOST_SEEDS} seeds found nothing")
