@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
     from simulator.instance import Instance
 
+_BUSY = 1.0
+"""Calls per second of each instance on each circuit from which on hardly one is idle for long."""
+
 _CALM_FOR = 8.0
 """Seconds without a disturbance: a lease lasts 2, and whoever was cut off counts itself so for
 some more."""
@@ -21,8 +24,9 @@ class ProbesStayWithinBudget(Invariant):
     """At most ``half_open_max_calls`` probes run at once, over all instances that are connected.
 
     Instances that cannot reach the server probe by themselves and are not counted. Two whose
-    first call after 5 idle seconds meets the same moment may both probe: at the rates of the
-    scenarios nobody is idle for so long. While configurations differ the greatest budget counts.
+    first call comes after 5 s without a sign of probing may probe beside who has the lease: so
+    fleets with less than a call a second are not looked at, where that is common. While
+    configurations differ the greatest budget counts.
     Plain speakers, who open and close by themselves while probes run, keep nobody's budget: fleets
     with them are not looked at.
     """
@@ -30,7 +34,12 @@ class ProbesStayWithinBudget(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count the probes that run with this one."""
         fleet, key = self.fleet, circuit.key
-        if fleet.scenario.speakers or not is_probe(circuit) or not is_shared(circuit):
+        if (
+            fleet.scenario.rate < _BUSY
+            or fleet.scenario.speakers
+            or not is_probe(circuit)
+            or not is_shared(circuit)
+        ):
             return
         if not self._is_connected(instance):
             return
