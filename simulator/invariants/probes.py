@@ -24,8 +24,8 @@ class ProbesStayWithinBudget(Invariant):
     """At most ``half_open_max_calls`` probes run at once, over all instances that are connected.
 
     Instances that cannot reach the server probe by themselves and are not counted. Two whose
-    first call comes after 5 s without a sign of probing may probe beside who has the lease: so
-    fleets with less than a call a second are not looked at, where that is common. While
+    first call comes after 5 s without a sign of probing may probe beside who has the lease: in
+    fleets with less than a call a second, where that is common, one more is let pass. While
     configurations differ the greatest budget counts.
     Plain speakers, who open and close by themselves while probes run, keep nobody's budget: fleets
     with them are not looked at.
@@ -34,12 +34,7 @@ class ProbesStayWithinBudget(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count the probes that run with this one."""
         fleet, key = self.fleet, circuit.key
-        if (
-            fleet.scenario.rate < _BUSY
-            or fleet.scenario.speakers
-            or not is_probe(circuit)
-            or not is_shared(circuit)
-        ):
+        if fleet.scenario.speakers or not is_probe(circuit) or not is_shared(circuit):
             return
         if not self._is_connected(instance):
             return
@@ -51,6 +46,7 @@ class ProbesStayWithinBudget(Invariant):
         }
         running = sum(count for caller, count in probing.items() if caller in connected)
         budget = max(one.config.probe_places for one in fleet.instances)
+        budget += fleet.scenario.rate < _BUSY
         if running + 1 > budget:
             self.found.append(
                 f"{running + 1} probes of {key} at once, {budget} at most:"
