@@ -120,6 +120,11 @@ class FleetSide(LockedMachine):
         with self._alone():
             self.machine.see_lease(opening, until, successes)
 
+    def doubt_lease(self) -> None:
+        """Have the lease asked for again before its next use."""
+        with self._alone():
+            self.machine.doubt_lease()
+
     def see_probing(self) -> None:
         """Take in that somebody probes."""
         with self._alone():

@@ -66,7 +66,7 @@ class Admission(Cycle):
             return None, change
         probe = Probe(self, now)
         self.probes.append(probe)
-        self.see_probing(now)
+        self.began_probe(now)
         return probe, change
 
     def settle(
@@ -118,8 +118,8 @@ class Admission(Cycle):
         """Give how many probes may run at once now."""
         return self.config.probe_places
 
-    def see_probing(self, now: float) -> None:
-        """Take in that somebody probes: whoever is in a fleet keeps it in mind."""
+    def began_probe(self, now: float) -> None:
+        """Take in that a call here is a probe: whoever is in a fleet lets it know."""
 
     def counts_successes(self) -> bool:
         """Tell whether each success matters, and not only that which ends a run of failures."""

@@ -321,6 +321,17 @@ class Member(Admission):
             self.taken_until = max(self.taken_until, until)
             self._carry(successes)
 
+    def doubt_lease(self) -> None:
+        """Ask again before a lease that is not in use is used: others took places of it."""
+        if not self.probes:
+            self.lease = None
+
+    def began_probe(self, now: float) -> None:
+        """Take in that a call here is a probe, and have the fleet told if it is the first."""
+        self.see_probing(now)
+        if len(self.probes or ()) == 1 and self.is_bound():
+            self.stirred = True
+
     def see_probing(self, now: float) -> None:
         """Take in that somebody probes."""
         self.last_sign = max(self.last_sign, now)

@@ -132,7 +132,7 @@ class Knowledge:
             return False  # about a state that this process does not know, or not any more
         self.received += 1
         if signal.name == "probing":
-            self.leases.seen(circuit, signal.seconds)
+            self.leases.seen(circuit, signal)
         else:
             return self.gathering.signalled(circuit, signal)
         return False

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.lease import LeaseWish
 
     from .knowledge import Knowledge
+    from .signals import Signal
     from .wire import Names
 
 TERM: Final = 2.0
@@ -120,8 +121,12 @@ class Leases:
             post.not_before = max(post.not_before, now + TERM)
 
     def stirred(self, circuit: Circuit) -> bool:
-        """Ask for the lease if a call wants it; tells whether there is something to send."""
-        if not circuit.machine.wants_lease:
+        """Ask for the lease if a call wants it, and tell at once of the first probe under it.
+
+        Gives whether there is something to send.
+        """
+        machine = circuit.machine
+        if not machine.wants_lease and (machine.state is CircuitState.CLOSED or not machine.probes):
             return False
         now = self._knowledge.clock()
         post = self._posts.setdefault(
@@ -129,11 +134,15 @@ class Leases:
         )
         return self._due.note(circuit.key, max(now, post.not_before))
 
-    def seen(self, circuit: Circuit, seconds: float) -> None:
-        """Take in that somebody uses the lease, and has it for so long."""
+    def seen(self, circuit: Circuit, signal: Signal) -> None:
+        """Take in that probes run somewhere; whoever runs them has the lease, it seems."""
         circuit.see_probing()
-        until = self._knowledge.clock() + min(seconds, TERM)
+        if signal.by == self._knowledge.instance:
+            return
+        until = self._knowledge.clock() + min(signal.seconds, TERM)
         circuit.see_lease(circuit.machine.opening, until, 0)
+        # They may have begun without a lease, in places that ours counts as free.
+        circuit.doubt_lease()
 
     def _spread(self, circuit: Circuit) -> float:
         """Give the seconds over which probes are spread: many circuits may have opened together."""

@@ -17,7 +17,7 @@ SignalName = Literal[
     "suspect",  # enough of them: whoever had a success since objects
     "end",  # there was one
     "hot",  # calls are being added up: tell them
-    "probing",  # somebody has the right to probe, and goes on using it
+    "probing",  # probes run
     "tick",  # the channel works
 ]
 
@@ -38,6 +38,7 @@ class Signal:
         seconds: armed, hot, probing: how long that lasts; suspect: how long ago the first
             failure was.
         live: tick: how many instances live.
+        by: probing: the instance where they run.
     """
 
     name: SignalName
@@ -46,6 +47,7 @@ class Signal:
     writer: str = ""
     seconds: float = 0.0
     live: int = 0
+    by: str = ""
 
 
 def parse_signal(data: object) -> Signal:
@@ -65,8 +67,8 @@ def parse_signal(data: object) -> Signal:
     name = cast("SignalName", said["signal"])
     if name == "tick":
         return Signal(name, live=int(number("live", said.get("live"), 0, _MOST_LIVE)))
-    key, writer = said.get("key"), said.get("writer")
-    if not isinstance(key, str) or not isinstance(writer, str):
+    key, writer, by = said.get("key"), said.get("writer"), said.get("by", "")
+    if not isinstance(key, str) or not isinstance(writer, str) or not isinstance(by, str):
         raise MalformedError("a signal about no circuit")
     return Signal(
         name,
@@ -74,6 +76,7 @@ def parse_signal(data: object) -> Signal:
         int(number("version", said.get("version"), 0, VERSION_LIMIT)),
         writer,
         number("ms", said.get("ms"), 0, _DAY) / 1000,
+        by=by,
     )
 
 

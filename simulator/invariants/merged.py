@@ -8,6 +8,7 @@ from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures
 
 from .invariant import Invariant, is_shared
+from .quorum import quorum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,9 @@ class MergedFailuresOpen(Invariant):
     Counted are calls that failed since the last success on any instance. ``DECIDED_IN`` seconds
     after their number has reached the threshold the circuit is CLOSED nowhere, if nothing has
     been disturbed and the upstream has failed throughout. For rules of failures in a row only.
+
+    Under a quorum the failures of an instance that has opened alone are its vote, and count in no
+    run any more: one sick instance would else make a vote of every stray failure elsewhere.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -48,7 +52,8 @@ class MergedFailuresOpen(Invariant):
     def changed(self, instance: Instance, change: Any) -> None:
         """Begin anew after a close: a reset or a recovery forgets what was counted."""
         del instance
-        if change.new is CircuitState.CLOSED:
+        is_vote = change.new is CircuitState.OPEN and quorum_of(self.fleet) > 1
+        if change.new is CircuitState.CLOSED or is_vote:
             self._since.pop(change.key, None)
 
     def look(self) -> Iterator[str]:

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
     from simulator.instance import Instance
 
-_BUSY = 1.0
-"""Calls per second of each instance on each circuit from which on hardly one is idle for long."""
-
 _CALM_FOR = 8.0
 """Seconds without a disturbance: a lease lasts 2, and whoever was cut off counts itself so for
 some more."""
@@ -23,9 +20,7 @@ some more."""
 class ProbesStayWithinBudget(Invariant):
     """At most ``half_open_max_calls`` probes run at once, over all instances that are connected.
 
-    Instances that cannot reach the server probe by themselves and are not counted. Two whose
-    first call comes after 5 s without a sign of probing may probe beside who has the lease: in
-    fleets with less than a call a second, where that is common, one more is let pass. While
+    Instances that cannot reach the server probe by themselves and are not counted. While
     configurations differ the greatest budget counts.
     Plain speakers, who open and close by themselves while probes run, keep nobody's budget: fleets
     with them are not looked at.
@@ -46,7 +41,6 @@ class ProbesStayWithinBudget(Invariant):
         }
         running = sum(count for caller, count in probing.items() if caller in connected)
         budget = max(one.config.probe_places for one in fleet.instances)
-        budget += fleet.scenario.rate < _BUSY
         if running + 1 > budget:
             self.found.append(
                 f"{running + 1} probes of {key} at once, {budget} at most:"

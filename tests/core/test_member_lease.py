@@ -265,6 +265,32 @@ def test_only_one_such_call_is_admitted_without_the_lease() -> None:
     assert is_rejected(machine, LATE + PROVISIONAL)
 
 
+def test_the_fleet_is_told_at_once_of_the_first_of_the_probes_that_run() -> None:
+    machine = leased(half_open_max_calls=2)
+    machine.stirred = False
+    first = probe(machine, OPEN_TIME)
+    assert machine.stirred
+    machine.stirred = False
+    probe(machine, OPEN_TIME)
+    assert not machine.stirred  # what runs is told now and then, anyhow
+    machine.settle(first, NO_VERDICT, OPEN_TIME + 0.1)
+    probe(machine, OPEN_TIME + 0.1)
+    assert not machine.stirred
+
+
+def test_a_lease_that_is_doubted_is_asked_for_again_before_its_next_use() -> None:
+    machine = leased(half_open_max_calls=2)
+    machine.doubt_lease()
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.wants_lease
+
+
+def test_a_lease_in_use_is_not_doubted() -> None:
+    machine, _ = probing(half_open_max_calls=2)
+    machine.doubt_lease()
+    probe(machine, OPEN_TIME)
+
+
 def test_such_a_probe_is_a_sign_and_the_next_comes_as_much_later() -> None:
     machine = opened(half_open_max_calls=5, half_open_timeout=1.0)
     probe(machine, LATE)

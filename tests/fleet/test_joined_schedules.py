@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
+from fastapi_hybrid_breaker.core.states import Outcome
 
 from .companion import Companion, together
 from .player import KEY
@@ -51,6 +52,40 @@ def test_a_call_every_three_seconds_becomes_a_probe_some_day(join: Any) -> None:
             a.send()
             a.clock.advance(0.1)
     assert a.state == "CLOSED"
+
+
+def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: Any) -> None:
+    a, b = (join(name, recovery_timeout=0.3, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
+    a.fail()
+    together(a, b)
+    for player in (a, b):
+        player.clock.advance(5.0)  # nobody has called since
+    b.circuit.machine.wants_lease = True
+    b.agenda.stirred(b.circuit)
+    b.send()
+    assert b.circuit.machine.lease is not None
+    ticket = a.circuit.admit()  # long after the open time: a probe at once
+    for _ in range(2):  # before it has asked again, and after
+        together(a, b, seconds=0.1)
+        with pytest.raises(CircuitOpenError):
+            b.call()
+    a.circuit.settle(ticket, Outcome.SUCCESS)
+
+
+def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) -> None:
+    names = ("aaaa", "bbbb", "cccc")
+    a, b, c = (join(name, recovery_timeout=0.3, success_threshold=3) for name in names)
+    a.fail()
+    together(a, b, c)
+    for prober in (a, b):
+        for player in (a, b, c):
+            player.clock.advance(6.0)  # no sign of a probe
+        server.ask.hdel(f"circuit:{KEY}", "told")  # that is so long ago for the server too
+        ticket = prober.circuit.admit()
+        together(a, b, c, seconds=0.1)
+        prober.circuit.settle(ticket, Outcome.SUCCESS)
+    with pytest.raises(CircuitOpenError):
+        c.call()
 
 
 def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expired(

@@ -31,6 +31,8 @@ SAID: dict[str, Any] = {
 def test_a_signal_says_about_which_state_of_which_circuit_it_is() -> None:
     heard = parse_signal(json.dumps(SAID).encode())
     assert heard == Signal("hot", KEY, 1_790_000_000_000_000, "aaaa", 2.5)
+    probing = parse_signal(json.dumps(SAID | {"signal": "probing", "by": "bbbb"}).encode())
+    assert (probing.writer, probing.by) == ("aaaa", "bbbb")
     assert parse_signal(b'{"p":1,"signal":"tick","live":7}') == Signal("tick", live=7)
 
 
@@ -49,6 +51,7 @@ def test_a_signal_says_about_which_state_of_which_circuit_it_is() -> None:
         b'{"signal":"tick","live":"many"}',
         json.dumps(SAID | {"key": 7}).encode(),
         json.dumps(SAID | {"writer": None}).encode(),
+        json.dumps(SAID | {"by": 7}).encode(),
         json.dumps(SAID | {"version": "new"}).encode(),
         json.dumps(SAID | {"ms": -1}).encode(),
         json.dumps(SAID | {"ms": 1e12}).encode(),

@@ -11,9 +11,9 @@
 --          places for the asker's probes (granted), successes so far.
 --          Status: granted | held | full | early | moved (read the circuit again) | gone (no hash).
 --
--- Field "lease": owner|given (ms)|ends (ms)|successes|told (ms).
+-- Field "lease": owner|given (ms)|ends (ms)|successes.
 -- Field "probing": instance:probes:noted (ms):until (ms), separated by spaces: probes that may
--- still run, whoever has the lease now.
+-- still run, whoever has the lease now. Field "told" (ms): when all were told last that some do.
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local CLOCK_SLACK = 250
@@ -32,7 +32,7 @@ local instance, base, base_writer, term = ARGV[1], whole(ARGV[2]), ARGV[3], whol
 local places, running, busy_for = whole(ARGV[5]), whole(ARGV[6]), whole(ARGV[7])
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'version', 'writer', 'nextAttempt', 'at',
-  'lease', 'probing', 'under')
+  'lease', 'probing', 'under', 'told')
 local state, version, writer = raw[1], whole(raw[2]), raw[3] or ''
 if not state or version == 0 then return { 'gone', '0', '0', '0' } end
 if version >= LIMIT then version = 0 end
@@ -50,17 +50,17 @@ if (is_newer and writer ~= instance) or state == 'CLOSED' then
   return { 'moved', '0', '0', '0' }
 end
 
-local lease = { owner = '', given = 0, ends = 0, successes = 0, told = 0 }
+local lease = { owner = '', given = 0, ends = 0, successes = 0 }
 -- What was noted before this open time ended is of an earlier one; what was noted in the future,
 -- of a clock that has been set back since.
 local is_running = state == 'OPEN' and next_attempt > now + CLOCK_SLACK and whole(raw[5]) <= now
 local began = (is_running or next_attempt <= now) and next_attempt - CLOCK_SLACK or 0
 local function is_of_this_recovery(noted) return noted <= now and noted >= began end
-local owner, given, ends, successes, told =
-  string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)|(%d+)$')
+local owner, given, ends, successes =
+  string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)$')
 if owner and is_of_this_recovery(whole(given)) then
   lease = { owner = owner, given = whole(given), ends = whole(ends),
-    successes = whole(successes), told = whole(told) }
+    successes = whole(successes) }
 end
 
 local others, soonest, kept = 0, math.huge, {}
@@ -77,33 +77,30 @@ if running > 0 then
     digits(now + busy_for) }, ':')
 end
 
-local function save()
-  redis.call('HSET', KEYS[1], 'probing', table.concat(kept, ' '))
-end
-
 local so_far = math.max(whole(ARGV[8]), lease.successes)
 if is_running then
   return { 'early', digits(next_attempt - now), '0', '0' }
 end
+
+redis.call('HSET', KEYS[1], 'probing', table.concat(kept, ' '))
+-- That somebody probes is told with the first probe that runs, and now and then while that lasts:
+-- who hears nothing for long thinks the right to probe lost, and probes without it. The right
+-- alone is not told: where calls are rare it often ends unused, and all would wait each time.
+local told = whole(raw[9])
+if running > 0 and (now - told >= TELL_EVERY or not is_of_this_recovery(told)) then
+  redis.call('HSET', KEYS[1], 'told', digits(now))
+  redis.call('PUBLISH', ARGV[9], '{"p":' .. ARGV[11] .. ',"key":' .. ARGV[10]
+    .. ',"signal":"probing","version":"' .. digits(version) .. '","writer":"' .. writer
+    .. '","ms":' .. digits(term) .. ',"by":"' .. instance .. '"}')
+end
+
 if lease.owner ~= instance and lease.ends > now then
-  save()
   return { 'held', digits(lease.ends - now), '0', digits(so_far) }
 end
 if others >= places then
-  save()
   return { 'full', digits(soonest - now), '0', digits(so_far) }
 end
 
--- One that lasts is told now and then, or whoever hears nothing would think it lost.
-local is_prolonged = lease.owner == instance and lease.ends > now
-local last_told = is_prolonged and lease.told or now
-if now - last_told >= TELL_EVERY then
-  last_told = now
-  redis.call('PUBLISH', ARGV[9], '{"p":' .. ARGV[11] .. ',"key":' .. ARGV[10]
-    .. ',"signal":"probing","version":"' .. digits(version) .. '","writer":"' .. writer
-    .. '","ms":' .. digits(term) .. '}')
-end
 redis.call('HSET', KEYS[1], 'lease', table.concat({ instance, digits(now),
-  digits(now + term), digits(so_far), digits(last_told) }, '|'))
-save()
+  digits(now + term), digits(so_far) }, '|'))
 return { 'granted', digits(term), digits(places - others), digits(so_far) }
