@@ -16,6 +16,7 @@ from .core.override import OverrideKind
 from .core.rules import ConsecutiveFailures, FailureRate, Rule, SlowCallRate
 from .core.states import Cause, CircuitState, CircuitStats, StateChange
 from .core.windows import CountWindow, TimeWindow
+from .web.bearer import bearer_token
 from .web.dependency import circuit
 from .web.problem import CIRCUIT_OPEN_RESPONSES
 from .web.starlette_guard import CircuitGuard
@@ -42,5 +43,6 @@ __all__ = [
     "StateChange",
     "TimeWindow",
     "WrongContextError",
+    "bearer_token",
     "circuit",
 ]

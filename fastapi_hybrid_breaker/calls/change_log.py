@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("fastapi_hybrid_breaker")
 
 
+def explain(change: StateChange) -> str:
+    """Give in words why a circuit changed, "" where nothing says: rule, error, reason."""
+    evidence = change.evidence
+    return "; ".join(part for part in (evidence.rule, evidence.error, evidence.reason) if part)
+
+
 def log_change(change: StateChange) -> None:
     """Log a change: openings as warnings. Nothing is ever logged per call."""
     evidence = change.evidence
-    why = "; ".join(part for part in (evidence.rule, evidence.error, evidence.reason) if part)
+    why = explain(change)
     log.log(
         logging.WARNING if change.new is CircuitState.OPEN else logging.INFO,
         "circuit %s: %s -> %s (%s)%s",

@@ -86,6 +86,7 @@ class Agenda:
         if circuit.machine.unshared:
             self._errands.edit(circuit.key, _change, must=True)
         self.leases.changed(circuit)
+        self.heartbeat.troubles.changed(circuit)
 
     def stirred(self, circuit: Circuit) -> bool:
         """Look at what calls have made of a circuit; tells whether there is something to send."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .errands import Request, resolve
 from .fields import MalformedError, number
 from .scripts import load
+from .troubles import Trouble, Troubles, read_troubles
 from .wire import PROTOCOL
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Instance:
         started, last_seen: epoch seconds, by its own clock and by the server's.
         sync: ``connected``, or ``isolated`` if nothing was heard of it for 15 seconds.
         library: the version of this library that it runs.
+        circuits: what it last said of circuits that are not CLOSED there, or reject calls; None:
+            it runs a version that does not tell.
+        more: how many more such circuits it has.
     """
 
     id: str
@@ -54,6 +58,8 @@ class Instance:
     last_seen: float
     sync: str
     library: str
+    circuits: dict[str, Trouble] | None = None
+    more: int = 0
 
 
 class Heartbeat:
@@ -74,8 +80,12 @@ class Heartbeat:
         self._fewer_since: float | None = None
         self._seen: dict[str, str] = {}  # who was seen when, as far as the answer has come
         self._waiting: list[Future[list[Instance] | None]] = []
-        about = {"host": socket.gethostname(), "started": time.time(), "version": _library()}
-        self._about = json.dumps(about)
+        self._about = {
+            "host": socket.gethostname(),
+            "started": time.time(),
+            "version": library_version(),
+        }
+        self.troubles = Troubles(knowledge.registry)
 
     def beat(self) -> None:
         """Give a sign of life at once: after each subscription, who was thought lost is back."""
@@ -111,7 +121,7 @@ class Heartbeat:
         if self._due is not None and self._due <= now:
             jitter = self._random.uniform(0.9, 1.1)
             self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
-            yield Request("heartbeat", "", self._command(), part=self)
+            yield Request("heartbeat", "", self._command(now), part=self)
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             seen = ("ZRANGE", self._names.live, 0, -1, "WITHSCORES")
@@ -143,11 +153,12 @@ class Heartbeat:
         else:
             self._seen = _pairs(answer)
 
-    def _command(self) -> tuple[Any, ...]:
+    def _command(self, now: float) -> tuple[Any, ...]:
+        about = "" if self._is_leaving else json.dumps(self._about | self.troubles.tell(now))
         return _SCRIPT.command(
             (self._names.live, self._names.instances),
             self._knowledge.instance,
-            "" if self._is_leaving else self._about,
+            about,
             round(LOST_AFTER * 1000),
             round(FORGOTTEN_AFTER * 1000),
             round(BEAT_EVERY * 1000),
@@ -174,6 +185,7 @@ def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
     if not isinstance(said, dict):
         raise MalformedError("an instance that is none")
     last_seen = number("last seen", last, 0, _MOST) / 1000
+    circuits, more = read_troubles(said)
     return Instance(
         id=name,
         host=str(said.get("host"))[:255],
@@ -181,6 +193,8 @@ def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
         last_seen=last_seen,
         sync="isolated" if server_now - last_seen > LOST_AFTER else "connected",
         library=str(said.get("version"))[:64],
+        circuits=circuits,
+        more=more,
     )
 
 
@@ -198,7 +212,8 @@ def _pairs(answer: Any) -> dict[str, str]:
     return dict(zip(texts[::2], texts[1::2], strict=False))
 
 
-def _library() -> str:
+def library_version() -> str:
+    """Give the version of this library, "" where it is not installed."""
     try:
         return version("fastapi-hybrid-breaker")
     except PackageNotFoundError:  # run from its source, without being installed

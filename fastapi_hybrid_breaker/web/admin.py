@@ -3,10 +3,11 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.params import Depends as DependsMarker
+from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Scope
 
@@ -14,6 +15,8 @@ from fastapi_hybrid_breaker.core.states import CircuitView
 
 from .admin_answers import Key, describe_done, describe_problem, done, fault_of, problem
 from .admin_override import add_override_routes
+from .events.feed import Feed
+from .events.stream import EventStream
 from .models import (
     CircuitDetail,
     CircuitInfo,
@@ -22,6 +25,7 @@ from .models import (
     InstanceInfo,
     SyncInfo,
 )
+from .same_origin import refuse_other_sites
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
@@ -52,7 +56,8 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         breaker.note_at_start(_OPEN_TO_ANYONE)
     elif not callable(auth):
         raise TypeError(f"auth must be a callable or None, not {auth!r}")
-    router = APIRouter(tags=["circuits"], dependencies=[] if auth is None else [Depends(auth)])
+    asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
+    router = APIRouter(tags=["circuits"], dependencies=asked)
     router.routes.append(_NeedsPrefix())
 
     @router.get("", summary="List the circuits")
@@ -65,6 +70,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
 
     # Before the paths of a key alone, which take in all that begins with one.
     _add_fleet_route(router, breaker)
+    _add_events_route(router, breaker)
     add_override_routes(router, breaker, auth=auth)
 
     @router.get(
@@ -110,6 +116,33 @@ def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
             instances=[InstanceInfo.model_validate(one) for one in instances],
             sync=SyncInfo.model_validate(breaker.sync_status()),
         )
+
+
+def _add_events_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+    feed = Feed(breaker)
+
+    @router.get(
+        "/-/events",
+        summary="Follow the circuits",
+        response_class=StreamingResponse,
+        responses={200: {"description": "Server-sent events.", "content": _EVENTS}},
+    )
+    async def follow(
+        last_event_id: Annotated[str | None, Header(description="The last event seen.")] = None,
+    ) -> EventStream:
+        """Send a snapshot, then every change as it happens, and figures every second.
+
+        Who comes back within half a minute and names the last event goes on after it.
+        """
+        return EventStream(feed, last_event_id)
+
+
+_EVENTS: Final = {
+    "text/event-stream": {
+        "schema": {"type": "string"},
+        "example": 'event: sync\ndata: {"state": "connected"}\nid: 5f0a9c1e-42\n\n',
+    }
+}
 
 
 class _NeedsPrefix(BaseRoute):

@@ -191,6 +191,15 @@ class SyncInfo(BaseModel):
     dropped: int = Field(description="Messages and hashes refused.")
 
 
+class TroubleInfo(BaseModel):
+    """A circuit as another process last told of it, every 5 seconds."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    state: CircuitState
+    rejecting: float = Field(description="Calls that it rejected, per second.")
+
+
 class InstanceInfo(BaseModel):
     """A process of the fleet."""
 
@@ -202,6 +211,11 @@ class InstanceInfo(BaseModel):
     last_seen: float = Field(description="Epoch seconds, by the clock of Redis.")
     sync: str = Field(description="isolated: not heard of for 15 seconds.")
     library: str = Field(description="The version of this library that it runs.")
+    circuits: dict[str, TroubleInfo] | None = Field(
+        description="What it last said of circuits that are not CLOSED there, or reject calls;"
+        " null: it runs a version that does not tell."
+    )
+    more: int = Field(description="How many more such circuits it has.")
 
 
 class FleetInfo(BaseModel):

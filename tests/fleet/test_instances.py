@@ -79,7 +79,7 @@ async def test_the_admin_page_lists_the_instances(server: Server) -> None:
             other.sync_status().instance,
         ]
         assert set(said["instances"][0]) == {
-            *("id", "host", "started", "last_seen", "sync", "library")
+            *("id", "host", "started", "last_seen", "sync", "library", "circuits", "more")
         }
         assert said["sync"]["state"] == "connected"
         server.kill()

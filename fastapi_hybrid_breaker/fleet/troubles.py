@@ -1,0 +1,108 @@
+"""What an instance tells of its circuits with each sign of life, for people to see. No I/O.
+
+Nothing is decided by it. A page can show where a circuit is open and how many calls are rejected
+in the fleet, whichever process it asks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.registry import Registry
+
+MOST: Final = 40
+"""Circuits that are told with one sign of life."""
+
+LARGEST: Final = 3000
+"""Characters that they may take; of the whole, 4096 are read by others."""
+
+_STATES: Final = {state.value: state for state in CircuitState}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A circuit that is not CLOSED at an instance, or rejects calls there.
+
+    Args:
+        state: in force there when it was told.
+        rejecting: calls rejected per second, between the last two signs of life.
+    """
+
+    state: CircuitState
+    rejecting: float
+
+
+class Troubles:
+    """The circuits of this process that are worth telling.
+
+    Args:
+        registry: where they are.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._watched: dict[str, int] = {}  # calls rejected when it was told last
+        self._told_at: float | None = None
+
+    def changed(self, circuit: Circuit) -> None:
+        """Tell of a circuit from now on: it is not CLOSED, or was not a moment ago."""
+        self._watched.setdefault(circuit.key, circuit.rejected)
+
+    def tell(self, now: float) -> dict[str, Any]:
+        """Give what to tell, the worst first, as JSON values."""
+        seconds = math.inf if self._told_at is None else now - self._told_at
+        self._told_at = now
+        found: list[tuple[str, Trouble]] = []
+        for key, before in tuple(self._watched.items()):
+            circuit = self._registry.get(key)
+            if circuit is None:
+                del self._watched[key]
+                continue
+            rejected = circuit.rejected
+            self._watched[key] = rejected
+            rate = (rejected - before) / seconds if seconds > 0 else 0.0
+            state = circuit.state
+            if state is CircuitState.CLOSED and rejected == before:
+                if circuit.machine.override is None:
+                    del self._watched[key]
+                continue
+            found.append((key, Trouble(state, rate)))
+        found.sort(key=lambda one: (one[1].state is CircuitState.CLOSED, -one[1].rejecting, one[0]))
+        told: dict[str, list[Any]] = {}
+        room = LARGEST
+        for key, trouble in found[:MOST]:
+            room -= len(json.dumps(key)) + 30
+            if room < 0:
+                break
+            told[key] = [trouble.state, round(trouble.rejecting, 1)]
+        return {"circuits": told, "more": len(found) - len(told)}
+
+
+def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, int]:
+    """Read what another instance tells, and how many more circuits it has not room for.
+
+    What is malformed is left out. None: it is of a version that does not tell.
+    """
+    circuits, more = said.get("circuits"), said.get("more")
+    if not isinstance(circuits, dict):
+        return None, 0
+    found = {
+        key: Trouble(_STATES[pair[0]], float(pair[1]))
+        for key, pair in circuits.items()
+        if isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
+    }
+    return found, more if type(more) is int and more > 0 else 0
+
+
+def _is_trouble(state: object, rejecting: object) -> bool:
+    is_rate = type(rejecting) in (int, float) and 0 <= rejecting < 1e12  # type: ignore[operator]
+    return isinstance(state, str) and state in _STATES and is_rate

@@ -1,0 +1,1 @@
+"""The live events of the admin router."""

@@ -1,0 +1,213 @@
+"""What is told of the circuits of a process: each change at once, figures every second.
+
+Everything runs on the event loop of the readers, some circuits at a time; a change of a circuit
+leaves no more behind on its own path than an entry in a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.states import CircuitView
+from fastapi_hybrid_breaker.fleet.heartbeat import library_version
+from fastapi_hybrid_breaker.web.models import ChangeInfo, InstanceInfo, SyncInfo
+
+from .channel import Channel
+from .ending import is_server_ending
+from .rows import Row, is_quiet, row_of, sign_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.core.states import StateChange
+
+log = logging.getLogger("fastapi_hybrid_breaker")
+
+EVERY: Final = 1.0
+"""Seconds between two looks at the figures."""
+
+INSTANCES_EVERY: Final = 5.0
+"""Seconds between two questions for the instances: they give their signs of life as rarely."""
+
+LINGER: Final = 30.0
+"""Seconds for which events are kept when the last reader has gone: most come back."""
+
+_AT_ONCE: Final = 50
+"""Circuits looked at before others have their turn on the loop."""
+
+_BUSY_SHARE: Final = 10
+"""So many times as long as a look takes is the pause after it, at least."""
+
+_MOST_CHANGES: Final = 20_000
+
+
+class Broadcast:
+    """The events of one breaker, on one event loop, as long as somebody reads them.
+
+    Args:
+        breaker: whose circuits they are about.
+    """
+
+    def __init__(self, breaker: HybridBreaker) -> None:
+        self._breaker = breaker
+        self.channel = Channel()
+        self.loop = asyncio.get_running_loop()
+        self._changes: deque[StateChange] = deque(maxlen=_MOST_CHANGES)
+        self._stirred = asyncio.Event()
+        self._is_called = False  # the loop has been told that there are changes
+        self._rows: dict[str, Row] = {}
+        self._signs: dict[str, tuple[int, int, int]] = {}
+        self._instances: list[dict[str, Any]] = []
+        self._sync: dict[str, Any] = {}
+        self._task = self.loop.create_task(self._run())
+
+    def snapshot(self) -> str:
+        """Give all that is known, as JSON."""
+        rest = {
+            "at": round(time.time(), 3),
+            "instance": self._breaker.instance,
+            "library": library_version(),
+            "instances": self._instances,
+            "sync": self._sync,
+        }
+        rows = ",".join(row.text for row in self._rows.values())
+        return f'{json.dumps(rest, separators=(",", ":"))[:-1]},"circuits":[{rows}]}}'
+
+    async def _run(self) -> None:
+        undo = self._breaker.on_change(self._changed)
+        try:
+            await self._look(tell=False)
+            self.channel.open()
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._tell_changes()),
+                    group.create_task(self._tell_instances()),
+                ]
+                await self._tell_figures()
+                for task in tasks:
+                    task.cancel()
+        except Exception:
+            log.exception("the circuits' events have ended; readers begin anew")
+        finally:
+            undo()
+            self.channel.close()
+
+    # -- changes ----------------------------------------------------------------------------
+
+    def _changed(self, change: StateChange) -> None:
+        """Take a change, in any thread, on the path of a guarded call: note it, no more."""
+        self._changes.append(change)
+        if not self._is_called:
+            self._is_called = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(self._stirred.set)
+
+    async def _tell_changes(self) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            self._is_called = False
+            if len(self._changes) == _MOST_CHANGES:  # some may be lost
+                self._changes.clear()
+                await self._look(tell=False)
+                self.channel.begin_anew()
+            told = 0
+            while self._changes:
+                self._tell_change(self._changes.popleft())
+                told += 1
+                if told % _AT_ONCE == 0:
+                    self.channel.wake()
+                    await asyncio.sleep(0)
+            self.channel.wake()
+
+    def _tell_change(self, change: StateChange) -> None:
+        circuit = self._breaker.registry.get(change.key)
+        if circuit is None:  # evicted since
+            return
+        now = time.time()
+        view = CircuitView(circuit.key, circuit.config, circuit.stats(), circuit.history())
+        row = self._rows[change.key] = row_of(view, now)
+        said = ChangeInfo.model_validate(change).model_dump_json()
+        self.channel.add("circuit", f'{{"at":{now:.3f},"circuit":{row.text},"change":{said}}}')
+
+    # -- figures ----------------------------------------------------------------------------
+
+    async def _tell_figures(self) -> None:
+        """Tell them until nobody reads any more, or the server ends."""
+        pause = EVERY
+        while self.channel.idle_for() <= LINGER and not is_server_ending():
+            await asyncio.sleep(pause)
+            started = time.monotonic()
+            await self._look()
+            pause = max(EVERY, _BUSY_SHARE * (time.monotonic() - started))
+
+    async def _look(self, *, tell: bool = True) -> None:
+        """Look at all circuits, some at a time, and tell what differs."""
+        told: list[str] = []
+        seen: set[str] = set()
+        for number, (key, row) in enumerate(self._look_at_each(), 1):
+            seen.add(key)
+            if row is not None and row.differs(self._rows.get(key)):
+                self._rows[key] = row
+                told.append(row.text)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        gone = [key for key in self._rows if key not in seen and self._is_gone(key)]
+        for key in gone:
+            del self._rows[key]
+            self._signs.pop(key, None)
+        if tell and (told or gone):
+            text = f'{{"at":{time.time():.3f},"circuits":[{",".join(told)}]'
+            self.channel.add("figures", f'{text},"gone":{json.dumps(gone)}}}')
+        self._look_at_sync(tell=tell)
+        self.channel.wake()
+
+    def _look_at_each(self) -> Iterator[tuple[str, Row | None]]:
+        """Give each known and each declared circuit, with its row unless that is as it was."""
+        registry = self._breaker.registry
+        for circuit in registry:
+            sign = sign_of(circuit) if is_quiet(circuit) else None
+            if sign is not None and self._signs.get(circuit.key) == sign:
+                yield circuit.key, None
+                continue
+            if sign is None:
+                self._signs.pop(circuit.key, None)
+            else:
+                self._signs[circuit.key] = sign
+            view = CircuitView(circuit.key, circuit.config, circuit.stats(), circuit.history())
+            yield circuit.key, row_of(view, time.time())
+        for key, config in registry.declared.items():
+            if registry.get(key) is None:
+                yield key, row_of(CircuitView(key, config, self._breaker.stats(key)), time.time())
+
+    def _is_gone(self, key: str) -> bool:
+        registry = self._breaker.registry
+        return registry.get(key) is None and key not in registry.declared
+
+    def _look_at_sync(self, *, tell: bool) -> None:
+        sync = SyncInfo.model_validate(self._breaker.sync_status()).model_dump(mode="json")
+        is_new = sync["state"] != self._sync.get("state")
+        self._sync = sync
+        if tell and is_new:
+            self.channel.add("sync", json.dumps(sync))
+
+    # -- instances --------------------------------------------------------------------------
+
+    async def _tell_instances(self) -> None:
+        """Tell of the fleet's instances; beside the rest, for the answer can take a second."""
+        while True:
+            found = await self._breaker.instances() or []
+            said = [InstanceInfo.model_validate(one).model_dump(mode="json") for one in found]
+            if said != self._instances:
+                self._instances = said
+                now = round(time.time(), 3)
+                self.channel.add("instances", json.dumps({"at": now, "instances": said}))
+                self.channel.wake()
+            await asyncio.sleep(INSTANCES_EVERY)

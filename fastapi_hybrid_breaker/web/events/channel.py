@@ -1,0 +1,106 @@
+"""One run of events, and its readers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from .ring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+PING_EVERY: Final = 10.0
+"""Seconds of silence after which a reader is told that the connection lives."""
+
+
+class Channel:
+    """Events that are written once and read by any number of readers, each at its own pace."""
+
+    def __init__(self) -> None:
+        self._name = secrets.token_hex(4)  # positions in another run mean nothing
+        self._ring = Ring()
+        self._readers = 0
+        self._left_at = time.monotonic()
+        self._is_open = asyncio.Event()
+        self._news = asyncio.Event()
+        self.is_closed = False
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Let readers begin: a snapshot can be had."""
+        self._is_open.set()
+
+    def add(self, event: str, text: str) -> None:
+        """Write an event; readers see it at the next ``wake``."""
+        self._ring.add(self._format(event, text, self._ring.end))
+
+    def wake(self) -> None:
+        """Have the readers look."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def begin_anew(self) -> None:
+        """Have all readers come again for a snapshot: events may have been lost."""
+        self._ring.forget()
+        self.wake()
+
+    def close(self) -> None:
+        """End all readers."""
+        self.is_closed = True
+        self._is_open.set()
+        self.wake()
+
+    def idle_for(self) -> float:
+        """Seconds since the last reader left; 0.0 while there are some."""
+        return 0.0 if self._readers else time.monotonic() - self._left_at
+
+    # -- reading ----------------------------------------------------------------------------
+
+    async def read(
+        self, last_event_id: str | None, snapshot: Callable[[], str]
+    ) -> AsyncGenerator[bytes]:
+        """Give the events after ``last_event_id``; where those are gone, a snapshot before others.
+
+        Ends when the reader has fallen too far behind, or the channel is closed.
+        """
+        self._readers += 1
+        try:
+            await self._is_open.wait()
+            position = self._position_after(last_event_id)
+            if position is None and not self.is_closed:
+                position = self._ring.end
+                # Numbered as what came before it: who has it goes on with what comes next.
+                yield self._format("snapshot", snapshot(), position - 1)
+            while not self.is_closed and position is not None and self._ring.holds(position):
+                if position < self._ring.end:
+                    chunk, position = self._ring.read(position)
+                    yield chunk
+                elif not await self._comes_something():
+                    yield KEEPALIVE_COMMENT
+        finally:
+            self._readers -= 1
+            self._left_at = time.monotonic()
+
+    async def _comes_something(self) -> bool:
+        try:
+            async with asyncio.timeout(PING_EVERY):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _position_after(self, last_event_id: str | None) -> int | None:
+        name, _, number = (last_event_id or "").partition("-")
+        if name != self._name or not (number.isascii() and number.isdigit() and len(number) < 16):
+            return None
+        position = int(number) + 1
+        return position if self._ring.holds(position) else None
+
+    def _format(self, event: str, text: str, number: int) -> bytes:
+        return format_sse_event(event=event, data_str=text, id=f"{self._name}-{number}")

@@ -1,0 +1,190 @@
+"""How readers of the live events come, come back, lag and go, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from fastapi_hybrid_breaker.web.events import broadcast, stream
+from fastapi_hybrid_breaker.web.events.channel import Channel
+from tests.fleet.instances import fail, until
+from tests.web.servers import uvicorn_serving
+
+from .reader import reading
+from .serving import served
+
+if TYPE_CHECKING:
+    pass
+
+KEY = "inventory-api"
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> list[Channel]:
+    """The channels that are made from now on."""
+    made = []
+
+    def make() -> Channel:
+        made.append(Channel())
+        return made[-1]
+
+    monkeypatch.setattr(broadcast, "Channel", make)
+    return made
+
+
+async def test_who_comes_back_goes_on_after_the_last_event() -> None:
+    async with served() as (breaker, port):
+        async with reading(port) as reader:
+            await reader.next()
+            await fail(breaker, KEY)
+            seen = await reader.until("circuit", state="OPEN")
+        await breaker.reset(KEY)
+        await fail(breaker, "other")
+        async with reading(port, seen.id) as reader:
+            one = await reader.next()
+            other = await reader.until("circuit", key="other")
+    assert (one.name, one.data["circuit"]["state"]) == ("circuit", "CLOSED")
+    assert other.data["circuit"]["state"] == "OPEN"
+
+
+async def test_who_comes_back_after_a_snapshot_alone_goes_on_too() -> None:
+    async with served() as (breaker, port):
+        async with reading(port) as reader:
+            snapshot = await reader.next()
+        await fail(breaker, KEY)
+        async with reading(port, snapshot.id) as reader:
+            event = await reader.next()
+    assert event.name == "circuit"
+
+
+@pytest.mark.parametrize("strange", ["", "7", "00000000-0", "00000000-\u0663", "x" * 9, "-", "-1"])
+async def test_an_event_that_nobody_knows_begins_anew(strange: str) -> None:
+    async with served() as (_, port), reading(port), httpx2.AsyncClient() as client:
+        headers = {"Last-Event-ID": strange.encode()}
+        url = f"http://127.0.0.1:{port}/circuits/-/events"
+        async with client.stream("GET", url, headers=headers) as response:
+            assert (await anext(response.aiter_lines())) == "event: snapshot"
+
+
+async def test_an_event_too_long_ago_begins_anew(channels: list[Channel]) -> None:
+    async with served() as (breaker, port), reading(port) as reader:
+        snapshot = await reader.next()
+        for _ in range(5):
+            await fail(breaker, KEY)
+            await reader.until("circuit", state="OPEN")
+            await breaker.reset(KEY)
+            await reader.until("circuit", state="CLOSED")
+        channels[0]._ring._most = 5
+        await fail(breaker, KEY)
+        await reader.until("circuit", state="OPEN")
+        async with reading(port, snapshot.id) as late:
+            assert (await late.next()).name == "snapshot"
+
+
+async def test_silence_is_broken_by_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.PING_EVERY", 0.01)
+    async with served() as (breaker, port), reading(port) as reader:
+        await reader.next()
+        waiting = asyncio.create_task(reader.next())
+        await until(lambda: reader.pings > 3)
+        await fail(breaker, KEY)
+        assert (await waiting).name == "circuit"
+
+
+async def test_two_hundred_readers_see_a_change() -> None:
+    async with served() as (breaker, port), AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(reading(port)) for _ in range(200)]
+        for reader in readers:
+            assert (await reader.next()).name == "snapshot"
+        await fail(breaker, KEY)
+        seen = await asyncio.gather(*(one.until("circuit", state="OPEN") for one in readers))
+        assert len({event.id for event in seen}) == 1
+
+
+async def test_more_changes_at_once_than_are_kept_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "_MOST_CHANGES", 10)
+    async with served() as (breaker, port), reading(port) as reader:
+        snapshot = await reader.next()
+        for number in range(11):
+            breaker.circuit(f"k{number}").open_here(60.0)
+        with pytest.raises(StopAsyncIteration):
+            while True:
+                await reader.next()
+        async with reading(port, snapshot.id) as again:
+            event = await again.next()
+    assert event.name == "snapshot"
+    assert [row["state"] for row in event.data["circuits"]] == ["OPEN"] * 11
+
+
+async def test_without_readers_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "EVERY", 0.02)
+    monkeypatch.setattr(broadcast, "LINGER", 0.05)
+    monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.PING_EVERY", 0.02)
+    async with served() as (breaker, port):
+        for _ in range(2):
+            assert not breaker._listeners
+            async with reading(port) as reader:
+                await reader.next()
+                assert len(breaker._listeners) == 1
+            await until(lambda: not breaker._listeners)
+        assert not [one for one in asyncio.all_tasks() if "Broadcast" in repr(one.get_coro())]
+
+
+async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(
+    channels: list[Channel], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stream, "SEND_WITHIN", 0.3)
+    async with served() as (breaker, port), reading(port) as reader:
+        await reader.next()
+        circuit = breaker.circuit(KEY)
+        with socket.create_connection(("127.0.0.1", port)) as stuck:
+            stuck.sendall(b"GET /circuits/-/events HTTP/1.1\r\nHost: test\r\n\r\n")
+            (channel,) = channels
+            await until(lambda: channel._readers == 2)
+            ring = channel._ring
+            ring._largest = 100_000
+            told = 0
+            while channel._readers == 2:  # more than sockets and buffers take
+                circuit.open_here(60.0)
+                circuit.reset_here()
+                told += 2
+                await reader.until("circuit", state="CLOSED")
+                channel.add("figures", json.dumps({"at": 0, "circuits": ["x" * 50_000]}))
+                channel.wake()
+                await reader.until("figures")
+                assert sum(map(len, ring._events)) <= 100_000
+        assert "too slow" in caplog.text
+        await fail(breaker, KEY)
+        await reader.until("circuit", state="OPEN")
+
+
+async def test_a_reader_too_far_behind_is_ended(channels: list[Channel]) -> None:
+    async with served() as (breaker, port), reading(port) as reader:
+        await reader.next()
+        channels[0]._ring._most = 3
+        for number in range(9):  # all before its next turn
+            breaker.circuit(f"k{number}").open_here(60.0)
+        with pytest.raises(StopAsyncIteration):
+            await reader.until("circuit", key="never")
+        async with reading(port) as again:
+            assert len((await again.next()).data["circuits"]) == 9
+
+
+def test_a_server_that_is_told_to_end_ends_the_streams() -> None:
+    said: list[tuple[int, str]] = []
+    with uvicorn_serving("tests.fleet.served:app", lambda *end: said.append(end)) as port:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.sendall(b"GET /circuits/-/events HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert b"event: snapshot" in connection.recv(65536) + connection.recv(65536)
+    connection.close()
+    ((_, log),) = said
+    assert "Finished server process" in log
+    assert "Traceback" not in log

@@ -1,0 +1,84 @@
+"""What an instance tells of its circuits with its signs of life, and what others make of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Trouble, Troubles, read_troubles
+from fastapi_hybrid_breaker.testing import ManualClock
+
+
+def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, Troubles, ManualClock]:
+    clock = ManualClock()
+    breaker = HybridBreaker(redis=None, clock=clock, max_circuits=200)
+    troubles = Troubles(breaker.registry)
+    breaker.on_change(lambda change: troubles.changed(breaker.circuit(change.key)))
+    for number in range(keys):
+        breaker.circuit(f"{name}{number}").open_here(60.0)
+    return breaker, troubles, clock
+
+
+def reject(breaker: HybridBreaker, key: str, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(CircuitOpenError):
+            breaker.circuit(key).call_sync(int)
+
+
+def test_open_circuits_are_told_with_their_rejections_per_second() -> None:
+    breaker, troubles, clock = watched(2)
+    now = clock()
+    assert troubles.tell(now) == {"circuits": {"k0": ["OPEN", 0.0], "k1": ["OPEN", 0.0]}, "more": 0}
+    reject(breaker, "k1", 10)
+    told = troubles.tell(now + 4)["circuits"]
+    assert list(told.items()) == [("k1", ["OPEN", 2.5]), ("k0", ["OPEN", 0.0])]
+
+
+def test_closed_circuits_are_told_no_more() -> None:
+    breaker, troubles, clock = watched(1)
+    reject(breaker, "k0", 3)
+    troubles.tell(clock())
+    reject(breaker, "k0", 3)
+    breaker.circuit("k0").reset_here()
+    assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
+    assert troubles.tell(clock() + 2)["circuits"] == {}
+    assert not troubles._watched
+
+
+def test_the_worst_are_told_where_there_is_no_room_for_all() -> None:
+    breaker, troubles, clock = watched(MOST + 5)
+    troubles.tell(clock())
+    reject(breaker, "k44", 1)
+    said = troubles.tell(clock() + 1)
+    assert len(said["circuits"]) == MOST
+    assert said["more"] == 5
+    assert next(iter(said["circuits"])) == "k44"
+
+
+def test_long_keys_leave_room_for_the_rest_of_the_sign() -> None:
+    _, troubles, clock = watched(30, "\u0416" * 190)
+    said = troubles.tell(clock())
+    assert len(json.dumps(said["circuits"])) <= LARGEST
+    assert said["more"] == 30 - len(said["circuits"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, (None, 0)),
+        ({"circuits": []}, (None, 0)),
+        (
+            {"circuits": {"a": ["OPEN", 1.5]}, "more": 2},
+            ({"a": Trouble(CircuitState.OPEN, 1.5)}, 2),
+        ),
+        ({"circuits": {"a": ["open", 1]}, "more": -1}, ({}, 0)),
+        ({"circuits": {"a": ["OPEN", "1"], "b": ["OPEN"], "c": None}, "more": "x"}, ({}, 0)),
+        ({"circuits": {"a": [["OPEN"], 1], "b": ["OPEN", -1], "c": ["OPEN", 1e99]}}, ({}, 0)),
+        ({"circuits": {"a": ["OPEN", float("nan")], "b": ["OPEN", True]}}, ({}, 0)),
+    ],
+)
+def test_what_is_malformed_is_left_out(said: Any, expected: Any) -> None:
+    assert read_troubles(said) == expected
