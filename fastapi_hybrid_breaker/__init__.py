@@ -16,6 +16,7 @@ from .core.override import OverrideKind
 from .core.rules import ConsecutiveFailures, FailureRate, Rule, SlowCallRate
 from .core.states import Cause, CircuitState, CircuitStats, StateChange
 from .core.windows import CountWindow, TimeWindow
+from .health import Health
 from .web.bearer import bearer_token
 from .web.dependency import circuit
 from .web.problem import CIRCUIT_OPEN_RESPONSES
@@ -35,6 +36,7 @@ __all__ = [
     "CountWindow",
     "Evidence",
     "FailureRate",
+    "Health",
     "HybridBreaker",
     "NotInstalledError",
     "OverrideKind",

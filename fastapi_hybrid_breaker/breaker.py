@@ -20,6 +20,7 @@ from .core.override import make_override
 from .core.states import CircuitState, CircuitStats, CircuitView
 from .core.surroundings import Surroundings
 from .fleet.sync import FleetSync
+from .health import Health, health_of
 from .settings import BreakerSettings
 
 if TYPE_CHECKING:
@@ -274,6 +275,10 @@ class HybridBreaker:
     def sync_status(self) -> SyncStatus:
         """Tell how the exchange with the fleet stands."""
         return self.sync.status()
+
+    def health(self) -> Health:
+        """Tell which circuits are not CLOSED, and how the exchange with the fleet stands."""
+        return health_of(self.registry, self.sync_status())
 
     async def instances(self) -> list[Instance] | None:
         """Give the instances of the fleet, this one among them, the oldest first.

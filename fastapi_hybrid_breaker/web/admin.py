@@ -22,6 +22,7 @@ from .models import (
     CircuitInfo,
     CircuitList,
     FleetInfo,
+    HealthInfo,
     InstanceInfo,
     SyncInfo,
 )
@@ -71,6 +72,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     # Before the paths of a key alone, which take in all that begins with one.
     _add_fleet_route(router, breaker)
     _add_events_route(router, breaker)
+    _add_health_route(router, breaker)
     add_override_routes(router, breaker, auth=auth)
 
     @router.get(
@@ -116,6 +118,16 @@ def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
             instances=[InstanceInfo.model_validate(one) for one in instances],
             sync=SyncInfo.model_validate(breaker.sync_status()),
         )
+
+
+def _add_health_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+    @router.get("/-/health", summary="Show what is degraded")
+    async def show_health() -> HealthInfo:
+        """Tell which circuits are not CLOSED, and the exchange; the status is always 200.
+
+        What an open circuit means for a readiness check, only the service can know.
+        """
+        return HealthInfo.model_validate(breaker.health())
 
 
 def _add_events_route(router: APIRouter, breaker: "HybridBreaker") -> None:

@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker.core.config import DEFAULT_THRESHOLD, CircuitConfig,
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitView
 from fastapi_hybrid_breaker.fleet.status import SyncState
+from fastapi_hybrid_breaker.health import HealthStatus
 
 
 class BackoffInfo(BaseModel):
@@ -223,6 +224,21 @@ class FleetInfo(BaseModel):
 
     instances: list[InstanceInfo] = Field(description="The oldest first.")
     sync: SyncInfo = Field(description="How the answering process stands to them.")
+
+
+class HealthInfo(BaseModel):
+    """What keeps the answering process from some of its work."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    status: HealthStatus = Field(
+        description="degraded: a circuit is not CLOSED, or Redis does not answer. No reason to"
+        " restart anything."
+    )
+    open: list[str] = Field(description="Circuits that reject calls.")
+    half_open: list[str] = Field(description="Circuits that let probes through.")
+    overridden: list[str] = Field(description="Circuits on which an operator has a hand.")
+    sync: SyncInfo
 
 
 class CircuitList(BaseModel):

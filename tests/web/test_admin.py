@@ -244,6 +244,7 @@ def test_openapi_describes_it(admin: Admin) -> None:
         "/circuits",
         "/circuits/-/events",
         "/circuits/-/fleet",
+        "/circuits/-/health",
         "/circuits/{key}",
         "/circuits/{key}/-/override",
     }
@@ -339,7 +340,7 @@ def test_it_can_be_included_within_another_router_and_twice() -> None:
     assert client.get("/outer/circuits/declared").status_code == 200
     assert client.get("/again/declared").status_code == 200
     assert client.get("/again").status_code == 200
-    assert len(client.get("/openapi.json").json()["paths"]) == 10
+    assert len(client.get("/openapi.json").json()["paths"]) == 12
     assert str(app.url_path_for("show_circuit", key="x")) == "/outer/circuits/x"
 
 

@@ -1,0 +1,59 @@
+"""Whether a process does its work, and what keeps it from some of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .core.states import CircuitState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .calls.circuit_object import Circuit
+    from .fleet.status import SyncStatus
+
+HealthStatus = Literal["ok", "degraded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known in memory at one moment: reading it waits for nothing.
+
+    Args:
+        open: keys of the circuits that reject calls, by themselves or by an override.
+        half_open: keys of those that let probes through.
+        overridden: keys of those on which an operator has a hand.
+        sync: how the exchange with the fleet stands.
+    """
+
+    open: tuple[str, ...]
+    half_open: tuple[str, ...]
+    overridden: tuple[str, ...]
+    sync: SyncStatus
+
+    @property
+    def status(self) -> HealthStatus:
+        """``ok``, or ``degraded``: a circuit is not CLOSED, or Redis does not answer.
+
+        Degraded is no reason to restart a process: it protects itself, and does all the rest.
+        """
+        is_isolated = self.sync.state == "isolated"
+        return "degraded" if self.open or self.half_open or is_isolated else "ok"
+
+
+def health_of(circuits: Iterable[Circuit], sync: SyncStatus) -> Health:
+    """Look at all circuits; those in shadow mode reject nothing and are left out."""
+    found: dict[CircuitState, list[str]] = {state: [] for state in CircuitState}
+    overridden = []
+    for circuit in circuits:
+        if circuit.config.mode != "shadow" or circuit.machine.override is not None:
+            found[circuit.state].append(circuit.key)
+        if circuit.machine.override is not None:
+            overridden.append(circuit.key)
+    return Health(
+        open=tuple(sorted(found[CircuitState.OPEN])),
+        half_open=tuple(sorted(found[CircuitState.HALF_OPEN])),
+        overridden=tuple(sorted(overridden)),
+        sync=sync,
+    )
