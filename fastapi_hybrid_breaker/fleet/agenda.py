@@ -10,8 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.evidence import Evidence
-from fastapi_hybrid_breaker.core.states import Cause, CircuitState
+from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .commands import UNKNOWN, Commands
 from .connection import is_wrong_type
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from .knowledge import Knowledge
     from .part import Part
     from .wire import Heard, Names
-
-_RESET: Final = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET))
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -240,7 +237,7 @@ class Agenda:
             # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
             proposal = replace(reset.proposal, version=ours.version, writer=ours.writer)
-        command = self._commands.script("reset", key, reset.operation, _RESET)
+        command = self._commands.reset(key, reset.operation)
         return Request("reset", key, command, proposal, reset=reset)
 
     # -- answers ----------------------------------------------------------------------------
