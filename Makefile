@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
 		--build-constraint constraints.txt --group test --group check \
-		--editable '.[httpx,httpx2,demo]'
+		--editable '.[httpx,httpx2,demo,cli]'
 	touch $(READY)
 
 test: $(READY)
