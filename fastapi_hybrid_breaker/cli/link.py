@@ -77,7 +77,7 @@ class Link:
         return answers
 
     def _describe(self, error: BaseException) -> str:
-        where, text = f"Redis at {self.source}", harmless(str(error))
+        where, text = f"Redis at {self.source}", harmless(str(error)).rstrip(".")
         if isinstance(error, _REFUSALS):
             return f"{where} refuses: {text}"
         if isinstance(error, TimeoutError | RedisTimeoutError):

@@ -220,8 +220,14 @@ def test_thousand_circuits(server: Server) -> None:
         pipe.hset(
             names.hash(key),
             mapping={
-                **{"state": state, "failures": 0, "successes": 0, "nextAttempt": 0, "p": 1},
-                **{"version": 10**15 + number, "writer": "abc", "at": 10**12},
+                "state": state,
+                "failures": 0,
+                "successes": 0,
+                "nextAttempt": 0,
+                "p": 1,
+                "version": 10**15 + number,
+                "writer": "abc",
+                "at": 10**12,
                 "sum": f"{state}|0|0|0",
             },
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import io
 import json
 import os
 import pty
@@ -16,12 +17,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from rich.console import Console
+
+from fastapi_hybrid_breaker.cli.options import Place
+from fastapi_hybrid_breaker.cli.watch import EVERY, watch
 from tests.fleet.instances import fail, fleet, settled
+from tests.fleet.speaker import PlainSpeaker
 
 from .command import COMMAND, PATIENCE, ROOT, environment
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import pytest
 
     from tests.fleet.server import Server
 
@@ -150,3 +158,35 @@ async def test_watch_through_a_pipe_gives_a_line_of_json_a_second(server: Server
             watching.send_signal(signal.SIGINT)
             _, err = await watching.communicate()
         assert (watching.returncode, err) == (0, b"")
+
+
+def test_watch_in_this_process_draws_what_changes(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place.of(server.url, "circuit", 3.0)
+    console = Console(force_terminal=True, width=150, height=40, record=True, file=io.StringIO())
+    turns = iter(
+        [
+            lambda: PlainSpeaker(server, KEY).say("OPEN", open_for=50.0),
+            server.kill,
+            server.start,
+        ]
+    )
+
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        if seconds != EVERY:
+            return sleep(seconds)  # of the server's helper
+        turn = next(turns, None)
+        if turn is None:
+            raise KeyboardInterrupt
+        return turn()
+
+    monkeypatch.setattr(time, "sleep", pause)
+    watch(place, console, scan=True, emit=lambda _picture: None)
+    drawn = console.export_text()
+    lost = "cannot be reached"
+    turned = [drawn.index(text) for text in ("No circuit has changed", "✖ 1 OPEN", lost)]
+    assert turned == sorted(turned)
+    assert drawn.rindex("No circuit has changed") > drawn.index(lost), drawn  # back, and empty
