@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.core.override import OverrideKind
@@ -11,11 +11,12 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 from .words import why
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi_hybrid_breaker.core.override import OverrideView
     from fastapi_hybrid_breaker.fleet.heartbeat import Instance
     from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+    from fastapi_hybrid_breaker.fleet.troubles import Trouble
     from fastapi_hybrid_breaker.fleet.wire import Heard
 
 
@@ -29,6 +30,7 @@ class Row:
         heard: what its hash says; None: nothing.
         register: what the register of overrides says; None: nothing.
         open_at: instances that have it open for themselves alone.
+        seen: what instances told of it with their last sign of life, where it is in trouble.
         problem: what cannot be read of it, "" if nothing.
     """
 
@@ -37,12 +39,13 @@ class Row:
     heard: Heard | None
     register: HeardOverride | None
     open_at: tuple[str, ...] = ()
+    seen: Mapping[str, Trouble] = field(default_factory=dict)
     problem: str = ""
 
     @property
     def is_known(self) -> bool:
         """Tell whether Redis has anything about it."""
-        return bool(self.heard or self.override or self.open_at or self.problem)
+        return bool(self.heard or self.override or self.open_at or self.seen or self.problem)
 
     @property
     def override(self) -> OverrideView | None:
@@ -69,6 +72,11 @@ class Row:
         if self.heard.plain:
             return "told by a service that speaks the plain format"
         return why(self.heard.evidence)
+
+    @property
+    def rejecting(self) -> float:
+        """Calls that the instances reject, per second, as they told last."""
+        return sum(one.rejecting for one in self.seen.values())
 
     @property
     def since(self) -> float | None:
@@ -98,7 +106,7 @@ class Row:
             badness = 0
         elif self.state is CircuitState.HALF_OPEN:
             badness = 1
-        elif self.open_at:
+        elif self.open_at or any(one.state is CircuitState.OPEN for one in self.seen.values()):
             badness = 2
         elif self.state is None:
             badness = 3
@@ -127,6 +135,7 @@ class Row:
             "plain": heard is not None and heard.plain,
             "override": None if override is None else asdict(override),
             "open_at": list(self.open_at),
+            "rejecting": self.rejecting,
             "evidence": None if heard is None or not heard.evidence else asdict(heard.evidence),
             "problem": self.problem,
         }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.fleet.commands import Commands
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from fastapi_hybrid_breaker.fleet.heartbeat import Instance
+    from fastapi_hybrid_breaker.fleet.troubles import Trouble
     from fastapi_hybrid_breaker.fleet.wire import Names
 
     from .link import Link
+
+T = TypeVar("T")
 
 UNCUT: Final = 10**9
 """Members of the index: an operator's command neither passes over nor cuts any."""
@@ -66,7 +70,9 @@ class Reader:
             keys |= dict.fromkeys([key async for key in self._scan() if is_key(key)])
         server_now = _seconds(now)
         instances = _take(dropped, lambda: _read_living(living, server_now, dropped)) or []
-        rows = await self._rows(list(keys), server_now)
+        # What is open at one instance alone need never have been listed.
+        keys |= dict.fromkeys(filter(is_key, (key for one in instances for key in _circuits(one))))
+        rows = await self._rows(list(keys), instances, server_now)
         known = [row for row in rows if row.is_known]
         return Picture(
             now=server_now,
@@ -89,13 +95,15 @@ class Reader:
         instances = _take(dropped, lambda: _read_living(living, server_now, dropped)) or []
         return Picture(
             now=server_now,
-            rows=await self._rows([key], server_now),
+            rows=await self._rows([key], instances, server_now),
             instances=instances,
             newest=max(versions.values(), default=0),
             unreadable=dropped.count,
         )
 
-    async def _rows(self, keys: Sequence[str], server_now: float) -> list[Row]:
+    async def _rows(
+        self, keys: Sequence[str], instances: Sequence[Instance], server_now: float
+    ) -> list[Row]:
         commands: list[tuple[Any, ...]] = []
         for key in keys:
             commands += [
@@ -105,7 +113,11 @@ class Reader:
             ]
         answers = await self._link.ask(commands)
         return [
-            _read_row(key, answers[at * 3 : at * 3 + 3], server_now) for at, key in enumerate(keys)
+            replace(
+                _read_row(key, answers[at * 3 : at * 3 + 3], server_now),
+                seen={one.id: _circuits(one)[key] for one in instances if key in _circuits(one)},
+            )
+            for at, key in enumerate(keys)
         ]
 
     def _living(self) -> tuple[tuple[Any, ...], ...]:
@@ -145,28 +157,38 @@ def _read_living(answers: Sequence[Any], server_now: float, dropped: RareLog) ->
     return read_instances(read_pairs(seen), about, server_now, dropped)
 
 
+def _circuits(instance: Instance) -> dict[str, Trouble]:
+    return instance.circuits or {}
+
+
 def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
     """Read one circuit; what cannot be read of it is told, and the rest shown all the same."""
     of_state, of_override, of_votes = answers
-    heard = register = None
-    open_at: tuple[str, ...] = ()
-    problem = ""
-    try:
-        _refuse_wrong_type(of_state)
-        heard = parse_hash(of_state)
-        if isinstance(of_override, bytes):
-            register = HeardOverride.from_register(of_override.decode(errors="replace"))
-        _refuse_wrong_type(of_override)
-        about = None if heard is None else (heard.version, heard.writer)
-        open_at = parse_votes(of_votes, about, server_now)
-    except MalformedError as error:
-        problem = f"unreadable: {error}"
-    return Row(key, server_now, heard, register, open_at, problem)
+    dropped: list[str] = []
+
+    def part(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except MalformedError as error:
+            dropped.append(str(error))
+            return None
+
+    heard = part(lambda: parse_hash(_right_type(of_state)))
+    register = part(lambda: _read_register(_right_type(of_override)))
+    about = None if heard is None else (heard.version, heard.writer)
+    open_at = part(lambda: parse_votes(_right_type(of_votes), about, server_now)) or ()
+    problem = f"unreadable: {'; '.join(dict.fromkeys(dropped))}" if dropped else ""
+    return Row(key, server_now, heard, register, open_at, problem=problem)
 
 
-def _refuse_wrong_type(answer: object) -> None:
+def _read_register(answer: Any) -> HeardOverride | None:
+    return None if answer is None else HeardOverride.from_register(answer.decode(errors="replace"))
+
+
+def _right_type(answer: Any) -> Any:
     if is_wrong_type(answer):
         raise MalformedError("something that is no hash under its name")
+    return answer
 
 
 def _seconds(answer: Any) -> float:

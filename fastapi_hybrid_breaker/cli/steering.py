@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import MalformedError
+from fastapi_hybrid_breaker.fleet.fields import read_version
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.rare_log import RareLog
-from fastapi_hybrid_breaker.fleet.wire import parse_reply
 
 from .errors import CommandError, Exit
 from .reading import UNCUT
@@ -24,7 +23,7 @@ from .words import shown
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import OverrideView
-    from fastapi_hybrid_breaker.fleet.wire import Names, Reply
+    from fastapi_hybrid_breaker.fleet.wire import Names
 
     from .link import Link
 
@@ -49,9 +48,8 @@ class Hand:
         Raises:
             CommandError: there is something else under its name.
         """
-        reply = await self._order(key, self._commands.reset(key, self._operation(), by=by))
-        if reply.stored is not None:
-            await self._list(key, reply.stored.version)
+        answer = await self._order(key, self._commands.reset(key, self._operation(), by=by))
+        await self._list(key, read_version(answer[1].decode()))
 
     async def override(self, key: str, view: OverrideView | None, *, by: str) -> None:
         """Set or clear (None) an override in the whole fleet.
@@ -63,7 +61,7 @@ class Hand:
         await self._order(key, command)
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
 
-    async def _order(self, key: str, command: tuple[Any, ...]) -> Reply:
+    async def _order(self, key: str, command: tuple[Any, ...]) -> Any:
         (answer,) = await self._link.ask([command])
         if is_wrong_type(answer):
             raise CommandError(
@@ -71,10 +69,8 @@ class Hand:
                 f"not done: {shown(self._names.hash(key))} in Redis, or what stands beside it,"
                 " is something of another type than a circuit",
             )
-        try:
-            return parse_reply(answer)
-        except MalformedError as error:
-            raise CommandError(Exit.NO_REDIS, f"Redis gave a strange answer: {error}") from None
+        # It is done then; what else stands in the hash may be nonsense, and is read apart.
+        return answer
 
     async def _list(self, key: str, version: int) -> None:
         """Note a circuit's version in the index, so that who starts later finds it."""

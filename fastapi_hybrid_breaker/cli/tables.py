@@ -64,6 +64,7 @@ def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
     """Show circuits, one a line, without the columns that nobody fills."""
     with_override = any(row.override for row in rows)
     with_alone = any(row.open_at for row in rows)
+    with_rejecting = any(row.rejecting for row in rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("state", no_wrap=True)
     table.add_column("circuit", overflow="fold", min_width=12)
@@ -71,6 +72,8 @@ def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
     table.add_column("since", justify="right", no_wrap=True)
     table.add_column("next attempt", justify="right", no_wrap=True)
     table.add_column("failures", justify="right", no_wrap=True)
+    if with_rejecting:
+        table.add_column("rejecting", justify="right", no_wrap=True)
     if with_override:
         table.add_column("override", overflow="fold")
     if with_alone:
@@ -84,6 +87,8 @@ def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
             Text(countdown(row)),
             Text("" if row.heard is None else str(row.heard.failures)),
         ]
+        if with_rejecting:
+            cells.append(Text(f"{row.rejecting:.1f}/s" if row.rejecting else ""))
         if with_override:
             cells.append(Text(override_words(row)))
         if with_alone:
@@ -92,14 +97,17 @@ def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
     return table
 
 
-def instances_table(picture: Picture) -> RenderableType:
-    """Show who lives."""
+def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
+    """Show who lives; with ``row``, and what each said of that circuit."""
     if not picture.instances:
         return Text("No instance is alive: no service shares circuits here now.", "yellow")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("instance", "host", "sync", "up", "seen", "version"):
         table.add_column(heading, overflow="fold", justify="left")
+    if row is not None:
+        table.add_column("the circuit there", no_wrap=True)
     for one in picture.instances:
+        there = [] if row is None else [_there(one, row)]
         table.add_row(
             Text(one.id),
             Text(harmless(one.host)),
@@ -107,8 +115,19 @@ def instances_table(picture: Picture) -> RenderableType:
             Text(duration(picture.now - one.started)),
             Text(f"{duration(picture.now - one.last_seen)} ago"),
             Text(harmless(one.library)),
+            *there,
         )
     return table
+
+
+def _there(instance: Instance, row: Row) -> Text:
+    """Tell what an instance said of a circuit; it names those in trouble, as far as it has room."""
+    told = row.seen.get(instance.id)
+    if told is None:
+        is_told = instance.circuits is not None and not instance.more
+        return Text("CLOSED, or unknown" if is_told else "not told", "dim")
+    rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
+    return Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
 
 
 def details(picture: Picture) -> RenderableType:
@@ -119,7 +138,7 @@ def details(picture: Picture) -> RenderableType:
     table.add_column(overflow="fold")
     for name, text in _details(row, picture.instances):
         table.add_row(name, text)
-    return Group(table, instances_table(picture))
+    return Group(table, instances_table(picture, row))
 
 
 def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Text]]:

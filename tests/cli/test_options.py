@@ -11,6 +11,7 @@ from importlib import import_module
 
 import pytest
 
+from fastapi_hybrid_breaker.cli import main
 from fastapi_hybrid_breaker.cli.options import who
 from tests.fleet.server import Server
 
@@ -191,3 +192,13 @@ def test_the_console_script_is_the_command() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     module, _, name = scripts["fastapi-hybrid-breaker"].partition(":")
     assert callable(getattr(import_module(module), name))
+
+
+def test_the_command_runs_by_its_entry(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fastapi-hybrid-breaker", "status", "--redis", server.url])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "No instance is alive" in capsys.readouterr().out

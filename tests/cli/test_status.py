@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitConfig
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.fleet.wire import Names
 from tests.fleet.instances import CONFIG, cut_off, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
@@ -21,6 +21,7 @@ KEY = "inventory-api"
 ROW = {
     *("key", "state", "own_state", "why", "since", "next_attempt", "retry_after", "failures"),
     *("successes", "reopenings", "version", "writer", "plain", "override", "open_at"),
+    "rejecting",
     *("evidence", "problem"),
 }
 READING = {
@@ -132,6 +133,59 @@ async def test_instances_where_it_is_open_alone_are_named(server: Server) -> Non
             out = (await beside(server, *order)).out
             assert "(open at 1)" in out
             assert f"{a.instance} (" in out
+
+
+async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server) -> None:
+    """Nothing of it was ever told for all: neither the index nor a hash knows it."""
+    config = CircuitConfig(failure_threshold=3, recovery_timeout=30.0, quorum=2)
+    async with fleet(server, defaults=config) as (a, b):
+        await fail(a, KEY)
+        for _ in range(5):
+            with pytest.raises(CircuitOpenError):
+                await succeed(a, KEY)
+        votes = Names("circuit").evidence(KEY)
+        await until(lambda: a.instance in (server.ask.hget(votes, ":votes") or ""))
+        for _ in range(2):  # a rate is between two signs of life
+            beat(a)
+            await settled(a)
+        assert server.ask.keys(f"circuit:{KEY}") == []
+        (row,) = (await beside(server, "status", "--json")).json["circuits"]
+        assert (row["key"], row["state"], row["own_state"]) == (KEY, "CLOSED", None)
+        assert row["open_at"] == [a.instance]
+        assert "(open at 1)" in (await beside(server, "status")).out
+        out = (await beside(server, "show", KEY)).out
+        there = {line.split()[0]: line for line in out.splitlines() if "connected" in line}
+        assert "✖ OPEN" in there[a.instance]
+        assert "CLOSED, or unknown" in there[b.instance]
+        assert (await beside(server, "reset", KEY)).code == 0
+        await until(lambda: a.state(KEY) == "CLOSED")
+
+
+def beat(breaker: HybridBreaker) -> None:
+    """Have a sign of life given at once."""
+    session = breaker.sync._session
+    assert session is not None
+    session.agenda.heartbeat.beat()
+    session.wake()
+
+
+def test_rejected_calls_of_all_instances_are_added_up(server: Server) -> None:
+    now = server.ask.time()[0] * 1000
+    for name, circuits in (
+        ("abc", {KEY: ["OPEN", 2.5], HOSTILE: ["OPEN", 1], "..": ["OPEN", 1]}),
+        ("def", {KEY: ["CLOSED", 1.5], "strange": ["AJAR", "x"]}),
+        ("old", None),
+    ):
+        about = {"host": "box", "started": 1, "version": "1", "circuits": circuits}
+        server.ask.zadd("circuit#{live}", {name: now})
+        server.ask.hset("circuit#{live}:about", name, json.dumps(about))
+    (row,) = on(server, "status", "--json").json["circuits"]
+    assert (row["key"], row["rejecting"]) == (KEY, 4.0)
+    assert "4.0/s" in on(server, "status").out
+    out = on(server, "show", KEY).out
+    assert "✖ OPEN, rejecting 2.5/s" in out
+    assert "✔ CLOSED, rejecting 1.5/s" in out
+    assert "not told" in out
 
 
 async def test_instance_that_is_not_heard_of_is_isolated(server: Server) -> None:
@@ -294,6 +348,24 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(server: Server) -> N
     assert [one["id"] for one in said["instances"]] == ["abc"]
     assert said["unreadable"] >= 5
     assert "unreadable" in on(server, "status").out
+
+
+async def test_override_of_a_circuit_that_cannot_be_read_is_shown_and_ordered(
+    server: Server,
+) -> None:
+    """A hash whose evidence is no text made the script's answer unreadable."""
+    async with fleet(server, size=1) as (breaker,):
+        await fail(breaker, KEY)
+        await settled(breaker)
+        server.ask.hset(f"circuit:{KEY}", "why", b'{"cause":"\xff"}')
+        opened = await beside(server, "open", KEY, "--reason", "x", "--for", "1h", "--json")
+        row = opened.json["circuit"]
+        assert (row["state"], row["override"]["reason"]) == ("OPEN", "x")
+        assert row["problem"] == "unreadable: a hash that is no text"
+        assert (await beside(server, "clear", KEY)).code == 0
+        row = (await beside(server, "reset", KEY, "--json")).json["circuit"]
+        assert (row["state"], row["problem"]) == ("CLOSED", "")
+        await until(lambda: breaker.state(KEY) == "CLOSED")
 
 
 @pytest.mark.parametrize("name", ["index", "overridden", "live", "instances"])

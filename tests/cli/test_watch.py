@@ -17,8 +17,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+import pytest
 from rich.console import Console
 
+from fastapi_hybrid_breaker.cli.errors import CommandError
 from fastapi_hybrid_breaker.cli.options import Place
 from fastapi_hybrid_breaker.cli.watch import EVERY, watch
 from tests.fleet.instances import fail, fleet, settled
@@ -29,8 +31,7 @@ from .command import COMMAND, PATIENCE, ROOT, environment
 if TYPE_CHECKING:
     from types import TracebackType
 
-    import pytest
-
+    from fastapi_hybrid_breaker.cli.picture import Picture
     from tests.fleet.server import Server
 
 KEY = "inventory-api"
@@ -190,3 +191,17 @@ def test_watch_in_this_process_draws_what_changes(
     turned = [drawn.index(text) for text in ("No circuit has changed", "✖ 1 OPEN", lost)]
     assert turned == sorted(turned)
     assert drawn.rindex("No circuit has changed") > drawn.index(lost), drawn  # back, and empty
+
+
+def test_watch_without_a_terminal_prints_and_ends_when_redis_is_lost(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place.of(server.url, "circuit", 3.0)
+    console = Console(force_terminal=False, file=io.StringIO())
+    pictures: list[Picture] = []
+    turns = iter([lambda: PlainSpeaker(server, KEY).say("OPEN", open_for=50.0), server.kill])
+    monkeypatch.setattr(time, "sleep", lambda _seconds: next(turns)())
+    with pytest.raises(CommandError, match="cannot be reached") as raised:
+        watch(place, console, scan=True, emit=pictures.append)
+    assert raised.value.code == 3
+    assert [len(picture.rows) for picture in pictures] == [0, 1]
