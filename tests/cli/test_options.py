@@ -12,6 +12,7 @@ from importlib import import_module
 import pytest
 
 from fastapi_hybrid_breaker.cli import main
+from fastapi_hybrid_breaker.cli.app import app
 from fastapi_hybrid_breaker.cli.options import who
 from tests.fleet.server import Server
 
@@ -186,6 +187,10 @@ def test_other_modules_that_are_missing_are_a_defect() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert "ModuleNotFoundError" in done.stderr
+
+
+def test_a_defect_shows_no_variables() -> None:
+    assert app.pretty_exceptions_enable is False
 
 
 def test_the_console_script_is_the_command() -> None:

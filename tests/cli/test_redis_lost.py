@@ -8,6 +8,7 @@ import pytest
 
 from fastapi_hybrid_breaker.cli.steering import Hand
 from tests.fleet.instances import fail, fleet, settled, until
+from tests.fleet.proxy import Proxy
 from tests.fleet.server import Server, free_port
 
 from .command import beside, environment, on, process, run
@@ -43,6 +44,14 @@ def test_hung_server_is_given_up_in_time(server: Server, order: tuple[str, ...])
     assert (done.code, done.out) == (3, "")
     assert "did not answer within 0.3 seconds" in done.err
     assert time.monotonic() - began < 20  # not redis-py's own retries, let alone for ever
+
+
+def test_link_that_answers_ever_so_slowly_is_given_up_too(server: Server, link: Proxy) -> None:
+    link.delay(0.3)  # each answer comes in time, and all together do not
+    done = on(link, "status", "--timeout", "1")
+    assert done.code == 3
+    assert "did not answer within 1 seconds" in done.err
+    assert on(link, "status", "--timeout", "20").code == 0
 
 
 async def test_order_to_a_hung_server_is_not_followed_when_it_wakes_up(server: Server) -> None:
