@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .circuit_object import Circuit
@@ -55,10 +54,8 @@ class ObservedCircuit(Circuit):
         """Have the observer hear of the call's end, once for each guard, and take its outcome."""
         observer, took = self._observer, seconds
         if observer is not None:
-            if took is None:
-                if started is None and isinstance(permit, Probe):
-                    started = permit.started
-                took = None if started is None else self._hub.clock() - started
+            if took is None and started is not None:
+                took = self._hub.clock() - started
             observer.settled(self, outcome, took)
         super().settle(permit, outcome, started=started, seconds=seconds, error=error, asked=asked)
 

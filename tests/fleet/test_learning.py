@@ -74,6 +74,12 @@ def test_nothing_counts_before_the_time_of_the_subscription_is_known() -> None:
     assert learning.corrected == 1
 
 
+def test_a_new_subscription_has_to_learn_its_time_first(learning: Learning) -> None:
+    learning.subscribed()
+    learning.learned(BEGAN + 5.0, BEGAN + 60.0, by_message=False)
+    assert learning.corrected == 0
+
+
 def subscribe(*players: Player) -> None:
     for player in players:
         player.agenda.read_all()
@@ -97,6 +103,20 @@ def test_a_lost_message_is_a_correction_of_the_repair(players: tuple[Player, Pla
     b.answer(requests, b.deliver(requests))
     assert b.state == "OPEN"
     assert b.knowledge.learning.corrected == 1
+
+
+def test_a_change_of_its_own_is_none_though_it_was_read(players: tuple[Player, Player]) -> None:
+    a, _ = players
+    subscribe(a)
+    a.fail()
+    a.deliver(a.take())  # the answer is lost
+    later(a, 20.0)
+    a.agenda.repair()
+    requests = [request for request in a.take() if request.kind == "read"]
+    a.answer(requests, a.deliver(requests))
+    assert a.version > 0
+    assert a.knowledge.learning.corrected == 0
+    assert a.knowledge.learning.lag is None
 
 
 def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:

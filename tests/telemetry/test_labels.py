@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 from opentelemetry.sdk.metrics import MeterProvider
 
-from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, circuit
+from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker, circuit
 from fastapi_hybrid_breaker.telemetry import instrument
 
 from .collected import Collected
@@ -128,6 +128,20 @@ def test_the_circuit_of_surplus_keys_is_other(make: Make, collect: Collect) -> N
     call(breaker, "surplus", "more")
     assert held.key == "stock"
     assert collect().value("calls", key="other") == 2
+
+
+def test_the_circuit_of_surplus_keys_may_have_been_there_before(
+    provider: MeterProvider, collect: Collect
+) -> None:
+    breaker = HybridBreaker(redis=None, max_circuits=1)
+    held = breaker.circuit("stock")
+    call(breaker, "surplus")
+    undo = instrument(breaker, meter_provider=provider)
+    call(breaker, "surplus", "more")
+    assert held.key == "stock"
+    assert collect().value("calls", key="other") == 2
+    undo()
+    assert type(breaker.circuit("surplus")) is Circuit
 
 
 @pytest.mark.parametrize("answer", [None, 7, ZeroDivisionError()])
