@@ -132,6 +132,13 @@ class Gate(FleetSide):
         if self._postponed:
             self._settle_postponed()
 
+    def settle_gate(self, permit: Permit) -> None:
+        """Take back the permit of a guard that was only a gate.
+
+        A call inside of it gave this circuit a verdict, and its duration.
+        """
+        self.settle(permit, Outcome.NO_VERDICT, seconds=0.0)
+
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""
         if self.machine.config.failure_result is None:

@@ -91,8 +91,10 @@ class Agenda:
         return any(looked)
 
     def read(self, key: str) -> None:
-        """Read a circuit's hash and take in what it says."""
-        self._errands.edit(key, _read)
+        """Read the hash of a circuit that was made here, and take in what it says."""
+        self._knowledge.learning.unread.add(key)
+        if not self._errands.edit(key, _read):
+            self._knowledge.learning.unread.discard(key)
 
     def peek(self, key: str) -> Future[Heard | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""
@@ -111,6 +113,7 @@ class Agenda:
     def read_all(self) -> None:
         """Read everything: after each subscription, since messages were missed before it."""
         self._knowledge.server_clock.forget()
+        self._knowledge.learning.subscribed()
         self._index.read_all()
         self.overrides.read_all()
         self.heartbeat.beat()
@@ -250,6 +253,7 @@ class Agenda:
             try:
                 if request.kind == "time":
                     self._knowledge.server_clock.sample(sent, received, _seconds(answer))
+                    self._knowledge.learning.take_time(self._knowledge.server_now())
                 else:
                     self._take(request, answer)
             except MalformedError as error:
