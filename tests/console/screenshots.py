@@ -38,8 +38,7 @@ async def main(seconds: float, folder: Path) -> None:
         server = stack.enter_context(Server(binaries()["valkey"], place))
         os.environ["CIRCUIT_REDIS_URL"] = server.url
         ports = [
-            stack.enter_context(uvicorn_serving("tests.console.story_served:app"))
-            for _ in range(3)
+            stack.enter_context(uvicorn_serving("tests.console.story_served:app")) for _ in range(3)
         ]
         clients = [
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) for port in ports
@@ -51,7 +50,6 @@ async def main(seconds: float, folder: Path) -> None:
             await page.goto(base)
             story = asyncio.create_task(_play(clients, seconds))
             await asyncio.sleep(seconds)
-            folder.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=folder / "overview.png")
             await page.emulate_media(color_scheme="dark")
             await page.screenshot(path=folder / "dark.png")
@@ -62,7 +60,8 @@ async def main(seconds: float, folder: Path) -> None:
             await page.set_viewport_size({"width": 1280, "height": 1180})
             await page.screenshot(path=folder / "circuit.png")
             await page.set_viewport_size(_PHONE)
-            await page.goto(f"{base}#/")
+            await page.get_by_role("link", name="All circuits").click()
+            await page.evaluate("document.activeElement.blur()")
             await asyncio.sleep(1)
             await page.screenshot(path=folder / "phone.png")
             await _more(browser, base, folder) if "MORE" in os.environ else None
@@ -99,7 +98,7 @@ async def _play(clients: list[httpx2.AsyncClient], seconds: float) -> None:
             for name in CALM[turn % 3 :: 3]:
                 await calls(client, name, succeed=3, fail=int(name == "pricing" and turn % 4 == 0))
             await calls(client, "recommendations", succeed=6, fail=2, slow=1)
-            if 0.25 < share():
+            if share() > 0.25:
                 number = 3 + (turn * (index + 2)) % 5
                 await calls(client, "payments-api", fail=number, error=timeout)
             else:
@@ -134,4 +133,5 @@ async def _more(browser: Browser, base: str, folder: Path) -> None:
 if __name__ == "__main__":
     _seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 360.0
     _folder = Path(sys.argv[2] if len(sys.argv) > 2 else "docs/console")
+    _folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(main(_seconds, _folder))

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
-from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker, bearer_token
-from fastapi_hybrid_breaker.core.opening import Backoff
-from fastapi_hybrid_breaker.core.rules import FailureRate
-from fastapi_hybrid_breaker.core.windows import CountWindow
+from fastapi_hybrid_breaker import (
+    Backoff,
+    CircuitConfig,
+    CircuitOpenError,
+    CountWindow,
+    FailureRate,
+    HybridBreaker,
+    bearer_token,
+)
 
 TOKEN = "correct-horse-battery"  # noqa: S105 - of the tests alone
 
 BUSY = CircuitConfig(
-    trip=FailureRate(0.5, CountWindow(20), minimum_calls=10),
+    trip=FailureRate(0.5, window=CountWindow(20), minimum_calls=10),
     recovery_timeout=3600,
     backoff=Backoff(),
 )
@@ -35,13 +41,21 @@ app.include_router(
     prefix=os.environ.get("TEST_PREFIX", "/circuits"),
 )
 
+if "TEST_CORS" in os.environ:  # an application that lets in the pages of all origins
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"])
+
+mounted = FastAPI()
+mounted.mount("/outer/team", app)
+
 
 async def _return() -> None:
     pass
 
 
 @app.post("/play")
-async def play(key: str, fail: int = 0, succeed: int = 0, error: str = "no route") -> dict[str, int]:
+async def play(
+    key: str, fail: int = 0, succeed: int = 0, error: str = "no route"
+) -> dict[str, int]:
     """Make calls under a circuit; tells how many of them it rejected."""
 
     async def raise_error() -> None:

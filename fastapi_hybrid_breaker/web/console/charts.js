@@ -43,6 +43,13 @@ export class Chart {
   }
 }
 
+/** Hairlines at every second minute, for a chart large enough for them. */
+export function hairlines() {
+  let path = "";
+  for (let second = 120; second < CHART_SECONDS; second += 120) path += `M${second} 0V${HEIGHT}`;
+  return s("path", { class: "chart-hairlines", d: path });
+}
+
 /** The states of the last minutes, oldest first; what was before the first change is its `old`. */
 export function stretches({ recent, state }, now) {
   const start = now - CHART_SECONDS;

@@ -3,7 +3,7 @@
 import { adviceFor } from "./advice.js";
 import { Refusal, show } from "./api.js";
 import { Badge } from "./badge.js";
-import { Chart, stretches } from "./charts.js";
+import { Chart, hairlines, stretches } from "./charts.js";
 import { now } from "./clock.js";
 import { byId, foreign, h, setHidden, setText } from "./dom.js";
 import { failures, outlook, where, why } from "./figures.js";
@@ -32,6 +32,7 @@ export class Detail {
     this.#onRefused = onRefused;
     byId("circuit-state").prepend(this.#badge.element);
     byId("circuit-since").append(this.#since.element);
+    this.#chart.element.prepend(hairlines());
     byId("circuit-chart").prepend(this.#chart.element);
   }
 
@@ -139,5 +140,5 @@ function inWords({ row, rejections }, at) {
 
 function topOf({ rejections }) {
   const most = Math.max(0, ...rejections.series.map(([, rate]) => rate));
-  return most > 0 ? `most: ${perSecond(most)} rejected/s` : "none rejected since this page was opened";
+  return most > 0 ? `rejected, at most ${perSecond(most)} per second` : "none rejected since this page was opened";
 }

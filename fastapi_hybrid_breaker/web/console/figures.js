@@ -1,5 +1,6 @@
 // What a circuit's figures are in words, in the list and on its own page alike.
 
+import { causeInWords } from "./causes.js";
 import { describeState } from "./status.js";
 import { count, countdown, percent } from "./words.js";
 
@@ -26,14 +27,14 @@ export function why({ row, status, others }) {
   if (row.override) return `${row.override.reason} (${row.override.by})`;
   if (status === "elsewhere") return "Closed in this process, open in others.";
   if (status === "half" && row.state === "CLOSED" && others.length) return "Closed in this process, half-open in others.";
-  return row.why;
+  return causeInWords(row.why);
 }
 
 /** On how many of the fleet's instances it is so: "on 2 of 3 instances". */
 export function where(circuit, fleet) {
   const { row, others, status } = circuit;
   const known = fleet.others.filter((one) => one.circuits !== null && one.sync === "connected");
-  if (!known.length || status === "closed" || row.override) return row.alone ? "this instance only" : "";
+  if (!known.length || status === "closed" || status === "shadow" || row.override) return row.alone ? "this instance only" : "";
   const state = status === "elsewhere" ? "OPEN" : status === "half" ? "HALF_OPEN" : row.state;
   const saying = others.filter((one) => one.counts && one.state === state).length + (row.state === state ? 1 : 0);
   const total = known.length + 1;

@@ -1,24 +1,12 @@
 // A circuit's last changes, the latest first, each with what it was decided on.
 
 import { badge } from "./badge.js";
+import { causeOf } from "./causes.js";
 import { foreign, h } from "./dom.js";
 import { short } from "./instances.js";
 import { describeState } from "./status.js";
 import { Time } from "./times.js";
 import { timeOfDay } from "./words.js";
-
-const CAUSES = {
-  failures: "Too many failures",
-  slow_calls: "Too many slow calls",
-  probe_failed: "A probe failed",
-  probes_succeeded: "Probes succeeded",
-  timeout: "The open time was up",
-  half_open_expired: "The recovery took too long",
-  reset: "Reset",
-  override: "Override set",
-  override_ended: "Override ended",
-  fleet: "Told by the fleet",
-};
 
 /** Make the list, and give the times in it that go on. */
 export function describeHistory(changes) {
@@ -32,8 +20,8 @@ export function describeHistory(changes) {
   return { element: h("ol", { class: "history" }, ...items), times };
 }
 
-function itemOf({ old, new: next, cause, instance, evidence, time: at }, time) {
-  const told = cause === "fleet" && evidence.cause ? evidence.cause : cause;
+function itemOf(change, time) {
+  const { old, new: next, instance, evidence } = change;
   return h(
     "li",
     {},
@@ -41,8 +29,8 @@ function itemOf({ old, new: next, cause, instance, evidence, time: at }, time) {
       "div",
       { class: "history-head" },
       badge(describeState(next)),
-      h("span", { class: "history-cause" }, foreign(CAUSES[told] ?? told)),
-      h("span", { class: "history-time" }, time.element, h("span", { class: "history-clock" }, timeOfDay(at))),
+      h("span", { class: "history-cause" }, foreign(causeOf(change))),
+      h("span", { class: "history-time" }, time.element, h("span", { class: "history-clock" }, timeOfDay(change.time))),
     ),
     h(
       "p",
@@ -57,7 +45,7 @@ function itemOf({ old, new: next, cause, instance, evidence, time: at }, time) {
 function proofs(evidence) {
   const calls = evidence.calls ? `${evidence.failed} of ${evidence.calls} calls failed${evidence.slow ? `, ${evidence.slow} slow` : ""}${evidence.window ? ` (${evidence.window})` : ""}` : "";
   return [
-    ["Rule", evidence.rule],
+    ["Rule", evidence.by ? "" : evidence.rule], // of an act it is the act itself
     ["Calls", calls],
     ["Last error", evidence.error],
     ["By", evidence.by],

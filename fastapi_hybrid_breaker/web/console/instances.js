@@ -46,6 +46,8 @@ export class Instances {
     setAttribute(this.#panel, "data-tone", sync.state === "isolated" || lost ? "open" : null);
     setText(byId("instances-count"), titleOf(sync, fleet, lost));
     setText(byId("sync-text"), describe(sync));
+    const own = fleet.instances.find((one) => one.id === fleet.own);
+    byId("answering").replaceChildren(...(own ? ["answered by ", nameOf(own)] : []));
     this.#times = [];
     byId("instance-list").replaceChildren(...fleet.instances.map((one) => this.#item(one)));
   }

@@ -9,6 +9,7 @@ export const CHART_SECONDS = 600;
 export class Rejections {
   #last = null;
   #steps = []; // [epoch seconds, calls]
+  #seen = 0; // the rate at the last look: what others say changes between two
   own = 0;
   elsewhere = 0;
   series = []; // [epoch seconds, rate], a value holds until the next
@@ -25,20 +26,21 @@ export class Rejections {
 
   /** Look at the rate; tells whether it differs. `watched` are the seconds since counting began. */
   look(at, watched) {
-    const before = this.rate;
     while (this.#steps.length && this.#steps[0][0] <= at - SPAN) this.#steps.shift();
     const calls = this.#steps.reduce((sum, [, number]) => sum + number, 0);
     this.own = calls / Math.min(SPAN, Math.max(1, watched));
-    if (this.rate > 0 || before > 0) {
+    const differs = this.rate !== this.#seen;
+    if (this.rate > 0 || differs) {
       if (!this.series.length) this.series.push([at - 1, 0]);
       this.series.push([at, this.rate]);
     }
     while (this.series.length && this.series[0][0] < at - CHART_SECONDS) this.series.shift();
-    return this.rate !== before;
+    this.#seen = this.rate;
+    return differs;
   }
 
   /** Tells whether there is anything left to look at each second. */
   get isQuiet() {
-    return this.rate === 0 && this.#steps.length === 0;
+    return this.rate === 0 && this.#seen === 0 && this.#steps.length === 0;
   }
 }

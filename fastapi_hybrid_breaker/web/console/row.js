@@ -20,6 +20,7 @@ export class Row {
   #since = new Time();
   #why = h("bdi");
   #where = h("p", { class: "where" });
+  #outlookLabel = h("span");
   #outlook = h("span", { class: "value" });
   #failures = h("span", { class: "value" });
   #slow = h("span", { class: "value" });
@@ -33,7 +34,7 @@ export class Row {
       h("div", { class: "cell-state" }, this.#badge.element),
       h("div", { class: "cell-name" }, this.link, h("p", { class: "why" }, this.#why), this.#where),
       cell("since", "Since", this.#since.element),
-      cell("outlook", "Next probe", this.#outlook),
+      cell("outlook", this.#outlookLabel, this.#outlook),
       cell("failures", "Failures", this.#failures),
       cell("slow", "Slow", this.#slow),
       cell("rejected", "Rejected/s", this.#rejected),
@@ -48,6 +49,7 @@ export class Row {
     setAttribute(this.element, "data-tone", STATUSES[status].tone);
     setText(this.#why, why(circuit));
     setText(this.#where, where(circuit, fleet));
+    setText(this.#outlookLabel, row.override ? "Override" : "Next probe");
     setText(this.#failures, failures(circuit));
     setText(this.#slow, percent(row.slow_rate));
     setText(this.#rejected, perSecond(rejections.rate));

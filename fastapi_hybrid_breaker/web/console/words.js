@@ -23,7 +23,8 @@ function two(whole, large, largeName, small, smallName) {
 }
 
 export function ago(seconds) {
-  return seconds < 1.5 ? "just now" : `${duration(seconds)} ago`;
+  if (seconds < 1.5) return "just now";
+  return seconds >= MINUTE && seconds < HOUR ? `${Math.floor(seconds / MINUTE)} min ago` : `${duration(seconds)} ago`;
 }
 
 /** A countdown that a glance takes in: "0:07", "12:40", "2 h 5 min". */
