@@ -53,6 +53,11 @@ async def test_a_token_is_asked_for_and_kept_in_memory_alone(
     assert TOKEN not in kept
     assert kept.startswith(f'[{{}},{{}},"","{console.address}#/c/parcels",null,[],[]')
     assert await page.context.cookies() == []
+    await page.get_by_role("button", name="Forget the token").click()
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_label("Bearer token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await console.is_live()
     await page.reload()
     await expect(dialog).to_be_visible()
 

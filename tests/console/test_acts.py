@@ -59,7 +59,7 @@ async def test_forced_open_and_cleared_from_the_page_with_reason_time_and_name(
     await expect(console.own_state).to_have_text("Forced open")
     await expect(console.page.locator("#circuit-why")).to_have_text("the ledger moves (ann)")
     await expect(console.page.locator("#circuit-outlook")).to_have_text(
-        re.compile("ends in (4 h|3 h 59 min)")
+        re.compile(r"ends in (4\sh|3\sh\s59\smin)")
     )
     history = console.page.get_by_role("region", name="What happened")
     await expect(history).to_contain_text("Reason the ledger moves")

@@ -75,11 +75,11 @@ async def tab_to(page: Page, name: str) -> None:
         await page.keyboard.press("Tab")
         if await page.evaluate("document.activeElement.textContent.trim()") == name:
             break
-    outline = await page.evaluate(
-        """() => ['', '::after'].map(part =>
-            getComputedStyle(document.activeElement, part).outlineStyle)"""
+    is_seen = await page.evaluate(
+        """() => ['', '::after'].map(part => getComputedStyle(document.activeElement, part)).some(
+            style => style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2)"""
     )
-    assert "solid" in outline, name
+    assert is_seen, name
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

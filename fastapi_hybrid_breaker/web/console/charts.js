@@ -58,7 +58,7 @@ export function stretches({ recent, state }, now) {
   let current = recent.length ? recent[0][1] : state;
   for (const [time, next] of recent) {
     const to = Math.min(Math.max(time, start), now);
-    if (to > from) found.push({ from, to, state: current });
+    if (to > from || time > start) found.push({ from, to, state: current });
     [from, current] = [Math.max(to, from), next];
   }
   found.push({ from, to: now, state: current });

@@ -21,6 +21,7 @@ export class Detail {
   #onRefused;
   #known = null; // what GET of the circuit said
   #asking = null;
+  #askTimer = 0;
   #badge = new Badge({ id: "circuit-badge" });
   #chart = new Chart({ role: "img", class: "chart chart-large" });
   #since = new Time();
@@ -68,6 +69,14 @@ export class Detail {
       if (error instanceof Refusal && error.status === 401) this.#onRefused(error);
       setText(byId("circuit-trouble"), error.message);
     }
+  }
+
+  /** Ask after a change; one that changes all the time is not asked for all the time. */
+  askSoon() {
+    this.#askTimer ||= setTimeout(() => {
+      this.#askTimer = 0;
+      this.ask();
+    }, 300);
   }
 
   /** The circuit as the events have it; as the answer has it where they do not. */

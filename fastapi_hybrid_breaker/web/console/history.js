@@ -21,7 +21,8 @@ export function describeHistory(changes) {
 }
 
 function itemOf(change, time) {
-  const { old, new: next, instance, evidence } = change;
+  const { old, new: next, instance } = change;
+  const cause = causeOf(change);
   return h(
     "li",
     {},
@@ -29,7 +30,7 @@ function itemOf(change, time) {
       "div",
       { class: "history-head" },
       badge(describeState(next)),
-      h("span", { class: "history-cause" }, foreign(causeOf(change))),
+      h("span", { class: "history-cause" }, foreign(cause)),
       h("span", { class: "history-time" }, time.element, h("span", { class: "history-clock" }, timeOfDay(change.time))),
     ),
     h(
@@ -38,14 +39,16 @@ function itemOf(change, time) {
       `was ${describeState(old).word.toLowerCase()}`,
       ...(instance ? [" · decided by ", foreign(short(instance), { class: "instance-id", title: instance })] : []),
     ),
-    ...proofs(evidence).map(([name, text]) => h("p", { class: "history-proof" }, h("span", { class: "label" }, name), " ", foreign(text))),
+    ...proofs(change, cause).map(([name, text]) => h("p", { class: "history-proof" }, h("span", { class: "label" }, name), " ", foreign(text))),
   );
 }
 
-function proofs(evidence) {
+function proofs({ evidence }, cause) {
+  // Of an act, and of a probe, it says nothing beside what the cause has said.
+  const rule = evidence.by || evidence.rule.toLowerCase() === cause.toLowerCase() ? "" : evidence.rule;
   const calls = evidence.calls ? `${evidence.failed} of ${evidence.calls} calls failed${evidence.slow ? `, ${evidence.slow} slow` : ""}${evidence.window ? ` (${evidence.window})` : ""}` : "";
   return [
-    ["Rule", evidence.by ? "" : evidence.rule], // of an act it is the act itself
+    ["Rule", rule],
     ["Calls", calls],
     ["Last error", evidence.error],
     ["By", evidence.by],

@@ -63,7 +63,7 @@ stream.addEventListener("state", () => {
 });
 model.addEventListener("changed", ({ detail: keys }) => batch.add(keys));
 model.addEventListener("circuit", ({ detail: { circuit } }) => {
-  if (circuit.key === detail.key) detail.ask();
+  if (circuit.key === detail.key) detail.askSoon();
 });
 
 setInterval(() => {

@@ -7,19 +7,21 @@ const DAY = 86400;
 const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+// Between a number and its unit no line may break: there stands "\u00a0".
+
 /** A length of time in its two largest units: "1 h 5 min". */
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < MINUTE) return `${whole} s`;
+  if (whole < MINUTE) return `${whole}\u00a0s`;
   if (whole < 10 * MINUTE) return two(whole, MINUTE, "min", 1, "s");
-  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)}\u00a0min`;
   if (whole < DAY) return two(whole, HOUR, "h", MINUTE, "min");
   return two(whole, DAY, "d", HOUR, "h");
 }
 
 function two(whole, large, largeName, small, smallName) {
   const rest = Math.floor((whole % large) / small);
-  return `${Math.floor(whole / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
+  return `${Math.floor(whole / large)}\u00a0${largeName}${rest ? `\u00a0${rest}\u00a0${smallName}` : ""}`;
 }
 
 export function ago(seconds) {
@@ -49,7 +51,7 @@ export function isoTime(epoch) {
 export function percent(share) {
   if (share === null || share === undefined) return "–";
   const value = share * 100;
-  return `${value > 0 && value < 1 ? value.toFixed(1) : Math.round(value)} %`;
+  return `${value > 0 && value < 1 ? value.toFixed(1) : Math.round(value)}\u00a0%`;
 }
 
 export function perSecond(rate) {
