@@ -135,6 +135,18 @@ async def test_news_of_the_fleet_is_not_told_to_whatever_started_the_breaker(
     assert events(spans) == []
 
 
+async def test_in_a_fleet_a_change_names_who_decided(
+    server: Server, provider: Any, tracer: Any, spans: InMemorySpanExporter
+) -> None:
+    async with fleet(server, size=1) as (here,):
+        undo = instrument(here, meter_provider=provider)
+        with tracer.start_as_current_span("call"):
+            await fail(here, "db")
+        undo()
+        ((_, told),) = events(spans)
+        assert told["circuit_breaker.instance"] == here.instance != ""
+
+
 async def test_each_task_tells_its_own_span(
     circuit: Circuit, tracer: Any, spans: InMemorySpanExporter
 ) -> None:
