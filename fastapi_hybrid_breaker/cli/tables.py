@@ -61,40 +61,40 @@ def summary(picture: Picture) -> Text:
 
 
 def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
-    """Show circuits, one a line, without the columns that nobody fills."""
-    with_override = any(row.override for row in rows)
-    with_alone = any(row.open_at for row in rows)
+    """Show circuits, the worst first; what is long goes below each other, for narrow terminals."""
     with_rejecting = any(row.rejecting for row in rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("state", no_wrap=True)
-    table.add_column("circuit", overflow="fold", min_width=12)
+    table.add_column("circuit", overflow="fold")
     table.add_column("why", overflow="fold")
     table.add_column("since", justify="right", no_wrap=True)
-    table.add_column("next attempt", justify="right", no_wrap=True)
+    table.add_column("next attempt", justify="right", min_width=10, max_width=10)
     table.add_column("failures", justify="right", no_wrap=True)
     if with_rejecting:
         table.add_column("rejecting", justify="right", no_wrap=True)
-    if with_override:
-        table.add_column("override", overflow="fold")
-    if with_alone:
-        table.add_column("open alone at", overflow="fold")
     for row in rows:
         cells = [
-            state_word(row),
+            state_word(row, below="\n"),
             Text(harmless(row.key), "bold"),
-            Text(row.why),
+            Text("\n".join(_reasons(row, instances))),
             Text("" if row.since is None else duration(row.now - row.since)),
             Text(countdown(row)),
             Text("" if row.heard is None else str(row.heard.failures)),
         ]
         if with_rejecting:
             cells.append(Text(f"{row.rejecting:.1f}/s" if row.rejecting else ""))
-        if with_override:
-            cells.append(Text(override_words(row)))
-        if with_alone:
-            cells.append(Text(", ".join(names_of(row.open_at, instances))))
         table.add_row(*cells)
     return table
+
+
+def _reasons(row: Row, instances: Sequence[Instance]) -> Iterator[str]:
+    """Tell all that makes a circuit what it is, the strongest first."""
+    if row.override is not None:
+        yield override_words(row)
+    if row.why:
+        yield row.why
+    if row.open_at:
+        yield f"open alone at {', '.join(names_of(row.open_at, instances))}"
 
 
 def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
@@ -164,15 +164,15 @@ def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Tex
         yield "open alone at", Text(", ".join(names_of(row.open_at, instances)))
 
 
-def state_word(row: Row) -> Text:
-    """Give a state as symbol and word: never colour alone."""
+def state_word(row: Row, *, below: str = " ") -> Text:
+    """Give a state as symbol and word (never colour alone), and after ``below`` what is special."""
     if row.state is None:
         return Text("? unreadable", "bold magenta")
     text = Text(f"{_SYMBOLS[row.state]} {row.state}", _STYLES[row.state])
     if row.override is not None:
-        text.append(f" ({row.override.kind.value.replace('_', ' ')})", "bold")
+        text.append(f"{below}({row.override.kind.value.replace('_', ' ')})", "bold")
     elif row.open_at and row.state is CircuitState.CLOSED:
-        text.append(f" (open at {len(row.open_at)})", "bold red")
+        text.append(f"{below}(open at {len(row.open_at)})", "bold red")
     return text
 
 
@@ -182,7 +182,7 @@ def countdown(row: Row) -> str:
         return ""
     if row.retry_after is None:
         return "when cleared"
-    return f"in {duration(row.retry_after)}" if row.retry_after else "with the next call"
+    return f"in {duration(row.retry_after)}" if row.retry_after else "next call"
 
 
 def override_words(row: Row) -> str:

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 EVERY: Final = 1.0
 """Seconds between two drawings."""
 
-_LEAST: Final = 5
-_AROUND: Final = 12
-"""Lines that are not circuits: headings, frames, instances."""
+_LEAST: Final = 3
+"""Circuits that are drawn however low the screen is."""
 
 
 def watch(place: Place, console: Console, *, scan: bool, emit: Callable[[Picture], None]) -> None:
@@ -80,9 +79,14 @@ def _print_on(
 
 
 def _draw(place: Place, console: Console, picture: Picture, lost: str) -> RenderableType:
-    around = _AROUND + min(len(picture.instances), 10)
-    shown = overview(picture, title=str(place), most=max(_LEAST, console.height - around))
-    if not lost:
-        return shown
-    at = time.strftime("%H:%M:%S", time.localtime(picture.now))
-    return Group(Text(f"{lost}; this is what it was at {at}", "bold red"), shown)
+    """Draw as many circuits as find room, the worst first."""
+    most = min(console.height, len(picture.rows))
+    while True:
+        drawing = overview(picture, title=str(place), most=most)
+        if lost:
+            at = time.strftime("%H:%M:%S", time.localtime(picture.now))
+            drawing = Group(Text(f"{lost}; this is what it was at {at}", "bold red"), drawing)
+        beyond = len(console.render_lines(drawing, pad=False)) - (console.height - 1)
+        if beyond <= 0 or most <= _LEAST:
+            return drawing
+        most = max(_LEAST, most - -(-beyond // 4))  # few take more than four lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -73,6 +74,19 @@ async def test_status_lists_circuits_the_worst_first(server: Server) -> None:
         assert "✖ 2 OPEN  ◐ 1 HALF_OPEN  ✔ 2 CLOSED" in out
         assert breaker.instance in out
         assert "connected" in out
+
+
+async def test_a_narrow_terminal_shows_every_column(server: Server) -> None:
+    async with fleet(server, size=1) as (breaker,):
+        await fail(breaker, "a-rather-long-name.example.com:8443")
+        await breaker.override("held", "forced_open", by="ann@desk", reason="moving", seconds=None)
+        await settled(breaker)
+        variables = {"CIRCUIT_REDIS_URL": server.url, "COLUMNS": "80"}
+        out = (await asyncio.to_thread(run, "status", **variables)).out
+        words = {word for line in out.splitlines() for word in line.split()}
+        for heading in ("state", "circuit", "why", "since", "next", "attempt", "failures"):
+            assert heading in words, out
+        assert {"(forced", "ann@desk:", "when", "cleared"} <= words, out
 
 
 async def test_json_has_the_shape_that_is_documented(server: Server) -> None:
