@@ -222,7 +222,7 @@ class Meter:
         They lower every rate. So no rule comes to be fulfilled by one, unless a rate is reached
         already and calls are missing, or until the end of a bucket takes good calls away.
         """
-        counts.calm_until = NEVER if self.is_troubled else counts.end
+        counts.calm_until = NEVER if self.books[0].is_troubled else counts.end
 
     def rates(self, now: float) -> Rates:
         """Give the figures of the first window, and the slow calls of the first that has any."""

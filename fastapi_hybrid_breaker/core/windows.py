@@ -146,8 +146,8 @@ class TimeCounts:
 
     ``by_kind`` is changed by call-free additions only, in place: one made without the lock, while
     another thread begins a bucket, is in the old one or the new one, and never lost. ``end`` is
-    when the present bucket ends, ``calm_until`` for whoever counts with them to set; no bucket
-    begins calm.
+    when the present bucket ends, ``calm_until`` for whoever counts with them to set, to no later
+    time than that.
     """
 
     __slots__ = ("_at_start", "_buckets", "_index", "_width", "by_kind", "calm_until", "end")
@@ -190,7 +190,6 @@ class TimeCounts:
 
     def _roll(self, index: int) -> None:
         """Begin bucket ``index``; drop the buckets that are a whole window behind it."""
-        self.calm_until = NEVER
         buckets, by_kind = self._buckets, self.by_kind
         size = len(buckets)
         totals = tuple(by_kind)
