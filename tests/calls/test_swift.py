@@ -121,10 +121,9 @@ def test_where_it_is_more_than_an_addition_there_is_no_short_way(trip: Any) -> N
 
 def test_a_success_that_fulfils_a_rule_by_its_number_opens() -> None:
     pair = Pair(RATES)
-    pair.call(0.0, fails=True)
-    pair.call(0.0, fails=True)
-    pair.call(0.0, fails=True)
-    pair.call(0.0, fails=False)  # the fourth call: three of four have failed
+    for fails in (True, True, False):
+        pair.call(0.0, fails=fails)
+    pair.call(0.0, fails=False)  # the fourth call: two of four have failed
     assert [circuit.state for circuit in pair.circuits] == ["OPEN", "OPEN"]
 
 
