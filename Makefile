@@ -4,6 +4,7 @@
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
+#   make screenshots          the pictures of docs/console.md; takes some minutes, needs chromium
 #   make bench                what a guarded call costs, as ratios to the bare call
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change.
@@ -14,7 +15,7 @@ SEEDS ?= 500
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: venv test check format demo bench bench-fleet simulate simulate-calm clean
+.PHONY: venv test check format demo screenshots bench bench-fleet simulate simulate-calm clean
 
 venv: $(READY)
 
@@ -25,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
 		--build-constraint constraints.txt --group test --group check \
-		--editable '.[httpx,httpx2,demo]'
+		--editable '.[httpx,httpx2,demo,cli]'
 	touch $(READY)
 
 test: $(READY)
@@ -42,6 +43,9 @@ format: $(READY)
 
 demo: $(READY)
 	$(VENV)/bin/python -m demo_app $(ARGS)
+
+screenshots: $(READY)
+	$(VENV)/bin/python -m tests.console.screenshots $(ARGS)
 
 bench: $(READY)
 	$(VENV)/bin/python -m benchmarks.calls

@@ -7,6 +7,9 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
 from fastapi_hybrid_breaker import (
     CircuitConfig,
     CircuitOpenError,
@@ -15,6 +18,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
+from fastapi_hybrid_breaker.telemetry import instrument
 
 from .rounds import measure, table
 
@@ -70,6 +74,9 @@ def make_cases() -> dict[str, Callable[[int], Awaitable[None]]]:
     routed.watch()
     opened = breaker.circuit("open")
     opened.open_here(3600.0)
+    unread, metered = (HybridBreaker(redis=None) for _ in range(2))
+    instrument(unread, meter_provider=MeterProvider())  # no exporter
+    instrument(metered, meter_provider=MeterProvider(metric_readers=[InMemoryMetricReader()]))
 
     async def guard(calls: int) -> None:
         for _ in range(calls):
@@ -101,6 +108,8 @@ def make_cases() -> dict[str, Callable[[int], Awaitable[None]]]:
         "execute by key": awaiting(breaker.execute, "default", work, 1),
         "async with guard()": guard,
         "call, two rates": awaiting(rates.call, work, 1),
+        "call, nobody reads": awaiting(unread.circuit("default").call, work, 1),
+        "call, measured": awaiting(metered.circuit("default").call, work, 1),
         "rejection": rejection,
         "bare sync call": bare_sync,
         "call_sync": call_sync,

@@ -60,6 +60,7 @@ class Performance:
             async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
                 stage = Stage(cast, client, patience=self._patience)
                 self._display.show(stage)
+                self._display.say(f"Watch it in the console: {_console_of(stage)}")
                 with self._display:
                     await self._tell_amid(stage)
                 self._display.summarise(stage)
@@ -110,8 +111,13 @@ class Performance:
         say("The customers have gone; the services stay up until Ctrl-C:")
         for shop in stage.shops:
             say(f"  {shop.name}    curl -i {shop.url}/stock/apple")
+        say(f"  console   {_console_of(stage)}")
         say(f"  circuit   curl {stage.shops[0].url}/circuits/{KEY}   (-X DELETE resets)")
         say(f"  upstream  curl -X POST {stage.upstream.url}/-/break   (or /-/heal)")
+
+
+def _console_of(stage: Stage) -> str:
+    return f"{stage.shops[0].url}/circuits/-/console"
 
 
 async def _visit_when_open(stage: Stage, number: int) -> None:

@@ -32,7 +32,7 @@ class SimulatedSource(Source):
     def __str__(self) -> str:
         return "the simulated server"
 
-    def client(self) -> Any:
+    def client(self, timeout: float = 0.0) -> Any:  # noqa: ARG002 - the link's delays decide
         """Make a client."""
         return Client(self._server, self._link)
 

@@ -40,7 +40,7 @@ def test_the_guarded_route_answers_503_while_open(example: dict[str, Any]) -> No
 def test_the_admin_api_asks_for_the_token(example: dict[str, Any]) -> None:
     client = TestClient(example["app"])
     assert client.get("/circuits").status_code == 401
-    token = {"authorization": "Bearer change-me"}
+    token = {"authorization": "Bearer change-me-to-a-secret"}
     listed = client.get("/circuits", headers=token).json()
     assert [one["key"] for one in listed["circuits"]] == ["inventory-api"]
     reset = client.delete("/circuits/inventory-api", headers=token)

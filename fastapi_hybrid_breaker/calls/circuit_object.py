@@ -57,6 +57,7 @@ class Circuit(Gate):
                     and machine.override is None
                     and (wait := machine.deadline - self._hub.clock()) > 0
                     and not machine.shadow
+                    and self._observer is None
                 ):
                     self.rejected += 1
                     if (request := current_request()) is not None:

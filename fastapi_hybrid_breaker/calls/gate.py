@@ -42,7 +42,7 @@ class Gate(FleetSide):
                 return decided
         # Read without the lock: at worst a rejection that was due a moment ago.
         elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
-            if machine.shadow:
+            if machine.shadow or self._observer is not None:
                 return self._reject(wait)
             # As in _rejection: each Python call is a good part of what a rejection costs.
             self.rejected += 1
@@ -154,6 +154,13 @@ class Gate(FleetSide):
                 counts.by_kind[SUCCEEDED] += 1  # one step, so no lock
                 return
         self.settle(permit, Outcome.SUCCESS, started=started)
+
+    def settle_gate(self, permit: Permit) -> None:
+        """Take back the permit of a guard that was only a gate.
+
+        A call inside of it gave this circuit a verdict, and its duration.
+        """
+        self.settle(permit, Outcome.NO_VERDICT, seconds=0.0)
 
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""

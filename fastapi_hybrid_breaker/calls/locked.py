@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .circuit_object import Circuit
     from .hub import Hub
+    from .observed import CallObserver
 
 
 class LockedMachine:
@@ -38,6 +39,7 @@ class LockedMachine:
         "_hub",
         "_inside",
         "_lock",
+        "_observer",
         "_postponed",
         "heard",
         "machine",
@@ -53,6 +55,7 @@ class LockedMachine:
         self._inside = False  # this thread, which holds the lock, is in the middle of something
         self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
         self._history: deque[StateChange] | None = None  # most circuits never change
+        self._observer: CallObserver | None = None  # see observed.py
         self.rejected = 0
         self.shadowed = 0  # let through in shadow mode
         self.recent = False  # looked up again since the registry last made room

@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker.core.machine import Machine, OverflowMachine
 from .circuit_object import Circuit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
@@ -53,12 +53,12 @@ class Registry:
         self._hub = hub
         self._defaults = defaults
         self._declared: dict[str, CircuitConfig] = {}
-        self._patterns: list[tuple[str, CircuitConfig]] = []
+        self._patterns: dict[str, CircuitConfig] = {}
         for given, config in circuits.items():
             key = check_key(given)
             _check_config(f"circuits[{key!r}]", config)
             if "*" in key:
-                self._patterns.append((key, config))
+                self._patterns[key] = config
             else:
                 self._declared[key] = config
         self._max = max_circuits
@@ -68,6 +68,8 @@ class Registry:
         """The circuits; one may be missing for a moment, see _forget."""
         self._order: deque[str] = deque()  # the row in which room is looked for
         self._overflow: Circuit | None = None
+        self.made: Callable[[Circuit], object] | None = None
+        """Called with each circuit that is made, under the registry's lock."""
         self._full_until = float("-inf")
 
     @property
@@ -91,6 +93,11 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self.by_key)
+
+    @property
+    def overflow(self) -> Circuit | None:
+        """The circuit that surplus keys share, once there are any."""
+        return self._overflow
 
     def get(self, key: str) -> Circuit | None:
         """Give the circuit if this process knows it; makes nothing, notes nothing."""
@@ -150,11 +157,16 @@ class Registry:
         exact = self._declared.get(key)
         if exact is not None:
             return exact
-        for pattern, config in self._patterns:
+        pattern = self.pattern_for(key)
+        return self._defaults if pattern is None else self._patterns[pattern]
+
+    def pattern_for(self, key: str) -> str | None:
+        """Give the first pattern that fits, or None."""
+        for pattern in self._patterns:
             # Brackets are letters here: keys such as "[::1]:80" have them.
             if fnmatchcase(key, pattern.replace("[", "[[]").replace("?", "[?]")):
-                return config
-        return self._defaults
+                return pattern
+        return None
 
     def after_fork(self) -> None:
         """Take new locks: a thread that is not in the child may have held the old ones."""
@@ -169,6 +181,8 @@ class Registry:
             Machine(key, config, self._hub.random, self._hub.surroundings), self._hub
         )
         self._order.append(key)
+        if self.made is not None:
+            self.made(circuit)
         return circuit
 
     def _has_room(self) -> bool:
@@ -205,6 +219,8 @@ class Registry:
     def _overflowing(self, key: str) -> Circuit:
         if self._overflow is None:
             self._overflow = Circuit(OverflowMachine("overflow", self._defaults), self._hub)
+            if self.made is not None:
+                self.made(self._overflow)
             log.error(
                 "all %d circuits are in use; %r and further keys share one that never rejects:"
                 " raise max_circuits, or let the keys vary less",

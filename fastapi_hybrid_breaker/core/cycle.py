@@ -44,7 +44,8 @@ class Cycle:
     ``generation`` rises with every change of state in this process; ``sequence`` with every
     counted failure as well, and is the ticket of calls while CLOSED. ``unshared`` says that a
     change has happened that others should hear of, ``timed`` that durations count, ``shadow``
-    that calls are only told to have been rejected.
+    that calls are only told to have been rejected, ``measured`` that somebody outside of the
+    circuit wants to hear of every call and how long it took.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Cycle:
         "first",
         "generation",
         "key",
+        "measured",
         "meter",
         "only_watched",
         "probes",
@@ -94,6 +96,7 @@ class Cycle:
         self.sequence = 0
         self.first = 0  # the sequence at which the present generation began
         self.watched = False  # a route guards this circuit, and must hear of verdicts
+        self.measured = False
         self.failures = 0
         self.successes = 0
         self.deadline = 0.0
@@ -110,9 +113,8 @@ class Cycle:
         """Decide by ``config`` from now on, with empty windows."""
         self.config = config
         self.meter = Meter(config.rules, self.surroundings)
-        self.timed = self.meter.slow is not None
         self.shadow = config.mode == "shadow"
-        self.refresh()
+        self.measure(self.measured)
 
     def refresh(self) -> None:
         """Work out again what may be read without the lock."""
@@ -134,7 +136,7 @@ class Cycle:
 
     def looks_at_successes(self) -> bool:
         """Tell whether each success must be looked at, and not only counted."""
-        return self.config.failure_result is not None
+        return self.config.failure_result is not None or self.measured
 
     # -- from outside ----------------------------------------------------------------------
 
@@ -165,6 +167,12 @@ class Cycle:
         """Have every success settled in full from now on."""
         self.watched = True
         self.attend()
+
+    def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
+        """Have every call timed and settled in full from now on, or only as the rules need."""
+        self.measured = wanted
+        self.timed = wanted or self.meter.slow is not None
+        self.refresh()
 
     def after_fork(self) -> None:
         """Forget the permits: their calls run in the parent.

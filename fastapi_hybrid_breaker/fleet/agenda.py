@@ -10,8 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.evidence import Evidence
-from fastapi_hybrid_breaker.core.states import Cause, CircuitState
+from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .commands import UNKNOWN, Commands
 from .connection import is_wrong_type
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from .knowledge import Knowledge
     from .part import Part
     from .wire import Heard, Names
-
-_RESET: Final = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET))
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -94,8 +91,10 @@ class Agenda:
         return any(looked)
 
     def read(self, key: str) -> None:
-        """Read a circuit's hash and take in what it says."""
-        self._errands.edit(key, _read)
+        """Read the hash of a circuit that was made here, and take in what it says."""
+        self._knowledge.learning.unread.add(key)
+        if not self._errands.edit(key, _read):
+            self._knowledge.learning.unread.discard(key)
 
     def peek(self, key: str) -> Future[Heard | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""
@@ -114,6 +113,7 @@ class Agenda:
     def read_all(self) -> None:
         """Read everything: after each subscription, since messages were missed before it."""
         self._knowledge.server_clock.forget()
+        self._knowledge.learning.subscribed()
         self._index.read_all()
         self.overrides.read_all()
         self.heartbeat.beat()
@@ -240,7 +240,7 @@ class Agenda:
             # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
             proposal = replace(reset.proposal, version=ours.version, writer=ours.writer)
-        command = self._commands.script("reset", key, reset.operation, _RESET)
+        command = self._commands.reset(key, reset.operation)
         return Request("reset", key, command, proposal, reset=reset)
 
     # -- answers ----------------------------------------------------------------------------
@@ -253,6 +253,7 @@ class Agenda:
             try:
                 if request.kind == "time":
                     self._knowledge.server_clock.sample(sent, received, _seconds(answer))
+                    self._knowledge.learning.take_time(self._knowledge.server_now())
                 else:
                     self._take(request, answer)
             except MalformedError as error:

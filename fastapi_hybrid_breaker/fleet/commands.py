@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi_hybrid_breaker.core.evidence import Evidence
 from fastapi_hybrid_breaker.core.news import Proposal
-from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .evidence_wire import dump_evidence
 from .override_wire import CLEARED, dump_about
@@ -14,7 +16,7 @@ from .scripts import load
 from .wire import HASH_FIELDS, PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fastapi_hybrid_breaker.core.override import OverrideView
 
@@ -70,6 +72,15 @@ class Commands:
     ) -> tuple[Any, ...]:
         """Tell the script of a circuit's state, or (UNKNOWN) ask it about it."""
         return self._script(what, key, operation, proposal)
+
+    def reset(self, key: str, operation: str, *, by: str = "") -> tuple[Any, ...]:
+        """Close a circuit whatever its state; ``by`` is shown."""
+        proposal = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET, by=by))
+        return self._script("reset", key, operation, proposal)
+
+    def overridden(self, keys: Iterable[str], *, wanted: bool) -> tuple[Any, ...]:
+        """Have circuits among those that have an override, or not."""
+        return ("SADD" if wanted else "SREM", self.names.overridden, *keys)
 
     def plain(self, key: str, plain: Plain, recovery_timeout: float) -> tuple[Any, ...]:
         """Have what a plain speaker wrote adopted; ``recovery_timeout`` is in seconds."""

@@ -69,16 +69,19 @@ class Source:
             f" database {settings.get('db', 0)}"
         )
 
-    def client(self) -> Redis:
-        """Make a client of our own; to be made and closed in the event loop that uses it."""
+    def client(self, timeout: float = ANSWER_TIMEOUT) -> Redis:
+        """Make a client of our own; to be made and closed in the event loop that uses it.
+
+        ``timeout``: seconds to wait for an answer or a connection.
+        """
         settings = {
             name: value
             for name, value in self._pool.connection_kwargs.items()
             if not name.startswith(_BOUND_TO_THEIR_POOL)
         }
         settings.update(
-            socket_timeout=ANSWER_TIMEOUT,
-            socket_connect_timeout=ANSWER_TIMEOUT,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             health_check_interval=0,

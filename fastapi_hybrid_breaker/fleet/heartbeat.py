@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from .knowledge import Knowledge
+    from .rare_log import RareLog
     from .wire import Names
 
 BEAT_EVERY: Final = 5.0
@@ -147,11 +148,13 @@ class Heartbeat:
                 self.count(answer)
             return
         if request.waiting:
-            found = self._read(self._seen, answer)
+            found = read_instances(
+                self._seen, answer, self._knowledge.server_now() or 0.0, self._knowledge.dropped
+            )
             for waiting in request.waiting:
                 resolve(waiting, found)
         else:
-            self._seen = _pairs(answer)
+            self._seen = read_pairs(answer)
 
     def _command(self, now: float) -> tuple[Any, ...]:
         about = "" if self._is_leaving else json.dumps(self._about | self.troubles.tell(now))
@@ -166,16 +169,23 @@ class Heartbeat:
             PROTOCOL,
         )
 
-    def _read(self, seen: dict[str, str], answer: Any) -> list[Instance]:
-        about = _pairs(answer)
-        server_now = self._knowledge.server_now() or 0.0
-        found = []
-        for name, last in seen.items():
-            try:
-                found.append(_instance(name, last, about.get(name, ""), server_now))
-            except (MalformedError, ValueError, RecursionError):
-                self._knowledge.dropped.warn("an instance that is none")
-        return sorted(found, key=lambda one: one.started)
+
+def read_instances(
+    seen: dict[str, str], answer: Any, server_now: float, dropped: RareLog
+) -> list[Instance]:
+    """Read what the instances tell of themselves, those ``seen`` (and when), the oldest first.
+
+    Raises:
+        MalformedError: the answer is none; an instance that is none is only counted.
+    """
+    about = read_pairs(answer)
+    found = []
+    for name, last in seen.items():
+        try:
+            found.append(_instance(name, last, about.get(name, ""), server_now))
+        except (MalformedError, ValueError, RecursionError):
+            dropped.warn("an instance that is none")
+    return sorted(found, key=lambda one: one.started)
 
 
 def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
@@ -198,8 +208,12 @@ def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
     )
 
 
-def _pairs(answer: Any) -> dict[str, str]:
-    """Read a list of names and values by turns."""
+def read_pairs(answer: Any) -> dict[str, str]:
+    """Read a list of names and values by turns.
+
+    Raises:
+        MalformedError: it is none.
+    """
     if isinstance(answer, dict):
         answer = [part for pair in answer.items() for part in pair]
     if not isinstance(answer, list):

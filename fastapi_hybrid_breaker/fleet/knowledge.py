@@ -9,6 +9,7 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 from .clock import ServerClock
 from .errands import Errand, Errands, Plain
 from .fields import MalformedError
+from .learning import Learning
 from .plain import Verdict, weigh
 from .rare_log import RareLog
 from .signals import parse_signal
@@ -62,6 +63,7 @@ class Knowledge:
         self.instance = instance
         self.clock = clock
         self.server_clock = ServerClock()
+        self.learning = Learning()
         self.newest = 0
         self.received = 0
         self.dropped = RareLog(clock)
@@ -142,6 +144,8 @@ class Knowledge:
 
         ``is_live``: a plain message about this moment told of it.
         """
+        is_first = key in self.learning.unread
+        self.learning.unread.discard(key)
         circuit = self.registry.get(key)
         if heard is None:
             if circuit is not None:
@@ -157,7 +161,7 @@ class Knowledge:
         if heard.plain:
             self._weigh(circuit, heard, is_live=is_live)
         else:
-            self._follow(circuit, heard, is_live=False)
+            self._follow(circuit, heard, is_live=False, is_first=is_first)
 
     def follow_override(self, key: str, heard: HeardOverride, *, make: bool) -> None:
         """Take what the register says of a circuit's override.
@@ -215,7 +219,9 @@ class Knowledge:
         if ours.version and is_for_all and (must or not is_stale):
             self.errands.edit(circuit.key, _restore, must=True)
 
-    def _follow(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
+    def _follow(
+        self, circuit: Circuit, heard: Heard, *, is_live: bool, is_first: bool = False
+    ) -> None:
         self.note_version(heard.version)
         self.errands.edit(circuit.key, _forget_plain, must=True)
         ours = circuit.describe()
@@ -227,6 +233,8 @@ class Knowledge:
                 self.errands.edit(circuit.key, _read, must=True)
             else:
                 circuit.adopt(news)
+                if heard.writer != self.instance and not is_first:
+                    self.learning.learned(heard.at, server_now, by_message=is_live)
         elif not is_live and (heard.version, heard.writer) != (ours.version, ours.writer):
             self.missed(circuit)
 

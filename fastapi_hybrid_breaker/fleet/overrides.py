@@ -119,12 +119,11 @@ class Overrides:
     def take(self, now: float, most: int) -> Iterable[Request]:  # noqa: ARG002 - few, and at once
         """Give the requests about the set of overridden keys."""
         members, self._members = self._members, {}
-        for command, wanted in (("SADD", True), ("SREM", False)):
+        for wanted in (True, False):
             keys = {key: 0 for key, is_overridden in members.items() if is_overridden is wanted}
             if keys:
-                yield Request(
-                    "overridden_write", "", (command, self._name, *keys), versions=keys, part=self
-                )
+                command = self._commands.overridden(keys, wanted=wanted)
+                yield Request("overridden_write", "", command, versions=keys, part=self)
         if self._is_reading:
             self._is_reading = False
             yield Request("overridden_read", "", ("SMEMBERS", self._name), part=self)

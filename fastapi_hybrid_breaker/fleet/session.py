@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+from contextvars import ContextVar
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,9 @@ _WAIT_TO_CLOSE: Final = 1.0
 _TRIES_TO_CLOSE: Final = 5
 
 _PAUSE_AFTER_DEFECT: Final = 1.0
+
+in_background: Final = ContextVar("hybrid_breaker_in_background", default=False)
+"""Whether the running code is of a session's tasks, whatever those were started in."""
 
 
 class Session:
@@ -141,6 +145,7 @@ class Session:
 
     async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run until cancelled; a defect of ours must not end the sharing for good."""
+        in_background.set(True)
         while True:
             try:
                 await run()

@@ -20,6 +20,11 @@ class SyncStatus:
         sent: commands that Redis has answered.
         received: messages of others that were taken in.
         dropped: messages and hashes that were malformed or found no room.
+        queued: circuits about which something waits to be sent.
+        lag: seconds that the last change of another instance took to get here, by the server's
+            clock; None before the first.
+        corrected: changes of others that no message told of in time, so that reading the hash
+            again had to, since the breaker was made.
     """
 
     state: SyncState
@@ -28,3 +33,6 @@ class SyncStatus:
     sent: int
     received: int
     dropped: int
+    queued: int = 0
+    lag: float | None = None
+    corrected: int = 0

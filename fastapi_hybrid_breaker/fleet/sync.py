@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .connection import Source
+from .learning import Learning
 from .session import Session
 from .status import SyncStatus
 from .wire import Names
@@ -71,6 +72,7 @@ class FleetSync:
         self._clock = clock
         self._session: Session | None = None
         self._since = time.time()
+        self.learning = Learning()
         self._starts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = (
             weakref.WeakKeyDictionary()
         )
@@ -92,6 +94,8 @@ class FleetSync:
             self._new_instance(),
             self._report_every,
         )
+        self._session.knowledge.learning = self.learning
+        self.learning.start()
         await self._session.start()
 
     async def stop(self) -> None:
@@ -111,6 +115,11 @@ class FleetSync:
                     self._session, self._since = None, time.time()
 
     @property
+    def namespace(self) -> str:
+        """What stands before every name in Redis."""
+        return self._names.namespace
+
+    @property
     def instance(self) -> str:
         """This process's name in the fleet; "" while there is no session."""
         return "" if self._session is None else self._session.instance
@@ -119,7 +128,9 @@ class FleetSync:
         """Tell how the exchange stands."""
         session = self._session
         if session is None:
-            return SyncStatus("disabled", self._since, "", 0, 0, 0)
+            return SyncStatus(
+                "disabled", self._since, "", 0, 0, 0, corrected=self.learning.corrected
+            )
         knowledge = session.knowledge
         return SyncStatus(
             state=session.state,
@@ -128,6 +139,9 @@ class FleetSync:
             sent=session.sent,
             received=knowledge.received,
             dropped=knowledge.dropped.count + knowledge.errands.refused,
+            queued=len(knowledge.errands),
+            lag=self.learning.lag,
+            corrected=self.learning.corrected,
         )
 
     def made(self, key: str) -> None:

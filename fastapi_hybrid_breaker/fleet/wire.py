@@ -53,6 +53,7 @@ class Names:
     """The names in Redis under one namespace."""
 
     def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
         self.channel = f"{namespace}:updates"
         # With "#" where circuits have ":", or a scan for circuits would find them.
         self.index = f"{namespace}#index"

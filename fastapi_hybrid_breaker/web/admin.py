@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker.core.states import CircuitView
 
 from .admin_answers import Key, describe_done, describe_problem, done, fault_of, problem
 from .admin_override import add_override_routes
+from .console import add_console_routes
 from .events.feed import Feed
 from .events.stream import EventStream
 from .models import (
@@ -70,6 +71,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         )
 
     # Before the paths of a key alone, which take in all that begins with one.
+    add_console_routes(router)
     _add_fleet_route(router, breaker)
     _add_events_route(router, breaker)
     _add_health_route(router, breaker)

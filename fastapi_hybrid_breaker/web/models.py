@@ -190,6 +190,11 @@ class SyncInfo(BaseModel):
     sent: int = Field(description="Commands that Redis has answered.")
     received: int = Field(description="Messages of other processes taken in.")
     dropped: int = Field(description="Messages and hashes refused.")
+    queued: int = Field(description="Circuits about which something waits to be sent.")
+    lag: float | None = Field(
+        description="Seconds that the last change of another process took to get here; null: none."
+    )
+    corrected: int = Field(description="Changes that no message told of in time.")
 
 
 class TroubleInfo(BaseModel):

@@ -135,8 +135,7 @@ class RouteRequest(Request):
                 head_at = self.breaker.clock() if self.head_at is None else self.head_at
                 seconds = head_at - started
             if self.judged is not None and circuit.machine in self.judged:
-                # A call inside gave the circuit a verdict, and its duration: this was the gate.
-                circuit.settle(permit, Outcome.NO_VERDICT, seconds=0.0)
+                circuit.settle_gate(permit)
             elif error is None:
                 config = circuit.machine.config
                 outcome = outcome_of_status(config, self.status, rejected=self.rejected)

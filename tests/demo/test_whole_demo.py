@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 if TYPE_CHECKING:
@@ -77,9 +78,12 @@ def is_there(pid: int) -> bool:
 def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
     with demo("--once") as process:
         assert process.stdout is not None
-        lines, children = [], set()
+        lines, children, pages = [], set(), []
         for line in process.stdout:
             lines.append(line)
+            if "✓ all is healthy" in line:
+                (address,) = re.findall(r"http://\S+/-/console", "".join(lines))
+                pages.append(httpx2.get(address, trust_env=False))
             if "✓" in line:
                 children.update(children_of(process.pid))
         assert process.wait(15) == 0, "".join(lines)
@@ -97,6 +101,7 @@ def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
     assert re.search(r"open: upstream calls +│ 0 ", output)
     assert re.search(r"Valkey killed: answers since +│ \d+ x 200, nothing else", output)
     assert re.search(r"reset at shop-3 reached the others +│ shop-\d after [\d.]+ ms", output)
+    assert "<title>" in pages[0].text
     # No customer was ever left without an answer.
     assert set(re.findall(r"  other (\d+)", output)) == {"0"}
 

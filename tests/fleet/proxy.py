@@ -46,7 +46,7 @@ class Proxy:
         self.to_server = Way()
         self.to_client = Way()
         self.cuts = 0
-        self._target = target
+        self.target = target
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._is_up = threading.Event()
@@ -136,7 +136,7 @@ class Proxy:
         self._writers.add(writer)
         server = None
         try:
-            server_reader, server = await asyncio.open_connection(LOOPBACK, self._target)
+            server_reader, server = await asyncio.open_connection(LOOPBACK, self.target)
             self._writers.add(server)
             there = self._spawn(self._pass(reader, server, self.to_server))
             back = self._spawn(self._pass(server_reader, writer, self.to_client))

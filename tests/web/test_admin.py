@@ -65,7 +65,17 @@ def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin
         ("declared", "CLOSED"),
     ]
     sync = page["sync"]
-    assert set(sync) == {"state", "since", "instance", "sent", "received", "dropped"}
+    assert set(sync) == {
+        "state",
+        "since",
+        "instance",
+        "sent",
+        "received",
+        "dropped",
+        "queued",
+        "lag",
+        "corrected",
+    }
     assert sync["state"] == "disabled"
     assert [one.key for one in admin.breaker.circuits()] == ["b", "a"]  # looking made none
 

@@ -1,0 +1,177 @@
+"""What is known of a fleet at one moment, as the command shows it and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.core.override import OverrideKind
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+from .words import why
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi_hybrid_breaker.core.override import OverrideView
+    from fastapi_hybrid_breaker.fleet.heartbeat import Instance
+    from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+    from fastapi_hybrid_breaker.fleet.troubles import Trouble
+    from fastapi_hybrid_breaker.fleet.wire import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One circuit.
+
+    Args:
+        key: its name.
+        now: the server's time, epoch seconds.
+        heard: what its hash says; None: nothing.
+        register: what the register of overrides says; None: nothing.
+        open_at: instances that have it open for themselves alone.
+        seen: what instances told of it with their last sign of life, where it is in trouble.
+        problem: what cannot be read of it, "" if nothing.
+    """
+
+    key: str
+    now: float
+    heard: Heard | None
+    register: HeardOverride | None
+    open_at: tuple[str, ...] = ()
+    seen: Mapping[str, Trouble] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether Redis has anything about it."""
+        return bool(self.heard or self.override or self.open_at or self.seen or self.problem)
+
+    @property
+    def override(self) -> OverrideView | None:
+        """The override in force."""
+        news = None if self.register is None else self.register.news(self.now)
+        return None if news is None else news.override
+
+    @property
+    def state(self) -> CircuitState | None:
+        """The state in force for all; None: it cannot be read."""
+        if self.override is not None:
+            return self.override.kind.state
+        if self.heard is not None:
+            return self.heard.state
+        return None if self.problem else CircuitState.CLOSED
+
+    @property
+    def why(self) -> str:
+        """Why the circuit's own state is what it is, in words."""
+        if self.problem:
+            return self.problem
+        if self.heard is None:
+            return ""
+        if self.heard.plain:
+            return "told by a service that speaks the plain format"
+        return why(self.heard.evidence)
+
+    @property
+    def rejecting(self) -> float:
+        """Calls that the instances reject, per second, as they told last."""
+        return sum(one.rejecting for one in self.seen.values())
+
+    @property
+    def since(self) -> float | None:
+        """When the state in force began, epoch seconds by the server's clock."""
+        if self.override is not None and self.register is not None:
+            return min(self.now, self.register.version / 1_000_000)
+        return self.heard.at if self.heard is not None and self.heard.at else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until a call may be admitted; None: when an override is cleared."""
+        if self.override is not None:
+            is_forced = self.override.kind is OverrideKind.FORCED_OPEN
+            return self.override.remaining if is_forced else 0.0
+        return 0.0 if self.heard is None else self.heard.remaining(self.now)
+
+    @property
+    def next_attempt(self) -> float | None:
+        """When a call may be admitted, epoch seconds by the server's clock, if OPEN until then."""
+        if self.state is not CircuitState.OPEN or self.retry_after is None:
+            return None
+        return self.now + self.retry_after
+
+    def rank(self) -> tuple[int, str]:
+        """Give a key for sorting: the worst first."""
+        if self.state is CircuitState.OPEN:
+            badness = 0
+        elif self.state is CircuitState.HALF_OPEN:
+            badness = 1
+        elif self.open_at or any(one.state is CircuitState.OPEN for one in self.seen.values()):
+            badness = 2
+        elif self.state is None:
+            badness = 3
+        elif self.override is not None:
+            badness = 4
+        else:
+            badness = 5
+        return badness, self.key
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for scripts; the fields are those of docs/terminal.md."""
+        heard, override = self.heard, self.override
+        return {
+            "key": self.key,
+            "state": self.state,
+            "own_state": None if heard is None else heard.state,
+            "why": self.why,
+            "since": self.since,
+            "next_attempt": self.next_attempt,
+            "retry_after": self.retry_after,
+            "failures": 0 if heard is None else heard.failures,
+            "successes": 0 if heard is None else heard.successes,
+            "reopenings": 0 if heard is None else heard.reopenings,
+            "version": 0 if heard is None else heard.version,
+            "writer": "" if heard is None else heard.writer,
+            "plain": heard is not None and heard.plain,
+            "override": None if override is None else asdict(override),
+            "open_at": list(self.open_at),
+            "rejecting": self.rejecting,
+            "evidence": None if heard is None or not heard.evidence else asdict(heard.evidence),
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A fleet, or one circuit of it.
+
+    Args:
+        now: the server's time, epoch seconds.
+        rows: the circuits, the worst first.
+        instances: those not forgotten yet, the oldest first.
+        newest: the highest version in the index.
+        quiet: circuits of the index of which nothing is left: closed for more than an hour.
+        unreadable: entries of the index and of the lists that are none.
+    """
+
+    now: float
+    rows: Sequence[Row]
+    instances: Sequence[Instance]
+    newest: int = 0
+    quiet: int = 0
+    unreadable: int = 0
+
+    @property
+    def living(self) -> int:
+        """How many instances gave a sign of life of late."""
+        return sum(one.sync == "connected" for one in self.instances)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for scripts."""
+        return {
+            "at": self.now,
+            "circuits": [row.as_json() for row in self.rows],
+            "instances": [asdict(one) for one in self.instances],
+            "quiet": self.quiet,
+            "unreadable": self.unreadable,
+        }

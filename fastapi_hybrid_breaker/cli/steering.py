@@ -1,0 +1,84 @@
+"""Does what an operator orders: the commands, script and answers are those of an instance.
+
+Yet it is none. It gives no sign of life, for one more instance that lives would change what a
+quorum asks for, and who may probe without asking; and it adopts nothing, for that needs the
+configuration of circuits, which only the services have.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.fleet.commands import Commands
+from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
+from fastapi_hybrid_breaker.fleet.fields import read_version
+from fastapi_hybrid_breaker.fleet.index import Index
+from fastapi_hybrid_breaker.fleet.rare_log import RareLog
+
+from .errors import CommandError, Exit
+from .reading import UNCUT
+from .words import shown
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.override import OverrideView
+    from fastapi_hybrid_breaker.fleet.wire import Names
+
+    from .link import Link
+
+
+class Hand:
+    """An operator's hand on circuits.
+
+    Args:
+        link: the way to Redis.
+        names: the names in Redis.
+        newest: the highest version that is known: what is ordered comes after it.
+    """
+
+    def __init__(self, link: Link, names: Names, *, newest: int) -> None:
+        self._link = link
+        self._names = names
+        self._commands = Commands(names, secrets.token_hex(8), lambda: newest)
+
+    async def reset(self, key: str, *, by: str) -> None:
+        """Close a circuit in the whole fleet.
+
+        Raises:
+            CommandError: there is something else under its name.
+        """
+        answer = await self._order(key, self._commands.reset(key, self._operation(), by=by))
+        await self._list(key, read_version(answer[1].decode()))
+
+    async def override(self, key: str, view: OverrideView | None, *, by: str) -> None:
+        """Set or clear (None) an override in the whole fleet.
+
+        Raises:
+            CommandError: there is something else under its name.
+        """
+        command = self._commands.override("override", key, self._operation(), view, by=by)
+        await self._order(key, command)
+        await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
+
+    async def _order(self, key: str, command: tuple[Any, ...]) -> Any:
+        (answer,) = await self._link.ask([command])
+        if is_wrong_type(answer):
+            raise CommandError(
+                Exit.REFUSED,
+                f"not done: {shown(self._names.hash(key))} in Redis, or what stands beside it,"
+                " is something of another type than a circuit",
+            )
+        # It is done then; what else stands in the hash may be nonsense, and is read apart.
+        return answer
+
+    async def _list(self, key: str, version: int) -> None:
+        """Note a circuit's version in the index, so that who starts later finds it."""
+        index = Index(
+            self._names.index, UNCUT, RareLog(time.monotonic), lambda _key, _version: None
+        )
+        index.note(key, version)
+        await self._link.ask([request.command for request in index.take(0.0, 1)])
+
+    def _operation(self) -> str:
+        return self._commands.new_operation()

@@ -1,0 +1,202 @@
+"""The instruments, made once for each provider of meters."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final, Protocol
+
+from opentelemetry import metrics
+
+from .names import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+
+CALL_BUCKETS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+)  # fmt: skip
+"""Seconds; the convention's for requests."""
+
+LAG_BUCKETS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+"""Seconds: a message takes milliseconds, a repair up to minutes."""
+
+
+_VERSION: Final = version("fastapi-hybrid-breaker")
+
+
+class Source(Protocol):
+    """Who is asked for values when a reader collects; each method is one instrument's."""
+
+    def state(self) -> Iterable[Observation]:
+        """Circuits by state."""
+
+    def overrides(self) -> Iterable[Observation]:
+        """Circuits by override."""
+
+    def connected(self) -> Iterable[Observation]:
+        """Whether Redis answers."""
+
+    def sent(self) -> Iterable[Observation]:
+        """Commands answered."""
+
+    def received(self) -> Iterable[Observation]:
+        """Messages taken in."""
+
+    def dropped(self) -> Iterable[Observation]:
+        """Messages dropped."""
+
+    def queued(self) -> Iterable[Observation]:
+        """What waits to be sent."""
+
+    def corrected(self) -> Iterable[Observation]:
+        """Changes that no message told of."""
+
+
+class Instruments:
+    """All instruments of one meter; ``sources`` are those that observations come from.
+
+    A provider knows an instrument by its name, and takes the callbacks of the first that has it
+    only, for ever: so they are shared, and ask whoever is instrumented at the moment.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.sources: weakref.WeakSet[Source] = weakref.WeakSet()
+        self.calls = meter.create_counter(
+            "circuit_breaker.calls", "{call}", "Guarded calls that ran, by their outcome."
+        )
+        self.rejections = meter.create_counter(
+            "circuit_breaker.rejections", "{call}", "Calls that were rejected."
+        )
+        self.shadow_rejections = meter.create_counter(
+            "circuit_breaker.shadow_rejections",
+            "{call}",
+            "Calls that ran, and would have been rejected but for the shadow mode.",
+        )
+        self.slow_calls = meter.create_counter(
+            "circuit_breaker.slow_calls",
+            "{call}",
+            "Calls that took longer than the circuit's slow-call rule allows.",
+        )
+        self.duration = meter.create_histogram(
+            "circuit_breaker.call.duration",
+            "s",
+            "How long guarded calls took.",
+            explicit_bucket_boundaries_advisory=CALL_BUCKETS,
+        )
+        self.changes = meter.create_counter(
+            "circuit_breaker.changes", "{change}", "Changes of a circuit's state, by their cause."
+        )
+        self.lag = meter.create_histogram(
+            "circuit_breaker.sync.lag",
+            "s",
+            "How long after the server's time a change of another instance was taken in.",
+            explicit_bucket_boundaries_advisory=LAG_BUCKETS,
+        )
+        amount = meter.create_observable_up_down_counter
+        count = meter.create_observable_counter
+        amount(
+            "circuit_breaker.state",
+            [self._ask(lambda source: source.state())],
+            "{circuit}",
+            "Circuits by the state in force: 1 for the one that a circuit is in, else 0.",
+        )
+        amount(
+            "circuit_breaker.override.count",
+            [self._ask(lambda source: source.overrides())],
+            "{circuit}",
+            "Circuits that an operator holds open or disabled.",
+        )
+        amount(
+            "circuit_breaker.sync.connected",
+            [self._ask(lambda source: source.connected())],
+            "{instance}",
+            "1 while Redis answers this instance, 0 while it is isolated.",
+        )
+        amount(
+            "circuit_breaker.sync.queue.length",
+            [self._ask(lambda source: source.queued())],
+            "{circuit}",
+            "Circuits about which something waits to be sent to Redis.",
+        )
+        count(
+            "circuit_breaker.sync.sent.messages",
+            [self._ask(lambda source: source.sent())],
+            "{message}",
+            "Commands that Redis has answered.",
+        )
+        count(
+            "circuit_breaker.sync.received.messages",
+            [self._ask(lambda source: source.received())],
+            "{message}",
+            "Messages of other instances that were taken in.",
+        )
+        count(
+            "circuit_breaker.sync.dropped.messages",
+            [self._ask(lambda source: source.dropped())],
+            "{message}",
+            "Messages and hashes that were malformed or found no room.",
+        )
+        count(
+            "circuit_breaker.sync.corrections",
+            [self._ask(lambda source: source.corrected())],
+            "{change}",
+            "Changes of other instances that no message told of in time.",
+        )
+
+    def _ask(
+        self, question: Callable[[Source], Iterable[Observation]]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def callback(_: CallbackOptions) -> Iterable[Observation]:
+            for source in tuple(self.sources):
+                yield from question(source)
+
+        return callback
+
+
+_lock = threading.Lock()
+_made: weakref.WeakKeyDictionary[MeterProvider, Instruments] = weakref.WeakKeyDictionary()
+
+
+def instruments_of(provider: MeterProvider) -> Instruments:
+    """Give the instruments of a provider, made with its first use.
+
+    Those that were made before the application had set a provider are that one's afterwards: the
+    API sees to it.
+    """
+    with _lock:
+        found = _made.get(provider)
+        if found is None and provider is metrics.get_meter_provider():
+            found = next((one for given, one in _made.items() if _is_stand_in(given)), None)
+        if found is None:
+            found = Instruments(_meter_of(provider))
+        _made[provider] = found
+        return found
+
+
+def is_placeholder(provider: object) -> bool:
+    """Tell whether a provider is the API's own: it measures nothing, or not yet."""
+    return type(provider).__module__.startswith(("opentelemetry.metrics", "opentelemetry.trace"))
+
+
+def is_measuring(provider: MeterProvider) -> bool:
+    """Tell whether anybody will read what is measured."""
+    if is_placeholder(provider) or isinstance(_meter_of(provider), metrics.NoOpMeter):
+        return False  # the second: the SDK is disabled
+    # The SDK without an exporter. Where a provider does not tell, it has one.
+    consumer = getattr(provider, "_measurement_consumer", None)
+    return bool(getattr(consumer, "_reader_storages", True))
+
+
+def _meter_of(provider: MeterProvider) -> Meter:
+    return provider.get_meter(SCOPE, _VERSION)
+
+
+def _is_stand_in(provider: MeterProvider) -> bool:
+    """Tell whether it stands for a provider to be set later."""
+    return is_placeholder(provider) and not isinstance(provider, metrics.NoOpMeterProvider)

@@ -1,0 +1,96 @@
+"""What is read from one breaker when a reader collects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from opentelemetry.metrics import Observation
+
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+from . import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.fleet.status import SyncStatus
+
+    from .labels import Labels
+
+
+class Readings:
+    """Answers the instruments that ask; ``asked`` is called before, for what a first time brings.
+
+    Args:
+        breaker: the breaker.
+        labels: which series its circuits count in.
+        asked: see above.
+    """
+
+    def __init__(self, breaker: HybridBreaker, labels: Labels, asked: Callable[[], object]) -> None:
+        self._breaker = breaker
+        self._labels = labels
+        self._asked = asked
+        self._about = {names.NAMESPACE: breaker.sync.namespace}
+        self._seen: set[str] = set(labels.declared.values())
+
+    def state(self) -> Iterable[Observation]:
+        """Give the circuits by state, 0 for those that none is in: a series does not end there."""
+        self._asked()
+        found: Counter[tuple[str, CircuitState]] = Counter()
+        known = set()
+        for circuit in self._breaker.circuits():
+            label = self._labels.of(circuit)
+            known.add(circuit.key)
+            self._seen.add(label)
+            found[label, circuit.state] += 1
+        for key, label in self._labels.declared.items():
+            if key not in known:  # nothing was called there yet
+                found[label, CircuitState.CLOSED] += 1
+        for label in tuple(self._seen):
+            for state in CircuitState:
+                attributes = {**self._about, names.KEY: label, names.STATE: state.lower()}
+                yield Observation(found[label, state], attributes)
+
+    def overrides(self) -> Iterable[Observation]:
+        """Give the circuits that an operator holds, and nothing where there is none."""
+        found: Counter[tuple[str, str]] = Counter()
+        now = self._breaker.clock()
+        for circuit in self._breaker.circuits():
+            override = circuit.machine.override
+            if override is not None and not override.is_over(now):
+                found[self._labels.of(circuit), override.kind.value] += 1
+        for (label, kind), count in found.items():
+            attributes = {**self._about, names.KEY: label, names.KIND: kind}
+            yield Observation(count, attributes)
+
+    def connected(self) -> Iterable[Observation]:
+        """Give 1 or 0, and nothing without a fleet."""
+        return self._of_sync(lambda status: int(status.state == "connected"))
+
+    def sent(self) -> Iterable[Observation]:
+        """Give the commands that were answered."""
+        return self._of_sync(lambda status: status.sent)
+
+    def received(self) -> Iterable[Observation]:
+        """Give the messages that were taken in."""
+        return self._of_sync(lambda status: status.received)
+
+    def dropped(self) -> Iterable[Observation]:
+        """Give the messages that were dropped."""
+        return self._of_sync(lambda status: status.dropped)
+
+    def queued(self) -> Iterable[Observation]:
+        """Give the length of the queue."""
+        return self._of_sync(lambda status: status.queued)
+
+    def corrected(self) -> Iterable[Observation]:
+        """Give the changes that no message told of."""
+        return self._of_sync(lambda status: status.corrected)
+
+    def _of_sync(self, value: Callable[[SyncStatus], int]) -> Iterator[Observation]:
+        status = self._breaker.sync_status()
+        if status.state != "disabled":
+            yield Observation(value(status), self._about)

@@ -1,0 +1,40 @@
+"""Events on the span that is current: what circuits did to the operation it stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+
+from fastapi_hybrid_breaker.fleet.session import in_background
+
+from . import names
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.states import StateChange
+
+
+def tell_rejection(key: str, retry_after: float) -> None:
+    """Tell the current span that a circuit rejected a call within it."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.add_event(names.REJECTED, {names.KEY: key, names.RETRY_AFTER: retry_after})
+
+
+def tell_change(change: StateChange) -> None:
+    """Tell the current span that something within it changed a circuit's state.
+
+    Not so news of the fleet: it comes by background tasks, whose span, if they have one, is of
+    whatever started the breaker.
+    """
+    span = trace.get_current_span()
+    if span.is_recording() and not in_background.get():
+        attributes: dict[str, str] = {
+            names.KEY: change.key,
+            names.OLD: change.old.lower(),
+            names.NEW: change.new.lower(),
+            names.CAUSE: change.cause.value,
+        }
+        if change.instance:
+            attributes[names.INSTANCE] = change.instance
+        span.add_event(names.CHANGED, attributes)

@@ -1,0 +1,28 @@
+// Why a circuit changed, in words.
+
+const CAUSES = {
+  failures: "Too many failures",
+  slow_calls: "Too many slow calls",
+  probe_failed: "A probe failed",
+  probes_succeeded: "Probes succeeded",
+  timeout: "The open time was up",
+  half_open_expired: "The recovery took too long",
+  reset: "Reset",
+  override: "Override set",
+  override_ended: "Override ended",
+  fleet: "Told by the fleet",
+};
+
+const OVERRIDES = { forced_open: "Forced open", disabled: "Disabled" };
+
+/** A cause by its name, where it is one; else the text itself. */
+export function causeInWords(text) {
+  return Object.hasOwn(CAUSES, text) ? CAUSES[text] : text;
+}
+
+/** What brought a change about; one that the fleet told of has the cause in its evidence. */
+export function causeOf({ cause, evidence }) {
+  const told = cause === "fleet" && evidence.cause ? evidence.cause : cause;
+  if (told === "override" && Object.hasOwn(OVERRIDES, evidence.rule)) return OVERRIDES[evidence.rule];
+  return causeInWords(told);
+}

@@ -1,0 +1,153 @@
+// One circuit's own page.
+
+import { adviceFor } from "./advice.js";
+import { Refusal, show } from "./api.js";
+import { Badge } from "./badge.js";
+import { Chart, hairlines, stretches } from "./charts.js";
+import { now } from "./clock.js";
+import { byId, foreign, h, setHidden, setText } from "./dom.js";
+import { failures, outlook, where, why } from "./figures.js";
+import { describeHistory } from "./history.js";
+import { Circuit } from "./model.js";
+import { Places } from "./places.js";
+import { describeSettings } from "./settings.js";
+import { STATUSES } from "./status.js";
+import { Time } from "./times.js";
+import { count, duration, percent, perSecond } from "./words.js";
+
+export class Detail {
+  key = null;
+  #model;
+  #onRefused;
+  #known = null; // what GET of the circuit said
+  #asking = null;
+  #askTimer = 0;
+  #badge = new Badge({ id: "circuit-badge" });
+  #chart = new Chart({ role: "img", class: "chart chart-large" });
+  #since = new Time();
+  #places = new Places();
+  #times = [];
+
+  constructor(model, onRefused) {
+    this.#model = model;
+    this.#onRefused = onRefused;
+    byId("circuit-state").prepend(this.#badge.element);
+    byId("circuit-since").append(this.#since.element);
+    this.#chart.element.prepend(hairlines());
+    byId("circuit-chart").prepend(this.#chart.element);
+  }
+
+  open(key) {
+    this.key = key;
+    this.#known = null;
+    byId("circuit-key").replaceChildren(foreign(key));
+    setText(byId("circuit-trouble"), "");
+    for (const id of ["history", "settings"]) byId(id).replaceChildren(h("p", { class: "quiet" }, "Loading…"));
+    this.draw();
+    this.ask();
+  }
+
+  close() {
+    this.#asking?.abort();
+    this.key = null;
+  }
+
+  /** Ask for what the events do not tell: configuration, history, where it is open alone. */
+  async ask() {
+    if (this.key === null) return;
+    this.#asking?.abort();
+    const asking = (this.#asking = new AbortController());
+    try {
+      const known = await show(this.key, asking.signal);
+      if (asking.signal.aborted) return;
+      this.#known = known;
+      setText(byId("circuit-trouble"), "");
+      this.#drawKnown();
+      this.draw();
+    } catch (error) {
+      if (asking.signal.aborted) return;
+      if (error instanceof Refusal && error.status === 401) this.#onRefused(error);
+      setText(byId("circuit-trouble"), error.message);
+    }
+  }
+
+  /** Ask after a change; one that changes all the time is not asked for all the time. */
+  askSoon() {
+    this.#askTimer ||= setTimeout(() => {
+      this.#askTimer = 0;
+      this.ask();
+    }, 300);
+  }
+
+  /** The circuit as the events have it; as the answer has it where they do not. */
+  get circuit() {
+    const found = this.#model.get(this.key);
+    if (found) return found;
+    const circuit = new Circuit(this.key);
+    if (this.#known) {
+      const { config, history } = this.#known;
+      circuit.row = { ...circuit.row, ...this.#known, mode: config.mode, since: history.at(-1)?.time ?? null, override: null };
+      circuit.status = { OPEN: "open", HALF_OPEN: "half" }[circuit.row.state] ?? "closed";
+    }
+    return circuit;
+  }
+
+  draw() {
+    if (this.key === null) return;
+    const { circuit } = this;
+    const { row, status, rejections } = circuit;
+    const { fleet } = this.#model;
+    this.#badge.show(STATUSES[status]);
+    byId("circuit").dataset.tone = STATUSES[status].tone;
+    setText(byId("circuit-why"), why(circuit));
+    setText(byId("circuit-where"), where(circuit, fleet));
+    setText(byId("circuit-advice"), adviceFor(circuit));
+    setHidden(byId("act-clear"), row.override === null);
+    setText(byId("fact-failures"), failures(circuit));
+    setText(byId("fact-calls"), row.calls === null ? "–" : row.calls.toLocaleString());
+    setText(byId("fact-slow"), percent(row.slow_rate));
+    setText(byId("fact-rejecting"), `${perSecond(rejections.rate)} per second`);
+    setText(byId("fact-rejected"), row.rejected.toLocaleString());
+    setText(byId("fact-shadowed"), row.shadowed.toLocaleString());
+    setHidden(byId("fact-shadowed").parentElement, row.mode !== "shadow");
+    this.#since.show(row.since);
+    this.#places.draw(circuit, fleet, this.#known?.open_at ?? []);
+    this.tick();
+  }
+
+  tick() {
+    if (this.key === null) return;
+    const { circuit } = this;
+    const at = now();
+    this.#since.tick();
+    setText(byId("circuit-outlook-label"), circuit.row.override ? "Override" : "Next probe");
+    setText(byId("circuit-outlook"), outlook(circuit, at));
+    this.#chart.draw(circuit, at);
+    this.#chart.element.setAttribute("aria-label", inWords(circuit, at));
+    setText(byId("chart-top"), topOf(circuit));
+    this.#places.tick();
+    for (const time of this.#times) time.tick();
+  }
+
+  #drawKnown() {
+    const { element, times } = describeHistory(this.#known.history);
+    this.#times = times;
+    byId("history").replaceChildren(times.length ? element : h("p", { class: "quiet" }, "It has never changed in this process."));
+    byId("settings").replaceChildren(describeSettings(this.#known.config));
+  }
+}
+
+/** What the chart shows, for who does not see it. */
+function inWords({ row, rejections }, at) {
+  const found = stretches(row, at);
+  const open = found.filter((one) => one.state === "OPEN");
+  const seconds = open.reduce((sum, one) => sum + one.to - one.from, 0);
+  const most = Math.max(0, ...rejections.series.map(([, rate]) => rate));
+  const opened = open.length ? `open ${count(open.length, "time")}, for ${duration(seconds)} in all` : "never open";
+  return `The last 10 minutes: ${opened}; at most ${perSecond(most)} calls rejected per second since this page was opened.`;
+}
+
+function topOf({ rejections }) {
+  const most = Math.max(0, ...rejections.series.map(([, rate]) => rate));
+  return most > 0 ? `rejected, at most ${perSecond(most)} per second` : "none rejected since this page was opened";
+}

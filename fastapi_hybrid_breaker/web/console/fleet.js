@@ -1,0 +1,39 @@
+// What the other instances say of the circuits, which is a few seconds old.
+
+export class Fleet {
+  instances = [];
+  own = "";
+  #byKey = new Map();
+
+  replace(instances) {
+    this.instances = instances;
+    this.#byKey = new Map();
+    for (const instance of instances) {
+      if (instance.id === this.own) continue;
+      for (const [key, { state, rejecting }] of Object.entries(instance.circuits ?? {})) {
+        if (!this.#byKey.has(key)) this.#byKey.set(key, []);
+        this.#byKey.get(key).push({ instance, state, rejecting });
+      }
+    }
+  }
+
+  /** The keys that others speak of. */
+  keys() {
+    return this.#byKey.keys();
+  }
+
+  /**
+   * What the others say of a circuit that are not calm about it. `counts` is false for what is out
+   * of date: said before its last change here, or by an instance that is cut off.
+   */
+  of(row) {
+    return (this.#byKey.get(row.key) ?? []).map((said) => ({
+      ...said,
+      counts: said.instance.sync === "connected" && said.instance.last_seen >= (row.since ?? 0),
+    }));
+  }
+
+  get others() {
+    return this.instances.filter((one) => one.id !== this.own);
+  }
+}

@@ -1,0 +1,57 @@
+// A circuit's last changes, the latest first, each with what it was decided on.
+
+import { badge } from "./badge.js";
+import { causeOf } from "./causes.js";
+import { foreign, h } from "./dom.js";
+import { short } from "./instances.js";
+import { describeState } from "./status.js";
+import { Time } from "./times.js";
+import { timeOfDay } from "./words.js";
+
+/** Make the list, and give the times in it that go on. */
+export function describeHistory(changes) {
+  const times = [];
+  const items = [...changes].reverse().map((change) => {
+    const time = new Time();
+    time.show(change.time);
+    times.push(time);
+    return itemOf(change, time);
+  });
+  return { element: h("ol", { class: "history" }, ...items), times };
+}
+
+function itemOf(change, time) {
+  const { old, new: next, instance } = change;
+  const cause = causeOf(change);
+  return h(
+    "li",
+    {},
+    h(
+      "div",
+      { class: "history-head" },
+      badge(describeState(next)),
+      h("span", { class: "history-cause" }, foreign(cause)),
+      h("span", { class: "history-time" }, time.element, h("span", { class: "history-clock" }, timeOfDay(change.time))),
+    ),
+    h(
+      "p",
+      { class: "history-facts" },
+      `was ${describeState(old).word.toLowerCase()}`,
+      ...(instance ? [" · decided by ", foreign(short(instance), { class: "instance-id", title: instance })] : []),
+    ),
+    ...proofs(change, cause).map(([name, text]) => h("p", { class: "history-proof" }, h("span", { class: "label" }, name), " ", foreign(text))),
+  );
+}
+
+function proofs({ evidence }, cause) {
+  // Of an act, and of a probe, it says nothing beside what the cause has said.
+  const rule = evidence.by || evidence.rule.toLowerCase() === cause.toLowerCase() ? "" : evidence.rule;
+  const calls = evidence.calls ? `${evidence.failed} of ${evidence.calls} calls failed${evidence.slow ? `, ${evidence.slow} slow` : ""}${evidence.window ? ` (${evidence.window})` : ""}` : "";
+  return [
+    ["Rule", rule],
+    ["Calls", calls],
+    ["Last error", evidence.error],
+    ["By", evidence.by],
+    ["Reason", evidence.reason],
+  ].filter(([, text]) => text);
+}

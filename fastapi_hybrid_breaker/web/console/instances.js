@@ -1,0 +1,94 @@
+// The processes of the fleet, and how the answering one stands to them.
+
+import { now } from "./clock.js";
+import { byId, foreign, h, icon, setAttribute, setText } from "./dom.js";
+import { Time } from "./times.js";
+import { ago, count, perSecond, timeOfDay } from "./words.js";
+
+const SYNC = {
+  connected: { word: "Connected", icon: "closed", tone: "closed" },
+  isolated: { word: "Cut off", icon: "open", tone: "open" },
+  disabled: { word: "No fleet", icon: "disabled", tone: "none" },
+};
+
+export function syncSign(state) {
+  const { word, icon: name, tone } = SYNC[state] ?? { word: state, icon: "elsewhere", tone: "none" };
+  return h("span", { class: "sync", "data-tone": tone }, icon(name), word);
+}
+
+/** The short name of an instance, which is its host where that tells them apart. */
+export function nameOf(instance) {
+  return h("span", { class: "instance-name" }, foreign(instance.host || "unknown host"), " ", foreign(short(instance.id), { class: "instance-id", title: instance.id }));
+}
+
+export function short(id) {
+  return id.length > 12 ? `${id.slice(0, 8)}…` : id;
+}
+
+export class Instances {
+  #model;
+  #times = [];
+  #wasNarrow = null;
+  #panel = byId("instances");
+
+  constructor(model) {
+    this.#model = model;
+    const narrow = matchMedia("(max-width: 1099px)");
+    const arrange = () => (this.#panel.open = !narrow.matches);
+    narrow.addEventListener("change", arrange);
+    arrange();
+  }
+
+  draw() {
+    const { sync, fleet } = this.#model;
+    if (!sync) return;
+    const lost = fleet.instances.filter((one) => one.sync !== "connected").length;
+    setAttribute(this.#panel, "data-tone", sync.state === "isolated" || lost ? "open" : null);
+    setText(byId("instances-count"), titleOf(sync, fleet, lost));
+    setText(byId("sync-text"), describe(sync));
+    const own = fleet.instances.find((one) => one.id === fleet.own);
+    byId("answering").replaceChildren(...(own ? ["answered by ", nameOf(own)] : []));
+    this.#times = [];
+    byId("instance-list").replaceChildren(...fleet.instances.map((one) => this.#item(one)));
+  }
+
+  tick() {
+    for (const time of this.#times) time.tick();
+  }
+
+  #item(instance) {
+    const isOwn = instance.id === this.#model.fleet.own;
+    const seen = new Time();
+    seen.show(instance.last_seen);
+    this.#times.push(seen);
+    return h(
+      "li",
+      { class: "instance" },
+      h("div", { class: "instance-head" }, nameOf(instance), syncSign(instance.sync)),
+      h("p", { class: "instance-facts" }, isOwn ? h("span", { class: "tag" }, "answers this page") : null, isOwn ? " " : null, troubles(instance)),
+      h("p", { class: "instance-facts" }, "seen ", seen.element, ` · up ${ago(now() - instance.started).replace(" ago", "")} · `, foreign(instance.library)),
+    );
+  }
+}
+
+function troubles({ circuits, more }) {
+  if (circuits === null) return "does not tell of its circuits";
+  const told = Object.values(circuits);
+  if (!told.length) return "all calm";
+  const unwell = told.filter((one) => one.state !== "CLOSED").length + more;
+  const rate = told.reduce((sum, one) => sum + one.rejecting, 0);
+  const parts = [unwell ? `${count(unwell, "circuit")} not closed` : "", rate > 0 ? `rejects ${perSecond(rate)}/s` : ""];
+  return parts.filter(Boolean).join(", ");
+}
+
+function titleOf(sync, fleet, lost) {
+  if (sync.state === "disabled") return "this process only";
+  if (!fleet.instances.length) return "none known";
+  return count(fleet.instances.length, "instance") + (lost ? `, ${lost} cut off` : "");
+}
+
+function describe({ state, since }) {
+  if (state === "disabled") return "There is no Redis: circuits are of this process alone.";
+  if (state === "isolated") return `Redis does not answer since ${timeOfDay(since)}. Each instance decides for itself.`;
+  return `Sharing over Redis since ${timeOfDay(since)}.`;
+}

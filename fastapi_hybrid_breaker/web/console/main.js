@@ -1,0 +1,139 @@
+// The page: the events go into the model, the model into the views.
+
+import { ActDialog } from "./act_dialog.js";
+import { Announcer } from "./announcer.js";
+import { Banner } from "./banner.js";
+import { Batch } from "./batch.js";
+import { Detail } from "./detail.js";
+import { byId, setHidden } from "./dom.js";
+import { Instances } from "./instances.js";
+import { List } from "./list.js";
+import { Model } from "./model.js";
+import { Outcome } from "./outcome.js";
+import { currentKey } from "./route.js";
+import { Stream } from "./stream.js";
+import { Summary } from "./summary.js";
+import { TokenDialog } from "./token_dialog.js";
+
+const model = new Model();
+const stream = new Stream();
+const token = new TokenDialog(() => {
+  stream.open();
+  detail.ask();
+});
+const signIn = (refusal) => token.ask(refusal);
+const list = new List(model);
+const summary = new Summary(model, choose);
+const instances = new Instances(model);
+const detail = new Detail(model, signIn);
+const outcome = new Outcome(model);
+const banner = new Banner(stream, model, signIn);
+const dialog = new ActDialog({
+  onSend: (name, key) => outcome.sent(name, key),
+  onDone: (name, key, reach) => {
+    outcome.answered(name, key, reach);
+    detail.ask();
+  },
+  onRefused: signIn,
+});
+new Announcer(model);
+
+const batch = new Batch((keys) => {
+  setHidden(byId("loading"), model.hasData);
+  banner.draw();
+  summary.draw(list.filter);
+  if (detail.key === null) list.draw(keys);
+  else if (keys === null || keys.has(detail.key)) detail.draw();
+  if (keys === null) instances.draw();
+  outcome.draw();
+});
+
+function choose(filter) {
+  list.choose({ filter: filter === list.filter ? "all" : filter });
+  summary.draw(list.filter);
+}
+
+// -- from the server ----------------------------------------------------------------------------
+
+stream.addEventListener("event", ({ detail: { type, data } }) => model.apply(type, data));
+stream.addEventListener("state", () => {
+  banner.draw();
+  if (stream.state === "refused" && stream.refusal.status === 401) signIn(stream.refusal);
+  if (stream.state === "live") detail.ask();
+});
+model.addEventListener("changed", ({ detail: keys }) => batch.add(keys));
+model.addEventListener("circuit", ({ detail: { circuit } }) => {
+  if (circuit.key === detail.key) detail.askSoon();
+});
+
+setInterval(() => {
+  if (stream.state === "live") model.tick();
+  if (document.hidden) return;
+  banner.tick();
+  if (detail.key === null) list.tick();
+  else detail.tick();
+  instances.tick();
+  outcome.draw();
+}, 1000);
+
+// -- from the person ----------------------------------------------------------------------------
+
+let listScroll = 0;
+
+function route() {
+  const key = currentKey();
+  const left = detail.key;
+  if (key === left) return;
+  if (left === null) listScroll = scrollY;
+  detail.close();
+  outcome.dismiss();
+  setHidden(byId("overview"), key !== null);
+  setHidden(byId("circuit"), key === null);
+  if (key === null) {
+    list.draw(null);
+    scrollTo(0, listScroll);
+    if (left !== null) list.focus(left);
+  } else {
+    detail.open(key);
+    scrollTo(0, 0);
+    byId("circuit-key").focus({ preventScroll: true });
+  }
+}
+
+addEventListener("hashchange", route);
+
+const search = byId("search");
+search.addEventListener("input", () => list.choose({ search: search.value }));
+byId("none-clear").addEventListener("click", () => {
+  search.value = "";
+  list.choose({ filter: "all", search: "" });
+  summary.draw(list.filter);
+  search.focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const isTyping = event.target.matches?.("input, select, textarea");
+  if (event.key === "/" && !isTyping) {
+    event.preventDefault();
+    if (detail.key !== null) location.hash = "";
+    route();
+    search.focus();
+    search.select();
+  } else if (event.key === "Escape") {
+    if (event.target === search && search.value) {
+      search.value = "";
+      list.choose({ search: "" });
+    } else if (detail.key !== null && !isTyping) location.hash = "";
+  }
+});
+
+for (const button of document.querySelectorAll("[data-act]")) {
+  button.addEventListener("click", () => {
+    const warning = stream.state === "live" ? "" : "The connection is lost: the circuit may have changed since.";
+    dialog.open(button.dataset.act, detail.key, warning);
+  });
+}
+
+route();
+stream.open();

@@ -1,0 +1,50 @@
+// One circuit on each instance of the fleet.
+
+import { badge } from "./badge.js";
+import { byId, h, setHidden, setText } from "./dom.js";
+import { nameOf, syncSign } from "./instances.js";
+import { describeState } from "./status.js";
+import { Time } from "./times.js";
+import { perSecond } from "./words.js";
+
+const CALM = { state: "CLOSED", rejecting: 0 };
+
+export class Places {
+  #times = [];
+  #drawn = null;
+
+  draw(circuit, fleet, openAt) {
+    const drawn = JSON.stringify([circuit.row.state, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.#times = [];
+    setHidden(byId("places-table"), !fleet.instances.length);
+    setText(byId("places-none"), fleet.instances.length ? "" : "There is no fleet, or Redis does not answer: this process alone is known.");
+    byId("places").replaceChildren(...fleet.instances.map((one) => this.#line(one, circuit, fleet, openAt)));
+  }
+
+  tick() {
+    for (const time of this.#times) time.tick();
+  }
+
+  #line(instance, circuit, fleet, openAt) {
+    const isOwn = instance.id === fleet.own;
+    const said = isOwn
+      ? { state: circuit.row.state, rejecting: circuit.rejections.own }
+      : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? CALM);
+    const isSure = said !== null && (said !== CALM || instance.more === 0);
+    const seen = new Time();
+    seen.show(instance.last_seen);
+    this.#times.push(seen);
+    const notes = [isOwn ? "answers this page" : "", openAt.includes(instance.id) ? "open for itself alone" : ""].filter(Boolean);
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, nameOf(instance), notes.length ? h("span", { class: "tag" }, notes.join(", ")) : null),
+      h("td", {}, isSure ? badge(describeState(said.state)) : badge(describeState(null))),
+      h("td", { class: "number" }, isSure ? perSecond(said.rejecting) : "–"),
+      h("td", {}, syncSign(instance.sync)),
+      h("td", {}, seen.element),
+    );
+  }
+}

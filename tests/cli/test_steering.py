@@ -1,0 +1,267 @@
+"""What an operator orders reaches running instances, by nothing but Redis."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
+from fastapi_hybrid_breaker.fleet.wire import Names
+from tests.fleet.instances import CONFIG, fail, fleet, settled, succeed, until
+from tests.fleet.server import Server
+from tests.fleet.speaker import PlainSpeaker
+
+from .command import beside, on, process_beside
+
+KEY = "inventory-api"
+ODD_KEYS = [
+    "a b/c:d",
+    "жук-Ü-日本",
+    "a}b",
+    "{}x",
+    "x{tag}y",
+    "[red]x[/red]",
+    "[/]",
+    "--help me",
+    ":smile:",
+    "*?[a]\\",
+]
+
+
+async def test_reset_closes_the_circuit_on_running_instances(server: Server) -> None:
+    async with fleet(server) as breakers:
+        await fail(breakers[0], KEY)
+        await until(lambda: breakers[1].state(KEY) == "OPEN")
+        done = await process_beside(server, "reset", KEY, "--by", "ann@desk")
+        assert done.code == 0, done
+        assert "CLOSED" in done.out
+        for breaker in breakers:
+            await until(lambda b=breaker: b.state(KEY) == "CLOSED")
+            change = breaker.circuit(KEY).history()[-1]
+            assert (change.evidence.cause, change.evidence.by) == ("reset", "ann@desk")
+            await succeed(breaker, KEY)
+
+
+async def test_open_rejects_everywhere_and_ends_by_itself(server: Server) -> None:
+    async with fleet(server) as breakers:
+        for breaker in breakers:
+            breaker.circuit(KEY)
+        done = await process_beside(server, "open", KEY, "--reason", "a migration", "--for", "3")
+        assert done.code == 0, done
+        assert "forced_open by" in done.out
+        for breaker in breakers:
+            await until(lambda b=breaker: b.state(KEY) == "OPEN")
+            with pytest.raises(CircuitOpenError):
+                await succeed(breaker, KEY)
+            override = breaker.stats(KEY).override
+            assert override is not None
+            assert (override.kind, override.reason) == ("forced_open", "a migration")
+            assert "@" in override.by
+        for breaker in breakers:
+            await until(lambda b=breaker: b.state(KEY) == "CLOSED", deadline=20)
+            await succeed(breaker, KEY)
+        assert (await beside(server, "clear", KEY)).code == 1  # it is over
+
+
+async def test_disable_admits_everything_and_counts_nothing(server: Server) -> None:
+    async with fleet(server) as breakers:
+        await fail(breakers[0], KEY)
+        await until(lambda: breakers[1].state(KEY) == "OPEN")
+        order = ("disable", KEY, "--reason", "it lies", "--until-cleared")
+        done = await process_beside(server, *order)
+        assert done.code == 0, done
+        for breaker in breakers:
+            await until(lambda b=breaker: b.stats(KEY).override is not None)
+            await fail(breaker, KEY, times=10)
+            assert breaker.state(KEY) == "CLOSED"
+
+
+async def test_clear_ends_an_override_everywhere(server: Server) -> None:
+    async with fleet(server) as breakers:
+        await breakers[0].override(KEY, "forced_open", by="bob", reason="x", seconds=None)
+        done = await process_beside(server, "clear", KEY, "--by", "ann")
+        assert done.code == 0, done
+        for breaker in breakers:
+            await until(lambda b=breaker: b.stats(KEY).override is None)
+            change = breaker.circuit(KEY).history()[-1]
+            assert (change.cause, change.evidence.by) == ("override_ended", "ann")
+        assert server.ask.smembers("circuit#overridden") == set()
+
+
+async def test_disable_ends_by_itself(server: Server) -> None:
+    async with fleet(server, size=1) as (breaker,):
+        breaker.circuit(KEY)
+        await beside(server, "disable", KEY, "--reason", "x", "--for", "1s")
+        await until(lambda: breaker.stats(KEY).override is not None)
+        await until(lambda: breaker.stats(KEY).override is None, deadline=20)
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+async def test_any_key_can_be_steered(server: Server, key: str) -> None:
+    order = ("--reason", "[bold]why[/bold]", "--for", "10m", "--json", "--", key)
+    async with fleet(server, size=1) as (breaker,):
+        breaker.circuit(key)
+        done = await beside(server, "open", *order)
+        assert done.json["circuit"]["key"] == key
+        await until(lambda: breaker.state(key) == "OPEN")
+        assert key in (await beside(server, "status")).out
+        assert key in (await beside(server, "status", "--scan")).out
+        shown = await beside(server, "show", "--", key)
+        assert key in shown.out
+        assert "[bold]why[/bold]" in shown.out
+        await beside(server, "clear", "--", key)
+        await until(lambda: breaker.state(key) == "CLOSED")
+        await fail(breaker, key)
+        await settled(breaker)
+        assert (await beside(server, "reset", "--", key)).code == 0
+        await until(lambda: breaker.state(key) == "CLOSED")
+
+
+async def test_the_answer_of_an_order_is_what_redis_says_after_it(server: Server) -> None:
+    async with fleet(server, size=1) as (breaker,):
+        await fail(breaker, KEY)
+        await settled(breaker)
+        said = (await beside(server, "reset", KEY, "--json", "--by", "ann")).json
+        assert set(said) == {
+            *("action", "known", "namespace", "redis", "at", "circuit", "instances"),
+        }
+        assert (said["action"], said["known"], said["namespace"]) == ("reset", True, "circuit")
+        assert said["circuit"]["state"] == "CLOSED"
+        assert said["circuit"]["evidence"]["by"] == "ann"
+        assert str(said["circuit"]["version"]) == server.hash(KEY)["version"]
+        assert [one["id"] for one in said["instances"]] == [breaker.instance]
+        opened = await beside(server, "open", "new", "--reason", "x", "--until-cleared", "--json")
+        assert opened.json["known"] is False
+        assert opened.json["circuit"]["retry_after"] is None
+        assert opened.json["circuit"]["override"]["remaining"] is None
+
+
+async def test_orders_are_known_to_instances_that_start_later(server: Server) -> None:
+    async with fleet(server, size=1) as (breaker,):
+        await fail(breaker, "gone")
+        await settled(breaker)
+        await beside(server, "open", "held", "--reason", "x", "--for", "1h")
+        await beside(server, "reset", "gone")
+    index = dict(server.ask.zrange("circuit#index", 0, -1, withscores=True))
+    assert f"{index['gone']:.0f}" == server.hash("gone")["version"]
+    async with fleet(server, size=1) as (late,):
+        assert late.state("held") == "OPEN"
+        assert late.state("gone") == "CLOSED"
+
+
+# -- it is no instance ------------------------------------------------------------------------
+
+
+async def test_the_command_is_no_instance_and_a_lone_service_stays_alone(server: Server) -> None:
+    async with fleet(server, size=1) as (breaker,):
+        await fail(breaker, KEY)
+        await settled(breaker)
+        signals = server.ask.pubsub(ignore_subscribe_messages=True)
+        signals.subscribe("circuit#signals")
+        signals.get_message(timeout=1)
+        about = server.ask.hkeys("circuit#{live}:about")
+        for order in (
+            ("status",),
+            ("show", KEY),
+            ("reset", KEY),
+            ("open", KEY, "--reason", "x", "--for", "1h"),
+            ("disable", KEY, "--reason", "x", "--for", "1h"),
+            ("clear", KEY),
+        ):
+            done = await beside(server, *order)
+            assert done.code == 0, done
+            assert server.ask.zrange("circuit#{live}", 0, -1) == [breaker.instance]
+        assert server.ask.hkeys("circuit#{live}:about") == about
+        assert breaker.surroundings.live == 1
+        heard = []
+        while message := signals.get_message(timeout=0.05):
+            heard.append(json.loads(message["data"]))
+        assert all(one["signal"] == "tick" and one["live"] == 1 for one in heard), heard
+        signals.close()
+
+
+async def test_the_word_of_a_plain_speaker_is_not_adopted_by_the_command(server: Server) -> None:
+    PlainSpeaker(server, "theirs").say("OPEN", failures=7, open_for=5000.0)
+    before = server.ask.dump("circuit:theirs")
+    for order in (("status", "--scan"), ("show", "theirs")):
+        assert "OPEN" in (await beside(server, *order)).out
+    await beside(server, "open", "other", "--reason", "x", "--for", "1h")
+    assert server.ask.dump("circuit:theirs") == before
+
+
+async def test_configurations_of_the_services_stay_theirs(server: Server) -> None:
+    own = CircuitConfig(failure_threshold=2, success_threshold=1, recovery_timeout=1234.0)
+    async with fleet(server, size=1, defaults=own) as (breaker,):
+        await fail(breaker, KEY, times=2)
+        await settled(breaker)
+        await beside(server, "reset", KEY)
+        await until(lambda: breaker.state(KEY) == "CLOSED")
+        await fail(breaker, KEY, times=2)
+        assert breaker.stats(KEY).retry_after > 1200
+
+
+def test_the_index_is_not_cut(server: Server) -> None:
+    many = {f"circuit-{number}": 10**15 + number for number in range(12_000)}
+    server.ask.zadd("circuit#index", many)
+    PlainSpeaker(server, KEY).say("OPEN", open_for=60.0)
+    assert on(server, "reset", KEY).code == 0
+    assert server.ask.zcard("circuit#index") == 12_001
+
+
+def test_a_reset_comes_after_the_newest_version_in_the_index(server: Server) -> None:
+    PlainSpeaker(server, KEY).say("OPEN", open_for=60.0)
+    ahead = VERSION_LIMIT - 10**9  # the server's clock was ahead once
+    server.ask.zadd("circuit#index", {"other": ahead, "nonsense": VERSION_LIMIT + 5})
+    assert on(server, "reset", KEY).code == 0
+    assert int(server.hash(KEY)["version"]) == ahead + 1
+
+
+# -- refusals ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [("reset",), ("clear",), ("show",)])
+def test_nothing_known_is_said_so_and_nothing_written(
+    server: Server, order: tuple[str, ...]
+) -> None:
+    done = on(server, *order, "no-such-[red]circuit")
+    assert done.code == 1
+    assert "'no-such-[red]circuit'" in done.err
+    assert done.out == ""
+    assert server.ask.keys("*") == []
+
+
+def test_open_of_an_unknown_circuit_is_done_and_doubted(server: Server) -> None:
+    done = on(server, "open", "inventroy-api", "--reason", "x", "--for", "1m")
+    assert done.code == 0
+    assert "Is the name right?" in done.out
+
+
+@pytest.mark.parametrize("order", ["reset", "open", "clear"])
+@pytest.mark.parametrize("where", ["hash", "override"])
+def test_data_of_another_type_is_left_alone(server: Server, order: str, where: str) -> None:
+    name = getattr(Names("circuit"), where)(KEY)
+    server.ask.set(name, "mine")
+    more = () if order != "open" else ("--reason", "x", "--for", "1m")
+    done = on(server, order, KEY, *more)
+    if (order, where) == ("reset", "override"):
+        assert done.code == 0  # its hash is fine
+    else:
+        assert done.code == 1
+        assert "another type" in done.err
+    assert server.ask.get(name) == "mine"
+    shown = on(server, "show", KEY)
+    assert shown.code == 0
+    assert "unreadable" in shown.out
+
+
+async def test_another_namespace_is_another_fleet(server: Server) -> None:
+    async with fleet(server, size=1) as (ours,):
+        async with HybridBreaker(redis=server.url, namespace="shop", defaults=CONFIG) as theirs:
+            for breaker in (ours, theirs):
+                await fail(breaker, KEY)
+                await settled(breaker)
+            assert (await beside(server, "reset", KEY, "--namespace", "shop")).code == 0
+            await until(lambda: theirs.state(KEY) == "CLOSED")
+            assert ours.state(KEY) == "OPEN"

@@ -1,0 +1,133 @@
+"""What one does from the page, and what becomes of it in the fleet."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests.fleet.proxy import Proxy
+from tests.web.servers import eventually, uvicorn_serving
+
+from .conftest import Instance
+
+if TYPE_CHECKING:
+    from tests.fleet.server import Server
+
+    from .conftest import Look
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_reset_from_the_page_closes_the_circuit_on_the_other_instance(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, b = fleet
+    b.trip("shipping")
+    eventually(lambda: a.state("shipping") == "OPEN")
+    console = await look(a.address)
+    await console.open("shipping")
+    await expect(console.own_state).to_have_text("Open")
+
+    await console.page.get_by_role("button", name="Reset…").click()
+    dialog = console.page.get_by_role("dialog", name="Reset this circuit?")
+    await expect(dialog).to_contain_text("shipping")
+    assert b.state("shipping") == "OPEN"  # nothing happens before it is confirmed
+    await dialog.get_by_role("button", name="Cancel").click()
+    assert b.state("shipping") == "OPEN"
+
+    await console.act("Reset…", "Reset")
+    await expect(console.outcome).to_contain_text("Reset. Stored for the whole fleet.")
+    await expect(console.outcome).to_contain_text("In this process it is “Closed” since")
+    await expect(console.own_state).to_have_text("Closed")
+    eventually(lambda: b.state("shipping") == "CLOSED")
+    await expect(console.outcome).to_contain_text("The other instances say the same.")
+
+
+async def test_forced_open_and_cleared_from_the_page_with_reason_time_and_name(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, b = fleet
+    a.play("invoices", succeed=1)
+    console = await look(a.address)
+    await console.open("invoices")
+    fields = {"Reason": "the ledger moves", "For_how_long": "4 hours", "Your_name": "ann"}
+    await console.act("Force open…", "Force open", **fields)
+    await expect(console.outcome).to_contain_text("Forced open. Stored for the whole fleet.")
+    await expect(console.own_state).to_have_text("Forced open")
+    await expect(console.page.locator("#circuit-why")).to_have_text("the ledger moves (ann)")
+    await expect(console.page.locator("#circuit-outlook")).to_have_text(
+        re.compile(r"ends in (4\sh|3\sh\s59\smin)")
+    )
+    history = console.page.get_by_role("region", name="What happened")
+    await expect(history).to_contain_text("Reason the ledger moves")
+    eventually(lambda: b.state("invoices") == "OPEN")
+    assert b.show("invoices")["override"]["by"] == "ann"
+    assert b.play("invoices", succeed=2) == 2
+
+    # Whoever has told the name once need not tell it again.
+    await console.act("Clear the override…", "Clear the override")
+    await expect(console.outcome).to_contain_text("Override cleared. Stored for the whole fleet.")
+    await expect(console.own_state).to_have_text("Closed")
+    await expect(console.page.get_by_role("button", name="Clear the override…")).to_be_hidden()
+    eventually(lambda: b.show("invoices")["override"] is None)
+    assert b.show("invoices")["history"][-1]["evidence"]["by"] == "ann"
+
+
+async def test_an_act_that_is_refused_says_why_and_can_be_mended(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, _ = fleet
+    a.play("loyalty", succeed=1)
+    console = await look(a.address)
+    console.allowed = ["status of 422"]
+    await console.open("loyalty")
+    order = {"Reason": "a move", "For_how_long": "until it is cleared"}
+    await console.act("Disable…", "Disable", **order)
+    dialog = console.page.get_by_role("dialog")
+    await expect(dialog.get_by_role("alert")).to_contain_text("by must be text of 1 to 200")
+    await expect(dialog.get_by_label("Your name")).to_be_focused()
+    assert a.show("loyalty")["override"] is None
+    await console.page.keyboard.type("ann")
+    await console.page.keyboard.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(console.own_state).to_have_text("Disabled")
+    await expect(console.page.locator("#circuit-outlook")).to_have_text("until cleared")
+
+
+async def test_an_act_while_redis_does_not_answer_is_said_to_be_queued(
+    valkey: Server, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy(valkey.port) as link:
+        monkeypatch.setenv("CIRCUIT_REDIS_URL", link.url)
+        with uvicorn_serving("tests.console.served:app") as port:
+            instance = Instance(port)
+            eventually(instance.is_connected)
+            instance.trip("parcels")
+            console = await look(instance.address)
+            await console.open("parcels")
+            link.hold()
+            notice = console.page.get_by_text("Redis does not answer.").first
+            await expect(notice).to_be_visible()
+            await console.act("Reset…", "Reset")
+            await expect(console.outcome).to_contain_text("Queued: Redis does not answer.")
+            await expect(console.own_state).to_have_text("Closed")
+            link.release()
+            await expect(notice).to_be_hidden()
+
+
+async def test_an_act_without_a_fleet_is_said_to_hold_in_this_process(
+    solo: object, look: Look
+) -> None:
+    instance = solo()  # type: ignore[operator]
+    instance.trip("parcels")
+    console = await look(instance.address)
+    await console.open("parcels")
+    await console.act("Reset…", "Reset")
+    await expect(console.outcome).to_contain_text("This process only: there is no fleet.")
+    await expect(console.own_state).to_have_text("Closed")
+    # Once more: what does not change anything is not claimed to have.
+    await console.act("Reset…", "Reset")
+    await expect(console.outcome).to_contain_text("No change came: here it is “Closed”, as before.")
