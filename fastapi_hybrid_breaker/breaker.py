@@ -24,7 +24,7 @@ from .health import Health, health_of
 from .settings import BreakerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
     from types import TracebackType
 
     import redis.asyncio
@@ -160,20 +160,28 @@ class HybridBreaker:
         return iter(self.registry)
 
     @overload
-    async def execute(
+    def execute(
         self, key: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
-    async def execute(
+    def execute(
         self, key: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
-    async def execute(self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    ) -> Coroutine[Any, Any, T]: ...
+    def execute(
+        self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Coroutine[Any, Any, Any]:
         """Run an async or sync callable under the circuit of ``key``; a sync one blocks the loop.
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
-        return await self.circuit(key).execute(fn, *args, **kwargs)
+        # No coroutine around the circuit's own: one more would cost as much as the look-up.
+        circuit = self.registry.by_key.get(key)
+        if circuit is None:
+            circuit = self.circuit(key)
+        else:
+            circuit.recent = True
+        return circuit.execute(fn, *args, **kwargs) if kwargs else circuit.execute(fn, *args)
 
     def state(self, key: str) -> CircuitState:
         """Give the state of a circuit, as this process knows it; makes no circuit."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 
 from fastapi_hybrid_breaker.core.errors import WrongContextError
 from fastapi_hybrid_breaker.core.probe import Probe
-from fastapi_hybrid_breaker.core.states import Outcome
 
 from .context import enter_probe, enter_share, leave_probe, leave_share
 from .permits import NOT_CALLED
@@ -33,21 +32,18 @@ class Block:
     it is entered is an error, entering it again later takes a fresh permit.
     """
 
-    __slots__ = ("_circuit", "_fn", "_link", "_permit", "_share", "_started", "awaited")
+    __slots__ = ("_around", "_circuit", "_permit")
 
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self._permit: Permit | None = None
-        self._link: Link | None = None
-        self._share: Token[frozenset[Machine]] | None = None
-        self._started: float | None = None
-        self.awaited: object = NOT_CALLED
-        self._fn: object = NOT_CALLED
+        self._around: _Around | None = None
 
     def __enter__(self) -> Self:
         if self._permit is not None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
-        return self._begin(self._circuit.admit())
+        self._begin(self._circuit.admit())
+        return self
 
     def __exit__(
         self,
@@ -58,19 +54,22 @@ class Block:
         permit, self._permit = self._permit, None
         if permit is None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
-        if self._link is not None:
-            leave_probe(self._link)
-            self._link = None
-        if self._share is not None:
-            leave_share(self._share)
-            self._share = None
-        if error is None:
-            self._succeed(permit)
-        else:
-            self._circuit.settle_error(permit, error, self.awaited, self._fn, self._started)
+        around, self._around = self._around, None
+        started = None if around is None else around.leave()
+        if error is not None:
+            self._fail(permit, error, started)
+        elif self._circuit.machine.attentive:  # a healthy circuit looks at failures only
+            self._succeed(permit, started)
+
+    # The two for ``async with`` are written out for a circuit that admits without a question:
+    # a call of the others would cost as much as all that they do.
 
     async def __aenter__(self) -> Self:
-        return self.__enter__()
+        permit = self._circuit.machine.ticket
+        if permit is None or self._permit is not None:
+            return self.__enter__()
+        self._permit = permit
+        return self
 
     async def __aexit__(
         self,
@@ -78,40 +77,72 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.__exit__(kind, error, traceback)
+        if (
+            error is None
+            and self._around is None
+            and self._permit is not None
+            and not self._circuit.machine.attentive
+        ):
+            self._permit = None
+        else:
+            self.__exit__(kind, error, traceback)
 
-    def _succeed(self, permit: Permit) -> None:
-        # A healthy circuit looks at failures only.
-        if self._circuit.machine.attentive:
-            self._circuit.settle(permit, Outcome.SUCCESS, started=self._started)
+    def _succeed(self, permit: Permit, started: float | None) -> None:
+        self._circuit.settle_success(permit, started)
 
-    def _begin(self, permit: Permit) -> Self:
+    def _fail(self, permit: Permit, error: BaseException, started: float | None) -> None:
+        self._circuit.settle_error(permit, error, started=started)
+
+    def _begin(self, permit: Permit) -> None:
         self._permit = permit
-        if self._circuit.machine.timed:
-            self._started = self._circuit.start_time()
+        machine = self._circuit.machine
+        if machine.timed or machine.ramp is not None or isinstance(permit, Probe):
+            self._around = _Around(self._circuit, permit)
+
+
+class _Around:
+    """What runs around a block that is timed, or that what nests in it must know."""
+
+    __slots__ = ("_link", "_share", "_started")
+
+    def __init__(self, circuit: Circuit, permit: Permit) -> None:
+        self._started = circuit.start_time()
+        self._link: Link | None = None
+        self._share: Token[frozenset[Machine]] | None = None
         if isinstance(permit, Probe):
             self._link = enter_probe(permit)
-        elif self._circuit.machine.ramp is not None:
-            self._share = enter_share(self._circuit.machine)
-        return self
+        elif circuit.machine.ramp is not None:
+            self._share = enter_share(circuit.machine)
+
+    def leave(self) -> float | None:
+        """End it; gives when the block began, where that is of interest."""
+        if self._link is not None:
+            leave_probe(self._link)
+        if self._share is not None:
+            leave_share(self._share)
+        return self._started
 
 
 class HeldBlock(Block):
     """A block around one call of ``fn`` that has its permit already, and may note its result."""
 
-    __slots__ = ("result",)
+    __slots__ = ("_fn", "awaited", "result")
 
     def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
         super().__init__(circuit)
         self._fn = fn
+        self.awaited: object = NOT_CALLED
         self.result: object = NOT_CALLED
         self._begin(permit)
 
     def __enter__(self) -> Self:
         return self
 
-    def _succeed(self, permit: Permit) -> None:
-        self._circuit.settle_result(permit, self.result, self._started)
+    def _succeed(self, permit: Permit, started: float | None) -> None:
+        self._circuit.settle_result(permit, self.result, started)
+
+    def _fail(self, permit: Permit, error: BaseException, started: float | None) -> None:
+        self._circuit.settle_error(permit, error, self.awaited, self._fn, started)
 
 
 _Entered = tuple["Circuit", Block, object]

@@ -7,9 +7,12 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
+from fastapi_hybrid_breaker.core.cycle import OPEN
+from fastapi_hybrid_breaker.core.errors import RejectedCallError
 from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 
 from .block import Block, HeldBlock, enter_short, leave_short
+from .context import current_request
 from .decorator import decorate
 from .gate import Gate
 from .permits import NOT_CALLED, refuse_coroutine
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .hub import Reach
+    from .permits import Permit
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,17 +48,38 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            return await self.call_inside(fn, args, kwargs)
+            permit = machine.timed_ticket
+            if permit is None:
+                if (
+                    machine.state is OPEN
+                    and machine.override is None
+                    and (wait := machine.deadline - self._hub.clock()) > 0
+                    and not machine.shadow
+                    and self._observer is None
+                ):
+                    self.rejected += 1
+                    if (request := current_request()) is not None:
+                        request.note_rejection()
+                    raise RejectedCallError(machine.key, wait)
+                return await self.call_inside(self.admit(), fn, args, kwargs)
+            started = self._hub.clock()
         awaitable: Any = machine  # stands for: not called yet
         try:
-            awaitable = fn(*args, **kwargs)
+            awaitable = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
             result: T = await awaitable
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED if awaitable is machine else awaitable, fn)
+            called = NOT_CALLED if awaitable is machine else awaitable
+            self.settle_error(permit, error, called, fn, started)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, None)
+            if machine.swift is not None:
+                self.settle_success(permit, started)
+            elif not machine.only_watched:
+                self.settle_result(permit, result, started)
+            elif (request := current_request()) is not None:
+                request.note_verdict(machine)
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,19 +91,23 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            with HeldBlock(self, self.admit(), fn) as block:
-                result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
-                return result
+            permit = machine.timed_ticket
+            if permit is None:
+                with HeldBlock(self, self.admit(), fn) as block:
+                    result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
+                    return result
+            started = self._hub.clock()
         try:
-            result = fn(*args, **kwargs)
+            result = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
             if type(result) is CoroutineType:
                 refuse_coroutine(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn)
+            self.settle_error(permit, error, NOT_CALLED, fn, started)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, None)
+            self.settle_result(permit, result, started)
         return result
 
     @overload
@@ -97,22 +126,26 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit = machine.ticket
+        started = None
         if permit is None:
-            with HeldBlock(self, self.admit(), fn) as block:
-                result: Any = fn(*args, **kwargs)
-                if inspect.isawaitable(result):
-                    result = await result
-                block.result = result
-                return result
+            permit = machine.timed_ticket
+            if permit is None:
+                with HeldBlock(self, self.admit(), fn) as block:
+                    result: Any = fn(*args, **kwargs)
+                    if inspect.isawaitable(result):
+                        result = await result
+                    block.result = result
+                    return result
+            started = self._hub.clock()
         try:
-            result = fn(*args, **kwargs)
+            result = fn(*args, **kwargs) if kwargs else fn(*args)
             if type(result) is CoroutineType or inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn)
+            self.settle_error(permit, error, NOT_CALLED, fn, started)
             raise
         if machine.attentive:
-            self.settle_result(permit, result, None)
+            self.settle_result(permit, result, started)
         return result
 
     def guard(self) -> Block:
@@ -204,27 +237,14 @@ class Circuit(Gate):
 
     async def call_inside(
         self,
+        permit: Permit,
         fn: Callable[..., Awaitable[T]],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> T:
-        """Run a call that is not admitted without a question, or is to be timed.
-
-        What nests in a probe must know it.
-        """
-        permit = self.machine.timed_ticket
-        if permit is None:
-            with HeldBlock(self, self.admit(), fn) as block:
-                awaitable = block.awaited = fn(*args, **kwargs)
-                result: T = await awaitable
-                block.result = result
-                return result
-        started, awaited = self.start_time(), NOT_CALLED
-        try:
-            awaited = awaitable = fn(*args, **kwargs)
-            result = await awaitable
-        except BaseException as error:
-            self.settle_error(permit, error, awaited, fn, started)
-            raise
-        self.settle_result(permit, result, started)
-        return result
+        """Run a call under a permit that others may share: what nests in a probe must know it."""
+        with HeldBlock(self, permit, fn) as block:
+            awaitable = block.awaited = fn(*args, **kwargs)
+            result: T = await awaitable
+            block.result = result
+            return result

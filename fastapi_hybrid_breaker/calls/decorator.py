@@ -6,6 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from .context import current_request
 from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
@@ -47,17 +48,26 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         permit = machine.ticket
+        started = None
         if permit is None:
-            return await circuit.call_inside(fn, args, kwargs)
+            permit = machine.timed_ticket
+            if permit is None:
+                return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
+            started = circuit.start_time()
         awaitable = NOT_CALLED
         try:
-            awaitable = fn(*args, **kwargs)
+            awaitable = fn(*args, **kwargs) if kwargs else fn(*args)
             result = await awaitable
         except BaseException as error:
-            circuit.settle_error(permit, error, awaitable, fn)
+            circuit.settle_error(permit, error, awaitable, fn, started)
             raise
         if machine.attentive:
-            circuit.settle_result(permit, result, None)
+            if machine.swift is not None:
+                circuit.settle_success(permit, started)
+            elif not machine.only_watched:
+                circuit.settle_result(permit, result, started)
+            elif (request := current_request()) is not None:
+                request.note_verdict(machine)
         return result
 
     return guarded

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
-from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError, RejectedCallError
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
+from fastapi_hybrid_breaker.core.windows import SUCCEEDED
 
 from .context import current_request, enclosing_probe, is_sharing
 from .fleet_side import FleetSide
@@ -41,7 +42,13 @@ class Gate(FleetSide):
                 return decided
         # Read without the lock: at worst a rejection that was due a moment ago.
         elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
-            return self._reject(wait)
+            if machine.shadow or self._observer is not None:
+                return self._reject(wait)
+            # As in _rejection: each Python call is a good part of what a rejection costs.
+            self.rejected += 1
+            if (request := current_request()) is not None:
+                request.note_rejection()
+            raise RejectedCallError(machine.key, wait)
         if probe := enclosing_probe(machine, now):
             return Borrowed(probe)
         if (
@@ -132,6 +139,22 @@ class Gate(FleetSide):
         if self._postponed:
             self._settle_postponed()
 
+    def settle_success(self, permit: Permit, started: float | None) -> None:
+        """Take a success as the outcome of the call that ``permit`` admitted."""
+        machine = self.machine
+        counts = machine.swift
+        if counts is not None and type(permit) is int and permit >= machine.first:
+            now = self._hub.clock()
+            limit = machine.meter.slow
+            if now < counts.calm_until and (
+                limit is None or (started is not None and now - started <= limit)
+            ):
+                if machine.watched and (request := current_request()) is not None:
+                    request.note_verdict(machine)
+                counts.by_kind[SUCCEEDED] += 1  # one step, so no lock
+                return
+        self.settle(permit, Outcome.SUCCESS, started=started)
+
     def settle_gate(self, permit: Permit) -> None:
         """Take back the permit of a guard that was only a gate.
 
@@ -142,7 +165,7 @@ class Gate(FleetSide):
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""
         if self.machine.config.failure_result is None:
-            self.settle(permit, Outcome.SUCCESS, started=started)
+            self.settle_success(permit, started)
             return
         try:
             outcome = judge_result(self.machine.config, result)
@@ -211,7 +234,7 @@ class Gate(FleetSide):
         self.rejected += 1
         if request := current_request():
             request.note_rejection()
-        return CircuitOpenError(self.machine.key, retry_after)
+        return RejectedCallError(self.machine.key, retry_after)
 
     def _note_fault(self, fault: PredicateError) -> None:
         log.error(

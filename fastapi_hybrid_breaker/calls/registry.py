@@ -64,7 +64,8 @@ class Registry:
         self._max = max_circuits
         # Re-entrant: the collector of garbage may run a finalizer that comes here, at any line.
         self._lock = threading.RLock()
-        self._circuits: dict[str, Circuit] = {}
+        self.by_key: dict[str, Circuit] = {}
+        """The circuits; one may be missing for a moment, see _forget."""
         self._order: deque[str] = deque()  # the row in which room is looked for
         self._overflow: Circuit | None = None
         self.made: Callable[[Circuit], object] | None = None
@@ -88,10 +89,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[Circuit]:
         with self._lock:
-            return iter(tuple(self._circuits.values()))
+            return iter(tuple(self.by_key.values()))
 
     def __len__(self) -> int:
-        return len(self._circuits)
+        return len(self.by_key)
 
     @property
     def overflow(self) -> Circuit | None:
@@ -100,10 +101,10 @@ class Registry:
 
     def get(self, key: str) -> Circuit | None:
         """Give the circuit if this process knows it; makes nothing, notes nothing."""
-        circuit = self._circuits.get(key)
+        circuit = self.by_key.get(key)
         if circuit is None:
             with self._lock:  # it may be missing for a moment, see _forget
-                circuit = self._circuits.get(key)
+                circuit = self.by_key.get(key)
         return circuit
 
     def find_or_make(self, key: str, config: CircuitConfig | None = None) -> tuple[Circuit, bool]:
@@ -112,7 +113,7 @@ class Registry:
         Raises:
             ValueError: the key names no circuit, or has one with another configuration.
         """
-        circuit = self._circuits.get(key)
+        circuit = self.by_key.get(key)
         if circuit is not None and config is None:
             circuit.recent = True
             return circuit, False
@@ -120,7 +121,7 @@ class Registry:
         if config is not None:
             _check_config("config", config)
         with self._lock:
-            circuit = self._circuits.get(key)
+            circuit = self.by_key.get(key)
             if circuit is None:
                 if not self._has_room():
                     return self._overflowing(key), False
@@ -144,8 +145,8 @@ class Registry:
         Keys heard of never push out keys used here.
         """
         with self._lock:
-            circuit = self._circuits.get(key)
-            if circuit is None and len(self._circuits) < self._max:
+            circuit = self.by_key.get(key)
+            if circuit is None and len(self.by_key) < self._max:
                 circuit = self._make(key, self.config_for(key))
                 circuit.recent = False
                 circuit.heard = True
@@ -176,7 +177,7 @@ class Registry:
             self._overflow.after_fork()
 
     def _make(self, key: str, config: CircuitConfig) -> Circuit:
-        circuit = self._circuits[key] = Circuit(
+        circuit = self.by_key[key] = Circuit(
             Machine(key, config, self._hub.random, self._hub.surroundings), self._hub
         )
         self._order.append(key)
@@ -186,7 +187,7 @@ class Registry:
 
     def _has_room(self) -> bool:
         """Tell whether one more fits, forgetting one circuit where that is needed."""
-        if len(self._circuits) < self._max:
+        if len(self.by_key) < self._max:
             return True
         if self._hub.clock() < self._full_until:
             return False
@@ -200,7 +201,7 @@ class Registry:
         return False
 
     def _forget(self, key: str) -> bool:
-        circuit = self._circuits[key]
+        circuit = self.by_key[key]
         # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
         # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
         untold = circuit.machine.unshared and circuit.machine.version > 0
@@ -208,11 +209,11 @@ class Registry:
             circuit.recent = False
             return False
         reference = weakref.ref(circuit)
-        del circuit, self._circuits[key]
+        del circuit, self.by_key[key]
         held = reference()
         if held is None:
             return True
-        self._circuits[key] = held  # whoever holds it must go on meeting the one and only
+        self.by_key[key] = held  # whoever holds it must go on meeting the one and only
         return False
 
     def _overflowing(self, key: str) -> Circuit:

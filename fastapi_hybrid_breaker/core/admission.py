@@ -100,7 +100,7 @@ class Admission(Cycle):
             self.failures = 0
             if self.contribution is not None:
                 self._note_success(self.contribution, now)
-            self.attentive = self.counts_successes()
+            self.attend()
         elif outcome is Outcome.FAILURE:
             self._count_failure()
             self._note_failure(now, error)
@@ -121,9 +121,9 @@ class Admission(Cycle):
     def began_probe(self, now: float) -> None:
         """Take in that a call here is a probe: whoever is in a fleet lets it know."""
 
-    def counts_successes(self) -> bool:
-        """Tell whether each success matters, and not only that which ends a run of failures."""
-        return self.noting or super().counts_successes()
+    def looks_at_successes(self) -> bool:
+        """Tell whether each success must be looked at: the fleet may count on it."""
+        return self.noting or super().looks_at_successes()
 
     def shares_evidence(self) -> bool:
         """Tell whether what is counted here is counted in the fleet as well."""
@@ -141,7 +141,7 @@ class Admission(Cycle):
         """Work out again whether successes matter for the fleet's run."""
         contribution = self.contribution
         self.noting = contribution is not None and contribution.is_listening(now)
-        self.attentive = self.failures > 0 or self.state is not CLOSED or self.counts_successes()
+        self.attend()
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Admission(Cycle):
             self.ticket = self.sequence
         elif self.timed_ticket is not None:
             self.timed_ticket = self.sequence
-        self.attentive = True
+        self.attend()
 
     def _forget_counts(self) -> None:
         super()._forget_counts()

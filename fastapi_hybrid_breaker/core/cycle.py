@@ -1,9 +1,11 @@
 """CLOSED, OPEN, HALF_OPEN and back: the states of one circuit in one process.
 
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
-holds a lock around every method. Three slots may be read without it, because a stale value costs
+holds a lock around every method. Some slots may be read without it, because a stale value costs
 nothing but a second look under the lock: ``ticket`` (admit at once?), ``timed_ticket`` (the same,
-where the call is to be timed) and ``attentive`` (does a success change anything?).
+where the call is to be timed) and ``attentive`` (does a success change anything?), with
+``only_watched`` (no more than what an enclosing request is to know) and ``swift`` (no more than
+the counts of one window).
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ class Cycle:
         "key",
         "measured",
         "meter",
+        "only_watched",
         "probes",
         "ramp",
         "random",
@@ -69,6 +72,7 @@ class Cycle:
         "state",
         "successes",
         "surroundings",
+        "swift",
         "ticket",
         "timed",
         "timed_ticket",
@@ -117,16 +121,22 @@ class Cycle:
         ticket = self.sequence if self.admits_all() else None
         self.ticket: int | None = None if self.timed else ticket
         self.timed_ticket: int | None = ticket if self.timed else None
-        self.attentive = self.failures > 0 or self.state is not CLOSED or self.counts_successes()
+        self.attend()
+
+    def attend(self) -> None:
+        """Work out again what a success changes."""
+        is_plain = self.failures == 0 and self.state is CLOSED and not self.looks_at_successes()
+        self.attentive = not is_plain or self.watched or bool(self.meter.books)
+        self.only_watched = is_plain and self.watched and not self.meter.books
+        self.swift = self.meter.swift if is_plain and self.admits_all() else None
 
     def admits_all(self) -> bool:
         """Tell whether calls are admitted without a question."""
         return self.state is CLOSED and self.ramp is None
 
-    def counts_successes(self) -> bool:
-        """Tell whether each success matters, and not only that which ends a run of failures."""
-        looks_at_all = self.watched or bool(self.meter.books)
-        return looks_at_all or self.config.failure_result is not None or self.timed
+    def looks_at_successes(self) -> bool:
+        """Tell whether each success must be looked at, and not only counted."""
+        return self.config.failure_result is not None or self.measured
 
     # -- from outside ----------------------------------------------------------------------
 
@@ -155,7 +165,8 @@ class Cycle:
 
     def watch(self) -> None:
         """Have every success settled in full from now on."""
-        self.watched = self.attentive = True
+        self.watched = True
+        self.attend()
 
     def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
         """Have every call timed and settled in full from now on, or only as the rules need."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 class CircuitOpenError(Exception):
@@ -13,6 +13,8 @@ class CircuitOpenError(Exception):
         retry_after: seconds until a call may be admitted; never None, and at least 1.0 while
             probes of a recovery run (nobody knows when those end).
     """
+
+    __slots__ = ("key", "retry_after")  # a rejection is to cost little, and a dict costs most
 
     def __init__(self, key: str, retry_after: float) -> None:
         # Without super().__init__: one call less on the path of a rejection.
@@ -25,6 +27,28 @@ class CircuitOpenError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickling an exception goes by its args, which lack what was given by keyword.
         return type(self), (self.key, self.retry_after), self.__dict__
+
+
+class RejectedCallError(CircuitOpenError):
+    """The error as circuits raise it: the same to everybody, and half as dear to make.
+
+    It has no constructor in Python: Exception's own keeps the two arguments in ``args``.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+        __init__ = Exception.__init__
+        key = property(lambda self: self.args[0])
+        retry_after = property(lambda self: self.args[1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CircuitOpenError, (self.key, self.retry_after), self.__dict__
+
+
+RejectedCallError.__name__ = RejectedCallError.__qualname__ = (
+    "CircuitOpenError"  # in tracebacks and logs
+)
 
 
 class NotInstalledError(RuntimeError):

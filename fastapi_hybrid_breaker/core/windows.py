@@ -20,6 +20,8 @@ GIVEN_UP: Final = 4  # slow, and without a verdict: cancelled by the caller
 KINDS: Final = 5
 """How many kinds there are."""
 
+NEVER: Final = float("-inf")
+
 _MOST_COUNTED: Final = 100_000
 _SHORTEST: Final = 0.001
 _LONGEST: Final = 3600.0
@@ -98,7 +100,7 @@ class TimeWindow:
 
     def counts(self) -> Counts:
         """Make empty counts."""
-        return _TimeCounts(self.seconds / self.buckets, self.buckets)
+        return TimeCounts(self.seconds / self.buckets, self.buckets)
 
 
 Window = CountWindow | TimeWindow
@@ -136,64 +138,79 @@ class _CountCounts:
         self._next = at
 
 
-class _TimeCounts:
+class TimeCounts:
     """Totals of the window, and what each closed bucket added to them.
 
     The present bucket has no counts of its own: it is what the totals have grown by since it
     began, and is worked out when it ends.
+
+    ``by_kind`` is changed by call-free additions only, in place: one made without the lock, while
+    another thread begins a bucket, is in the old one or the new one, and never lost. ``end`` is
+    when the present bucket ends, ``calm_until`` for whoever counts with them to set, to no later
+    time than that.
     """
 
-    __slots__ = ("_at_start", "_buckets", "_end", "_index", "_width", "by_kind")
+    __slots__ = ("_at_start", "_buckets", "_index", "_width", "by_kind", "calm_until", "end")
 
     def __init__(self, width: float, buckets: int) -> None:
         self._width = width
-        self._buckets: list[list[int] | None] = [None] * buckets
+        self._buckets: list[tuple[int, ...] | None] = [None] * buckets
         self.clear()
 
     def clear(self) -> None:
+        """Drop everything."""
+        self.calm_until = NEVER
         self.by_kind = [0] * KINDS
         self._at_start: tuple[int, ...] = (0,) * KINDS
         self._index = 0
-        self._end = float("-inf")  # no bucket has begun
+        self.end = NEVER  # no bucket has begun
 
     def forget(self, now: float) -> None:
-        if now >= self._end:
+        """Drop what has left the window by ``now``."""
+        if now >= self.end:
             self._roll(int(now // self._width))
 
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
+        """Give the calls in the window by bucket and kind."""
         self.forget(now)
         size, found = len(self._buckets), {}
         for back in range(1, size):
             bucket = self._buckets[(self._index - back) % size]
             if bucket is not None:
-                found[self._index - back] = tuple(bucket)
+                found[self._index - back] = bucket
         grown = zip(self.by_kind, self._at_start, strict=True)
         found[self._index] = tuple(total - before for total, before in grown)
         return found
 
     def add(self, now: float, kind: int) -> None:
-        if now >= self._end:
+        """Count a call that ended at ``now``."""
+        if now >= self.end:
             self._roll(int(now // self._width))
         self.by_kind[kind] += 1
 
     def _roll(self, index: int) -> None:
         """Begin bucket ``index``; drop the buckets that are a whole window behind it."""
-        buckets = self._buckets
+        buckets, by_kind = self._buckets, self.by_kind
         size = len(buckets)
-        if self._end == float("-inf") or index - self._index >= size:
+        totals = tuple(by_kind)
+        if self.end == NEVER or index - self._index >= size:
+            gone = [totals]
             for at in range(size):
                 buckets[at] = None
-            self.by_kind = [0] * KINDS
         elif index > self._index:
-            grown = zip(self.by_kind, self._at_start, strict=True)
-            buckets[self._index % size] = [total - before for total, before in grown]
+            grown = zip(totals, self._at_start, strict=True)
+            buckets[self._index % size] = tuple(total - before for total, before in grown)
+            gone = []
             for at in range(self._index + 1, index + 1):
-                gone, buckets[at % size] = buckets[at % size], None
-                if gone is not None:
-                    self.by_kind = [
-                        total - part for total, part in zip(self.by_kind, gone, strict=True)
-                    ]
+                bucket, buckets[at % size] = buckets[at % size], None
+                if bucket is not None:
+                    gone.append(bucket)
         else:
             return  # the end of a bucket, and a division, were rounded to two sides
-        self._index, self._end = index, (index + 1) * self._width
-        self._at_start = tuple(self.by_kind)
+        for kind in range(KINDS):
+            for bucket in gone:
+                by_kind[kind] -= bucket[kind]
+        self._index, self.end = index, (index + 1) * self._width
+        self._at_start = tuple(
+            total - sum(bucket[kind] for bucket in gone) for kind, total in enumerate(totals)
+        )

@@ -68,18 +68,24 @@ class RouteRequest(Request):
         machine = circuit.machine
         if self.permits is not None and machine in self.permits:
             return
-        try:
-            permit = circuit.admit()
-        except CircuitOpenError:
-            self.note_rejection()  # it knows the way through the scope, whatever the context
-            raise
-        circuit.watch()
+        permit: Permit | None = machine.ticket
+        if permit is None:
+            try:
+                permit = circuit.admit()
+            except CircuitOpenError:
+                self.note_rejection()  # it knows the way through the scope, whatever the context
+                raise
+        if not machine.watched:
+            circuit.watch()
         if self.guards is None or self.permits is None:
             self.guards, self.permits = [], {}
         started = None
         if machine.timed:
             self.timed, started = True, circuit.start_time()
         self.guards.append((circuit, permit, started))
+        if type(permit) is int:
+            self.permits[machine] = permit
+            return
         if isinstance(permit, Probe):
             permit.witness = self
         self.permits[machine] = permit.probe if isinstance(permit, Borrowed) else permit
@@ -133,6 +139,13 @@ class RouteRequest(Request):
             elif error is None:
                 config = circuit.machine.config
                 outcome = outcome_of_status(config, self.status, rejected=self.rejected)
+                if (
+                    outcome is Outcome.SUCCESS
+                    and self.outer is None
+                    and circuit.machine.only_watched
+                    and type(permit) is int
+                ):
+                    continue  # it changes nothing, and nobody further out is to hear of it
                 text = f"status {self.status}" if outcome is Outcome.FAILURE else None
                 circuit.settle(permit, outcome, seconds=seconds, error=text)
             elif self.rejected:

@@ -144,7 +144,7 @@ async def test_peek_reads_what_this_process_does_not_know(server: Server) -> Non
     async with fleet(server) as (a, b):
         await fail(a, "inventory-api")
         await settled(a, b)
-        b.registry._circuits.clear()
+        b.registry.by_key.clear()
         b.registry._order.clear()
         found = await b.look_up("inventory-api")
         assert found is not None
