@@ -11,6 +11,10 @@ LATE: Final = 1.0
 """Seconds within which a reading is faster than the message, or follows from it."""
 
 
+_STAMP: Final = 0.001
+"""Seconds: stamps are whole milliseconds, cut off."""
+
+
 class Learning:
     """Counts over all sessions of a breaker; the clock is the server's, in epoch seconds.
 
@@ -41,8 +45,8 @@ class Learning:
 
     def take_time(self, server_now: float | None) -> None:
         """Take the server's time with an answer of the server."""
-        if self._awaits_time:
-            self._since, self._awaits_time = server_now, server_now is None
+        if self._awaits_time and server_now is not None:
+            self._since, self._awaits_time = server_now - _STAMP, False
 
     def learned(self, written_at: float, server_now: float | None, *, by_message: bool) -> None:
         """Take that another's change was taken in that was written at ``written_at``."""

@@ -40,6 +40,14 @@ def test_what_was_read_late_though_written_since_is_a_correction(learning: Learn
     assert learning.lag == LATE
 
 
+def test_a_stamp_of_the_same_millisecond_is_not_before_the_subscription() -> None:
+    learning = Learning()
+    learning.subscribed()
+    learning.take_time(BEGAN + 0.0007)
+    learning.learned(BEGAN, BEGAN + 20.0, by_message=False)  # written after, and cut off
+    assert learning.corrected == 1
+
+
 def test_what_was_read_soon_is_none_its_message_may_be_under_way(learning: Learning) -> None:
     learning.learned(BEGAN + 5.0, BEGAN + 5.5, by_message=False)
     assert learning.corrected == 0
@@ -49,7 +57,7 @@ def test_what_was_read_soon_is_none_its_message_may_be_under_way(learning: Learn
 @pytest.mark.parametrize(
     ("written", "now"),
     [
-        (BEGAN - 0.001, BEGAN + 60.0),  # before the subscription: nobody told this process
+        (BEGAN - 0.002, BEGAN + 60.0),  # before the subscription: nobody told this process
         (0.0, BEGAN + 60.0),  # of a plain speaker, who does not say when
     ],
 )
