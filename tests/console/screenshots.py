@@ -37,9 +37,10 @@ async def main(seconds: float, folder: Path) -> None:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(Server(binaries()["valkey"], place))
         os.environ["CIRCUIT_REDIS_URL"] = server.url
-        ports = [
-            stack.enter_context(uvicorn_serving("tests.console.story_served:app")) for _ in range(3)
-        ]
+        ports = []
+        for number in (1, 2, 3):
+            os.environ["STORY_HOST"] = f"shop-{number}"
+            ports.append(stack.enter_context(uvicorn_serving("tests.console.story_served:app")))
         clients = [
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) for port in ports
         ]

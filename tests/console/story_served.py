@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 
 from fastapi import FastAPI
 
@@ -39,6 +41,9 @@ CIRCUITS = {
     "fraud-check": CircuitConfig(failure_threshold=5),
     **{name: CircuitConfig(trip=[RATE, SLOW]) for name in CALM},
 }
+
+# The pictures name hosts of a shop, and not the machine that they are made on.
+socket.gethostname = lambda: os.environ["STORY_HOST"]
 
 app = FastAPI()
 breaker = HybridBreaker(app, circuits=CIRCUITS)

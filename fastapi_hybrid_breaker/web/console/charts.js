@@ -73,7 +73,7 @@ function lineOf(series, start) {
     const y = round((RIBBON_TOP - 4) * (1 - rate / top) + 2);
     path += path ? `H${round(time - start)}V${y}` : `M${round(Math.max(0, time - start))} ${y}`;
   }
-  return `${path}H${CHART_SECONDS}`;
+  return series.at(-1)[1] > 0 ? `${path}H${CHART_SECONDS}` : path;
 }
 
 const round = (value) => Math.round(value * 10) / 10;
