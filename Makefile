@@ -5,15 +5,19 @@
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
 #   make screenshots          the pictures of docs/console.md; takes some minutes, needs chromium
-#   make bench                what a guarded call costs, as ratios to the bare call
+#   make bench                what everything costs, beside all peers, in six minutes or so;
+#                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
-# What they need is installed into .venv, from scratch whenever the files that name it change.
+# What they need is installed into .venv, from scratch whenever the files that name it change;
+# for make bench, whose peers must not meddle with the rest, into .venv-bench.
 
 PYTHON ?= python3
 ARGS ?=
 SEEDS ?= 500
 VENV := .venv
 READY := $(VENV)/.ready
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 
 .PHONY: venv test check format demo screenshots bench bench-fleet simulate simulate-calm clean
 
@@ -47,8 +51,22 @@ demo: $(READY)
 screenshots: $(READY)
 	$(VENV)/bin/python -m tests.console.screenshots $(ARGS)
 
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--build-constraint constraints.txt --editable '.[httpx,httpx2,demo,otel]'
+	$(BENCH)/bin/python -m benchmarks.environment
+	touch $(BENCH_READY)
+
+# The quick subset measures no peers, so it needs no environment with them.
+ifneq (,$(findstring --quick,$(ARGS)))
 bench: $(READY)
-	$(VENV)/bin/python -m benchmarks.calls
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+else
+bench: $(BENCH_READY)
+	$(BENCH)/bin/python -m benchmarks $(ARGS)
+endif
 
 bench-fleet: $(READY)
 	$(VENV)/bin/python -m benchmarks.fleet $(ARGS)
@@ -60,5 +78,5 @@ simulate-calm: $(READY)
 	$(VENV)/bin/python -m simulator.calm $(ARGS)
 
 clean:
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BENCH) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

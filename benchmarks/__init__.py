@@ -1,1 +1,1 @@
-"""Measurements: ratios to the bare call of the same run, in interleaved rounds."""
+"""Measurements: ratios to the floor of the same run, in rounds that take turns."""

@@ -2,38 +2,97 @@
 
 from __future__ import annotations
 
-import statistics
+import asyncio
+import gc
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+from .figures import Measured
+
+Loop = Callable[[int], Awaitable[object]]
+"""A case: does its thing so many times."""
+
+Clock = Callable[[], float]
+Before = Callable[[], Awaitable[object]]
+
+NOTHING_BEFORE: Final[Mapping[str, Before]] = {}
+
+SLICE = 0.002
+"""Seconds that a case runs in each round, about: long beside the clock, short beside a
+machine's noisy moments."""
+
+WORKING = time.thread_time
+"""Counts while this thread works, not while others have its core: for what never waits. Where
+nobody else works it is the same as the clock on the wall."""
+
+WAITING = time.perf_counter
+"""Counts all the time: for what waits for a server."""
+
+_LONG = 0.1
+"""Seconds after which one look is enough."""
 
 
 async def measure(
-    cases: Mapping[str, Callable[[int], Awaitable[None]]], *, rounds: int, calls: int
-) -> dict[str, list[float]]:
-    """Run each case in each round, one after the other; gives seconds per call, by case."""
+    cases: Mapping[str, Loop],
+    *,
+    rounds: int,
+    clock: Clock = WORKING,
+    slice_seconds: float = SLICE,
+    before: Mapping[str, Before] = NOTHING_BEFORE,
+) -> dict[str, Measured]:
+    """Run each case in each round, one after the other; gives seconds per call, by case.
+
+    Args:
+        cases: by name, in the order in which they take turns.
+        rounds: how many times each of them runs.
+        clock: what counts the time.
+        slice_seconds: how long each case runs in each round, about.
+        before: what a case needs done before each of its turns; its time does not count.
+    """
+    sizes = {}
+    for name, case in cases.items():
+        await asyncio.sleep(0)
+        await before.get(name, _nothing)()
+        sizes[name] = await calls_per_slice(case, slice_seconds, clock)
     found: dict[str, list[float]] = {name: [] for name in cases}
-    for case in cases.values():
-        await case(calls)  # what is compiled and cached on the way is so for all
-    for _ in range(rounds):
-        for name, case in cases.items():
-            begun = time.perf_counter()
-            await case(calls)
-            found[name].append((time.perf_counter() - begun) / calls)
-    return found
+    # What was made before is not for the collector to look through in the middle of a case.
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(rounds):
+            for name, case in cases.items():
+                calls = sizes[name]
+                # Not within the turn: what runs in the background, a signal among it, has its own.
+                await asyncio.sleep(0)
+                await before.get(name, _nothing)()
+                begun = clock()
+                await case(calls)
+                found[name].append((clock() - begun) / calls)
+    finally:
+        gc.unfreeze()
+    return {name: Measured(tuple(times), sizes[name]) for name, times in found.items()}
 
 
-def table(found: Mapping[str, list[float]], floor: str) -> str:
-    """Show medians and 10th percentiles, and these as ratios to the case called ``floor``."""
+async def _nothing() -> None:
+    """Have nothing done before a turn."""
 
-    def low(times: list[float]) -> float:
-        return statistics.quantiles(times, n=10)[0]
 
-    lines = [f"{'':24}{'median':>10}{'p10':>10}{'x ' + floor:>16}"]
-    for name, times in found.items():
-        ratio = low(times) / low(found[floor])
-        nanoseconds = statistics.median(times) * 1e9, low(times) * 1e9
-        lines.append(f"{name:24}{nanoseconds[0]:8.0f}ns{nanoseconds[1]:8.0f}ns{ratio:16.2f}")
-    return "\n".join(lines)
+async def calls_per_slice(case: Loop, seconds: float, clock: Clock) -> int:
+    """Find how many calls fill a slice; warms up what is compiled and cached on the way."""
+    calls = 1
+    while (took := await _best_of_three(case, calls, clock)) < seconds / 10:
+        calls *= 4
+    return max(1, round(calls * seconds / took))
+
+
+async def _best_of_three(case: Loop, calls: int, clock: Clock) -> float:
+    """Give what so many calls take; the best, since a moment's noise would make slices short."""
+    times = []
+    for _ in range(3):
+        begun = clock()
+        await case(calls)
+        times.append(clock() - begun)
+        if times[0] > _LONG:
+            break
+    return min(times)

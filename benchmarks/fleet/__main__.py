@@ -7,12 +7,13 @@ import asyncio
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from benchmarks.ending import end_in_order_when_asked
 
 from . import measures
 from .instances import Fleet, NotSeenError
@@ -49,7 +50,7 @@ def read_options() -> argparse.Namespace:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Start everything, measure, and end everything, also when it is broken off."""
-    _end_in_order_when_asked()
+    end_in_order_when_asked()
     with Valkey() as valkey:
         found = {"machine": describe_machine(valkey), "parameters": describe(options)}
         async with Upstream() as upstream, Fleet(options.instances, valkey.url, upstream.port) as f:
@@ -65,20 +66,6 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 sys.stderr.write(f"measuring: {name}\n")
                 found["figures"][name] = await step(bench, amount)
     return found
-
-
-def _end_in_order_when_asked() -> None:
-    """Cancel the measurement at the first Ctrl-C or SIGTERM, and let no second one disturb that."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    asked: list[signal.Signals] = []
-
-    def ask(number: signal.Signals) -> None:
-        if not asked and task is not None:
-            asked.append(number)
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask, number)
 
 
 def describe_machine(valkey: Valkey) -> dict[str, Any]:

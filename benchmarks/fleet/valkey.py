@@ -29,7 +29,7 @@ class Valkey:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-valkey-")
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._ask = redis.Redis(
             host=LOOPBACK,
@@ -39,6 +39,10 @@ class Valkey:
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -101,6 +105,14 @@ class Valkey:
         calls = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in found.items()}
         return {name: count for name, count in calls.items() if name not in _OUR_OWN}
 
+    def reads(self) -> int:
+        """Give how many circuits instances have read by now."""
+        return self.commands().get("hmget", 0)
+
+    def drop_subscribers(self) -> None:
+        """Close the connections on which instances listen; they come again."""
+        self._ask.client_kill_filter(_type="pubsub")
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -116,7 +128,7 @@ class Valkey:
             time.sleep(0.01)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

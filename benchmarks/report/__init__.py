@@ -1,0 +1,1 @@
+"""What is made of the figures: tables, the targets, a plot and the page of the documentation."""

@@ -1,0 +1,1 @@
+"""How the cost grows: with circuits, with threads, and when everything changes at once."""

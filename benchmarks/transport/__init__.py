@@ -1,0 +1,1 @@
+"""What guarding a transport adds to a request of httpx and httpx2."""
