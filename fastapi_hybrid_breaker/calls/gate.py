@@ -61,7 +61,7 @@ class Gate(FleetSide):
             before, self._inside = self._inside, True
             try:
                 permit, change = machine.admit(now)
-                wait = machine.retry_after(now)
+                wait = machine.retry_after(now) if permit is None else 0.0
             finally:
                 self._inside = before
         if change is not None:

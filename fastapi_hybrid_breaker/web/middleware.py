@@ -63,9 +63,13 @@ def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
         kind = message["type"]
         if kind == "http.response.start":
             record.begin(message["status"])
-        elif record.guards is not None and (
-            (kind == "http.response.body" and not message.get("more_body", False))
-            or kind == "http.response.pathsend"
+        elif (
+            record.guards is not None
+            and (
+                (kind == "http.response.body" and not message.get("more_body", False))
+                or kind == "http.response.pathsend"
+            )
+            and not record.went_well()
         ):
             # Before it is sent: how fast the client takes it is no part of the verdict.
             record.end_of_body(scope)

@@ -107,6 +107,31 @@ class RouteRequest(Request):
         if self.error_page_of is None:
             self.settle()
 
+    def went_well(self) -> bool:
+        """Let go of the permits if there is nothing to say of any: so most requests end.
+
+        A success that changes nothing, of which nobody further out is to hear.
+        """
+        status = self.status
+        if (
+            status is None
+            or status >= 400
+            or self.judged is not None
+            or self.outer is not None
+            or self.error_page_of is not None
+        ):
+            return False
+        for circuit, permit, _ in self.guards or ():
+            machine = circuit.machine
+            if (
+                not machine.only_watched
+                or type(permit) is not int
+                or machine.config.failure_statuses is not None
+            ):
+                return False
+        self.guards = None
+        return True
+
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""
         if self.error_page_of is None:
@@ -139,13 +164,6 @@ class RouteRequest(Request):
             elif error is None:
                 config = circuit.machine.config
                 outcome = outcome_of_status(config, self.status, rejected=self.rejected)
-                if (
-                    outcome is Outcome.SUCCESS
-                    and self.outer is None
-                    and circuit.machine.only_watched
-                    and type(permit) is int
-                ):
-                    continue  # it changes nothing, and nobody further out is to hear of it
                 text = f"status {self.status}" if outcome is Outcome.FAILURE else None
                 circuit.settle(permit, outcome, seconds=seconds, error=text)
             elif self.rejected:
