@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import os
 import random
 import time
-import weakref
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
+from . import forks
 from .calls.change_log import log_change
+from .calls.listeners import Listeners
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace
 from .core.override import make_override
-from .core.states import CircuitState, CircuitStats, CircuitView
+from .core.states import NEVER_USED, CircuitState, CircuitStats, CircuitView
 from .core.surroundings import Surroundings
 from .fleet.sync import FleetSync
 from .health import Health, health_of
-from .settings import BreakerSettings
+from .settings import FROM_ENVIRONMENT, BreakerSettings, FromEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -43,27 +41,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger("fastapi_hybrid_breaker")
-
-
-class _FromEnvironment:
-    def __repr__(self) -> str:
-        return "from the environment"
-
-
-FROM_ENVIRONMENT: Final = _FromEnvironment()
-
-NEVER_USED: Final = CircuitStats(
-    state=CircuitState.CLOSED,
-    failures=0,
-    successes=0,
-    next_attempt=None,
-    retry_after=0.0,
-    rejected=0,
-    version=0,
-)
-"""The figures of a circuit that this process does not know."""
-
-_living: weakref.WeakSet[HybridBreaker] = weakref.WeakSet()
 
 
 class HybridBreaker:
@@ -95,28 +72,26 @@ class HybridBreaker:
         self,
         app: Starlette | None = None,
         *,
-        redis: str | redis.asyncio.Redis | _FromEnvironment | None = FROM_ENVIRONMENT,
-        namespace: str | _FromEnvironment = FROM_ENVIRONMENT,
+        redis: str | redis.asyncio.Redis | FromEnvironment | None = FROM_ENVIRONMENT,
+        namespace: str | FromEnvironment = FROM_ENVIRONMENT,
         defaults: CircuitConfig | None = None,
         circuits: Mapping[str, CircuitConfig] | None = None,
-        max_circuits: int | _FromEnvironment = FROM_ENVIRONMENT,
+        max_circuits: int | FromEnvironment = FROM_ENVIRONMENT,
         report_every: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
         settings = BreakerSettings()
-        if isinstance(redis, _FromEnvironment):
-            url = settings.redis_url
-            redis = None if url is None else url.get_secret_value()
-        if isinstance(namespace, _FromEnvironment):
+        if isinstance(redis, FromEnvironment):
+            redis = settings.url()
+        if isinstance(namespace, FromEnvironment):
             namespace = settings.namespace
-        if isinstance(max_circuits, _FromEnvironment):
+        if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
         self.clock = clock
         self.random = random
         self.surroundings = Surroundings()
-        # One entry per subscription: the same listener may be on twice.
-        self._listeners: dict[object, Callable[[StateChange], object]] = {}
+        self.listeners = Listeners()
         self._start_notes: list[str] = []
         self._starts = 0
         self.registry = Registry(
@@ -134,7 +109,7 @@ class HybridBreaker:
             clock=clock,
             report_every=report_every,
         )
-        _living.add(self)
+        forks.note(self)
         if app is not None:
             self.install(app)
 
@@ -246,30 +221,14 @@ class HybridBreaker:
         It runs synchronously, outside every lock, in the thread that brought the change about.
         What it raises is logged. Returns a function that takes it off again.
         """
-        given: object = listener
-        if not callable(given) or iscoroutinefunction(given):
-            raise TypeError(f"a listener is a plain function of one StateChange, not {listener!r}")
-        subscription = object()
-        self._listeners[subscription] = listener
-
-        def undo() -> None:
-            self._listeners.pop(subscription, None)
-
-        return undo
+        return self.listeners.add(listener)
 
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell the fleet and the listeners of a change (called by circuits)."""
         self.sync.changed(circuit)
-        # Whoever made the guarded call must not get the errors of others: of a logging handler
-        # whose server is down, or of a listener that asks a cancelled future for its result.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # a logging handler whose server is down
             log_change(change)
-        for listener in tuple(self._listeners.values()):
-            try:
-                listener(change)
-            except (Exception, asyncio.CancelledError):
-                with contextlib.suppress(Exception):
-                    log.exception("a listener failed on %r", change)
+        self.listeners.tell(change)
 
     def stirred(self, circuit: Circuit) -> None:
         """Have the fleet hear of calls on a circuit (called by circuits)."""
@@ -383,12 +342,3 @@ class HybridBreaker:
         self._starts = 0
         self.registry.after_fork()
         self.sync.after_fork()
-
-
-def _after_fork() -> None:
-    for breaker in list(_living):
-        breaker.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

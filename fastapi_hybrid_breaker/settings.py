@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +11,16 @@ from .core.config import CircuitConfig, Mode, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class FromEnvironment:
+    """Stands for an argument that was not given."""
+
+    def __repr__(self) -> str:
+        return "from the environment"
+
+
+FROM_ENVIRONMENT: Final = FromEnvironment()
 
 
 class BreakerSettings(BaseSettings):
@@ -42,6 +52,10 @@ class BreakerSettings(BaseSettings):
     quorum: int | float | None = None
     history_size: int | None = None
     failure_statuses: frozenset[int] | None = None
+
+    def url(self) -> str | None:
+        """Give the URL of Redis as it is to be used."""
+        return None if self.redis_url is None else self.redis_url.get_secret_value()
 
     def circuit_config(self) -> CircuitConfig:
         """Give the defaults for all circuits.

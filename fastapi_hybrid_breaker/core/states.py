@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .evidence import NO_EVIDENCE, Evidence
 
@@ -107,6 +107,18 @@ class CircuitStats:
     shadowed: int = 0
     override: OverrideView | None = None
     alone: bool = False
+
+
+NEVER_USED: Final = CircuitStats(
+    state=CircuitState.CLOSED,
+    failures=0,
+    successes=0,
+    next_attempt=None,
+    retry_after=0.0,
+    rejected=0,
+    version=0,
+)
+"""The figures of a circuit that this process does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.breaker import NEVER_USED
+from fastapi_hybrid_breaker.core.states import NEVER_USED
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import CONFIG, Shape, each_async_shape, fail, fine, let_probe, trip

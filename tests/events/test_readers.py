@@ -130,11 +130,11 @@ async def test_without_readers_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.PING_EVERY", 0.02)
     async with served() as (breaker, port):
         for _ in range(2):
-            assert not breaker._listeners
+            assert not breaker.listeners
             async with reading(port) as reader:
                 await reader.next()
-                assert len(breaker._listeners) == 1
-            await until(lambda: not breaker._listeners)
+                assert len(breaker.listeners) == 1
+            await until(lambda: not breaker.listeners)
         assert not [one for one in asyncio.all_tasks() if "Broadcast" in repr(one.get_coro())]
 
 
