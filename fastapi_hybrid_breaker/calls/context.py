@@ -76,6 +76,11 @@ _shared: ContextVar[frozenset[Machine]] = ContextVar("hybrid_breaker_shared", de
 
 current_request = _request.get
 
+# Set around each request, and put back after it, for in-process ASGI shares its caller's context.
+# A request whose coroutine is dropped ends in another context: putting back is a ValueError there.
+enter_request = _request.set
+leave_request = _request.reset
+
 
 def enter_share(machine: Machine) -> Token[frozenset[Machine]]:
     """Run what follows as part of an admitted call; the token goes to ``leave_share``."""
@@ -98,20 +103,6 @@ def is_sharing(machine: Machine) -> bool:
             return True
         request = request.outer
     return False
-
-
-def enter_request(request: Request) -> Token[Request | None]:
-    """Make ``request`` the current one; the token goes to ``leave_request``."""
-    return _request.set(request)
-
-
-def leave_request(token: Token[Request | None]) -> None:
-    """Put back what was current before: in-process ASGI shares its caller's context."""
-    try:
-        _request.reset(token)
-    except ValueError:
-        # A request whose coroutine is dropped, and so ends in another context than it began in.
-        return
 
 
 def enter_probe(probe: Probe) -> Link:

@@ -44,12 +44,6 @@ class RouteGuard:
     def __repr__(self) -> str:
         return f"circuit({self.key!r})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RouteGuard) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash((RouteGuard, self.key))
-
     async def __call__(self, connection: HTTPConnection) -> Circuit:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
         return self.admit(connection)
@@ -83,8 +77,11 @@ class RouteGuard:
         return circuit
 
 
-# Guards with a fixed key, so that one can tell whether a key stands in the code of a route.
+# One guard for each key, so that they are equal by being the same: FastAPI hashes a dependency
+# several times in each request, and an own method for that would cost as much as all the rest.
+# The first tells also whether a key stands in the code of a route.
 _fixed: WeakValueDictionary[str, RouteGuard] = WeakValueDictionary()
+_made: WeakValueDictionary[KeyOf, RouteGuard] = WeakValueDictionary()
 
 
 def circuit(key: str | KeyOf) -> RouteGuard:
@@ -117,7 +114,13 @@ def circuit(key: str | KeyOf) -> RouteGuard:
         raise TypeError(
             f"circuit() needs a key, or a callable that returns one (no async one), not {key!r}"
         )
-    return RouteGuard(key)
+    try:
+        guard = _made.get(key)
+        if guard is None:
+            guard = _made[key] = RouteGuard(key)
+    except TypeError:  # it cannot be hashed
+        return RouteGuard(key)
+    return guard
 
 
 def is_key_public(breaker: "HybridBreaker", key: str) -> bool:

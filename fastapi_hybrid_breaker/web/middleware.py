@@ -53,7 +53,10 @@ class CircuitMiddleware:
             if record.guards is not None:
                 record.settle()
         finally:
-            leave_request(token)
+            try:  # noqa: SIM105 - a context manager would cost each request as much as all of this
+                leave_request(token)
+            except ValueError:
+                pass
             if outer is not None:
                 scope[SCOPE_KEY] = outer
 
@@ -62,7 +65,9 @@ def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
     async def watched(message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            record.begin(message["status"])
+            record.status = message["status"]
+            if record.timed:
+                record.begin(message["status"])
         elif (
             record.guards is not None
             and (
