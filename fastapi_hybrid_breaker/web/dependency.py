@@ -46,6 +46,12 @@ class RouteGuard:
 
     async def __call__(self, connection: HTTPConnection) -> Circuit:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
+        # First what most requests are: the only guard, of a circuit that admits all.
+        record, key = connection.scope.get(SCOPE_KEY), self.key
+        if type(record) is RouteRequest and type(key) is str:
+            circuit = record.breaker.registry.by_key.get(key)
+            if circuit is not None and record.enter_first(circuit):
+                return circuit
         return self.admit(connection)
 
     def admit(self, connection: HTTPConnection) -> Circuit:

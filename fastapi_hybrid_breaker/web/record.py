@@ -90,6 +90,16 @@ class RouteRequest(Request):
             permit.witness = self
         self.permits[machine] = permit.probe if isinstance(permit, Borrowed) else permit
 
+    def enter_first(self, circuit: Circuit) -> bool:
+        """Take the permit of the request's first guard, where nothing is to be asked or timed."""
+        machine = circuit.machine
+        permit = machine.ticket
+        if permit is None or self.guards is not None or not machine.watched:
+            return False
+        circuit.recent = True
+        self.guards, self.permits = [(circuit, permit, None)], {machine: permit}
+        return True
+
     def begin(self, status: int) -> None:
         """Take the head of the answer, or (101) the acceptance of a WebSocket."""
         self.status = status
