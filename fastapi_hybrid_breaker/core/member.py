@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _NEVER: Final = float("-inf")
 
+_FIRST_WORD: Final = 1.0
+"""Seconds in which the first word on a circuit comes, where the server answers; and by which the
+word must be older than what it is compared with, for that is by two clocks."""
+
 
 class Member(Admission):
     """The place of one circuit in the fleet.
@@ -111,6 +115,11 @@ class Member(Admission):
         ``refused``: it is what the fleet holds against a change of our own, which is void even
         where it builds on this very state.
         """
+        if self._was_so_all_along(news, now):
+            self.version, self.writer = news.version, news.writer
+            if self.state is CLOSED:
+                self.unshared, self.changed_at = False, now
+            return None
         is_refusal = refused and self.unshared and self._stands_on(news)
         if not is_refusal and not news.is_newer_than(self.version, self.writer):
             return None
@@ -139,6 +148,17 @@ class Member(Admission):
         if news.state is OPEN:
             self.deadline = now + news.remaining
         return change
+
+    def _was_so_all_along(self, news: News, now: float) -> bool:
+        """Tell whether what was counted here, in ignorance of the fleet, was counted on top of it.
+
+        So it is when this is the first that a new process hears of a circuit which was CLOSED
+        before it came: its failures count, and its trip is a change like any other.
+        """
+        if self.version != 0 or news.state is not CLOSED:
+            return False
+        counted_for = 0.0 if self.state is CLOSED else now - self.changed_at
+        return news.age > counted_for + _FIRST_WORD
 
     def _stands_on(self, news: News) -> bool:
         return (self.version, self.writer) == (news.version, news.writer)

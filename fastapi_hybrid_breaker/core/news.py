@@ -24,6 +24,7 @@ class News:
         remaining: seconds until the next attempt (OPEN), 0.0 otherwise.
         reopenings: openings in a row, for the back-off.
         evidence: what the writer decided on; None where it did not say.
+        age: seconds since it was written, by the server's clock; 0.0: now, or not known.
     """
 
     version: int
@@ -34,6 +35,7 @@ class News:
     remaining: float
     reopenings: int = 0
     evidence: Evidence | None = None
+    age: float = 0.0
 
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Tell whether this comes after the state named by ``version`` and ``writer``."""

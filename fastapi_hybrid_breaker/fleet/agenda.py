@@ -312,7 +312,12 @@ class Agenda:
             if is_ours and request.proposal is not None and request.kind != "restore":
                 circuit.confirm(request.proposal, news)
             else:
-                circuit.adopt(news, refused=reply.status == "refused")
+                # What was refused for building on something older may build on this.
+                is_on_this = request.proposal is None or (
+                    (request.proposal.version, request.proposal.writer)
+                    == (news.version, news.writer)
+                )
+                circuit.adopt(news, refused=reply.status == "refused" and is_on_this)
             self.changed(circuit)  # what happened here meanwhile builds on it
             self.stirred(circuit)
         if request.kind == "change":

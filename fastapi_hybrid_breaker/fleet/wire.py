@@ -134,6 +134,7 @@ class Heard:
             remaining=self.remaining(server_now),
             reopenings=self.reopenings,
             evidence=self.evidence,
+            age=0.0 if server_now is None else max(0.0, server_now - self.at),
         )
 
     def stats(self, wall_now: float, server_now: float | None) -> CircuitStats:
