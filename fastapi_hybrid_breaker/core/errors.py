@@ -14,10 +14,10 @@ class CircuitOpenError(Exception):
             probes of a recovery run (nobody knows when those end).
     """
 
-    __slots__ = ("key", "retry_after")  # a rejection is to cost little, and a dict costs most
+    # No slots: a class of the user's may have a ConnectionError, say, as its other base.
 
     def __init__(self, key: str, retry_after: float) -> None:
-        # Without super().__init__: one call less on the path of a rejection.
+        # Without super().__init__: one call less.
         self.key = key
         self.retry_after = retry_after
 
@@ -39,8 +39,24 @@ class RejectedCallError(CircuitOpenError):
 
     if not TYPE_CHECKING:
         __init__ = Exception.__init__
-        key = property(lambda self: self.args[0])
-        retry_after = property(lambda self: self.args[1])
+
+        @property
+        def key(self) -> str:
+            """The circuit's key."""
+            return self.args[0]
+
+        @key.setter
+        def key(self, key: str) -> None:
+            self.args = key, self.args[1]
+
+        @property
+        def retry_after(self) -> float:
+            """Seconds until a call may be admitted."""
+            return self.args[1]
+
+        @retry_after.setter
+        def retry_after(self, retry_after: float) -> None:
+            self.args = self.args[0], retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CircuitOpenError, (self.key, self.retry_after), self.__dict__

@@ -62,20 +62,20 @@ class Troubles:
         seconds = math.inf if self._told_at is None else now - self._told_at
         self._told_at = now
         found: list[tuple[str, Trouble]] = []
-        for key, before in tuple(self._watched.items()):
+        for key in tuple(self._watched):
+            # Taken off before it is looked at: what changes meanwhile puts it on again.
+            before = self._watched.pop(key)
             circuit = self._registry.get(key)
             if circuit is None:
-                del self._watched[key]
                 continue
-            rejected = circuit.rejected
-            self._watched[key] = rejected
-            rate = (rejected - before) / seconds if seconds > 0 else 0.0
-            state = circuit.state
-            if state is CircuitState.CLOSED and rejected == before:
-                if circuit.machine.override is None:
-                    del self._watched[key]
-                continue
-            found.append((key, Trouble(state, rate)))
+            state, rejected = circuit.state, circuit.rejected
+            is_well = state is CircuitState.CLOSED and rejected == before
+            if not is_well or circuit.machine.override is not None:
+                self._watched[key] = rejected
+            if not is_well:
+                # Fewer than before: forgotten, and made anew.
+                new = rejected - before if rejected >= before else rejected
+                found.append((key, Trouble(state, new / seconds if seconds > 0 else 0.0)))
         found.sort(key=lambda one: (one[1].state is CircuitState.CLOSED, -one[1].rejecting, one[0]))
         told: dict[str, list[Any]] = {}
         room = LARGEST

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitOpenError
+from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,23 @@ def test_a_subclass_keeps_its_class_when_pickled() -> None:
 
 class Special(CircuitOpenError):
     pass
+
+
+def test_a_subclass_can_be_an_error_of_another_kind_too() -> None:
+    class Unreachable(CircuitOpenError, ConnectionError):
+        pass
+
+    error = Unreachable("k", 1.0)
+    assert isinstance(error, OSError)
+    assert (error.key, error.retry_after) == ("k", 1.0)
+
+
+def test_what_a_rejection_says_can_be_changed_on_its_way() -> None:
+    circuit = HybridBreaker(redis=None).circuit("k")
+    circuit.open_here(60.0)
+    with pytest.raises(CircuitOpenError) as caught:
+        circuit.call_sync(int)
+    caught.value.key, caught.value.retry_after = "shop", 5.0
+    twin = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
+    for error in (caught.value, twin):
+        assert str(error) == "Circuit breaker is OPEN for shop (retry after 5.0 s)"

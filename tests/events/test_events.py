@@ -209,6 +209,26 @@ async def test_what_instances_reject_is_told_by_their_signs_of_life(
         rejecting.cancel()
 
 
+async def test_a_quiet_circuit_that_gets_another_configuration_or_is_made_anew_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "EVERY", 0.02)
+    async with served() as (breaker, port):
+        breaker.registry.hear_of(KEY)  # before the code that uses it
+        breaker.circuit("other").open_here(60.0)
+        breaker.circuit("other").reset_here()
+        async with reading(port) as reader:
+            rows = (await reader.next()).data["circuits"]
+            assert {row["mode"] for row in rows} == {"enforce"}
+            breaker.circuit(KEY, CircuitConfig(mode="shadow"))
+            (row,) = (await reader.until("figures")).data["circuits"]
+            assert (row["key"], row["mode"]) == (KEY, "shadow")
+            del breaker.registry.by_key["other"]  # as if to make room
+            breaker.circuit("other")
+            (row,) = (await reader.until("figures")).data["circuits"]
+            assert (row["key"], row["since"]) == ("other", None)
+
+
 async def test_auth_is_asked_first() -> None:
     async with served(auth=bearer_token("a secret of 20 characters".replace(" ", "-"))) as (
         _,

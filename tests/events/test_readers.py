@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -176,6 +176,39 @@ async def test_a_reader_too_far_behind_is_ended(channels: list[Channel]) -> None
             await reader.until("circuit", key="never")
         async with reading(port) as again:
             assert len((await again.next()).data["circuits"]) == 9
+
+
+async def test_a_server_need_not_wait_for_the_pause_after_a_long_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "_BUSY_SHARE", 10**9)
+    monkeypatch.setattr(broadcast, "EVERY", 0.01)
+    async with AsyncExitStack() as stack:  # the reader leaves after the server
+        async with served() as (breaker, port):
+            reader = await stack.enter_async_context(reading(port))
+            await reader.next()
+            breaker.circuit(KEY)
+            await reader.until("figures")  # a look, and its pause begins
+
+
+async def test_readers_that_come_at_once_share_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.SNAPSHOT_FOR", 3600.0)
+    channel, made = Channel(), []
+    channel.open()
+
+    def make() -> str:
+        made.append(len(made))
+        return "{}"
+
+    async def first() -> bytes:
+        async with aclosing(channel.read(None, make)) as events:
+            return await anext(events)
+
+    assert len({await first() for _ in range(3)}) == 1
+    assert made == [0]
+    channel.add("figures", "{}")  # what was made before does not know of it
+    await first()
+    assert made == [0, 1]
 
 
 def test_a_server_that_is_told_to_end_ends_the_streams() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Trouble, Troubles, read_troubles
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -46,6 +46,36 @@ def test_closed_circuits_are_told_no_more() -> None:
     assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
     assert troubles.tell(clock() + 2)["circuits"] == {}
     assert not troubles._watched
+
+
+def test_a_circuit_that_opens_while_it_is_looked_at_is_told_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaker, troubles, clock = watched(1)
+    circuit = breaker.circuit("k0")
+    circuit.reset_here()
+
+    def look(self: Circuit) -> CircuitState:
+        state = self.machine.state
+        if state is CircuitState.CLOSED:  # and now a call in another thread fails
+            self.open_here(60.0)
+        return state
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Circuit, "state", property(look))
+        assert troubles.tell(clock())["circuits"] == {}
+    assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["OPEN", 0.0]}
+
+
+def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
+    breaker, troubles, clock = watched(1)
+    reject(breaker, "k0", 9)
+    troubles.tell(clock())
+    breaker.circuit("k0").reset_here()
+    del breaker.registry.by_key["k0"]  # as if to make room
+    breaker.circuit("k0").open_here(60.0)
+    reject(breaker, "k0", 2)
+    assert read_troubles(troubles.tell(clock() + 1)) == ({"k0": Trouble(CircuitState.OPEN, 2.0)}, 0)
 
 
 def test_the_worst_are_told_where_there_is_no_room_for_all() -> None:

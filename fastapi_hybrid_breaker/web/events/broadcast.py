@@ -63,7 +63,7 @@ class Broadcast:
         self._stirred = asyncio.Event()
         self._is_called = False  # the loop has been told that there are changes
         self._rows: dict[str, Row] = {}
-        self._signs: dict[str, tuple[int, int, int]] = {}
+        self._signs: dict[str, tuple[int, ...]] = {}
         self._instances: list[dict[str, Any]] = []
         self._sync: dict[str, Any] = {}
         self._task = self.loop.create_task(self._run())
@@ -98,6 +98,8 @@ class Broadcast:
         finally:
             undo()
             self.channel.close()
+            self._rows.clear()  # this stays until the next reader comes
+            self._signs.clear()
 
     # -- changes ----------------------------------------------------------------------------
 
@@ -141,12 +143,14 @@ class Broadcast:
 
     async def _tell_figures(self) -> None:
         """Tell them until nobody reads any more, or the server ends."""
-        pause = EVERY
+        due = 0.0
         while self.channel.idle_for() <= LINGER and not is_server_ending():
-            await asyncio.sleep(pause)
+            await asyncio.sleep(EVERY)  # at most, however long the pause: a server waits for us
             started = time.monotonic()
-            await self._look()
-            pause = max(EVERY, _BUSY_SHARE * (time.monotonic() - started))
+            if started >= due:
+                await self._look()
+                ended = time.monotonic()
+                due = ended + _BUSY_SHARE * (ended - started)
 
     async def _look(self, *, tell: bool = True) -> None:
         """Look at all circuits, some at a time, and tell what differs."""

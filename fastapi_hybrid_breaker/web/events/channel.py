@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PING_EVERY: Final = 10.0
 """Seconds of silence after which a reader is told that the connection lives."""
 
+SNAPSHOT_FOR: Final = 1.0
+"""Seconds for which a snapshot is given to others who come: all come at once after a restart."""
+
 
 class Channel:
     """Events that are written once and read by any number of readers, each at its own pace."""
@@ -24,6 +27,8 @@ class Channel:
     def __init__(self) -> None:
         self._name = secrets.token_hex(4)  # positions in another run mean nothing
         self._ring = Ring()
+        self._snapshot = b""
+        self._snapshot_of = (0, 0.0)  # the event before which it was made, and when
         self._readers = 0
         self._left_at = time.monotonic()
         self._is_open = asyncio.Event()
@@ -53,6 +58,8 @@ class Channel:
     def close(self) -> None:
         """End all readers."""
         self.is_closed = True
+        self._ring.forget()
+        self._snapshot = b""
         self._is_open.set()
         self.wake()
 
@@ -75,8 +82,7 @@ class Channel:
             position = self._position_after(last_event_id)
             if position is None and not self.is_closed:
                 position = self._ring.end
-                # Numbered as what came before it: who has it goes on with what comes next.
-                yield self._format("snapshot", snapshot(), position - 1)
+                yield self._snapshot_before(position, snapshot)
             while not self.is_closed and position is not None and self._ring.holds(position):
                 if position < self._ring.end:
                     chunk, position = self._ring.read(position)
@@ -86,6 +92,15 @@ class Channel:
         finally:
             self._readers -= 1
             self._left_at = time.monotonic()
+
+    def _snapshot_before(self, position: int, make: Callable[[], str]) -> bytes:
+        now = time.monotonic()
+        made_before, made_at = self._snapshot_of
+        if made_before != position or now - made_at > SNAPSHOT_FOR:
+            # Numbered as what came before it: who has it goes on with what comes next.
+            self._snapshot = self._format("snapshot", make(), position - 1)
+            self._snapshot_of = position, now
+        return self._snapshot
 
     async def _comes_something(self) -> bool:
         try:

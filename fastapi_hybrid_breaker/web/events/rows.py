@@ -89,9 +89,21 @@ def is_quiet(circuit: Circuit) -> bool:
     return is_closed and not machine.meter.books
 
 
-def sign_of(circuit: Circuit) -> tuple[int, int, int]:
-    """Give what tells cheaply that a quiet circuit has been called, and not only with success."""
-    return circuit.rejected, circuit.shadowed, circuit.machine.failures
+def sign_of(circuit: Circuit) -> tuple[int, ...]:
+    """Give what tells cheaply that something has come to a quiet circuit besides successes.
+
+    That is a call, a change, news, another configuration, or a circuit made anew with its key.
+    """
+    machine = circuit.machine
+    return (
+        machine.serial,
+        machine.generation,
+        machine.version,
+        machine.failures,
+        machine.shadow,
+        circuit.rejected,
+        circuit.shadowed,
+    )
 
 
 def _recent(view: CircuitView, now: float) -> list[list[Any]]:
