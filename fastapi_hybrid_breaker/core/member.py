@@ -116,9 +116,7 @@ class Member(Admission):
         where it builds on this very state.
         """
         if self._was_so_all_along(news, now):
-            self.version, self.writer = news.version, news.writer
-            if self.state is CLOSED:
-                self.unshared, self.changed_at = False, now
+            self._stand_on(news, now)
             return None
         is_refusal = refused and self.unshared and self._stands_on(news)
         if not is_refusal and not news.is_newer_than(self.version, self.writer):
@@ -159,6 +157,12 @@ class Member(Admission):
             return False
         counted_for = 0.0 if self.state is CLOSED else now - self.changed_at
         return news.age > counted_for + _FIRST_WORD
+
+    def _stand_on(self, news: News, now: float) -> None:
+        """Base what this process has on ``news``; its counts stay, and a change of its own."""
+        self.version, self.writer = news.version, news.writer
+        if self.state is CLOSED:
+            self.unshared, self.changed_at = False, now
 
     def _stands_on(self, news: News) -> bool:
         return (self.version, self.writer) == (news.version, news.writer)

@@ -9,6 +9,7 @@ import pytest
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .player import Player
 
 if TYPE_CHECKING:
     from .server import Server
@@ -58,3 +59,24 @@ async def test_a_reset_after_its_trip_counts(server: Server) -> None:
         await until(lambda: b.state(KEY) is CircuitState.CLOSED)
         await settled(a, b)
         assert a.state(KEY) is b.state(KEY) is CircuitState.CLOSED
+
+
+def test_a_change_refused_for_what_is_read_meanwhile_is_proposed_again(server: Server) -> None:
+    a, b = Player(server, "aaaa"), Player(server, "bbbb")
+    a.fail()
+    a.send()
+    a.reset()
+    a.send()
+    server.ask.hset(f"circuit:{KEY}", "at", str(int(server.hash(KEY)["at"]) - 5_000))
+    b.fail()
+    change = b.take()
+    refusal = b.deliver(change)
+    b.agenda.read(KEY)
+    read = b.take()
+    b.answer(read, b.deliver(read))
+    b.answer(change, refusal)
+    b.send()
+    assert b.state is CircuitState.OPEN
+    assert server.hash(KEY)["state"] == "OPEN"
+    a.close()
+    b.close()
