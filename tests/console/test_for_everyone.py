@@ -129,6 +129,21 @@ async def test_no_width_needs_scrolling_sideways(troubled: Instance, look: Look)
         assert not await is_overflowing(page)
 
 
+async def test_no_width_cuts_a_row_off(troubled: Instance, look: Look) -> None:
+    console = await look(troubled.address)
+    page = console.page
+    await console.open()
+    for width in (1000, 1023, 1024, 1100, 1280, 1366, 1379, 1380, 1440):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await expect(console.row("parcels")).to_be_visible()
+        ends = await console.row("parcels").evaluate(
+            "row => [...row.querySelectorAll('.cell')]"
+            ".map(cell => cell.getBoundingClientRect().right)"
+            ".concat(row.closest('.circuits').getBoundingClientRect().right)"
+        )
+        assert max(ends[:-1]) <= ends[-1], width
+
+
 async def test_of_a_thousand_circuits_few_are_in_the_page_and_only_what_changes_is_drawn(
     solo: Callable[..., Instance], look: Look
 ) -> None:

@@ -33,7 +33,7 @@ export class Instances {
 
   constructor(model) {
     this.#model = model;
-    const narrow = matchMedia("(max-width: 1099px)");
+    const narrow = matchMedia("(max-width: 1379px)");
     const arrange = () => (this.#panel.open = !narrow.matches);
     narrow.addEventListener("change", arrange);
     arrange();
