@@ -17,7 +17,6 @@ from fastapi_hybrid_breaker import (
     bearer_token,
 )
 from fastapi_hybrid_breaker.web.events import broadcast
-from fastapi_hybrid_breaker.web.events.channel import Channel
 from tests.fleet.instances import fail, fleet, succeed
 
 from .reader import reading
@@ -27,19 +26,6 @@ if TYPE_CHECKING:
     from tests.fleet.server import Server
 
 KEY = "inventory-api"
-
-
-@pytest.fixture
-def channels(monkeypatch: pytest.MonkeyPatch) -> list[Channel]:
-    """The channels that are made from now on."""
-    made = []
-
-    def make() -> Channel:
-        made.append(Channel())
-        return made[-1]
-
-    monkeypatch.setattr(broadcast, "Channel", make)
-    return made
 
 
 async def test_a_snapshot_of_all_circuits_comes_first() -> None:
