@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import CircuitConfig
+    from .lease import LeaseWish
     from .override import OverrideNews
     from .states import CircuitState, Outcome
     from .surroundings import Surroundings
@@ -87,6 +88,13 @@ class Machine(Member):
         remaining = override.remaining(now)
         # Nobody knows when it is cleared; callers need some number.
         return self.config.recovery_timeout if remaining is None else remaining
+
+    def wish(self, now: float) -> LeaseWish | None:
+        """Give what to ask for the lease with; under an override no call is a probe."""
+        if self.override is None or self.override.is_over(now):
+            return super().wish(now)
+        self.wants_lease = False
+        return None
 
     def put(self, override: Override | None, by: str, now: float) -> StateChange:
         """Set the override, or clear it (None); the register hears of it in its turn."""

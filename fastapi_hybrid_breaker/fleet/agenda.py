@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.news import News, Proposal
 
     from .knowledge import Knowledge
     from .part import Part
-    from .wire import Heard, Names
+    from .wire import Heard, Names, Reply
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -271,10 +271,8 @@ class Agenda:
             self._take_hash(request, answer)
         elif kind == "read_override":
             self.overrides.take_register(request.key, answer)
-        elif kind in KINDS:
-            self.overrides.take_reply(request, answer)
         else:
-            self._take_reply(request, answer)
+            self._take_reply(request, parse_reply(answer))
 
     def _take_hash(self, request: Request, answer: Any) -> None:
         heard = parse_hash(answer)
@@ -288,27 +286,34 @@ class Agenda:
         if circuit is None or circuit.machine.version < version:
             self._errands.edit(key, _read)
 
-    def _take_reply(self, request: Request, answer: Any) -> None:
-        key, reply = request.key, parse_reply(answer)
+    def _take_reply(self, request: Request, reply: Reply) -> None:
         if reply.override is not None:
-            self._knowledge.follow_override(key, reply.override, make=False)
-        circuit = self._knowledge.registry.get(key)
+            self._knowledge.follow_override(request.key, reply.override, make=False)
+        if request.kind in KINDS:
+            self.overrides.take_reply(request, reply)
         if reply.status == "foreign":
-            # What stands in the way of a change of ours was written since we last heard.
-            plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
-            self._errands.edit(key, lambda errand: _adopt_plain(errand, plain), must=True)
+            self._weigh_foreign(request)
+        elif reply.stored is not None:
+            self._take_stored(request, reply.status, reply.stored.news(reply.server_time))
+
+    def _weigh_foreign(self, request: Request) -> None:
+        """A plain speaker wrote since we last heard."""
+        if request.kind == "show":  # nothing of ours waits for it: to be weighed as any news
+            self._errands.edit(request.key, _read, must=True)
             return
-        stored = reply.stored
-        if stored is None:
-            return
-        news = stored.news(reply.server_time)
+        plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
+        self._errands.edit(request.key, lambda errand: _adopt_plain(errand, plain), must=True)
+
+    def _take_stored(self, request: Request, status: str, news: News) -> None:
+        """Take what the hash has in it now, after our request."""
         self._knowledge.note_version(news.version)
-        if reply.status in {"done", "repeat"} and news.version:
-            self._index.note(key, news.version)
-        is_ours = reply.status == "done" or (
-            reply.status == "repeat" and news.writer == self._knowledge.instance
-        )
+        if status in {"done", "repeat"} and news.version:
+            self._index.note(request.key, news.version)
+        circuit = self._knowledge.registry.get(request.key)
         if circuit is not None and news.version:
+            is_ours = status == "done" or (
+                status == "repeat" and news.writer == self._knowledge.instance
+            )
             if is_ours and request.proposal is not None and request.kind != "restore":
                 circuit.confirm(request.proposal, news)
             else:
@@ -317,11 +322,11 @@ class Agenda:
                     (request.proposal.version, request.proposal.writer)
                     == (news.version, news.writer)
                 )
-                circuit.adopt(news, refused=reply.status == "refused" and is_on_this)
+                circuit.adopt(news, refused=status == "refused" and is_on_this)
             self.changed(circuit)  # what happened here meanwhile builds on it
             self.stirred(circuit)
         if request.kind == "change":
-            self._proposed.pop(key, None)
+            self._proposed.pop(request.key, None)
         if request.reset is not None:
             for waiting in request.reset.waiting:
                 resolve(waiting, None)

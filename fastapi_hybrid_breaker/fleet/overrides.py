@@ -11,7 +11,6 @@ from .commands import based_on
 from .errands import Errand, OverrideOrder, Request, resolve
 from .fields import MalformedError
 from .override_wire import HeardOverride
-from .wire import parse_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from .commands import Commands
     from .knowledge import Knowledge
+    from .wire import Reply
 
 
 KINDS: Final = frozenset({"override", "restore_override", "show", "read_override"})
@@ -169,15 +169,10 @@ class Overrides:
             elif heard is None:
                 self._members.setdefault(key, False)
 
-    def take_reply(self, request: Request, answer: Any) -> None:
-        """Take the script's answer to one of our requests."""
-        key, reply = request.key, parse_reply(answer)
-        if reply.override is not None:
-            self._knowledge.follow_override(key, reply.override, make=False)
-            if request.kind != "show":
-                self._members[key] = reply.override.kind is not None
-        if reply.status == "foreign":
-            self._knowledge.errands.edit(key, _read_hash, must=True)
+    def take_reply(self, request: Request, reply: Reply) -> None:
+        """Take what the script's answer to one of our requests says of the register."""
+        if reply.override is not None and request.kind != "show":
+            self._members[request.key] = reply.override.kind is not None
         if request.override is not None:
             for waiting in request.override.waiting:
                 resolve(waiting, None)
@@ -191,10 +186,6 @@ def _add_order(errand: Errand, order: OverrideOrder) -> None:
 
 def _read(errand: Errand) -> None:
     errand.read_override = True
-
-
-def _read_hash(errand: Errand) -> None:
-    errand.read = True
 
 
 def _restore(errand: Errand) -> None:

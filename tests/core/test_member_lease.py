@@ -8,6 +8,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
+from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
@@ -619,3 +620,17 @@ def test_a_late_refusal_of_an_earlier_recovery_brings_no_successes_into_the_next
     machine.see_lease(wish.opening, 2.0, 2)
     assert machine.successes == 0
     assert machine.taken_until < 2.0
+
+
+@pytest.mark.parametrize("kind", list(OverrideKind))
+def test_under_an_override_nothing_is_asked_for_and_after_it_as_before(kind: OverrideKind) -> None:
+    machine = opened()
+    assert is_rejected(machine, OPEN_TIME)
+    machine.put(Override(kind, "ann", "a migration", OPEN_TIME + 60.0), "ann", OPEN_TIME)
+    assert machine.wish(OPEN_TIME + 1.0) is None
+    assert not machine.wants_lease
+    machine.lift(OPEN_TIME + 60.0)
+    probe(machine, OPEN_TIME + 60.0)  # overdue by then
+    wish = machine.wish(OPEN_TIME + 60.0)
+    assert wish is not None
+    assert wish.running == 1

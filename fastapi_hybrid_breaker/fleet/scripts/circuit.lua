@@ -260,42 +260,56 @@ if what == 'restore' then
   return reply('done')
 end
 
-if what == 'plain' then
-  if not foreign then return reply('same') end
-  if ours.state == 'OPEN' and ours.next_attempt > now and stored.state ~= 'OPEN'
-    and ARGV[16] ~= '1' then
-    write(stored.version, stored.writer, 'OPEN', ours.failures, ours.successes,
-      ours.next_attempt, stored.reopened, stored.why)
-    return reply('refused')
-  end
+-- A plain speaker that has not heard of an opening goes on telling CLOSED while it runs.
+local function opening_runs_on()
+  return ours.state == 'OPEN' and ours.next_attempt > now and stored.state ~= 'OPEN'
+end
+
+local function go_back_to(four)
+  four.version, four.writer, four.at = stored.version, stored.writer, stored.at
+  four.reopened, four.why = stored.reopened, stored.why
+  stored = four
+end
+
+-- Gives what a plain speaker wrote a version.
+local function adopt_plain(is_live)
   local next_attempt = 0
   if stored.state == 'OPEN' then
     local timeout = whole(ARGV[15])
     local wait = stored.next_attempt - now
     -- A live message tells of an opening just now. An open time that does not fit shows the
     -- clock of its writer to be wrong.
-    if ARGV[14] == '1' and (wait <= 0 or wait > 1.5 * timeout) then wait = timeout end
+    if is_live and (wait <= 0 or wait > 1.5 * timeout) then wait = timeout end
     next_attempt = now + math.min(math.max(wait, 0), LONGEST_OPEN)
   elseif stored.state == 'HALF_OPEN' then
     next_attempt = math.min(stored.next_attempt, now)
   end
-  write(next_version(), instance, stored.state, stored.failures, stored.successes, next_attempt,
-    stored.state == 'OPEN' and stored.reopened or 0, '')
-  return reply('done')
+  stored.version, stored.writer, stored.at = next_version(), instance, now
+  stored.next_attempt, stored.why = next_attempt, ''
+  stored.reopened = stored.state == 'OPEN' and stored.reopened or 0
 end
 
--- What a plain speaker writes over an override is an echo of it, or a word against it: neither
--- moves what is under it.
-local function keep_what_is_under()
+-- Decides what stands below an override, where a plain speaker wrote after us. Over an override it
+-- is an echo of that, or a word against it: neither moves what is below. Before there was one it
+-- stands, under a version of its own, unless it has not heard of an opening that still runs.
+local function settle_below()
   if not foreign then return end
-  if under then
-    under.version, under.writer, under.at = stored.version, stored.writer, stored.at
-    under.reopened, under.why = stored.reopened, stored.why
-    stored = under
-  elseif is_alone then
-    stored = { version = 0, writer = '', failures = 0, successes = 0, next_attempt = 0, at = 0,
-      reopened = 0, why = '' }
+  if under or (version > 0 and opening_runs_on()) then return go_back_to(ours) end
+  if not is_alone then return adopt_plain(false) end
+  stored = { version = 0, writer = '', failures = 0, successes = 0, next_attempt = 0, at = 0,
+    reopened = 0, why = '' }
+end
+
+if what == 'plain' then
+  if not foreign then return reply('same') end
+  if opening_runs_on() and ARGV[16] ~= '1' then
+    go_back_to(ours)
+    save()
+    return reply('refused')
   end
+  adopt_plain(ARGV[14] == '1')
+  save()
+  return reply('done')
 end
 
 if what == 'show' then
@@ -314,7 +328,7 @@ if what == 'show' then
     return reply('same')
   end
   if foreign and not in_force() then return reply('foreign') end
-  keep_what_is_under()
+  settle_below()
   save()
   return reply('done')
 end
@@ -349,14 +363,8 @@ if what == 'override' or what == 'restore_override' then
       redis.call('PEXPIREAT', KEYS[2], digits(override.ends + SHORTEST_LIFE))
     end
   end
-  keep_what_is_under()
-  if stored.state and stored.version == 0 then
-    -- So far there were only plain speakers; what they told last stays, as what is under it.
-    write(next_version(), instance, stored.state, stored.failures, stored.successes,
-      stored.next_attempt, 0, '')
-  else
-    save()
-  end
+  settle_below()
+  save()
   return reply('done')
 end
 
