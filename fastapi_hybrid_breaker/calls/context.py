@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.probe import Probe
 
+from .permits import Borrowed
+
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
-    from fastapi_hybrid_breaker.core.probe import Ticket
 
+    from .circuit_object import Circuit
+    from .permits import Permit
+
+Guard = tuple["Circuit", "Permit", float | None]
+"""A circuit that guards a request, the request's permit of it, and when it was given (monotonic
+seconds; None: nobody asks how long the request takes)."""
 
 _first_note = threading.Lock()
 """Two threads of one request must not both make the set, and one of them lose its note."""
@@ -30,13 +37,21 @@ class Request:
         outer: the record of an application that this one is mounted in, or None.
     """
 
-    __slots__ = ("judged", "outer", "permits", "rejected")
+    __slots__ = ("guards", "judged", "outer", "rejected")
 
     def __init__(self, outer: Request | None = None) -> None:
         self.outer = outer
-        self.permits: dict[Machine, Ticket] | None = None
+        self.guards: dict[Machine, Guard] | None = None
         self.judged: set[Machine] | None = None
         self.rejected = False
+
+    def probe_of(self, machine: Machine) -> Probe | None:
+        """Give the probe that this request is for ``machine``, or runs inside of."""
+        guard = self.guards.get(machine) if self.guards else None
+        permit = None if guard is None else guard[1]
+        if isinstance(permit, Borrowed):
+            permit = permit.probe
+        return permit if isinstance(permit, Probe) else None
 
     def note_verdict(self, machine: Machine) -> None:
         """Note that a guarded call inside this request gave a verdict on a circuit."""
@@ -99,7 +114,7 @@ def is_sharing(machine: Machine) -> bool:
         return True
     request = _request.get()
     while request is not None:
-        if request.permits is not None and machine in request.permits:
+        if request.guards is not None and machine in request.guards:
             return True
         request = request.outer
     return False
@@ -137,8 +152,8 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
         link = link.outer
     request = _request.get()
     while request is not None:
-        ticket = request.permits.get(machine) if request.permits else None
-        if isinstance(ticket, Probe) and ticket.has_place(now):
-            return ticket
+        probe = request.probe_of(machine)
+        if probe is not None and probe.has_place(now):
+            return probe
         request = request.outer
     return None

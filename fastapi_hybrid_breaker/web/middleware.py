@@ -46,11 +46,11 @@ class CircuitMiddleware:
         try:
             await self.app(scope, receive, watch(record, send, scope))
         except BaseException as error:
-            if record.guards is not None:
+            if record.unsettled:
                 record.end_with(error)
             raise
         else:
-            if record.guards is not None:
+            if record.unsettled:
                 record.settle()
         finally:
             try:  # noqa: SIM105 - a context manager would cost each request as much as all of this
@@ -69,7 +69,7 @@ def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
             if record.timed:
                 record.begin(message["status"])
         elif (
-            record.guards is not None
+            record.unsettled
             and (
                 (kind == "http.response.body" and not message.get("more_body", False))
                 or kind == "http.response.pathsend"

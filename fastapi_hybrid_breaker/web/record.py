@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.calls.context import Request
-from fastapi_hybrid_breaker.calls.permits import Borrowed, Permit
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.context import Guard
+    from fastapi_hybrid_breaker.calls.permits import Permit
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
 """Where the record stands in the scope. A middleware that copies the scope copies only the
@@ -36,23 +37,23 @@ class RouteRequest(Request):
     __slots__ = (
         "breaker",
         "error_page_of",
-        "guards",
         "head_at",
         "home",
         "send_errors",
         "status",
         "timed",
+        "unsettled",
     )
 
     # Written out, without super(): this runs for every request, guarded or not.
     def __init__(self, breaker: HybridBreaker, home: object, outer: Request | None) -> None:
         self.outer = outer
-        self.permits = None
+        self.guards = None
         self.judged = None
         self.rejected = False
         self.breaker = breaker
         self.home = home
-        self.guards: list[tuple[Circuit, Permit, float | None]] | None = None
+        self.unsettled = False  # guards have permits that are to be given back
         self.status: int | None = None
         self.timed = False  # a guarding circuit wants to know how long the request takes
         self.head_at: float | None = None  # monotonic seconds
@@ -66,7 +67,9 @@ class RouteRequest(Request):
             CircuitOpenError: no permit is to be had now.
         """
         machine = circuit.machine
-        if self.permits is not None and machine in self.permits:
+        if self.guards is None:
+            self.guards = {}
+        elif machine in self.guards:
             return
         permit: Permit | None = machine.ticket
         if permit is None:
@@ -77,18 +80,13 @@ class RouteRequest(Request):
                 raise
         if not machine.watched:
             circuit.watch()
-        if self.guards is None or self.permits is None:
-            self.guards, self.permits = [], {}
         started = None
         if machine.timed:
             self.timed, started = True, circuit.start_time()
-        self.guards.append((circuit, permit, started))
-        if type(permit) is int:
-            self.permits[machine] = permit
-            return
+        self.guards[machine] = (circuit, permit, started)
+        self.unsettled = True
         if isinstance(permit, Probe):
             permit.witness = self
-        self.permits[machine] = permit.probe if isinstance(permit, Borrowed) else permit
 
     def enter_first(self, circuit: Circuit) -> bool:
         """Take the permit of the request's first guard, where nothing is to be asked or timed."""
@@ -97,7 +95,8 @@ class RouteRequest(Request):
         if permit is None or self.guards is not None or not machine.watched:
             return False
         circuit.recent = True
-        self.guards, self.permits = [(circuit, permit, None)], {machine: permit}
+        self.guards = {machine: (circuit, permit, None)}
+        self.unsettled = True
         return True
 
     def begin(self, status: int) -> None:
@@ -131,15 +130,14 @@ class RouteRequest(Request):
             or self.error_page_of is not None
         ):
             return False
-        for circuit, permit, _ in self.guards or ():
-            machine = circuit.machine
+        for machine, (_, permit, _) in (self.guards or {}).items():
             if (
                 not machine.only_watched
                 or type(permit) is not int
                 or machine.config.failure_statuses is not None
             ):
                 return False
-        self.guards = None
+        self.unsettled = False
         return True
 
     def end_with(self, error: BaseException) -> None:
@@ -157,13 +155,13 @@ class RouteRequest(Request):
         return all(
             outcome_of_status(circuit.config, self.status, rejected=self.rejected)
             is Outcome.SUCCESS
-            for circuit, _, _ in self.guards or ()
+            for circuit, _, _ in self._to_settle()
         )
 
     def settle(self, error: BaseException | None = None) -> None:
         """Give each permit back, once, with what ``error`` or else the status says."""
-        guards, self.guards = self.guards, None
-        for circuit, permit, started in guards or ():
+        guards, self.unsettled = self._to_settle(), False
+        for circuit, permit, started in guards:
             seconds = None
             if started is not None:
                 # Until the head: streams last as long as they are wanted.
@@ -181,3 +179,6 @@ class RouteRequest(Request):
                 circuit.settle(permit, Outcome.NO_VERDICT, seconds=seconds)
             else:
                 circuit.settle_error(permit, error, seconds=seconds)
+
+    def _to_settle(self) -> tuple[Guard, ...]:
+        return tuple(self.guards.values()) if self.guards and self.unsettled else ()
