@@ -107,8 +107,9 @@ class Lease:
         self._settle(Outcome.SUCCESS)
 
     def left(self) -> None:
-        """Take that nobody will read on."""
-        self._settle(of_leaving(has_chunk=self.has_chunk))
+        """Take that nobody will read on; after the end, as clients do it, that is no news."""
+        if self._permit is not None:
+            self._settle(of_leaving(has_chunk=self.has_chunk))
 
     def failed(self, error: BaseException) -> None:
         """Take an exception, of the transport or of the response's body."""

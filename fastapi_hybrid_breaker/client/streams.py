@@ -102,19 +102,17 @@ class _AsyncHalf(_Watched):
                 if timed:
                     watcher.came()
                 yield chunk
-        except GeneratorExit:
-            watcher.left()
-            raise
         except BaseException as error:
-            watcher.failed(error)
-            raise
-        else:
-            watcher.ended()
-        finally:
+            if isinstance(error, GeneratorExit):
+                watcher.left()
+            else:
+                watcher.failed(error)
             # Left to the garbage collector, an async generator would be closed in a task of its
             # own, at some later time.
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
+            raise
+        watcher.ended()
 
     async def aclose(self) -> None:
         self._watcher.left()

@@ -136,8 +136,12 @@ class GuardedTransport:
     def _circuit_for(self, request: Any) -> Circuit:
         # Looked up for each request: holding the circuit would make it while the application is
         # still being put together, before somebody gives it a configuration of its own.
-        key = self._key
-        return self._breaker.circuit(key if isinstance(key, str) else key(request))
+        key = self._key if type(self._key) is str else self._key(request)
+        circuit = self._breaker.registry.by_key.get(key)
+        if circuit is None:
+            return self._breaker.circuit(key)
+        circuit.recent = True
+        return circuit
 
 
 def host_and_port(request: Any) -> str:
