@@ -136,7 +136,7 @@ class GuardedTransport:
     def _circuit_for(self, request: Any) -> Circuit:
         # Looked up for each request: holding the circuit would make it while the application is
         # still being put together, before somebody gives it a configuration of its own.
-        key = self._key if type(self._key) is str else self._key(request)
+        key = self._key if isinstance(self._key, str) else self._key(request)
         circuit = self._breaker.registry.by_key.get(key)
         if circuit is None:
             return self._breaker.circuit(key)
