@@ -64,21 +64,6 @@ end
 
 local plain = { state = STATES[raw[1]] and raw[1] or nil,
   failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]) }
-local version = whole(raw[5])
-if version >= LIMIT then version = 0 end
-local is_alone = version == 0 and raw[12] == '-' -- an override, and no state told under it
-local shown = (version > 0 or is_alone) and four(raw[8]) or {} -- our own plain fields
-local under = version > 0 and four(raw[12]) or nil
-local ours = under or (is_alone and {} or shown)
--- Counts alone do not matter: a plain speaker writes them with every call.
-local foreign = plain.state ~= nil and (plain.state ~= shown.state
-  or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
-local stored = foreign and plain or under or (is_alone and {} or plain)
-stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
-stored.next_attempt = stored.next_attempt or 0
-stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
-stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
-
 local override = { version = 0, writer = '' }
 local kept = redis.pcall('HMGET', KEYS[2], 'override', 'override_ops')
 if kept[1] then
@@ -94,6 +79,25 @@ local function in_force()
   return (override.kind == 'forced_open' or override.kind == 'disabled')
     and (override.ends == 0 or override.ends > now)
 end
+
+local version = whole(raw[5])
+if version >= LIMIT then version = 0 end
+local is_alone = version == 0 and raw[12] == '-' -- an override, and no state told under it
+local shown = (version > 0 or is_alone) and four(raw[8]) or {} -- our own plain fields
+local under = version > 0 and four(raw[12]) or nil
+local ours = under or (is_alone and {} or shown)
+-- Counts alone do not matter: a plain speaker writes them with every call.
+local foreign = plain.state ~= nil and (plain.state ~= shown.state
+  or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
+-- What a plain speaker writes over an override is an echo of that, or a word against it: neither
+-- moves what is below.
+local written_over = foreign and (under ~= nil or is_alone) and in_force()
+foreign = foreign and not written_over
+local stored = foreign and plain or under or (is_alone and {} or plain)
+stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
+stored.next_attempt = stored.next_attempt or 0
+stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
+stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
 
 local what, operation, instance, base, base_writer =
   ARGV[1], ARGV[2], ARGV[3], whole(ARGV[5]), ARGV[6]
@@ -289,15 +293,12 @@ local function adopt_plain(is_live)
   stored.reopened = stored.state == 'OPEN' and stored.reopened or 0
 end
 
--- Decides what stands below an override, where a plain speaker wrote after us. Over an override it
--- is an echo of that, or a word against it: neither moves what is below. Before there was one it
--- stands, under a version of its own, unless it has not heard of an opening that still runs.
+-- Decides what stands below an override where a plain speaker wrote before it: that, under a
+-- version of its own, unless it has not heard of an opening that still runs.
 local function settle_below()
   if not foreign then return end
   if under or (version > 0 and opening_runs_on()) then return go_back_to(ours) end
-  if not is_alone then return adopt_plain(false) end
-  stored = { version = 0, writer = '', failures = 0, successes = 0, next_attempt = 0, at = 0,
-    reopened = 0, why = '' }
+  adopt_plain(false)
 end
 
 if what == 'plain' then
@@ -324,7 +325,8 @@ if what == 'show' then
   end
   local show = what_shows()
   local is_under = under ~= nil or is_alone
-  if not foreign and (show ~= stored) == is_under and show.state == shown.state then
+  if not foreign and not written_over and (show ~= stored) == is_under
+    and show.state == shown.state then
     return reply('same')
   end
   if foreign and not in_force() then return reply('foreign') end
