@@ -60,7 +60,7 @@ class Agenda:
         self.gathering = Gathering(knowledge, names, every=report_every, random=random)
         self.votes = Votes(knowledge, names, changed=self.changed)
         self.leases = Leases(knowledge, names, random=random)
-        self.heartbeat = Heartbeat(knowledge, names, random=random)
+        self.heartbeat = Heartbeat(knowledge, names, random=random, forgotten=self.read_known)
         self._parts: tuple[Part, ...] = (
             self._index,
             self.overrides,
@@ -123,6 +123,14 @@ class Agenda:
             self._errands.edit(circuit.key, _read, must=True)
             self.changed(circuit)
             self.votes.stands_alone(circuit)
+
+    def read_known(self) -> None:
+        """Read what the server once knew and has forgotten: who knows of it writes it back."""
+        self._index.read_all()
+        self.overrides.repair()
+        for circuit in self._knowledge.registry:
+            if circuit.machine.version:
+                self._errands.edit(circuit.key, _read, must=True)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""

@@ -17,7 +17,7 @@ from .troubles import Trouble, Troubles, read_troubles
 from .wire import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from .knowledge import Knowledge
@@ -70,12 +70,18 @@ class Heartbeat:
         knowledge: what is known of the fleet.
         names: the names in Redis.
         random: for jitter.
+        forgotten: called when the server does not know this process any more, although it did:
+            all its data are gone, by a FLUSHALL that leaves connections as they are.
     """
 
-    def __init__(self, knowledge: Knowledge, names: Names, *, random: Random) -> None:
+    def __init__(
+        self, knowledge: Knowledge, names: Names, *, random: Random, forgotten: Callable[[], None]
+    ) -> None:
         self._knowledge = knowledge
         self._names = names
         self._random = random
+        self._forgotten = forgotten
+        self._is_known = False  # to the server, since the last subscription
         self._due: float | None = 0.0
         self._is_leaving = False
         self._fewer_since: float | None = None
@@ -91,6 +97,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Give a sign of life at once: after each subscription, who was thought lost is back."""
         self._due = 0.0
+        self._is_known = False
 
     def leave(self) -> None:
         """Have the fleet know that this process ends."""
@@ -142,10 +149,17 @@ class Heartbeat:
         return 0.0 if self._waiting else self._due
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take how many live, or who."""
+        """Take how many live, or who.
+
+        Raises:
+            MalformedError: it is no answer to such a question.
+        """
         if request.kind == "heartbeat":
-            if isinstance(answer, int):
-                self.count(answer)
+            live, is_new = _read_answer(answer)
+            self.count(live)
+            if is_new and self._is_known:
+                self._forgotten()
+            self._is_known = True
             return
         if request.waiting:
             found = read_instances(
@@ -168,6 +182,14 @@ class Heartbeat:
             self._names.signals,
             PROTOCOL,
         )
+
+
+def _read_answer(answer: Any) -> tuple[int, bool]:
+    if isinstance(answer, list) and len(answer) == 2:
+        live, is_new = answer
+        if isinstance(live, int) and isinstance(is_new, int):
+            return live, is_new == 1
+    raise MalformedError(f"an answer of the script that is none: {answer!r:.200}")
 
 
 def read_instances(

@@ -70,6 +70,30 @@ async def test_flushed_while_open_is_written_back_by_the_repair(server: Server) 
         assert a.state("inventory-api") == b.state("inventory-api") == "OPEN"
 
 
+async def test_flushed_it_is_told_all_again_by_who_gives_the_next_sign_of_life(
+    server: Server,
+) -> None:
+    async with fleet(server, 1) as (one,):
+        await one.circuit("closed").reset()
+        await fail(one, "open")
+        await one.override("forced", "forced_open", by="ann", reason="a migration", seconds=None)
+        one.circuit("calm")
+        await settled(one)
+        versions = {key: one.stats(key).version for key in ("closed", "open")}
+        assert all(versions.values())
+        server.ask.flushall()
+        session = one.sync._session
+        assert session is not None
+        session.agenda.heartbeat._due = 0.0
+        session.wake()
+        await until(lambda: server.hash("open") and server.hash("closed") and server.hash("forced"))
+        await settled(one)
+        for key, version in versions.items():
+            assert int(server.hash(key)["version"]) == version
+        assert server.hash("forced")["state"] == "OPEN"
+        assert not server.hash("calm")
+
+
 async def test_scripts_lost_are_loaded_again(server: Server) -> None:
     async with fleet(server) as (a, b):
         b.circuit("inventory-api")

@@ -6,7 +6,7 @@
 -- ARGV     1 instance   2 about it, as JSON; "": it leaves   3 ms without a sign after which one
 --          counts as lost   4 ms after which it is forgotten   5 ms between ticks
 --          6 channel for signals   7 protocol number
--- Returns  how many live.
+-- Returns  how many live, 1 if the instance was not among them before.
 
 local time = redis.call('TIME')
 local now = math.floor(tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000)
@@ -22,8 +22,9 @@ for at = 1, #gone do
   redis.call('HDEL', KEYS[2], gone[at])
 end
 
+local is_new = false
 if ARGV[2] ~= '' then
-  local is_new = redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1]) == 1
+  is_new = redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1]) == 1
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
   local last = tonumber(redis.call('HGET', KEYS[2], '#tick') or '0') or 0
   -- Who comes is made known at once, so that nobody takes himself for the only one; but not by a
@@ -37,4 +38,4 @@ if ARGV[2] ~= '' then
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', forgotten * 2))
   redis.call('PEXPIRE', KEYS[2], string.format('%.0f', forgotten * 2))
 end
-return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - lost), '+inf')
+return { redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - lost), '+inf'), is_new and 1 or 0 }
