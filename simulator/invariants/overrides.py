@@ -52,14 +52,19 @@ class OverridesHold(Invariant):
     def _runs(self, instance: Instance, key: str, override: Override) -> bool:
         """Tell whether an override has some time left, by the server if it knows of one."""
         store = self.fleet.server.store
+        is_up = (
+            override.deadline is not None
+            and instance.process.monotonic() >= override.deadline - _SLACK
+        )
+        if store.offset and is_up:
+            return False  # it has lasted as long as it was meant to, whatever that clock says now
         register = store.hash(NAMES.override(key)).get("override")
         if register is not None:
             heard = HeardOverride.from_register(register)
             left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
             return heard.kind is not None and left > _SLACK
-        if store.offset or override.deadline is None:
-            return not store.offset  # a clock that was set ends overrides by its new time
-        return instance.process.monotonic() < override.deadline - _SLACK
+        # A clock that was set ends overrides by its new time.
+        return not store.offset and not is_up
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Check that it was not forced open."""

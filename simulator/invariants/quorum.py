@@ -47,7 +47,8 @@ class _OpensEverywhere(Invariant):
             return
         now = self.fleet.now()
         self._opened[change.key, instance.number] = now
-        if change.cause in self.causes:
+        is_own = change.instance in {"", instance.breaker.instance}  # and no late news of another's
+        if change.cause in self.causes and is_own:
             decided = self._decided.setdefault(change.key, {})
             decided[instance.number] = now
             recent = tuple(one for one, at in decided.items() if now - at < SPREADS_IN)
