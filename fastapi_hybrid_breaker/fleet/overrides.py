@@ -90,13 +90,13 @@ class Overrides:
             return Request("override", key, command, override=order)
         circuit = self._knowledge.registry.get(key)
         machine = None if circuit is None else circuit.machine
-        if machine is None or machine.override is None or not machine.override_version:
+        if machine is None or not machine.override_version:
             return None
         command = self._commands.override(
             "restore_override",
             key,
             "-",
-            machine.override.view(now),
+            None if machine.override is None else machine.override.view(now),
             by="",
             version=machine.override_version,
             writer=machine.override_writer,
@@ -159,15 +159,18 @@ class Overrides:
         """Take what the register says of a circuit; None: nothing."""
         circuit = self._knowledge.registry.get(key)
         ours = 0 if circuit is None else circuit.machine.override_version
-        heard = None
+        is_overridden = circuit is not None and circuit.machine.override is not None
         if isinstance(answer, bytes):
             heard = HeardOverride.from_register(answer.decode(errors="replace"))
             self._knowledge.follow_override(key, heard, make=True)
-        if heard is None or heard.version < ours:
-            if circuit is not None and circuit.machine.override is not None and ours:
-                self._knowledge.errands.edit(key, _restore, must=True)
-            elif heard is None:
+            # Lost writes bring back what was replaced, or cleared, since.
+            has_lost = heard.version < ours and (is_overridden or heard.kind is not None)
+        else:
+            has_lost = is_overridden and ours > 0
+            if not has_lost:
                 self._members.setdefault(key, False)
+        if has_lost:
+            self._knowledge.errands.edit(key, _restore, must=True)
 
     def take_reply(self, request: Request, reply: Reply) -> None:
         """Take what the script's answer to one of our requests says of the register."""

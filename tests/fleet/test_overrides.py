@@ -222,6 +222,30 @@ async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server:
         assert server.ask.hget(REGISTER, "override").split("|")[2] == "-"
 
 
+async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) -> None:
+    async with fleet(server, 1) as (a,):
+        await force_open(a, seconds=None)
+        await settled(a)
+        before = server.ask.dump(REGISTER), server.ask.dump(f"circuit:{KEY}")
+        await a.clear_override(KEY)
+        await settled(a)
+        # As a replica does that takes over without the last second of writes.
+        server.ask.restore(REGISTER, 0, before[0], replace=True)
+        server.ask.restore(f"circuit:{KEY}", 0, before[1], replace=True)
+        server.ask.sadd("circuit#overridden", KEY)
+        session = a.sync._session
+        assert session is not None
+        session.agenda.read_all()
+        session.wake()
+        await until(lambda: server.ask.hget(REGISTER, "override").split("|")[2] == "-")
+        await settled(a)
+        assert a.state(KEY) is CLOSED
+        assert not server.ask.smembers("circuit#overridden")
+        assert server.ask.hget(f"circuit:{KEY}", "state") in {None, "CLOSED"}
+        async with fleet(server, 1) as (late,):
+            assert late.state(KEY) is CLOSED
+
+
 async def test_without_a_fleet_it_holds_in_this_process() -> None:
     breaker = HybridBreaker(redis=None, defaults=CONFIG)
     assert await force_open(breaker) == "local"
