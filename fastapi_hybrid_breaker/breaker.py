@@ -167,11 +167,13 @@ class HybridBreaker:
         circuit = self.registry.get(check_key(key))
         return NEVER_USED if circuit is None else circuit.stats()
 
-    async def reset(self, key: str) -> Reach:
+    async def reset(self, key: str, *, reason: str = "", by: str = "") -> Reach:
         """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
+        by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
         circuit = self.registry.get(key)
-        return await self.sync.reset(key, None if circuit is None else circuit.reset_here())
+        proposal = None if circuit is None else circuit.reset_here(by=by, reason=reason)
+        return await self.sync.reset(key, proposal, by, reason)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
@@ -181,18 +183,20 @@ class HybridBreaker:
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
         if self.circuit(key).key != key:  # it is in force here at once, so there must be one
             log.error("no room for circuit %r: its override is not in force in this process", key)
-        return await self.put(key, override, override.by)
+        return await self.put(key, override, override.by, override.reason)
 
-    async def clear_override(self, key: str, *, by: str = "") -> Reach:
+    async def clear_override(self, key: str, *, by: str = "", reason: str = "") -> Reach:
         """End an override in the whole fleet; see ``Circuit.clear_override``."""
-        return await self.put(check_key(key), None, check_text("by", by, least=0))
+        key = check_key(key)
+        by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
+        return await self.put(key, None, by, reason)
 
-    async def put(self, key: str, override: Override | None, by: str) -> Reach:
+    async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) an override in the whole fleet (called by circuits)."""
         circuit = self.registry.get(key)
         if circuit is not None:
-            circuit.put_here(override, by)
-        return await self.sync.override(key, override, by)
+            circuit.put_here(override, by, reason)
+        return await self.sync.override(key, override, by, reason)
 
     async def look_up(self, key: str) -> CircuitView | None:
         """Give a circuit's state and figures, from Redis where this process does not know it.

@@ -194,13 +194,20 @@ class Circuit(Gate):
     ) -> None:
         leave_short(self, error)
 
-    async def reset(self) -> Reach:
+    async def reset(self, *, reason: str = "", by: str = "") -> Reach:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
         ``"queued"`` when it is sent as soon as Redis answers, ``"local"`` without a fleet.
+
+        Args:
+            reason: what for, at most 200 characters.
+            by: who resets it, at most 200 characters.
+
+        Raises:
+            TypeError, ValueError: a value of another type or range.
         """
-        return await self._hub.reset(self.key)
+        return await self._hub.reset(self.key, reason=reason, by=by)
 
     async def override(
         self, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
@@ -222,18 +229,20 @@ class Circuit(Gate):
             TypeError, ValueError: a value of another type or range.
         """
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self._hub.clock())
-        return await self._hub.put(self.key, override, override.by)
+        return await self._hub.put(self.key, override, override.by, override.reason)
 
-    async def clear_override(self, *, by: str = "") -> Reach:
+    async def clear_override(self, *, by: str = "", reason: str = "") -> Reach:
         """End the override, here at once and in the whole fleet; harmless without one.
 
         Args:
             by: who ends it, at most 200 characters.
+            reason: what for, at most 200 characters.
 
         Raises:
             TypeError, ValueError: a value of another type or range.
         """
-        return await self._hub.put(self.key, None, check_text("by", by, least=0))
+        by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
+        return await self._hub.put(self.key, None, by, reason)
 
     async def call_inside(
         self,

@@ -40,8 +40,8 @@ class Hub(Protocol):
     def changed(self, circuit: Circuit, change: StateChange) -> None:
         """Tell listeners and the fleet; called outside every lock, never raises."""
 
-    async def reset(self, key: str) -> Reach:
+    async def reset(self, key: str, *, reason: str = "", by: str = "") -> Reach:
         """Reset a circuit in the whole fleet."""
 
-    async def put(self, key: str, override: Override | None, by: str) -> Reach:
+    async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) a circuit's override in the whole fleet."""

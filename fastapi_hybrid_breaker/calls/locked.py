@@ -156,11 +156,11 @@ class LockedMachine:
 
     # -- changes from outside of calls --------------------------------------------------------
 
-    def reset_here(self) -> Proposal:
+    def reset_here(self, *, by: str = "", reason: str = "") -> Proposal:
         """Close the circuit in this process; the answer is what to tell the fleet."""
         now = self._hub.clock()
         with self._alone():
-            change = self.machine.reset(now)
+            change = self.machine.reset(now, by=by, reason=reason)
             proposal = self.machine.describe(now)
         self._tell(change)
         return proposal
@@ -171,11 +171,11 @@ class LockedMachine:
             change = self.machine.open_for(seconds, self._hub.clock())
         self._tell(change)
 
-    def put_here(self, override: Override | None, by: str) -> None:
+    def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
         """Set or clear the override in this process."""
         now = self._hub.clock()
         with self._alone():
-            change = self.machine.put(override, by, now)
+            change = self.machine.put(override, by, now, reason)
         self._tell(change)
 
     def lift(self) -> None:

@@ -130,6 +130,7 @@ def show(
 @app.command()
 def reset(
     key: Key,
+    reason: Reason = "",
     by: By = "",
     redis: RedisUrl = "",
     namespace: Namespace = "circuit",
@@ -137,14 +138,14 @@ def reset(
     timeout: Timeout = TIMEOUT,
 ) -> None:
     """Close a circuit and empty its counts, in the whole fleet."""
-    name = who(by)
+    name, why = who(by), checked_text("--reason", reason, least=0)
 
     def check(before: Picture, place: Place) -> None:
         if not before.rows[0].is_known:
             raise _not_found(place, key)
 
     async def act(hand: Hand) -> None:
-        await hand.reset(key, by=name)
+        await hand.reset(key, by=name, reason=why)
 
     _steer("reset", key, Place.of(redis, namespace, timeout), check, act, as_json=as_json)
 
@@ -186,6 +187,7 @@ def disable(
 @app.command()
 def clear(
     key: Key,
+    reason: Reason = "",
     by: By = "",
     redis: RedisUrl = "",
     namespace: Namespace = "circuit",
@@ -193,14 +195,14 @@ def clear(
     timeout: Timeout = TIMEOUT,
 ) -> None:
     """End what ``open`` or ``disable`` has set, in the whole fleet."""
-    name = who(by)
+    name, why = who(by), checked_text("--reason", reason, least=0)
 
     def check(before: Picture, place: Place) -> None:
         if before.rows[0].override is None and not before.rows[0].problem:
             raise CommandError(Exit.REFUSED, f"circuit {shown(key)} has no override ({place})")
 
     async def act(hand: Hand) -> None:
-        await hand.override(key, None, by=name)
+        await hand.override(key, None, by=name, reason=why)
 
     _steer("clear", key, Place.of(redis, namespace, timeout), check, act, as_json=as_json)
 
@@ -218,7 +220,7 @@ def _view(
 
 def _override(action: str, key: str, place: Place, view: OverrideView, *, as_json: bool) -> None:
     async def act(hand: Hand) -> None:
-        await hand.override(key, view, by=view.by)
+        await hand.override(key, view)
 
     _steer(action, key, place, lambda _before, _place: None, act, as_json=as_json)
 

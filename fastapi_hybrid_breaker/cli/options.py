@@ -52,7 +52,10 @@ By = Annotated[
     ),
 ]
 
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="What for; all see it.")]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="What for; all see it.", show_default=False),
+]
 
 For = Annotated[
     str,
@@ -119,14 +122,14 @@ def checked_key(key: str) -> str:
         raise CommandError(Exit.USAGE, harmless(str(error))) from None
 
 
-def checked_text(option: str, text: str) -> str:
-    """Give ``text`` if it is one to be shown to all.
+def checked_text(option: str, text: str, *, least: int = 1) -> str:
+    """Give ``text`` if it is one to be shown to all, of ``least`` characters or more.
 
     Raises:
         CommandError: it is missing, too long or not printable.
     """
     try:
-        return check_text(option, text)
+        return check_text(option, text, least=least)
     except ValueError as error:
         raise CommandError(Exit.USAGE, harmless(str(error))) from None
 

@@ -42,22 +42,27 @@ class Hand:
         self._names = names
         self._commands = Commands(names, secrets.token_hex(8), lambda: newest)
 
-    async def reset(self, key: str, *, by: str) -> None:
+    async def reset(self, key: str, *, by: str, reason: str = "") -> None:
         """Close a circuit in the whole fleet.
 
         Raises:
             CommandError: there is something else under its name.
         """
-        answer = await self._order(key, self._commands.reset(key, self._operation(), by=by))
+        command = self._commands.reset(key, self._operation(), by=by, reason=reason)
+        answer = await self._order(key, command)
         await self._list(key, read_version(answer[1].decode()))
 
-    async def override(self, key: str, view: OverrideView | None, *, by: str) -> None:
-        """Set or clear (None) an override in the whole fleet.
+    async def override(
+        self, key: str, view: OverrideView | None, *, by: str = "", reason: str = ""
+    ) -> None:
+        """Set or clear (None: ``by`` and ``reason`` say who and why) an override in the fleet.
 
         Raises:
             CommandError: there is something else under its name.
         """
-        command = self._commands.override("override", key, self._operation(), view, by=by)
+        command = self._commands.override(
+            "override", key, self._operation(), view, by=by, reason=reason
+        )
         await self._order(key, command)
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
 

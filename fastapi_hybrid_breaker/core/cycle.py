@@ -11,6 +11,7 @@ the counts of one window).
 from __future__ import annotations
 
 import random as chance
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -149,9 +150,10 @@ class Cycle:
             return RETRY_WHILE_PROBING if running >= self.config.probe_places else 0.0
         return 0.0
 
-    def reset(self, now: float) -> StateChange | None:
+    def reset(self, now: float, *, by: str = "", reason: str = "") -> StateChange | None:
         """Back to CLOSED with empty counts; what runs now counts no more."""
-        change = self._move(CLOSED, Cause.RESET, now)
+        evidence = replace(self._evidence(Cause.RESET), by=by, reason=reason)
+        change = self._move(CLOSED, Cause.RESET, now, evidence)
         self.recovered_at, self.reopenings = None, 0
         self.unshared = False  # the fleet hears of the reset itself, whatever came before
         return change

@@ -21,7 +21,7 @@ class Evidence:
         calls, failed, slow: calls in that window, failures and slow calls among them; 0
             without a window.
         error: type and text of the last error, cut; never a response's body.
-        by, reason: who set or ended an override, and what for.
+        by, reason: who reset the circuit, or set or ended an override, and what for.
     """
 
     cause: str = ""

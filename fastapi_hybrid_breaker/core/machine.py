@@ -96,14 +96,18 @@ class Machine(Member):
         self.wants_lease = False
         return None
 
-    def put(self, override: Override | None, by: str, now: float) -> StateChange:
-        """Set the override, or clear it (None); the register hears of it in its turn."""
-        self.override_unshared = True
-        return self._told(override, by, now)
+    def put(self, override: Override | None, by: str, now: float, reason: str = "") -> StateChange:
+        """Set the override, or clear it (None); the register hears of it in its turn.
 
-    def _told(self, override: Override | None, by: str, now: float) -> StateChange:
+        ``by`` and ``reason`` are those of a clearing: an override has its own.
+        """
+        self.override_unshared = True
+        return self._told(override, by, reason, now)
+
+    def _told(self, override: Override | None, by: str, reason: str, now: float) -> StateChange:
         if override is None:
-            return self._put(None, Cause.OVERRIDE_ENDED, Evidence(by=by), now)
+            evidence = Evidence(by=by, reason=reason)
+            return self._put(None, Cause.OVERRIDE_ENDED, evidence, now)
         evidence = Evidence(
             cause=Cause.OVERRIDE, rule=override.kind, by=override.by, reason=override.reason
         )
@@ -129,15 +133,17 @@ class Machine(Member):
         self.override_version, self.override_writer = news.version, news.writer
         self.override_unshared = False
         if view is None:
-            change = None if self.override is None else self._told(None, news.by, now)
-            return change and replace(change, instance=news.writer)
+            if self.override is None:
+                return None
+            change = self._told(None, news.by, news.reason, now)
+            return replace(change, instance=news.writer)
         deadline = None if view.remaining is None else now + view.remaining
         override = Override(view.kind, view.by, view.reason, deadline)
         old = self.override
         if old is not None and (old.kind, old.by, old.reason) == (view.kind, view.by, view.reason):
             self.override = override  # our own, come back with the server's times
             return None
-        return replace(self._told(override, view.by, now), instance=news.writer)
+        return replace(self._told(override, view.by, view.reason, now), instance=news.writer)
 
     def _put(
         self, override: Override | None, cause: Cause, evidence: Evidence, now: float

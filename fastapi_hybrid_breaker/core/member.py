@@ -248,10 +248,10 @@ class Member(Admission):
             self.alone = False
             self.unshared = True
 
-    def reset(self, now: float) -> StateChange | None:
+    def reset(self, now: float, *, by: str = "", reason: str = "") -> StateChange | None:
         """Back to CLOSED with empty counts; what runs now counts no more."""
         self._stand_with_the_fleet()
-        return super().reset(now)
+        return super().reset(now, by=by, reason=reason)
 
     def open_for(self, seconds: float, now: float) -> StateChange | None:
         """Open here, whatever was counted; the fleet is not told."""

@@ -76,12 +76,14 @@ class OverrideNews:
         version: rises with every setting and clearing in the fleet.
         writer: the instance that wrote it; it parts two of the same version.
         override: kind, by, reason and the seconds remaining; None: it was cleared.
+        by, reason: who cleared it, and what for.
     """
 
     version: int
     writer: str
     override: OverrideView | None
     by: str = ""
+    reason: str = ""
 
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Tell whether this comes after what ``version`` and ``writer`` name."""

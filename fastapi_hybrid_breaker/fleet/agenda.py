@@ -103,10 +103,12 @@ class Agenda:
             answer.set_result(None)
         return answer
 
-    def reset(self, key: str, proposal: Proposal | None) -> Future[None]:
+    def reset(
+        self, key: str, proposal: Proposal | None, by: str = "", reason: str = ""
+    ) -> Future[None]:
         """Reset a circuit in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
-        reset = Reset(self._commands.new_operation(), proposal, [answer])
+        reset = Reset(self._commands.new_operation(), proposal, by, reason, [answer])
         self._errands.edit(key, lambda errand: _add_reset(errand, reset), must=True)
         return answer
 
@@ -248,7 +250,7 @@ class Agenda:
             # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
             proposal = replace(reset.proposal, version=ours.version, writer=ours.writer)
-        command = self._commands.reset(key, reset.operation)
+        command = self._commands.reset(key, reset.operation, by=reset.by, reason=reset.reason)
         return Request("reset", key, command, proposal, reset=reset)
 
     # -- answers ----------------------------------------------------------------------------

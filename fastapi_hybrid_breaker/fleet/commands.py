@@ -73,9 +73,10 @@ class Commands:
         """Tell the script of a circuit's state, or (UNKNOWN) ask it about it."""
         return self._script(what, key, operation, proposal)
 
-    def reset(self, key: str, operation: str, *, by: str = "") -> tuple[Any, ...]:
-        """Close a circuit whatever its state; ``by`` is shown."""
-        proposal = replace(UNKNOWN, evidence=Evidence(cause=Cause.RESET, by=by))
+    def reset(self, key: str, operation: str, *, by: str = "", reason: str = "") -> tuple[Any, ...]:
+        """Close a circuit whatever its state; ``by`` and ``reason`` are shown."""
+        evidence = Evidence(cause=Cause.RESET, by=by, reason=reason)
+        proposal = replace(UNKNOWN, evidence=evidence)
         return self._script("reset", key, operation, proposal)
 
     def overridden(self, keys: Iterable[str], *, wanted: bool) -> tuple[Any, ...]:
@@ -94,13 +95,14 @@ class Commands:
         operation: str,
         view: OverrideView | None,
         *,
-        by: str,
+        by: str = "",
+        reason: str = "",
         version: int = 0,
         writer: str = "",
     ) -> tuple[Any, ...]:
-        """Set, clear (None) or write back an override."""
+        """Set, clear (None: ``by`` and ``reason`` say who and why) or write back an override."""
         if view is None:
-            told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, ""))
+            told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, reason))
         else:
             lasts = "-" if view.remaining is None else max(1, round(view.remaining * 1000))
             told = (view.kind.value, lasts, dump_about(view.by, view.reason))

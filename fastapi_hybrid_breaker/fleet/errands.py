@@ -49,16 +49,22 @@ class Reset:
 
     operation: str
     proposal: Proposal | None
+    by: str
+    reason: str
     waiting: list[Future[None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class OverrideOrder:
-    """An operator's override, or None: its clearing; ``operation`` is as in ``Reset``."""
+    """An operator's override, or None: its clearing; ``operation`` is as in ``Reset``.
+
+    ``by`` and ``reason`` are those of a clearing: an override has its own.
+    """
 
     operation: str
     override: Override | None
     by: str
+    reason: str
     waiting: list[Future[None]] = field(default_factory=list)
 
 

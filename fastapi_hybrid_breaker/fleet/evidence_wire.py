@@ -9,8 +9,12 @@ from typing import Any, Final
 from fastapi_hybrid_breaker.core.evidence import Evidence, describe_error
 
 LARGEST: Final = 1024
-"""Bytes; a longer one goes without the error's text, and then with the cause alone."""
+"""Characters; a longer one goes without the error's text, and then with the cause alone.
 
+Who acted and why always have room: 200 characters each, none of which is longer than two as JSON.
+Nor are they longer than four bytes each, and the script keeps 2048."""
+
+_MOST_BYTES: Final = 2048
 _MOST: Final = 10**12
 _NAMES: Final = {field.name: type(field.default) for field in fields(Evidence)}
 
@@ -21,8 +25,9 @@ def dump_evidence(evidence: Evidence | None) -> str:
         return ""
     for shorter in (evidence, replace(evidence, error=""), Evidence(cause=evidence.cause)):
         said = {name: getattr(shorter, name) for name in _NAMES if getattr(shorter, name)}
-        text = json.dumps(said, separators=(",", ":"))
-        if len(text) <= LARGEST:
+        # Not as ASCII: escapes are six bytes a letter, and the size is limited.
+        text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        if len(text) <= LARGEST and len(text.encode()) <= _MOST_BYTES:
             break
     return text
 

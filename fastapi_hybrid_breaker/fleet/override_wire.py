@@ -96,9 +96,10 @@ class HeardOverride:
                 remaining = max(0.0, self.ends - server_now)
             if remaining != 0.0:  # what is over is as good as cleared
                 view = OverrideView(self.kind, self.by, self.reason, remaining)
-        # Who set an override does not end it when its time is up.
-        by = self.by if view is not None or self.kind is None else ""
-        return OverrideNews(self.version, self.writer, view, by=by)
+        if view is None and self.kind is not None:
+            # Who set an override does not end it when its time is up.
+            return OverrideNews(self.version, self.writer, None)
+        return OverrideNews(self.version, self.writer, view, by=self.by, reason=self.reason)
 
 
 def dump_about(by: str, reason: str) -> str:

@@ -42,10 +42,10 @@ class Overrides:
 
     # -- in ---------------------------------------------------------------------------------
 
-    def order(self, key: str, override: Override | None, by: str) -> Future[None]:
+    def order(self, key: str, override: Override | None, by: str, reason: str = "") -> Future[None]:
         """Set or clear an override in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
-        order = OverrideOrder(self._commands.new_operation(), override, by, [answer])
+        order = OverrideOrder(self._commands.new_operation(), override, by, reason, [answer])
         self._knowledge.errands.edit(key, lambda errand: _add_order(errand, order), must=True)
         if override is not None and override.deadline is not None:
             self._knowledge.note_end(key, override.deadline)
@@ -86,7 +86,9 @@ class Overrides:
         if kind == "override" and errand.override is not None:
             order = errand.override
             view = None if order.override is None else order.override.view(now)
-            command = self._commands.override("override", key, order.operation, view, by=order.by)
+            command = self._commands.override(
+                "override", key, order.operation, view, by=order.by, reason=order.reason
+            )
             return Request("override", key, command, override=order)
         circuit = self._knowledge.registry.get(key)
         machine = None if circuit is None else circuit.machine
@@ -97,7 +99,6 @@ class Overrides:
             key,
             "-",
             None if machine.override is None else machine.override.view(now),
-            by="",
             version=machine.override_version,
             writer=machine.override_writer,
         )

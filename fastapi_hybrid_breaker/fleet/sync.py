@@ -161,12 +161,12 @@ class FleetSync:
         if (session := self._session) is not None and session.agenda.stirred(circuit):
             session.wake()
 
-    async def reset(self, key: str, proposal: Proposal | None) -> Reach:
+    async def reset(self, key: str, proposal: Proposal | None, by: str, reason: str) -> Reach:
         """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
         if session is None:
             return "local"
-        answer = session.agenda.reset(key, proposal)
+        answer = session.agenda.reset(key, proposal, by, reason)
         session.wake()
         try:
             await _within_a_second(answer)
@@ -174,12 +174,12 @@ class FleetSync:
             return "queued"
         return "fleet"
 
-    async def override(self, key: str, override: Override | None, by: str) -> Reach:
+    async def override(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) an override in the fleet."""
         session = self._session
         if session is None:
             return "local"
-        answer = session.agenda.overrides.order(key, override, by)
+        answer = session.agenda.overrides.order(key, override, by, reason)
         session.wake()
         try:
             await _within_a_second(answer)

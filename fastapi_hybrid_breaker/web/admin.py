@@ -5,7 +5,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.params import Depends as DependsMarker
 from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
@@ -13,8 +13,17 @@ from starlette.types import Scope
 
 from fastapi_hybrid_breaker.core.states import CircuitView
 
-from .admin_answers import Key, describe_done, describe_problem, done, fault_of, problem
+from .admin_answers import (
+    Key,
+    describe_done,
+    describe_problem,
+    done,
+    fault_of,
+    problem,
+    unprocessable,
+)
 from .admin_override import add_override_routes
+from .caller import AT_MOST, NAMED_HEADER, WHEN_NAMED, Callers
 from .console import add_console_routes
 from .events.feed import Feed
 from .events.stream import EventStream
@@ -49,19 +58,30 @@ _INVALID: Final[dict[int | str, dict[str, Any]]] = {
     422: describe_problem("A key that can name no circuit.")
 }
 
+_NAMED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "headers": {
+            NAMED_HEADER: {
+                "description": "named: auth tells who asks; unnamed: who acts has to say it.",
+                "required": True,
+                "schema": {"enum": ["named", "unnamed"]},
+            }
+        }
+    }
+}
+
 
 def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | None) -> APIRouter:
     """Make the router; see ``HybridBreaker.admin_router``."""
-    if isinstance(auth, DependsMarker):
-        raise TypeError("auth must be the dependency's callable itself, not Depends(...) of it")
+    _check_auth(auth)
     if auth is None:
         breaker.note_at_start(_OPEN_TO_ANYONE)
-    elif not callable(auth):
-        raise TypeError(f"auth must be a callable or None, not {auth!r}")
+    callers = Callers(auth)
     asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
     router = APIRouter(tags=["circuits"], dependencies=asked)
     router.routes.append(_NeedsPrefix())
 
+    @router.get("/", include_in_schema=False)  # with a slash too many
     @router.get("", summary="List the circuits")
     async def list_circuits() -> CircuitList:
         """List all circuits that this process knows or has declared, and the exchange."""
@@ -75,24 +95,28 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     _add_fleet_route(router, breaker)
     _add_events_route(router, breaker)
     _add_health_route(router, breaker)
-    add_override_routes(router, breaker, auth=auth)
+    add_override_routes(router, breaker, callers)
 
     @router.get(
         "/{key:path}",
         summary="Show a circuit",
         response_model=CircuitDetail,
         responses={
+            **_NAMED,
             404: describe_problem("Neither declared, nor known here or in Redis."),
             **_INVALID,
         },
     )
-    async def show_circuit(key: Key) -> Any:
+    async def show_circuit(
+        key: Key, response: Response, caller: Annotated[Any, callers.asked]
+    ) -> Any:
         """Show state, figures, configuration and history of one circuit; makes no circuit."""
         if fault := fault_of(key):
             return fault
         view = await breaker.look_up(key)
         if view is None:
             return problem(404, "Not Found", f"no circuit is called {key!r}")
+        response.headers[NAMED_HEADER] = callers.named(caller)
         return CircuitDetail.of(view)
 
     @router.delete(
@@ -100,15 +124,34 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         summary="Reset a circuit",
         status_code=204,
         response_class=Response,
-        responses={204: describe_done(RESET_HEADER, "It is closed in this process."), **_INVALID},
+        responses={
+            204: describe_done(RESET_HEADER, "It is closed in this process."),
+            422: describe_problem("A key that can name no circuit, or a text out of range."),
+        },
     )
-    async def reset_circuit(key: Key) -> Response:
+    async def reset_circuit(
+        key: Key,
+        caller: Annotated[Any, callers.asked],
+        by: Annotated[str, Query(description=f"Who resets it. {AT_MOST} {WHEN_NAMED}")] = "",
+        reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
+    ) -> Response:
         """Close a circuit and empty its counts in the whole fleet; also one unknown here."""
         if fault := fault_of(key):
             return fault
-        return done(RESET_HEADER, await breaker.reset(key))
+        try:
+            said = callers.said(caller, by, reason)
+        except ValueError as error:
+            return unprocessable(error)
+        return done(RESET_HEADER, await breaker.reset(key, **said))
 
     return router
+
+
+def _check_auth(auth: object) -> None:
+    if isinstance(auth, DependsMarker):
+        raise TypeError("auth must be the dependency's callable itself, not Depends(...) of it")
+    if auth is not None and not callable(auth):
+        raise TypeError(f"auth must be a callable or None, not {auth!r}")
 
 
 def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:

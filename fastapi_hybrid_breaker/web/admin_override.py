@@ -3,14 +3,12 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 import json
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.security.base import SecurityBase
+from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_text
+from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
 from fastapi_hybrid_breaker.core.override import LONGEST, OverrideKind, make_override
 
 from .admin_answers import (
@@ -22,6 +20,7 @@ from .admin_answers import (
     problem,
     unprocessable,
 )
+from .caller import AT_MOST, WHEN_NAMED, Callers
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import HybridBreaker
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 OVERRIDE_HEADER: Final = "X-Circuit-Override"
 
 _PATH: Final = "/{key:path}/-/override"
-_NAMES: Final = ("sub", "username", "name", "email")
 
 
 class _Order(TypedDict):
@@ -39,18 +37,8 @@ class _Order(TypedDict):
     seconds: float | None
 
 
-def add_override_routes(
-    router: APIRouter, breaker: "HybridBreaker", *, auth: Callable[..., Any] | None
-) -> None:
+def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     """Add the paths to the router, which asks ``auth`` by itself."""
-    # The same callable as the router's own dependency, so FastAPI asks it once per request.
-    caller_of = Depends(_nobody if auth is None else auth)
-    # What a bare scheme such as OAuth2PasswordBearer gives is the secret, which a history that
-    # all can read must not name.
-    gives_secrets = isinstance(auth, SecurityBase)
-
-    def name_of(caller: object) -> str | None:
-        return None if gives_secrets and isinstance(caller, str) else _find_name(caller)
 
     @router.put(
         _PATH,
@@ -64,14 +52,14 @@ def add_override_routes(
         openapi_extra={"requestBody": _BODY},
     )
     async def set_override(
-        key: Key, request: Request, caller: Annotated[Any, caller_of]
+        key: Key, request: Request, caller: Annotated[Any, callers.asked]
     ) -> Response:
         """Force a circuit open, or disable it, in the whole fleet; replaces an earlier one."""
         if fault := fault_of(key):
             return fault
         try:
             # Read here: FastAPI would read a body that it knows of before it asks auth.
-            order = _read_order(await request.body(), name_of(caller))
+            order = _read_order(await request.body(), callers.name_of(caller))
         except (TypeError, ValueError) as error:
             return unprocessable(error)
         except ClientDisconnect:  # nobody hears the answer; a traceback would help nobody either
@@ -85,42 +73,23 @@ def add_override_routes(
         response_class=Response,
         responses={
             204: describe_done(OVERRIDE_HEADER, "None is in force in this process."),
-            422: describe_problem("A key that can name no circuit, or a name out of range."),
+            422: describe_problem("A key that can name no circuit, or a text out of range."),
         },
     )
     async def clear_override(
         key: Key,
-        caller: Annotated[Any, caller_of],
-        by: Annotated[str, Query(description=f"Who ends it. {_WHEN_NAMED}")] = "",
+        caller: Annotated[Any, callers.asked],
+        by: Annotated[str, Query(description=f"Who ends it. {AT_MOST} {WHEN_NAMED}")] = "",
+        reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
     ) -> Response:
         """End a circuit's override in the whole fleet; a 204 also where there is none."""
         if fault := fault_of(key):
             return fault
         try:
-            name = _check_name(name_of(caller)) or check_text("by", by, least=0)
+            said = callers.said(caller, by, reason)
         except ValueError as error:
             return unprocessable(error)
-        return done(OVERRIDE_HEADER, await breaker.clear_override(key, by=name))
-
-
-async def _nobody() -> None:
-    """Stand in for ``auth`` where there is none."""
-
-
-def _find_name(caller: object) -> str | None:
-    """Give the name in what ``auth`` gives: itself, or the first of the fields that has one."""
-    if isinstance(caller, str):
-        return caller or None
-    for field in _NAMES:
-        found = caller.get(field) if isinstance(caller, Mapping) else getattr(caller, field, None)
-        if isinstance(found, str) and found:
-            return found
-    return None
-
-
-def _check_name(name: str | None) -> str | None:
-    """Give a name of ``auth``'s unless it is too long or not printable."""
-    return None if name is None else check_text("by, as auth gives it,", name)
+        return done(OVERRIDE_HEADER, await breaker.clear_override(key, **said))
 
 
 def _read_order(body: bytes, name: str | None) -> _Order:
@@ -137,7 +106,7 @@ def _read_order(body: bytes, name: str | None) -> _Order:
         raise TypeError(f"the body must be a JSON object, not {said!r:.100}")
     if strange := sorted(said.keys() - _FIELDS.keys()):
         raise ValueError(f"the body may have {', '.join(_FIELDS)}, not {strange[0]!r:.100}")
-    kind, by = said.get("kind"), _check_name(name) or said.get("by")
+    kind, by = said.get("kind"), name or said.get("by")
     if not isinstance(kind, str):
         raise TypeError(f"kind must be 'forced_open' or 'disabled', not {kind!r:.100}")
     if "seconds" not in said:
@@ -155,8 +124,6 @@ def _read_order(body: bytes, name: str | None) -> _Order:
     return order
 
 
-_WHEN_NAMED: Final = "Where auth gives a name, that one counts instead."
-
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 
 _FIELDS: Final[dict[str, dict[str, Any]]] = {
@@ -173,7 +140,7 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
             {"type": "null"},
         ],
     },
-    "by": {"description": f"Who sets it; needed where auth gives no name. {_WHEN_NAMED}", **_TEXT},
+    "by": {"description": f"Who sets it; needed where auth gives no name. {WHEN_NAMED}", **_TEXT},
 }
 
 _BODY: Final = {

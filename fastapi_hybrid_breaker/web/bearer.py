@@ -4,13 +4,18 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import HTTPException, Request
-from fastapi.security.utils import get_authorization_scheme_param
+from fastapi import Depends, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 SHORTEST: Final = 16
 """Characters that a secret must have: shorter ones can be guessed."""
+
+# For the page of the API, which asks for the token once; the answer to a wrong one is our own.
+_SCHEME: Final = HTTPBearer(
+    scheme_name="CircuitsToken", description="A secret of the circuits' admin.", auto_error=False
+)
 
 
 def bearer_token(*accepted: str) -> Callable[..., Awaitable[None]]:
@@ -37,11 +42,13 @@ def bearer_token(*accepted: str) -> Callable[..., Awaitable[None]]:
             )
     known = [one.encode() for one in accepted]
 
-    async def check(request: Request) -> None:
-        scheme, shown = get_authorization_scheme_param(request.headers.get("Authorization"))
+    async def check(
+        shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)],
+    ) -> None:
+        secret = "" if shown is None else shown.credentials
         # All are compared, in constant time, whichever fits.
-        fits = [secrets.compare_digest(shown.encode(), one) for one in known]
-        if scheme.lower() != "bearer" or not any(fits):
+        fits = [secrets.compare_digest(secret.encode(), one) for one in known]
+        if not any(fits):
             raise HTTPException(
                 401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"}
             )

@@ -112,7 +112,7 @@ class EvidenceInfo(BaseModel):
     failed: int = Field(description="Failures in the window.")
     slow: int = Field(description="Slow calls in the window.")
     error: str = Field(description="Type and text of the last error, cut.")
-    by: str = Field(description="Who set or ended an override.")
+    by: str = Field(description="Who reset it, or set or ended an override.")
     reason: str = Field(description="What for.")
 
 

@@ -85,6 +85,15 @@ def test_texts_for_all_to_see_are_checked(option: str, text: str) -> None:
     assert all(char.isprintable() or char == "\n" for char in done.err)
 
 
+@pytest.mark.parametrize("text", ["x" * 201, "two\nlines", "\x1b[2J"])
+@pytest.mark.parametrize("command", ["reset", "clear"])
+def test_a_reason_that_need_not_be_given_is_checked_where_it_is(command: str, text: str) -> None:
+    done = run(command, KEY, "--reason", text, "--redis", NOWHERE)
+    assert done.code == 2
+    assert "--reason must be text of 0 to 200 printable characters" in done.err
+    assert all(char.isprintable() or char == "\n" for char in done.err)
+
+
 @pytest.mark.parametrize("key", ["", "..", "a/../b", "x/-/y", "\x1b[2J", "x" * 257, "\udcff"])
 @pytest.mark.parametrize("command", ["show", "reset", "clear"])
 def test_key_that_names_no_circuit(command: str, key: str) -> None:

@@ -34,13 +34,15 @@ async def test_reset_closes_the_circuit_on_running_instances(server: Server) -> 
     async with fleet(server) as breakers:
         await fail(breakers[0], KEY)
         await until(lambda: breakers[1].state(KEY) == "OPEN")
-        done = await process_beside(server, "reset", KEY, "--by", "ann@desk")
+        done = await process_beside(server, "reset", KEY, "--by", "ann@desk", "--reason", "fixed")
         assert done.code == 0, done
         assert "CLOSED" in done.out
+        assert "it was reset by ann@desk; fixed" in done.out
         for breaker in breakers:
             await until(lambda b=breaker: b.state(KEY) == "CLOSED")
             change = breaker.circuit(KEY).history()[-1]
             assert (change.evidence.cause, change.evidence.by) == ("reset", "ann@desk")
+            assert change.evidence.reason == "fixed"
             await succeed(breaker, KEY)
 
 
@@ -81,12 +83,13 @@ async def test_disable_admits_everything_and_counts_nothing(server: Server) -> N
 async def test_clear_ends_an_override_everywhere(server: Server) -> None:
     async with fleet(server) as breakers:
         await breakers[0].override(KEY, "forced_open", by="bob", reason="x", seconds=None)
-        done = await process_beside(server, "clear", KEY, "--by", "ann")
+        done = await process_beside(server, "clear", KEY, "--by", "ann", "--reason", "moved")
         assert done.code == 0, done
         for breaker in breakers:
             await until(lambda b=breaker: b.stats(KEY).override is None)
             change = breaker.circuit(KEY).history()[-1]
             assert (change.cause, change.evidence.by) == ("override_ended", "ann")
+            assert change.evidence.reason == "moved"
         assert server.ask.smembers("circuit#overridden") == set()
 
 

@@ -101,14 +101,19 @@ class Process:
         stats: dict[str, Any] = self._ask("stats", key=key)
         return stats
 
-    def reset(self, key: str = KEY) -> str:
-        return str(self._ask("reset", key=key))
+    def reset(self, key: str = KEY, **said: str) -> str:
+        return str(self._ask("reset", key=key, **said))
 
     def override(self, kind: str, key: str = KEY, seconds: float | None = None) -> str:
         return str(self._ask("override", key=key, kind=kind, seconds=seconds))
 
-    def clear_override(self, key: str = KEY) -> str:
-        return str(self._ask("clear_override", key=key))
+    def clear_override(self, key: str = KEY, **said: str) -> str:
+        return str(self._ask("clear_override", key=key, **said))
+
+    def last(self, key: str = KEY) -> dict[str, str]:
+        """Give cause, name and reason of the last change."""
+        last: dict[str, str] = self._ask("last", key=key)
+        return last
 
     def sync(self) -> dict[str, Any]:
         status: dict[str, Any] = self._ask("sync")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,10 +118,13 @@ def test_evidence_comes_back_as_it_was_sent() -> None:
 
 
 def test_evidence_is_cut_to_a_limited_size() -> None:
-    long = Evidence(cause="failures", rule="r" * 200, error="\U0001f600" * 200)
+    long = Evidence(cause="failures", rule="r" * 800, error='"' * 200)
     text = dump_evidence(long)
     assert len(text) <= LARGEST
-    assert parse_evidence(text) == Evidence(cause="failures", rule="r" * 200)
+    assert parse_evidence(text) == Evidence(cause="failures", rule="r" * 200)  # what others tell
+    wide = Evidence(cause="failures", rule="\U0001f600" * 400, error="\U0001f600" * 200)
+    assert len(dump_evidence(wide).encode()) <= 2048  # more than that, the script drops
+    assert dump_evidence(replace(long, rule="r" * 2000)) == '{"cause":"failures"}'
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,27 @@ def test_disabled_by_one_version_admits_on_the_other_and_leaves_what_is_undernea
     assert [acts.call(), follows.call()] == ["rejected", "rejected"]
 
 
+@pytest.mark.parametrize("text", ["it is back", '"\\\U0001f600é' * 50])
+def test_who_acts_and_why_harms_no_instance_of_the_version_before(
+    launch: Launcher, server: Server, text: str
+) -> None:
+    follows, acts = launch(*VERSIONS)
+    trip(follows)
+    until_agreed(server, [acts, follows], "OPEN")
+    assert acts.reset(reason=text, by=text) == "fleet"
+    until_agreed(server, [acts, follows], "CLOSED")
+    # It has always told what a reset says for itself.
+    assert follows.last() == acts.last() | {"cause": "fleet"} | {"by": text, "reason": text}
+    acts.override("forced_open")
+    until(lambda: follows.state() == "OPEN", acts, follows)
+    assert acts.clear_override(reason=text) == "fleet"
+    until(lambda: follows.state() == "CLOSED", acts, follows)
+    assert acts.last() == {"cause": "override_ended", "by": "ann", "reason": text}
+    assert follows.last()["by"] == "ann"
+    trip(follows)
+    until_agreed(server, [acts, follows], "OPEN")
+
+
 @both_ways
 def test_override_of_one_version_ends_by_itself_on_the_other(
     launch: Launcher, server: Server, one: Version, other: Version

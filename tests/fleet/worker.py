@@ -47,16 +47,21 @@ class Worker:
         stats = self._breaker.stats(key)
         return {name: getattr(stats, name) for name in FIGURES}
 
-    async def reset(self, key: str) -> str:
-        return await self._breaker.reset(key)
+    async def reset(self, key: str, **said: str) -> str:
+        return await self._breaker.reset(key, **said)
 
     async def override(self, key: str, kind: str, seconds: float | None) -> str:
         return await self._breaker.override(
             key, kind, by="ann", reason="a migration", seconds=seconds
         )
 
-    async def clear_override(self, key: str) -> str:
-        return await self._breaker.clear_override(key, by="ann")
+    async def clear_override(self, key: str, **said: str) -> str:
+        return await self._breaker.clear_override(key, by="ann", **said)
+
+    async def last(self, key: str) -> dict[str, str]:
+        change = self._breaker.circuit(key).history()[-1]
+        evidence = change.evidence
+        return {"cause": change.cause, "by": evidence.by, "reason": evidence.reason}
 
     async def sync(self) -> dict[str, Any]:
         status = self._breaker.sync_status()

@@ -180,12 +180,22 @@ def test_delete_closes_the_circuit(admin: Admin) -> None:
 def test_delete_tells_how_far_it_came(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, reach: str
 ) -> None:
-    async def reset(key: str, proposal: object) -> str:
+    async def reset(key: str, proposal: object, by: str, reason: str) -> str:
         return reach
 
     monkeypatch.setattr(admin.breaker.sync, "reset", reset)
     response = admin.client.delete("/circuits/unknown-here")
     assert (response.status_code, response.headers["x-circuit-reset"]) == (204, reach)
+
+
+def test_a_slash_too_many_lists_as_well(admin: Admin) -> None:
+    admin.breaker.circuit("a")
+    with_slash = admin.client.get("/circuits/", follow_redirects=False)
+    assert with_slash.status_code == 200
+    assert with_slash.json() == admin.client.get("/circuits").json()
+    refused = admin.client.delete("/circuits/")
+    assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+    assert "1 to 256 characters" in refused.json()["detail"]
 
 
 def test_delete_of_an_unknown_circuit_is_a_204_as_well(admin: Admin) -> None:
@@ -229,7 +239,6 @@ async def test_keys_work_percent_encoded(key: str) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("", "1 to 256 characters"),
         ("%2E%2E", "'..'"),
         ("a%2F.%2Fb", "'.'"),
         ("%07", "control characters"),

@@ -124,7 +124,7 @@ def test_delete_of_an_override_is_no_reset(admin: Admin) -> None:
 def test_the_header_tells_how_far_it_came(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, reach: str
 ) -> None:
-    async def override(key: str, override: object, by: str) -> str:
+    async def override(key: str, override: object, by: str, reason: str) -> str:
         return reach
 
     monkeypatch.setattr(admin.breaker.sync, "override", override)
@@ -295,4 +295,4 @@ def test_openapi_describes_it(admin: Admin) -> None:
         assert "content" not in done
         assert set(path[method]["responses"]["422"]["content"]) == {PROBLEM}
     named = {one["name"]: one["in"] for one in path["delete"]["parameters"]}
-    assert named == {"key": "path", "by": "query"}
+    assert named == {"key": "path", "by": "query", "reason": "query"}

@@ -1,0 +1,130 @@
+"""Resets and clearings over HTTP: who did it and why, and whether ``auth`` says who."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.security import APIKeyHeader
+
+from fastapi_hybrid_breaker import CircuitState, bearer_token
+
+from .bench import KEY, trip
+from .test_admin_override import PATH, PROBLEM, Admin
+
+CIRCUIT = f"/circuits/{KEY}"
+SAID = {"by": "ann", "reason": "it is back & well: ü"}
+
+
+def act(admin: Admin, path: str, **said: str) -> Any:
+    """Reset, or clear an override, of a circuit that is open, and overridden."""
+    trip(admin.breaker.circuit(KEY))
+    admin.put()
+    return admin.client.delete(path, params=said)
+
+
+@pytest.mark.parametrize(("path", "cause"), [(CIRCUIT, "reset"), (PATH, "override_ended")])
+def test_the_history_says_who_and_why_and_when(path: str, cause: str) -> None:
+    admin = Admin()
+    trip(admin.breaker.circuit(KEY))
+    if path == PATH:
+        admin.put()
+    assert admin.client.delete(path, params=SAID).status_code == 204
+    change = admin.page()["history"][-1]
+    assert change["cause"] == cause
+    assert {name: change["evidence"][name] for name in SAID} == SAID
+    assert change["time"] > 1.7e9
+
+
+@pytest.mark.parametrize("path", [CIRCUIT, PATH])
+def test_neither_has_to_be_said(path: str) -> None:
+    admin = Admin()
+    assert act(admin, path).status_code == 204
+    evidence = admin.page()["history"][-1]["evidence"]
+    assert (evidence["by"], evidence["reason"]) == ("", "")
+
+
+@pytest.mark.parametrize("path", [CIRCUIT, PATH])
+@pytest.mark.parametrize("field", ["by", "reason"])
+@pytest.mark.parametrize(
+    "text", ["x" * 201, "two\nlines", "\x1b[2J"], ids=["long", "lines", "escape"]
+)
+def test_a_text_that_cannot_be_kept_is_a_422_and_changes_nothing(
+    path: str, field: str, text: str
+) -> None:
+    admin = Admin()
+    refused = act(admin, path, **{field: text})
+    assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+    wanted = f"{field} must be text of 0 to 200 printable characters, not "
+    assert refused.json()["detail"].startswith(wanted)
+    assert admin.breaker.circuit(KEY).machine.state is CircuitState.OPEN
+    assert admin.breaker.stats(KEY).override is not None
+
+
+@pytest.mark.parametrize("path", [CIRCUIT, PATH])
+def test_the_name_that_auth_gives_counts_and_the_requests_does_not(path: str) -> None:
+    admin = Admin(lambda: {"sub": "ann"})
+    trip(admin.breaker.circuit(KEY))
+    if path == PATH:
+        admin.put()
+    assert admin.client.delete(path, params={"by": "mallory"}).status_code == 204
+    assert admin.page()["history"][-1]["evidence"]["by"] == "ann"
+
+
+def test_a_name_of_auths_that_cannot_be_kept_is_a_422_that_says_whose_it_is() -> None:
+    admin = Admin(lambda: {"sub": "x" * 201})
+    trip(admin.breaker.circuit(KEY))
+    refused = admin.client.delete(CIRCUIT)
+    said = "by, as auth gives it, must be text of 1 to 200 printable characters, not "
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith(said)
+    assert admin.breaker.state(KEY) is CircuitState.OPEN
+
+
+def test_the_secret_of_a_bare_scheme_is_no_name_of_who_resets() -> None:
+    admin = Admin(APIKeyHeader(name="X-Key"))
+    admin.client.headers["X-Key"] = "secret"
+    trip(admin.breaker.circuit(KEY))
+    assert admin.client.delete(CIRCUIT, params={"by": "ann"}).status_code == 204
+    assert admin.page()["history"][-1]["evidence"]["by"] == "ann"
+    assert admin.client.get(CIRCUIT).headers["x-circuit-caller"] == "unnamed"
+
+
+TOKEN = "correct-horse-battery"  # noqa: S105 - of the tests alone
+
+
+@pytest.mark.parametrize(
+    ("auth", "named"),
+    [
+        (None, "unnamed"),
+        (bearer_token(TOKEN), "unnamed"),
+        (lambda: "ann", "named"),
+        (lambda: {"sub": "x" * 201}, "named"),  # an act is refused then, and says why
+        (lambda: {"sub": 7}, "unnamed"),
+    ],
+    ids=["open", "token", "text", "long", "number"],
+)
+def test_a_circuits_page_says_whether_who_acts_has_to_say_the_name(auth: Any, named: str) -> None:
+    admin = Admin(auth)
+    admin.client.headers["Authorization"] = f"Bearer {TOKEN}"
+    admin.breaker.circuit(KEY)
+    answer = admin.client.get(CIRCUIT)
+    assert (answer.status_code, answer.headers["x-circuit-caller"]) == (200, named)
+
+
+def test_openapi_describes_the_parameters_and_the_header() -> None:
+    one = Admin().client.get("/openapi.json").json()["paths"]["/circuits/{key}"]
+    given = {part["name"]: part for part in one["delete"]["parameters"]}
+    assert [given[name]["in"] for name in ("by", "reason")] == ["query", "query"]
+    assert not given["reason"].get("required")
+    header = one["get"]["responses"]["200"]["headers"]["X-Circuit-Caller"]
+    assert header["schema"]["enum"] == ["named", "unnamed"]
+
+
+def test_openapi_knows_the_bearer_token_as_a_scheme() -> None:
+    spec = Admin(bearer_token(TOKEN)).client.get("/openapi.json").json()
+    (name,) = spec["components"]["securitySchemes"]
+    assert spec["components"]["securitySchemes"][name]["type"] == "http"
+    assert spec["components"]["securitySchemes"][name]["scheme"] == "bearer"
+    asked = [one["security"] for path in spec["paths"].values() for one in path.values()]
+    assert asked == [[{name: []}]] * 8
