@@ -109,6 +109,7 @@ class Agenda:
         """Reset a circuit in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
         reset = Reset(self._commands.new_operation(), proposal, by, reason, [answer])
+        self._knowledge.orders.note(key, "reset", reset.operation)
         self._errands.edit(key, lambda errand: _add_reset(errand, reset), must=True)
         return answer
 
@@ -338,6 +339,7 @@ class Agenda:
         if request.kind == "change":
             self._proposed.pop(request.key, None)
         if request.reset is not None:
+            self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
             for waiting in request.reset.waiting:
                 resolve(waiting, None)
 

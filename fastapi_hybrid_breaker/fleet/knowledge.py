@@ -10,6 +10,7 @@ from .clock import ServerClock
 from .errands import Errand, Errands, Plain
 from .fields import MalformedError
 from .learning import Learning
+from .orders import Orders
 from .plain import Verdict, weigh
 from .rare_log import RareLog
 from .signals import parse_signal
@@ -64,6 +65,7 @@ class Knowledge:
         self.clock = clock
         self.server_clock = ServerClock()
         self.learning = Learning()
+        self.orders = Orders()
         self.newest = 0
         self.received = 0
         self.dropped = RareLog(clock)

@@ -46,6 +46,7 @@ class Overrides:
         """Set or clear an override in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
         order = OverrideOrder(self._commands.new_operation(), override, by, reason, [answer])
+        self._knowledge.orders.note(key, "override", order.operation)
         self._knowledge.errands.edit(key, lambda errand: _add_order(errand, order), must=True)
         if override is not None and override.deadline is not None:
             self._knowledge.note_end(key, override.deadline)
@@ -178,6 +179,7 @@ class Overrides:
         if reply.override is not None and request.kind != "show":
             self._members[request.key] = reply.override.kind is not None
         if request.override is not None:
+            self._knowledge.orders.taken(request.key, "override", request.override.operation)
             for waiting in request.override.waiting:
                 resolve(waiting, None)
 

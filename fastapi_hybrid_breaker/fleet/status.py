@@ -25,6 +25,8 @@ class SyncStatus:
             clock; None before the first.
         corrected: changes of others that no message told of in time, so that reading the hash
             again had to, since the breaker was made.
+        orders: circuits of which a reset, an override or its clearing was ordered here, and the
+            fleet has not taken it yet.
     """
 
     state: SyncState
@@ -36,3 +38,4 @@ class SyncStatus:
     queued: int = 0
     lag: float | None = None
     corrected: int = 0
+    orders: tuple[str, ...] = ()

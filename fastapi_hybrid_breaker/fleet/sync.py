@@ -142,6 +142,7 @@ class FleetSync:
             queued=len(knowledge.errands),
             lag=self.learning.lag,
             corrected=self.learning.corrected,
+            orders=knowledge.orders.keys(),
         )
 
     def made(self, key: str) -> None:

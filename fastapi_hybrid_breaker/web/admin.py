@@ -142,7 +142,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
             said = callers.said(caller, by, reason)
         except ValueError as error:
             return unprocessable(error)
-        return done(RESET_HEADER, await breaker.reset(key, **said))
+        return done(RESET_HEADER, await breaker.reset(key, **said), breaker.instance)
 
     return router
 

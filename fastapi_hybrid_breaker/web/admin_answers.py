@@ -35,9 +35,9 @@ def problem(status: int, title: str, detail: str) -> JSONResponse:
     return JSONResponse(said.model_dump(), status, media_type=PROBLEM_TYPE)
 
 
-def done(header: str, reach: Reach) -> Response:
-    """Answer that a change is made, and in ``header`` how far it came."""
-    return Response(status_code=204, headers={header: reach})
+def done(header: str, reach: Reach, instance: str) -> Response:
+    """Answer that a change is made, in ``header`` how far it came, and who has the order."""
+    return Response(status_code=204, headers={header: reach, _INSTANCE_HEADER: instance})
 
 
 def describe_problem(description: str) -> dict[str, Any]:
@@ -47,8 +47,17 @@ def describe_problem(description: str) -> dict[str, Any]:
 
 def describe_done(header: str, description: str) -> dict[str, Any]:
     """Describe for OpenAPI what ``done`` answers."""
-    return {"description": description, "headers": {header: _REACH}}
+    headers = {header: _REACH, _INSTANCE_HEADER: _INSTANCE}
+    return {"description": description, "headers": headers}
 
+
+_INSTANCE_HEADER: Final = "X-Circuit-Instance"
+
+_INSTANCE: Final[dict[str, Any]] = {
+    "description": "The answering process: what is queued is queued there.",
+    "required": True,
+    "schema": {"type": "string"},
+}
 
 _REACH: Final[dict[str, Any]] = {
     "description": (

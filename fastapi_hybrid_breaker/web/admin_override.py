@@ -64,7 +64,8 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
             return unprocessable(error)
         except ClientDisconnect:  # nobody hears the answer; a traceback would help nobody either
             return problem(400, "Bad Request", "the body broke off")
-        return done(OVERRIDE_HEADER, await breaker.override(key, **order))
+        reach = await breaker.override(key, **order)
+        return done(OVERRIDE_HEADER, reach, breaker.instance)
 
     @router.delete(
         _PATH,
@@ -89,7 +90,8 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
             said = callers.said(caller, by, reason)
         except ValueError as error:
             return unprocessable(error)
-        return done(OVERRIDE_HEADER, await breaker.clear_override(key, **said))
+        reach = await breaker.clear_override(key, **said)
+        return done(OVERRIDE_HEADER, reach, breaker.instance)
 
 
 def _read_order(body: bytes, name: str | None) -> _Order:

@@ -195,6 +195,9 @@ class SyncInfo(BaseModel):
         description="Seconds that the last change of another process took to get here; null: none."
     )
     corrected: int = Field(description="Changes that no message told of in time.")
+    orders: list[str] = Field(
+        description="Circuits with an order given here that the fleet has not taken yet."
+    )
 
 
 class TroubleInfo(BaseModel):

@@ -75,6 +75,7 @@ def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin
         "queued",
         "lag",
         "corrected",
+        "orders",
     }
     assert sync["state"] == "disabled"
     assert [one.key for one in admin.breaker.circuits()] == ["b", "a"]  # looking made none

@@ -17,7 +17,7 @@ export class ActDialog {
   #onDone;
   #onRefused;
 
-  /** `onSend(name, key)` when it is sent, `onDone(name, key, reach)` when it is answered. */
+  /** `onSend(name, key)` when it is sent, `onDone(name, key, how far)` when it is answered. */
   constructor({ onSend, onDone, onRefused }) {
     [this.#onSend, this.#onDone, this.#onRefused] = [onSend, onDone, onRefused];
     this.#form.addEventListener("submit", (event) => {
@@ -27,16 +27,17 @@ export class ActDialog {
     byId("act-cancel").addEventListener("click", () => this.#dialog.close());
   }
 
-  open(name, key, warning) {
+  /** `caller` is whether signing in names who asks: "named", "unnamed", or "": not known. */
+  open(name, key, warning, caller) {
     this.#act = name;
     this.#key = key;
-    const { title, effect, confirm, asks, isGrave } = ACTS[name];
+    const { title, effect, confirm, asks, isGrave = false } = ACTS[name];
     setText(byId("act-title"), title);
     byId("act-key").replaceChildren(foreign(key));
     setText(byId("act-effect"), effect);
     setText(byId("act-warning"), warning);
     setHidden(byId("act-warning"), warning === "");
-    byId("act-fields").replaceChildren(...asks.map((what) => FIELDS[what](this.#name)));
+    byId("act-fields").replaceChildren(...asks.map((what) => FIELDS[what](isGrave, caller, this.#name)).filter(Boolean));
     setText(this.#confirm, confirm);
     setAttribute(this.#confirm, "data-grave", isGrave ? "" : null);
     showFault(this.#fault, "");
@@ -77,8 +78,12 @@ export class ActDialog {
 }
 
 const FIELDS = {
-  reason: () =>
-    field("Reason", h("input", { id: "act-reason", name: "reason", required: true, maxlength: "200", autocomplete: "off" }), "Whoever looks at the circuit later reads this."),
+  reason: (isNeeded) =>
+    field(
+      isNeeded ? "Reason" : "Reason (optional)",
+      h("input", { id: "act-reason", name: "reason", required: isNeeded, maxlength: "200", autocomplete: "off" }),
+      "Whoever looks at the circuit later reads this.",
+    ),
   time: () =>
     field(
       "For how long",
@@ -88,10 +93,13 @@ const FIELDS = {
         ...TIMES.map(([words, seconds]) => h("option", { value: seconds ?? "", selected: seconds === USUAL_TIME }, words)),
       ),
     ),
-  name: (known) =>
-    field(
-      "Your name (optional)",
-      h("input", { id: "act-by", name: "by", maxlength: "200", autocomplete: "off", value: known || null }),
-      "Where signing in tells your name, that one counts.",
-    ),
+  name: (isNeeded, caller, known) => {
+    if (caller === "named") return null; // what signing in tells counts
+    const isRequired = isNeeded && caller === "unnamed";
+    return field(
+      isRequired ? "Your name" : "Your name (optional)",
+      h("input", { id: "act-by", name: "by", required: isRequired, maxlength: "200", autocomplete: "off", value: known || null }),
+      caller === "unnamed" ? "The server does not know it. Whoever looks at the circuit later reads this." : "Where signing in tells your name, that one counts.",
+    );
+  },
 };

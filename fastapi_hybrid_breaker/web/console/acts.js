@@ -1,4 +1,5 @@
-// What one can do to a circuit: its words, what it asks for, and how it is sent.
+// What one can do to a circuit: its words, what it asks for (a grave act needs all of it), and how
+// it is sent.
 
 import { acts } from "./api.js";
 
@@ -7,8 +8,8 @@ export const ACTS = {
     title: "Reset this circuit?",
     effect: "It closes in the whole fleet, and its counts start anew. Calls go through at once; if the trouble is still there, it opens again.",
     confirm: "Reset",
-    asks: [],
-    send: (key) => acts.reset(key),
+    asks: ["reason", "name"],
+    send: (key, { reason, by }) => acts.reset(key, { reason, by }),
   },
   forced_open: {
     title: "Force this circuit open?",
@@ -30,8 +31,8 @@ export const ACTS = {
     title: "Clear this override?",
     effect: "The circuit decides by itself again, in the whole fleet.",
     confirm: "Clear the override",
-    asks: ["name"],
-    send: (key, { by }) => acts.clear(key, by),
+    asks: ["reason", "name"],
+    send: (key, { reason, by }) => acts.clear(key, { reason, by }),
   },
 };
 
@@ -52,9 +53,12 @@ export const TIMES = [
 
 export const USUAL_TIME = 1800;
 
-/** How far an act came, as the server's answer says. */
+/** How far an act came, as the server's answer says, or later answers of what was queued. */
 export const REACHES = {
   fleet: { said: "Stored for the whole fleet.", tone: "closed" },
   queued: { said: "Queued: Redis does not answer. It holds in this process, and is sent to the others when Redis is back.", tone: "half" },
+  taken: { said: "It was queued, and the fleet has taken it now.", tone: "closed" },
+  refused: { said: "Redis answers, and has not taken it so far: something else may stand where the circuit is kept.", tone: "half" },
+  unknown: { said: "It was queued by a process that does not answer any more: whether the fleet has taken it is not known.", tone: "half" },
   local: { said: "This process only: there is no fleet.", tone: "closed" },
 };

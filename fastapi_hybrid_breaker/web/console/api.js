@@ -1,6 +1,7 @@
 // The admin router's other paths. They lie beside this file, whatever prefix it is served under.
 
 const EVENTS = new URL("../events", import.meta.url);
+const HEALTH = new URL("../health", import.meta.url);
 const CIRCUITS = new URL("../../", import.meta.url);
 
 /** In memory alone, and so gone with the page. */
@@ -31,14 +32,21 @@ export async function follow(lastId, signal) {
   return (await ask(EVENTS, { headers, signal })).body;
 }
 
+/** Give the circuit, and whether signing in names who asks: "named", "unnamed". */
 export async function show(key, signal) {
-  return (await ask(pathOf(key), { signal })).json();
+  const answer = await ask(pathOf(key), { signal });
+  return { known: await answer.json(), caller: answer.headers.get("X-Circuit-Caller") ?? "" };
 }
 
-/** Each act gives how far it came: "fleet", "queued" or "local". */
+/** How the answering process stands to the fleet. */
+export async function exchange() {
+  return (await (await ask(HEALTH)).json()).sync;
+}
+
+/** Each act gives how far it came, "fleet", "queued" or "local", and the process that has it. */
 export const acts = {
-  async reset(key) {
-    return reach(await ask(pathOf(key), { method: "DELETE" }), "X-Circuit-Reset");
+  async reset(key, said) {
+    return reach(await ask(pathOf(key, query(said)), { method: "DELETE" }), "X-Circuit-Reset");
   },
 
   async override(key, order) {
@@ -47,18 +55,23 @@ export const acts = {
     return reach(await ask(pathOf(key, "/-/override"), { method: "PUT", headers, body }), "X-Circuit-Override");
   },
 
-  async clear(key, by) {
-    const query = by ? `?${new URLSearchParams({ by })}` : "";
-    return reach(await ask(pathOf(key, `/-/override${query}`), { method: "DELETE" }), "X-Circuit-Override");
+  async clear(key, said) {
+    return reach(await ask(pathOf(key, `/-/override${query(said)}`), { method: "DELETE" }), "X-Circuit-Override");
   },
 };
+
+/** What is said, without what is not. */
+function query(said) {
+  const given = Object.entries(said).filter(([, text]) => text);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
 
 function pathOf(key, rest = "") {
   return new URL(encodeURIComponent(key) + rest, CIRCUITS);
 }
 
 function reach(answer, header) {
-  return answer.headers.get(header) ?? "";
+  return { reach: answer.headers.get(header) ?? "", instance: answer.headers.get("X-Circuit-Instance") ?? "" };
 }
 
 async function ask(url, { headers = {}, ...options } = {}) {

@@ -2,7 +2,7 @@
 
 import * as clock from "./clock.js";
 import { byId, setAttribute, setHidden, setText } from "./dom.js";
-import { timeOfDay } from "./words.js";
+import { sentence, timeOfDay } from "./words.js";
 
 const SIGNS = {
   connecting: { word: "Connecting", icon: "half", tone: "half" },
@@ -54,11 +54,23 @@ export class Banner {
     setText(byId("banner-when"), state === "lost" ? (left > 0 ? `Trying again in ${left} s.` : "Trying…") : "");
   }
 
+  /** What one should know before one acts on what is shown. */
+  warning() {
+    return this.#stream.state === "live" ? "" : `${this.#title()} The circuit may have changed since.`;
+  }
+
+  #title() {
+    const { state, refusal } = this.#stream;
+    if (state === "connecting") return "The connection is not there yet.";
+    if (state !== "refused") return "The connection is lost.";
+    return refusal.status === 401 ? "You are not signed in." : "You may not see this.";
+  }
+
   #say(state) {
     const { reason, refusal } = this.#stream;
-    setText(byId("banner-title"), state === "refused" ? (refusal.status === 401 ? "You are not signed in." : "You may not see this.") : "The connection is lost.");
+    setText(byId("banner-title"), this.#title());
     const old = this.#lostAt === null ? "" : ` What you see is from ${timeOfDay(this.#lostAt)}.`;
-    setText(byId("banner-text"), (state === "refused" ? refusal.message : reason) + old);
+    setText(byId("banner-text"), (state === "refused" ? sentence(refusal.message) : reason) + old);
     setText(byId("banner-act"), state === "refused" && refusal.status === 401 ? "Enter a token" : "Try now");
   }
 }

@@ -5,7 +5,7 @@ import { Refusal, show } from "./api.js";
 import { Badge } from "./badge.js";
 import { Chart, hairlines, stretches } from "./charts.js";
 import { now } from "./clock.js";
-import { byId, foreign, h, setHidden, setText } from "./dom.js";
+import { byId, foreign, h, setAttribute, setHidden, setText } from "./dom.js";
 import { failures, outlook, where, why } from "./figures.js";
 import { describeHistory } from "./history.js";
 import { Circuit } from "./model.js";
@@ -13,10 +13,11 @@ import { Places } from "./places.js";
 import { describeSettings } from "./settings.js";
 import { STATUSES } from "./status.js";
 import { Time } from "./times.js";
-import { count, duration, percent, perSecond } from "./words.js";
+import { count, duration, percent, perSecond, sentence } from "./words.js";
 
 export class Detail {
   key = null;
+  caller = ""; // whether signing in names who asks, as far as it is known
   #model;
   #onRefused;
   #known = null; // what GET of the circuit said
@@ -58,16 +59,18 @@ export class Detail {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     try {
-      const known = await show(this.key, asking.signal);
+      const { known, caller } = await show(this.key, asking.signal);
       if (asking.signal.aborted) return;
-      this.#known = known;
+      [this.#known, this.caller] = [known, caller];
       setText(byId("circuit-trouble"), "");
       this.#drawKnown();
       this.draw();
     } catch (error) {
       if (asking.signal.aborted) return;
       if (error instanceof Refusal && error.status === 401) this.#onRefused(error);
-      setText(byId("circuit-trouble"), error.message);
+      if (error instanceof Refusal && error.status === 404) this.#known = null;
+      setText(byId("circuit-trouble"), sentence(error.message));
+      this.draw();
     }
   }
 
@@ -94,6 +97,9 @@ export class Detail {
 
   draw() {
     if (this.key === null) return;
+    const isUnknown = !this.#model.get(this.key) && !this.#known;
+    if (byId("circuit").hasAttribute("data-unknown") && !isUnknown) this.askSoon();
+    setAttribute(byId("circuit"), "data-unknown", isUnknown ? "" : null);
     const { circuit } = this;
     const { row, status, rejections } = circuit;
     const { fleet } = this.#model;

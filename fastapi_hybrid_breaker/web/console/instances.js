@@ -28,7 +28,7 @@ export function short(id) {
 export class Instances {
   #model;
   #times = [];
-  #wasNarrow = null;
+  #own = null; // where it is said how the answering one is
   #panel = byId("instances");
 
   constructor(model) {
@@ -49,36 +49,67 @@ export class Instances {
     const own = fleet.instances.find((one) => one.id === fleet.own);
     byId("answering").replaceChildren(...(own ? ["answered by ", nameOf(own)] : []));
     this.#times = [];
+    this.#own = null;
     byId("instance-list").replaceChildren(...fleet.instances.map((one) => this.#item(one)));
+  }
+
+  /** What the answering one tells of itself, which is not as old as its last sign of life. */
+  drawOwn() {
+    if (this.#own) setText(this.#own, troublesHere(this.#model.circuits.values()));
   }
 
   tick() {
     for (const time of this.#times) time.tick();
+    this.drawOwn();
   }
 
   #item(instance) {
-    const isOwn = instance.id === this.#model.fleet.own;
-    const seen = new Time();
-    seen.show(instance.last_seen);
-    this.#times.push(seen);
+    const up = [`up ${ago(now() - instance.started).replace(" ago", "")} · `, foreign(instance.library)];
+    if (instance.id === this.#model.fleet.own) {
+      this.#own = h("span");
+      this.drawOwn();
+      return h(
+        "li",
+        { class: "instance" },
+        h("div", { class: "instance-head" }, nameOf(instance), syncSign(this.#model.sync.state)),
+        h("p", { class: "instance-facts" }, h("span", { class: "tag" }, "answers this page"), " ", this.#own),
+        h("p", { class: "instance-facts" }, ...up),
+      );
+    }
+    const told = new Time();
+    told.show(instance.last_seen);
+    this.#times.push(told);
     return h(
       "li",
       { class: "instance" },
       h("div", { class: "instance-head" }, nameOf(instance), syncSign(instance.sync)),
-      h("p", { class: "instance-facts" }, isOwn ? h("span", { class: "tag" }, "answers this page") : null, isOwn ? " " : null, troubles(instance)),
-      h("p", { class: "instance-facts" }, "seen ", seen.element, ` · up ${ago(now() - instance.started).replace(" ago", "")} · `, foreign(instance.library)),
+      h("p", { class: "instance-facts" }, troubles(instance), ", as told ", told.element),
+      h("p", { class: "instance-facts" }, ...up),
     );
   }
+}
+
+/** Of the answering process, in the words of `troubles`. */
+function troublesHere(circuits) {
+  const known = [...circuits].filter((one) => one.isKnownHere);
+  return inWords(
+    known.filter(({ row }) => row.state !== "CLOSED").length,
+    known.reduce((sum, { rejections }) => sum + rejections.own, 0),
+  );
 }
 
 function troubles({ circuits, more }) {
   if (circuits === null) return "does not tell of its circuits";
   const told = Object.values(circuits);
-  if (!told.length) return "all calm";
-  const unwell = told.filter((one) => one.state !== "CLOSED").length + more;
-  const rate = told.reduce((sum, one) => sum + one.rejecting, 0);
+  return inWords(
+    told.filter((one) => one.state !== "CLOSED").length + more,
+    told.reduce((sum, one) => sum + one.rejecting, 0),
+  );
+}
+
+function inWords(unwell, rate) {
   const parts = [unwell ? `${count(unwell, "circuit")} not closed` : "", rate > 0 ? `rejects ${perSecond(rate)}/s` : ""];
-  return parts.filter(Boolean).join(", ");
+  return parts.filter(Boolean).join(", ") || "all calm";
 }
 
 function titleOf(sync, fleet, lost) {

@@ -26,12 +26,12 @@ const list = new List(model);
 const summary = new Summary(model, choose);
 const instances = new Instances(model);
 const detail = new Detail(model, signIn);
-const outcome = new Outcome(model);
+const outcome = new Outcome(model, stream);
 const banner = new Banner(stream, model, signIn);
 const dialog = new ActDialog({
   onSend: (name, key) => outcome.sent(name, key),
-  onDone: (name, key, reach) => {
-    outcome.answered(name, key, reach);
+  onDone: (name, key, howFar) => {
+    outcome.answered(name, key, howFar);
     detail.ask();
   },
   onRefused: signIn,
@@ -45,6 +45,7 @@ const batch = new Batch((keys) => {
   if (detail.key === null) list.draw(keys);
   else if (keys === null || keys.has(detail.key)) detail.draw();
   if (keys === null) instances.draw();
+  else instances.drawOwn();
   outcome.draw();
 });
 
@@ -58,6 +59,7 @@ function choose(filter) {
 stream.addEventListener("event", ({ detail: { type, data } }) => model.apply(type, data));
 stream.addEventListener("state", () => {
   banner.draw();
+  outcome.draw();
   if (stream.state === "refused" && stream.refusal.status === 401) signIn(stream.refusal);
   if (stream.state === "live") detail.ask();
 });
@@ -130,8 +132,7 @@ document.addEventListener("keydown", (event) => {
 
 for (const button of document.querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => {
-    const warning = stream.state === "live" ? "" : "The connection is lost: the circuit may have changed since.";
-    dialog.open(button.dataset.act, detail.key, warning);
+    dialog.open(button.dataset.act, detail.key, banner.warning(), detail.caller);
   });
 }
 

@@ -1,43 +1,54 @@
-// What became of an act: how far the server's answer says it came, then what the events say.
+// What became of an act: how far the server's answer says it came, what became of it where it had
+// to wait, and what the events say. Nothing is claimed that nobody has told.
 
 import { REACHES } from "./acts.js";
-import { now } from "./clock.js";
+import { exchange } from "./api.js";
 import { byId, setAttribute, setHidden, setText } from "./dom.js";
 import { where } from "./figures.js";
 import { STATUSES } from "./status.js";
 import { count, timeOfDay } from "./words.js";
 
-/** Seconds after which no change means that there was nothing to change. */
-const PATIENCE = 4;
+/** Milliseconds after which no change means that there was nothing to change. */
+const PATIENCE = 4000;
+
+/** Milliseconds between two questions whether the fleet has taken what is queued. */
+const ASK_EVERY = 1500;
+
+/** So many answers of other processes mean that the one that has the order is gone. */
+const MOST_STRANGERS = 20;
+
+/** So often Redis must be said to answer: that it hangs is noticed after three seconds only. */
+const SURE = 4;
 
 const DONE = { reset: "Reset", forced_open: "Forced open", disabled: "Disabled", clear: "Override cleared" };
 
 export class Outcome {
   #model;
-  #act = null; // {name, key, reach, answeredAt, changedAt}
+  #stream;
+  #act = null; // {name, key, since, reach, instance, answeredAt, strangers, refusals}
+  #timer = 0;
   #panel = byId("outcome");
 
-  constructor(model) {
-    this.#model = model;
+  constructor(model, stream) {
+    [this.#model, this.#stream] = [model, stream];
     byId("outcome-close").addEventListener("click", () => this.dismiss());
-    model.addEventListener("circuit", ({ detail: { circuit } }) => {
-      // The event may come before the answer: it is listened for from the sending on.
-      if (this.#act?.key === circuit.key) this.#act.changedAt = now();
-      this.draw();
-    });
   }
 
   sent(name, key) {
-    this.#act = { name, key, reach: null, answeredAt: 0, changedAt: null };
-    setHidden(this.#panel, true);
+    this.dismiss();
+    // When it changed last before: the event may come before the answer.
+    this.#act = { name, key, since: this.#model.get(key)?.row.since ?? null, reach: null, strangers: 0, refusals: 0 };
   }
 
-  answered(name, key, reach) {
-    Object.assign(this.#act, { reach, answeredAt: now() });
+  answered(name, key, { reach, instance }) {
+    if (this.#act === null) return; // the page shows another circuit by now
+    Object.assign(this.#act, { reach, instance, answeredAt: performance.now() });
+    if (reach === "queued") this.#askSoon();
     this.draw();
   }
 
   dismiss() {
+    clearTimeout(this.#timer);
     this.#act = null;
     setHidden(this.#panel, true);
   }
@@ -52,16 +63,43 @@ export class Outcome {
     setText(byId("outcome-text"), this.#follow(act));
   }
 
+  #askSoon() {
+    this.#timer = setTimeout(() => this.#ask(this.#act), ASK_EVERY);
+  }
+
+  /** Ask whether the process that has the order still has it. */
+  async #ask(act) {
+    try {
+      const { instance, state, orders } = await exchange();
+      if (this.#act !== act) return;
+      if (instance !== act.instance) {
+        act.strangers += 1;
+        if (act.strangers >= MOST_STRANGERS) act.reach = "unknown";
+      } else {
+        act.refusals = state === "connected" ? act.refusals + 1 : 0;
+        if (!orders.includes(act.key)) act.reach = "taken";
+        else act.reach = act.refusals >= SURE ? "refused" : "queued";
+      }
+    } catch {
+      if (this.#act !== act) return; // no answer: the page says so elsewhere
+    }
+    if (!["taken", "unknown"].includes(act.reach)) this.#askSoon();
+    this.draw();
+  }
+
   #follow(act) {
     const circuit = this.#model.get(act.key);
-    if (!circuit) return "The events do not tell of this circuit.";
+    const isLive = this.#stream.state === "live";
+    if (!circuit) return isLive ? "This process does not know the circuit: there was nothing to change here." : NOT_LIVE;
     const word = STATUSES[circuit.status].word;
-    if (act.changedAt === null) {
-      return now() - act.answeredAt < PATIENCE ? "Waiting for the change…" : `No change came: here it is “${word}”, as before.`;
+    if (circuit.row.since === act.since) {
+      if (!isLive) return NOT_LIVE;
+      if (performance.now() - act.answeredAt < PATIENCE) return "Waiting for the change…";
+      return `There was nothing to change: here it is “${word}”, as before.`;
     }
     const place = where(circuit, this.#model.fleet);
-    const calm = this.#model.fleet.others.length ? ` ${this.#others(circuit)}` : "";
-    return `In this process it is “${word}” since ${timeOfDay(circuit.row.since ?? act.changedAt)}${place ? `; ${place}` : ""}.${calm}`;
+    const others = this.#model.fleet.others.length ? ` ${this.#others(circuit)}` : "";
+    return `In this process it is “${word}” since ${timeOfDay(circuit.row.since)}${place ? `; ${place}` : ""}.${others}`;
   }
 
   #others({ key, row }) {
@@ -72,3 +110,5 @@ export class Outcome {
     return unlike ? `${count(unlike, "other instance says", "other instances say")} otherwise.` : "The other instances say the same.";
   }
 }
+
+const NOT_LIVE = "The page is not live: what became of it is shown when it is again.";

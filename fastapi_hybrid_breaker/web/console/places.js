@@ -14,7 +14,7 @@ export class Places {
   #drawn = null;
 
   draw(circuit, fleet, openAt) {
-    const drawn = JSON.stringify([circuit.row.state, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
+    const drawn = JSON.stringify([circuit.row.state, circuit.row.since, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#times = [];
@@ -33,10 +33,11 @@ export class Places {
       ? { state: circuit.row.state, rejecting: circuit.rejections.own }
       : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? CALM);
     const isSure = said !== null && (said !== CALM || instance.more === 0);
-    const seen = new Time();
-    seen.show(instance.last_seen);
-    this.#times.push(seen);
-    const notes = [isOwn ? "answers this page" : "", openAt.includes(instance.id) ? "open for itself alone" : ""].filter(Boolean);
+    const told = new Time();
+    told.show(instance.last_seen);
+    if (!isOwn) this.#times.push(told);
+    const isOld = !isOwn && instance.last_seen < (circuit.row.since ?? 0);
+    const notes = [isOwn ? "answers this page" : "", isOld ? "has not told since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : ""].filter(Boolean);
     return h(
       "tr",
       {},
@@ -44,7 +45,7 @@ export class Places {
       h("td", {}, isSure ? badge(describeState(said.state)) : badge(describeState(null))),
       h("td", { class: "number" }, isSure ? perSecond(said.rejecting) : "–"),
       h("td", {}, syncSign(instance.sync)),
-      h("td", {}, seen.element),
+      h("td", {}, isOwn ? "now" : told.element),
     );
   }
 }

@@ -59,6 +59,12 @@ export function perSecond(rate) {
   return rate < 10 ? rate.toFixed(1) : String(Math.round(rate));
 }
 
+/** A text of others as a sentence beside ours. */
+export function sentence(text) {
+  const [first = "", ...rest] = text.trim();
+  return first.toUpperCase() + rest.join("") + (/[.!?…]$/.test(text.trim()) || !first ? "" : ".");
+}
+
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString()} ${number === 1 ? one : many}`;
 }

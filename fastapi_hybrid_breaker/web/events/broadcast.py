@@ -197,7 +197,7 @@ class Broadcast:
 
     def _look_at_sync(self, *, tell: bool) -> None:
         sync = SyncInfo.model_validate(self._breaker.sync_status()).model_dump(mode="json")
-        is_new = sync["state"] != self._sync.get("state")
+        is_new = any(sync[name] != self._sync.get(name) for name in ("state", "orders"))
         self._sync = sync
         if tell and is_new:
             self.channel.add("sync", json.dumps(sync))
