@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -16,6 +17,9 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     bearer_token,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKEN = "correct-horse-battery"  # noqa: S105 - of the tests alone
 
@@ -36,8 +40,17 @@ breaker = HybridBreaker(
     defaults=CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=3600),
     circuits=CIRCUITS,
 )
+
+
+def find_auth() -> Callable[..., Any] | None:
+    if os.environ.get("TEST_AUTH"):
+        return bearer_token(TOKEN)
+    caller = os.environ.get("TEST_CALLER")
+    return None if caller is None else lambda: caller
+
+
 app.include_router(
-    breaker.admin_router(auth=bearer_token(TOKEN) if os.environ.get("TEST_AUTH") else None),
+    breaker.admin_router(auth=find_auth()),
     prefix=os.environ.get("TEST_PREFIX", "/circuits"),
 )
 

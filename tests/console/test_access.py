@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,7 @@ async def test_a_token_is_asked_for_and_kept_in_memory_alone(
     await expect(dialog).to_contain_text("That token was not accepted.")
     await page.keyboard.press("Escape")
     banner = page.get_by_role("region", name="Connection")
-    await expect(banner).to_contain_text("You are not signed in.")
+    await expect(banner).to_contain_text("You are not signed in. A bearer token is needed.")
     await banner.get_by_role("button", name="Enter a token").click()
     await dialog.get_by_label("Bearer token").fill(TOKEN)
     await page.keyboard.press("Enter")
@@ -55,11 +56,71 @@ async def test_a_token_is_asked_for_and_kept_in_memory_alone(
     assert await page.context.cookies() == []
     await page.get_by_role("button", name="Forget the token").click()
     await expect(dialog).to_be_visible()
+    await dialog.get_by_label("Bearer token").fill("a-wrong-one-of-some-length")
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text("That token was not accepted.")
+    await dialog.get_by_role("button", name="Cancel").click()
+    said = r"You are not signed in\. A bearer token is needed\. What you see is from \d"
+    await expect(banner).to_contain_text(re.compile(said))
+    await page.get_by_role("button", name="Reset…").click()
+    reset = page.get_by_role("dialog", name="Reset this circuit?")
+    await expect(reset).to_contain_text(
+        "You are not signed in. The circuit may have changed since."
+    )
+    await reset.get_by_role("button", name="Cancel").click()
+    await banner.get_by_role("button", name="Enter a token").click()
     await dialog.get_by_label("Bearer token").fill(TOKEN)
     await page.keyboard.press("Enter")
     await console.is_live()
     await page.reload()
     await expect(dialog).to_be_visible()
+
+
+async def test_a_name_is_asked_for_where_signing_in_tells_none(
+    solo: Callable[..., Instance], look: Look
+) -> None:
+    instance = solo(TEST_AUTH="1")
+    console = await look(instance.address)
+    console.allowed = ["status of 401"]
+    page = console.page
+    instance.trip("parcels")
+    await page.goto(console.address + "#/c/parcels")
+    signing_in = page.get_by_role("dialog", name="Sign in")
+    await signing_in.get_by_label("Bearer token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await console.is_live()
+    await expect(page.get_by_role("region", name="Configuration")).to_contain_text("3 failures")
+    await page.get_by_role("button", name="Force open…").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("The server does not know it.")
+    await dialog.get_by_label("Reason").fill("a move")
+    await dialog.get_by_role("button", name="Force open").click()
+    assert await dialog.get_by_label("Your name", exact=True).evaluate(
+        "it => it.matches(':invalid')"
+    )
+    await expect(dialog).to_be_visible()  # the browser says what is missing
+    await dialog.get_by_label("Your name").fill("ann")
+    await page.keyboard.press("Enter")
+    await expect(console.own_state).to_have_text("Forced open")
+    # What does not need a name does not say so.
+    await page.get_by_role("button", name="Clear the override…").click()
+    await expect(dialog.get_by_label("Your name (optional)")).to_have_value("ann")
+
+
+async def test_no_name_is_asked_for_where_signing_in_tells_it(
+    solo: Callable[..., Instance], look: Look
+) -> None:
+    instance = solo(TEST_CALLER="bob")
+    instance.trip("parcels")
+    console = await look(instance.address)
+    await console.open("parcels")
+    await expect(console.page.get_by_role("region", name="Configuration")).to_contain_text("3 fail")
+    await console.page.get_by_role("button", name="Reset…").click()
+    dialog = console.page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Your name")).to_have_count(0)
+    await dialog.get_by_role("button", name="Reset").click()
+    await expect(console.own_state).to_have_text("Closed")
+    assert instance.show("parcels")["history"][-1]["evidence"]["by"] == "bob"
 
 
 async def test_another_sites_page_cannot_change_anything(

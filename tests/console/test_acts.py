@@ -38,12 +38,19 @@ async def test_a_reset_from_the_page_closes_the_circuit_on_the_other_instance(
     await dialog.get_by_role("button", name="Cancel").click()
     assert b.state("shipping") == "OPEN"
 
-    await console.act("Reset…", "Reset")
+    said = {"Reason": "the carrier is back", "Your_name": "ann"}
+    await console.act("Reset…", "Reset", **said)
     await expect(console.outcome).to_contain_text("Reset. Stored for the whole fleet.")
     await expect(console.outcome).to_contain_text("In this process it is “Closed” since")
     await expect(console.own_state).to_have_text("Closed")
     eventually(lambda: b.state("shipping") == "CLOSED")
     await expect(console.outcome).to_contain_text("The other instances say the same.")
+    history = console.page.get_by_role("region", name="What happened")
+    await expect(history).to_contain_text("By ann")
+    await expect(history).to_contain_text("Reason the carrier is back")
+    await expect(history.locator("time").first).to_have_attribute("datetime", re.compile(r"^20"))
+    evidence = b.show("shipping")["history"][-1]["evidence"]
+    assert (evidence["by"], evidence["reason"]) == ("ann", "the carrier is back")
 
 
 async def test_forced_open_and_cleared_from_the_page_with_reason_time_and_name(
@@ -68,12 +75,13 @@ async def test_forced_open_and_cleared_from_the_page_with_reason_time_and_name(
     assert b.play("invoices", succeed=2) == 2
 
     # Whoever has told the name once need not tell it again.
-    await console.act("Clear the override…", "Clear the override")
+    await console.act("Clear the override…", "Clear the override", Reason="it has moved")
     await expect(console.outcome).to_contain_text("Override cleared. Stored for the whole fleet.")
     await expect(console.own_state).to_have_text("Closed")
     await expect(console.page.get_by_role("button", name="Clear the override…")).to_be_hidden()
     eventually(lambda: b.show("invoices")["override"] is None)
-    assert b.show("invoices")["history"][-1]["evidence"]["by"] == "ann"
+    evidence = b.show("invoices")["history"][-1]["evidence"]
+    assert (evidence["by"], evidence["reason"]) == ("ann", "it has moved")
 
 
 async def test_an_act_that_is_refused_says_why_and_can_be_mended(
@@ -84,13 +92,12 @@ async def test_an_act_that_is_refused_says_why_and_can_be_mended(
     console = await look(a.address)
     console.allowed = ["status of 422"]
     await console.open("loyalty")
-    order = {"Reason": "a move", "For_how_long": "until it is cleared"}
+    order = {"Reason": "a\u200bmove", "For_how_long": "until it is cleared", "Your_name": "ann"}
     await console.act("Disable…", "Disable", **order)
     dialog = console.page.get_by_role("dialog")
-    await expect(dialog.get_by_role("alert")).to_contain_text("by must be text of 1 to 200")
-    await expect(dialog.get_by_label("Your name")).to_be_focused()
+    await expect(dialog.get_by_role("alert")).to_contain_text("reason must be text of 1 to 200")
     assert a.show("loyalty")["override"] is None
-    await console.page.keyboard.type("ann")
+    await dialog.get_by_label("Reason").fill("a move")
     await console.page.keyboard.press("Enter")
     await expect(dialog).to_be_hidden()
     await expect(console.own_state).to_have_text("Disabled")
@@ -116,6 +123,9 @@ async def test_an_act_while_redis_does_not_answer_is_said_to_be_queued(
             await expect(console.own_state).to_have_text("Closed")
             link.release()
             await expect(notice).to_be_hidden()
+            await expect(console.outcome).to_contain_text("the fleet has taken it now")
+            await expect(console.outcome).not_to_contain_text("Redis does not answer")
+            await expect(console.outcome).to_contain_text("In this process it is “Closed” since")
 
 
 async def test_an_act_without_a_fleet_is_said_to_hold_in_this_process(
@@ -130,4 +140,6 @@ async def test_an_act_without_a_fleet_is_said_to_hold_in_this_process(
     await expect(console.own_state).to_have_text("Closed")
     # Once more: what does not change anything is not claimed to have.
     await console.act("Reset…", "Reset")
-    await expect(console.outcome).to_contain_text("No change came: here it is “Closed”, as before.")
+    await expect(console.outcome).to_contain_text(
+        "There was nothing to change: here it is “Closed”, as before."
+    )

@@ -71,8 +71,13 @@ async def test_an_address_that_names_no_circuit_says_so(solo: object, look: Look
     console.allowed = ["status of 4(04|22)"]
     await console.open("nobody")
     await expect(console.page.locator("#circuit-trouble")).to_have_text(
-        "no circuit is called 'nobody'"
+        "No circuit is called 'nobody'."
     )
+    # Nothing is claimed of what is not known, and there is nothing to do to it.
+    await expect(console.own_state).to_be_hidden()
+    for role in ("button", "region"):
+        for place in await console.page.locator("#circuit").get_by_role(role).all():  # type: ignore[arg-type]
+            await expect(place).to_be_hidden()
     await console.page.evaluate("location.hash = '#/c/..'")
     await expect(console.page.locator("#circuit-trouble")).not_to_have_text("no circuit is called")
     await console.page.evaluate("location.hash = '#/c/%E0%A4%A'")  # no encoding at all: the list

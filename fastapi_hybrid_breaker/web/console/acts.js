@@ -59,6 +59,6 @@ export const REACHES = {
   queued: { said: "Queued: Redis does not answer. It holds in this process, and is sent to the others when Redis is back.", tone: "half" },
   taken: { said: "It was queued, and the fleet has taken it now.", tone: "closed" },
   refused: { said: "Redis answers, and has not taken it so far: something else may stand where the circuit is kept.", tone: "half" },
-  unknown: { said: "It was queued by a process that does not answer any more: whether the fleet has taken it is not known.", tone: "half" },
+  unknown: { said: "It was queued by a process that has not answered since: whether the fleet has taken it is not known.", tone: "half" },
   local: { said: "This process only: there is no fleet.", tone: "closed" },
 };

@@ -17,15 +17,13 @@ import { TokenDialog } from "./token_dialog.js";
 
 const model = new Model();
 const stream = new Stream();
-const token = new TokenDialog(() => {
-  stream.open();
-  detail.ask();
-});
+const token = new TokenDialog(() => stream.open()); // the rest follows when it is live
 const signIn = (refusal) => token.ask(refusal);
 const list = new List(model);
 const summary = new Summary(model, choose);
 const instances = new Instances(model);
-const detail = new Detail(model, signIn);
+// Whoever has been asked, and gave no token, is not asked again by what the page does by itself.
+const detail = new Detail(model, (refusal) => stream.state !== "refused" && signIn(refusal));
 const outcome = new Outcome(model, stream);
 const banner = new Banner(stream, model, signIn);
 const dialog = new ActDialog({

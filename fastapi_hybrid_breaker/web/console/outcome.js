@@ -14,8 +14,8 @@ const PATIENCE = 4000;
 /** Milliseconds between two questions whether the fleet has taken what is queued. */
 const ASK_EVERY = 1500;
 
-/** So many answers of other processes mean that the one that has the order is gone. */
-const MOST_STRANGERS = 20;
+/** After so many answers of other processes in a row it is said that the one asked for is not heard. */
+const MOST_STRANGERS = 6;
 
 /** So often Redis must be said to answer: that it hangs is noticed after three seconds only. */
 const SURE = 4;
@@ -76,6 +76,7 @@ export class Outcome {
         act.strangers += 1;
         if (act.strangers >= MOST_STRANGERS) act.reach = "unknown";
       } else {
+        act.strangers = 0;
         act.refusals = state === "connected" ? act.refusals + 1 : 0;
         if (!orders.includes(act.key)) act.reach = "taken";
         else act.reach = act.refusals >= SURE ? "refused" : "queued";
@@ -83,7 +84,7 @@ export class Outcome {
     } catch {
       if (this.#act !== act) return; // no answer: the page says so elsewhere
     }
-    if (!["taken", "unknown"].includes(act.reach)) this.#askSoon();
+    if (act.reach !== "taken") this.#askSoon();
     this.draw();
   }
 
@@ -103,11 +104,14 @@ export class Outcome {
   }
 
   #others({ key, row }) {
-    const told = this.#model.fleet.others.filter((one) => one.last_seen > (row.since ?? 0));
-    const waiting = this.#model.fleet.others.length - told.length;
+    const living = this.#model.fleet.others.filter((one) => one.sync === "connected");
+    if (!living.length) return "The other instances are cut off.";
+    const told = living.filter((one) => one.last_seen > (row.since ?? 0));
+    const waiting = living.length - told.length;
     const unlike = told.filter((one) => (one.circuits?.[key]?.state ?? "CLOSED") !== row.state).length;
     if (waiting) return `${count(waiting, "other instance has", "other instances have")} not told since.`;
-    return unlike ? `${count(unlike, "other instance says", "other instances say")} otherwise.` : "The other instances say the same.";
+    if (unlike) return `${count(unlike, "other instance says", "other instances say")} otherwise.`;
+    return "The other instances say the same.";
   }
 }
 
