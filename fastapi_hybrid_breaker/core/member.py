@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _NEVER: Final = float("-inf")
 
+_AFTER_PROBES: Final[frozenset[str]] = frozenset({Cause.PROBE_FAILED, Cause.HALF_OPEN_EXPIRED})
+"""Why a circuit opens that was HALF_OPEN."""
+
 _FIRST_WORD: Final = 1.0
 """Seconds in which the first word on a circuit comes, where the server answers; and by which the
 word must be older than what it is compared with, for that is by two clocks."""
@@ -131,9 +134,7 @@ class Member(Admission):
             self.last_sign = now
             return None
         was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
-        change = self._move(news.state, Cause.FLEET, now, news.evidence)
-        if change is not None:
-            change = replace(change, instance=news.writer)
+        change = self._follow(news, now)
         if news.state is not CLOSED:
             self.failures = news.failures
         elif is_reset:
@@ -146,6 +147,15 @@ class Member(Admission):
         if news.state is OPEN:
             self.deadline = now + news.remaining
         return change
+
+    def _follow(self, news: News, now: float) -> StateChange | None:
+        """Begin the state that the fleet tells of."""
+        evidence = news.evidence
+        change = self._move(news.state, Cause.FLEET, now, evidence)
+        if change is None and evidence is not None and evidence.cause in _AFTER_PROBES:
+            # It was HALF_OPEN meanwhile, for too short a time to be told so, and opened again.
+            change = StateChange(self.key, HALF_OPEN, OPEN, Cause.FLEET, self.generation, evidence)
+        return change and replace(change, instance=news.writer)
 
     def _was_so_all_along(self, news: News, now: float) -> bool:
         """Tell whether what was counted here, in ignorance of the fleet, was counted on top of it.

@@ -136,6 +136,20 @@ def test_a_change_elsewhere_shows_what_was_decided_on_there() -> None:
     assert machine.describe(0.0).evidence == there
 
 
+def test_a_failed_probe_elsewhere_is_a_change_though_nobody_told_of_half_open() -> None:
+    machine = make(HALF)
+    machine.adopt(replace(news(5, OPEN), evidence=Evidence(cause="failures")), 0.0)
+    again = replace(news(6, OPEN), evidence=Evidence(cause="probe_failed"))
+    change = machine.adopt(again, 1.0)
+    assert change is not None
+    assert (change.old, change.new, change.cause) == ("HALF_OPEN", "OPEN", "fleet")
+    assert (change.evidence, change.instance) == (again.evidence, "w")
+    assert machine.adopt(again, 2.0) is None
+    # What only lasts longer is no change.
+    later = replace(news(7, OPEN), evidence=Evidence(cause="failures"))
+    assert machine.adopt(later, 3.0) is None
+
+
 def test_a_change_elsewhere_that_was_not_explained_is_the_fleets() -> None:
     change = make(HALF).adopt(news(5, OPEN), 0.0)
     assert change is not None

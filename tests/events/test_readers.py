@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.web.events import broadcast, stream
 from fastapi_hybrid_breaker.web.events.channel import Channel
+from fastapi_hybrid_breaker.web.events.feed import Feed
 from tests.fleet.instances import fail, until
 from tests.web.servers import uvicorn_serving
 
 from .reader import reading
-from .serving import served
+from .serving import CONFIG, served
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import AsyncGenerator
 
 KEY = "inventory-api"
 
@@ -136,6 +138,28 @@ async def test_without_readers_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> 
                 assert len(breaker.listeners) == 1
             await until(lambda: not breaker.listeners)
         assert not [one for one in asyncio.all_tasks() if "Broadcast" in repr(one.get_coro())]
+
+
+def test_a_loop_that_was_closed_by_hand_leaves_no_listener() -> None:
+    breaker = HybridBreaker(redis=None, defaults=CONFIG)
+    feed = Feed(breaker)
+
+    async def begin() -> AsyncGenerator[bytes]:
+        events = feed.read()
+        assert b"snapshot" in await anext(events)
+        return events
+
+    loop = asyncio.new_event_loop()
+    events = loop.run_until_complete(begin())
+    assert len(breaker.listeners) == 1
+    unfinished = asyncio.all_tasks(loop)
+    loop.close()
+    breaker.circuit(KEY).open_here(60.0)
+    assert not breaker.listeners
+    assert asyncio.run(begin())  # who comes on another loop is told as ever
+    for task in unfinished:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    del events
 
 
 async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(

@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import (
     CircuitState,
     Evidence,
     FailureRate,
+    StateChange,
     TimeWindow,
 )
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
@@ -55,6 +56,31 @@ async def test_an_instance_that_missed_the_message_reads_why_in_the_hash(server:
         async with fleet(server, 1) as (late,):
             (change,) = late.circuit(KEY).history()
             assert change.evidence.rule == "3 failures in a row"
+
+
+async def test_probes_that_fail_at_once_elsewhere_are_in_the_history_as_well(
+    server: Server,
+) -> None:
+    config = CircuitConfig(failure_threshold=1, recovery_timeout=0.1)
+    async with fleet(server, defaults=config) as (a, b):
+        told: list[StateChange] = []
+        b.circuit(KEY)
+        b.on_change(told.append)
+        await fail(a, KEY, times=1)
+        await until(lambda: b.state(KEY) is OPEN)
+        for openings in (1, 2):
+            # So fast that HALF_OPEN is over before anybody can be told of it.
+            await probe(a, KEY, works=False)
+            await until(lambda n=openings: b.stats(KEY).reopenings == n)
+        opened = [one for one in told if one.new is OPEN]
+        assert tuple(told) == b.circuit(KEY).history()
+        assert [(one.cause, one.evidence.cause) for one in opened] == [
+            ("fleet", "failures"),
+            ("fleet", "probe_failed"),
+            ("fleet", "probe_failed"),
+        ]
+        assert {one.instance for one in opened} == {a.sync_status().instance}
+        assert opened[2].old is CircuitState.HALF_OPEN
 
 
 async def test_reset_is_told_apart_from_a_recovery(server: Server) -> None:

@@ -23,7 +23,7 @@ from .ending import is_server_ending
 from .rows import Row, is_quiet, row_of, sign_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.core.states import StateChange
@@ -66,6 +66,7 @@ class Broadcast:
         self._signs: dict[str, tuple[int, ...]] = {}
         self._instances: list[dict[str, Any]] = []
         self._sync: dict[str, Any] = {}
+        self._undo: Callable[[], None]
         self._task = self.loop.create_task(self._run())
 
     def snapshot(self) -> str:
@@ -81,7 +82,7 @@ class Broadcast:
         return f'{json.dumps(rest, separators=(",", ":"))[:-1]},"circuits":[{rows}]}}'
 
     async def _run(self) -> None:
-        undo = self._breaker.on_change(self._changed)
+        self._undo = self._breaker.on_change(self._changed)
         try:
             await self._look(tell=False)
             self.channel.open()
@@ -96,7 +97,7 @@ class Broadcast:
         except Exception:
             log.exception("the circuits' events have ended; readers begin anew")
         finally:
-            undo()
+            self._undo()
             self.channel.close()
             self._rows.clear()  # this stays until the next reader comes
             self._signs.clear()
@@ -105,6 +106,9 @@ class Broadcast:
 
     def _changed(self, change: StateChange) -> None:
         """Take a change, in any thread, on the path of a guarded call: note it, no more."""
+        if self.loop.is_closed():  # without an end: nobody is left to tell
+            self._undo()
+            return
         self._changes.append(change)
         if not self._is_called:
             self._is_called = True
