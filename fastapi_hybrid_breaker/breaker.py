@@ -19,7 +19,7 @@ from .core.states import NEVER_USED, CircuitState, CircuitStats, CircuitView
 from .core.surroundings import Surroundings
 from .fleet.sync import FleetSync
 from .health import Health, health_of
-from .settings import FROM_ENVIRONMENT, BreakerSettings, FromEnvironment
+from .settings import FROM_ENVIRONMENT, BreakerSettings, FromEnvironment, naming_variables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -82,6 +82,10 @@ class HybridBreaker:
         random: Callable[[], float] = random.random,
     ) -> None:
         settings = BreakerSettings()
+        asked = {"redis": redis, "namespace": namespace, "max_circuits": max_circuits}
+        from_environment = {
+            name for name, given in asked.items() if isinstance(given, FromEnvironment)
+        }
         if isinstance(redis, FromEnvironment):
             redis = settings.url()
         if isinstance(namespace, FromEnvironment):
@@ -94,21 +98,22 @@ class HybridBreaker:
         self.listeners = Listeners()
         self._start_notes: list[str] = []
         self._starts = 0
-        self.registry = Registry(
-            self,
-            defaults=settings.circuit_config() if defaults is None else defaults,
-            circuits=circuits or {},
-            max_circuits=max_circuits,
-        )
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
         check_between(report_every, wanted, least=0.01, most=10.0)
-        self.sync = FleetSync(
-            redis,
-            namespace=check_namespace(namespace),
-            registry=self.registry,
-            clock=clock,
-            report_every=report_every,
-        )
+        with naming_variables(from_environment):
+            self.registry = Registry(
+                self,
+                defaults=settings.circuit_config() if defaults is None else defaults,
+                circuits=circuits or {},
+                max_circuits=max_circuits,
+            )
+            self.sync = FleetSync(
+                redis,
+                namespace=check_namespace(namespace),
+                registry=self.registry,
+                clock=clock,
+                report_every=report_every,
+            )
         forks.note(self)
         if app is not None:
             self.install(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
@@ -10,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .core.config import CircuitConfig, Mode, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 
 class FromEnvironment:
@@ -23,6 +24,26 @@ class FromEnvironment:
 FROM_ENVIRONMENT: Final = FromEnvironment()
 
 
+def variable_of(field: str) -> str:
+    """Give the variable that a field or an argument is taken from."""
+    return "CIRCUIT_REDIS_URL" if field == "redis" else f"CIRCUIT_{field.upper()}"
+
+
+@contextmanager
+def naming_variables(fields: Collection[str]) -> Iterator[None]:
+    """Have errors about one of ``fields``, which came from the environment, name its variable.
+
+    The checks of values begin with the field's name; nobody has written that one anywhere.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        field = str(error).partition(" ")[0]
+        if field not in fields:
+            raise
+        raise type(error)(f"{variable_of(field)} in the environment: {error}") from None
+
+
 class BreakerSettings(BaseSettings):
     """``CIRCUIT_REDIS_URL``, ``CIRCUIT_NAMESPACE``, ``CIRCUIT_MAX_CIRCUITS``, and the defaults.
 
@@ -30,11 +51,14 @@ class BreakerSettings(BaseSettings):
     ``CIRCUIT_RECOVERY_TIMEOUT`` and so on; ``CIRCUIT_FAILURE_STATUSES`` is a JSON list.
 
     Raises:
-        pydantic.ValidationError: a variable that cannot be read as what it should be.
+        pydantic.ValidationError, pydantic_settings.SettingsError: a variable that cannot be read
+            as what it should be; both are ValueErrors, and name the variable.
     """
 
     # Compose files pass variables on that are not set as empty ones.
-    model_config = SettingsConfigDict(env_prefix="CIRCUIT_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        alias_generator=variable_of, extra="ignore", env_ignore_empty=True
+    )
 
     # The URL can carry a password: as a secret it stays out of every repr and error.
     redis_url: SecretStr | None = None
@@ -66,4 +90,5 @@ class BreakerSettings(BaseSettings):
         given: Mapping[str, object] = self.model_dump(
             exclude={"redis_url", "namespace", "max_circuits"}, exclude_none=True
         )
-        return CircuitConfig(**given)  # type: ignore[arg-type]
+        with naming_variables(given):
+            return CircuitConfig(**given)  # type: ignore[arg-type]

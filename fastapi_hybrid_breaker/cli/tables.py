@@ -102,10 +102,10 @@ def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
     if not picture.instances:
         return Text("No instance is alive: no service shares circuits here now.", "yellow")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("instance", "host", "sync", "up", "seen", "version"):
+    for heading in ("instance", "host", "sync", "up", "last told", "version"):
         table.add_column(heading, overflow="fold", justify="left")
     if row is not None:
-        table.add_column("the circuit there", no_wrap=True)
+        table.add_column("the circuit there, as told", overflow="fold")
     for one in picture.instances:
         there = [] if row is None else [_there(one, row)]
         table.add_row(
@@ -125,9 +125,13 @@ def _there(instance: Instance, row: Row) -> Text:
     told = row.seen.get(instance.id)
     if told is None:
         is_told = instance.circuits is not None and not instance.more
-        return Text("CLOSED, or unknown" if is_told else "not told", "dim")
-    rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
-    return Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
+        text = Text("CLOSED, or unknown" if is_told else "not told", "dim")
+    else:
+        rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
+        text = Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
+    if row.since is not None and instance.last_seen < row.since:
+        text.append(" (before the last change)", "yellow")
+    return text
 
 
 def details(picture: Picture) -> RenderableType:

@@ -183,6 +183,20 @@ def beat(breaker: HybridBreaker) -> None:
     session.wake()
 
 
+def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) -> None:
+    now = server.ask.time()[0] * 1000
+    about = json.dumps({"host": "box", "started": 1, "version": "1", "circuits": {}})
+    for name, seen in (("early", now - 2000), ("late", now + 60_000)):
+        server.ask.zadd("circuit#{live}", {name: seen})
+        server.ask.hset("circuit#{live}:about", name, about)
+    on(server, "open", KEY, "--reason", "x", "--for", "1h")
+    out = on(server, "show", KEY).out
+    assert "last told" in out
+    there = {line.split()[0]: line for line in out.splitlines() if "CLOSED, or unknown" in line}
+    assert "(before the last change)" in there["early"]
+    assert "(before the last change)" not in there["late"]
+
+
 def test_rejected_calls_of_all_instances_are_added_up(server: Server) -> None:
     now = server.ask.time()[0] * 1000
     for name, circuits in (
