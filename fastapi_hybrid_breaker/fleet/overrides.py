@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
+from fastapi_hybrid_breaker.core.states import Cause
 
 from .commands import based_on
 from .errands import Errand, OverrideOrder, Request, resolve
@@ -15,6 +16,7 @@ from .override_wire import HeardOverride
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.override import Override
 
     from .commands import Commands
@@ -92,14 +94,17 @@ class Overrides:
             )
             return Request("override", key, command, override=order)
         circuit = self._knowledge.registry.get(key)
-        machine = None if circuit is None else circuit.machine
-        if machine is None or not machine.override_version:
+        if circuit is None or not circuit.machine.override_version:
             return None
+        machine = circuit.machine
+        by, reason = _who_cleared(circuit)
         command = self._commands.override(
             "restore_override",
             key,
             "-",
             None if machine.override is None else machine.override.view(now),
+            by=by,
+            reason=reason,
             version=machine.override_version,
             writer=machine.override_writer,
         )
@@ -182,6 +187,14 @@ class Overrides:
             self._knowledge.orders.taken(request.key, "override", request.override.operation)
             for waiting in request.override.waiting:
                 resolve(waiting, None)
+
+
+def _who_cleared(circuit: Circuit) -> tuple[str, str]:
+    """Tell who ended the last override, and what for, as far as it is remembered."""
+    for change in reversed(circuit.history()):
+        if change.cause is Cause.OVERRIDE_ENDED:
+            return change.evidence.by, change.evidence.reason
+    return "", ""
 
 
 def _add_order(errand: Errand, order: OverrideOrder) -> None:

@@ -227,7 +227,7 @@ async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) 
         await force_open(a, seconds=None)
         await settled(a)
         before = server.ask.dump(REGISTER), server.ask.dump(f"circuit:{KEY}")
-        await a.clear_override(KEY)
+        await a.clear_override(KEY, by="ann", reason="the move is over")
         await settled(a)
         # As a replica does that takes over without the last second of writes.
         server.ask.restore(REGISTER, 0, before[0], replace=True)
@@ -239,6 +239,8 @@ async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) 
         session.wake()
         await until(lambda: server.ask.hget(REGISTER, "override").split("|")[2] == "-")
         await settled(a)
+        about = json.loads(server.ask.hget(REGISTER, "override").split("|", 4)[4])
+        assert about == {"by": "ann", "reason": "the move is over"}  # it still says who and why
         assert a.state(KEY) is CLOSED
         assert not server.ask.smembers("circuit#overridden")
         assert server.ask.hget(f"circuit:{KEY}", "state") in {None, "CLOSED"}
