@@ -1,5 +1,5 @@
 """The server of the fleet's tests."""
 
-from tests.fleet.conftest import server, shared_server
+from tests.fleet.conftest import link, server, shared_server
 
-__all__ = ["server", "shared_server"]
+__all__ = ["link", "server", "shared_server"]

@@ -23,6 +23,7 @@ from .reader import reading
 from .serving import CONFIG, served
 
 if TYPE_CHECKING:
+    from tests.fleet.proxy import Proxy
     from tests.fleet.server import Server
 
 KEY = "inventory-api"
@@ -213,6 +214,19 @@ async def test_a_quiet_circuit_that_gets_another_configuration_or_is_made_anew_i
             breaker.circuit("other")
             (row,) = (await reader.until("figures")).data["circuits"]
             assert (row["key"], row["since"]) == ("other", None)
+
+
+async def test_an_order_that_waits_for_redis_is_told_and_that_it_waits_no_more(
+    server: Server, link: Proxy
+) -> None:
+    async with served(link.url) as (breaker, port), reading(port) as reader:
+        assert (await reader.next()).data["sync"]["orders"] == []
+        link.hold()
+        assert await breaker.reset(KEY) == "queued"
+        await reader.until("sync", orders=[KEY])
+        link.release()
+        link.cut()
+        await reader.until("sync", orders=[])
 
 
 async def test_auth_is_asked_first() -> None:
