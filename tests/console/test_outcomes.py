@@ -118,14 +118,13 @@ async def test_a_page_that_is_not_live_does_not_wait_for_a_change(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CIRCUIT_REDIS_URL", raising=False)
-    with uvicorn_serving(APP) as port:
-        instance = Instance(port)
-        instance.trip("parcels")
-        console = await look(instance.address)
+    with uvicorn_serving(APP) as port, Proxy(port) as web:
+        Instance(port).trip("parcels")
+        console = await look(Instance(web.port).address)
         console.allowed = ["net::ERR_"]
         await console.open("parcels")
         await console.page.route("**/-/events", lambda route: route.abort())
-        await console.page.reload()
+        web.cut()  # the events alone do not come back
         await expect(console.page.locator("#live-word")).to_have_text("Not live")
         await console.act("Reset…", "Reset")
         await expect(console.outcome).to_contain_text("The page is not live")
