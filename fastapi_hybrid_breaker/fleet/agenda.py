@@ -14,7 +14,7 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .commands import UNKNOWN, Commands
 from .connection import is_wrong_type
-from .errands import Errand, Errands, Kind, Plain, Request, Reset, resolve
+from .errand import Errand, Kind, Plain, Request, Reset, resolve
 from .fields import MalformedError
 from .gathering import Gathering
 from .heartbeat import Heartbeat
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.news import News, Proposal
 
+    from .errands import Errands
     from .knowledge import Knowledge
     from .part import Part
     from .wire import Heard, Names, Reply
@@ -81,7 +82,7 @@ class Agenda:
     def changed(self, circuit: Circuit) -> None:
         """Propose a circuit's new state, if it is one that the fleet has not seen."""
         if circuit.machine.unshared:
-            self._errands.edit(circuit.key, _change, must=True)
+            self._errands.want(circuit.key, "change", must=True)
         self.leases.changed(circuit)
         self.heartbeat.troubles.changed(circuit)
 
@@ -93,7 +94,7 @@ class Agenda:
     def read(self, key: str) -> None:
         """Read the hash of a circuit that was made here, and take in what it says."""
         self._knowledge.learning.unread.add(key)
-        if not self._errands.edit(key, _read):
+        if not self._errands.want(key, "read"):
             self._knowledge.learning.unread.discard(key)
 
     def peek(self, key: str) -> Future[Heard | None]:
@@ -110,7 +111,7 @@ class Agenda:
         answer: Future[None] = Future()
         reset = Reset(self._commands.new_operation(), proposal, by, reason, [answer])
         self._knowledge.orders.note(key, "reset", reset.operation)
-        self._errands.edit(key, lambda errand: _add_reset(errand, reset), must=True)
+        self._errands.edit(key, lambda errand: errand.add_reset(reset), must=True)
         return answer
 
     def read_all(self) -> None:
@@ -121,9 +122,9 @@ class Agenda:
         self.overrides.read_all()
         self.heartbeat.beat()
         for key in self._knowledge.registry.declared:
-            self._errands.edit(key, _read, must=True)
+            self._errands.want(key, "read", must=True)
         for circuit in self._knowledge.registry:
-            self._errands.edit(circuit.key, _read, must=True)
+            self._errands.want(circuit.key, "read", must=True)
             self.changed(circuit)
             self.votes.stands_alone(circuit)
 
@@ -133,7 +134,7 @@ class Agenda:
         self.overrides.repair()
         for circuit in self._knowledge.registry:
             if circuit.machine.version:
-                self._errands.edit(circuit.key, _read, must=True)
+                self._errands.want(circuit.key, "read", must=True)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
@@ -143,7 +144,7 @@ class Agenda:
         for circuit in registry:
             self.votes.stands_alone(circuit)
             if circuit.machine.state is not CircuitState.CLOSED:
-                self._errands.edit(circuit.key, _read, must=True)
+                self._errands.want(circuit.key, "read", must=True)
                 if circuit.machine.version:
                     self._index.note(circuit.key, circuit.machine.version)
         if not self._pass:
@@ -151,7 +152,7 @@ class Agenda:
         share = -(-len(registry) // _FULL_PASS)
         self._pass, now = self._pass[share:], self._pass[:share]
         for key in now:
-            self._errands.edit(key, _read)
+            self._errands.want(key, "read")
 
     def leave(self) -> None:
         """Have the fleet know that this process ends, and what it decided alone with it."""
@@ -222,7 +223,9 @@ class Agenda:
             if request.part is not None:
                 request.part.put_back(request)
             elif request.kind != "time":
-                self._errands.edit(request.key, partial(_again, request), must=True)
+                self._errands.edit(
+                    request.key, partial(Errand.put_back, request=request), must=True
+                )
 
     def _change_request(self, circuit: Circuit) -> Request | None:
         proposal = circuit.propose()
@@ -295,7 +298,7 @@ class Agenda:
     def _indexed(self, key: str, version: int) -> None:
         circuit = self._knowledge.registry.get(key)
         if circuit is None or circuit.machine.version < version:
-            self._errands.edit(key, _read)
+            self._errands.want(key, "read")
 
     def _take_reply(self, request: Request, reply: Reply) -> None:
         if reply.override is not None:
@@ -310,10 +313,10 @@ class Agenda:
     def _weigh_foreign(self, request: Request) -> None:
         """A plain speaker wrote since we last heard."""
         if request.kind == "show":  # nothing of ours waits for it: to be weighed as any news
-            self._errands.edit(request.key, _read, must=True)
+            self._errands.want(request.key, "read", must=True)
             return
         plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
-        self._errands.edit(request.key, lambda errand: _adopt_plain(errand, plain), must=True)
+        self._errands.edit(request.key, lambda errand: errand.adopt_plain(plain), must=True)
 
     def _take_stored(self, request: Request, status: str, news: News) -> None:
         """Take what the hash has in it now, after our request."""
@@ -342,45 +345,6 @@ class Agenda:
             self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
             for waiting in request.reset.waiting:
                 resolve(waiting, None)
-
-
-def _change(errand: Errand) -> None:
-    errand.change = True
-
-
-def _read(errand: Errand) -> None:
-    errand.read = True
-
-
-def _adopt_plain(errand: Errand, plain: Plain) -> None:
-    errand.plain = errand.plain or plain
-
-
-def _add_reset(errand: Errand, reset: Reset) -> None:
-    if errand.reset is not None:
-        reset.waiting += errand.reset.waiting  # the later one serves both
-    errand.reset = reset
-
-
-def _again(request: Request, errand: Errand) -> None:
-    if request.reset is not None:
-        if errand.reset is None:
-            errand.reset = request.reset
-        else:
-            errand.reset.waiting += request.reset.waiting
-    if request.override is not None:
-        if errand.override is None:
-            errand.override = request.override
-        else:
-            errand.override.waiting += request.override.waiting
-    elif request.kind == "plain":
-        errand.plain = errand.plain or request.plain
-    elif request.kind == "read":
-        errand.read = errand.read or request.is_news
-        errand.is_live = errand.is_live or request.is_live
-        errand.waiting += request.waiting
-    elif request.reset is None:
-        setattr(errand, request.kind, True)
 
 
 def _refuse_wrong_type(answer: object) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.core.override import OverrideView
 
-    from .errands import Plain
+    from .errand import Plain
     from .wire import Names
 
 UNKNOWN: Final = Proposal(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.windows import TimeWindow
 
-from .errands import Errand, Request
+from .errand import Request
 from .report_wire import parse_sums, report_command
 from .timetable import Timetable
 
@@ -265,7 +265,7 @@ class Gathering:
         if circuit is None:
             return
         if sums.status == "stale":
-            self._knowledge.errands.edit(key, _read)
+            self._knowledge.errands.want(key, "read")
         elif sums.status == "missing":
             self._write_back(request, circuit, pending)
         elif request.kind == "confirm":
@@ -336,7 +336,3 @@ def _longest_window(circuit: Circuit) -> float:
 
 def _has_time_window(circuit: Circuit) -> bool:
     return any(isinstance(book.window, TimeWindow) for book in circuit.machine.meter.books)
-
-
-def _read(errand: Errand) -> None:
-    errand.read = True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from .errands import Request, resolve
+from .errand import Request, resolve
 from .fields import MalformedError, number
 from .scripts import load
 from .troubles import Trouble, Troubles, read_troubles

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
 
-from .errands import Request
+from .errand import Request
 from .fields import VERSION_LIMIT, MalformedError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .clock import ServerClock
-from .errands import Errand, Errands, Plain
+from .errand import Errand, Plain
 from .fields import MalformedError
 from .learning import Learning
 from .orders import Orders
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
 
+    from .errand import Wish
+    from .errands import Errands
     from .gathering import Gathering
     from .heartbeat import Heartbeat
     from .leases import Leases
@@ -74,7 +76,7 @@ class Knowledge:
         self._plain_openings: dict[str, int] = {}
         self._reasserted: dict[str, float] = {}
         self._say_again = Timetable()
-        self._again: dict[str, Callable[[Errand], None]] = {}
+        self._again: dict[str, Wish] = {}
         self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
         self.gathering: Gathering
         self.leases: Leases
@@ -106,8 +108,11 @@ class Knowledge:
         circuit = self.registry.get(key)
         if circuit is None:
             # Never adopted from a message alone: it may be old news of what was forgotten.
-            how = _read_live if heard.plain else _read
-            if not self.errands.edit(key, how):
+            if heard.plain:
+                has_room = self.errands.edit(key, Errand.read_for_live)
+            else:
+                has_room = self.errands.want(key, "read")
+            if not has_room:
                 self.dropped.warn("news of more keys than there is room for")
         elif heard.plain:
             self.gathering.heard_plain(circuit, heard)
@@ -177,7 +182,7 @@ class Knowledge:
         # What a message tells of is hardly over: rather is the server's clock not what we think.
         is_in_doubt = not make and news is not None and news.override is None and heard.kind
         if news is None or is_in_doubt or (circuit is None and not make):
-            self.errands.edit(key, _read_override)
+            self.errands.want(key, "read_override")
             return
         if circuit is None and news.override is not None:
             circuit = self.registry.hear_of(key)
@@ -219,20 +224,20 @@ class Knowledge:
         is_alone = circuit.machine.alone and not must
         is_for_all = circuit.config.scope == "fleet" and not is_alone
         if ours.version and is_for_all and (must or not is_stale):
-            self.errands.edit(circuit.key, _restore, must=True)
+            self.errands.want(circuit.key, "restore", must=True)
 
     def _follow(
         self, circuit: Circuit, heard: Heard, *, is_live: bool, is_first: bool = False
     ) -> None:
         self.note_version(heard.version)
-        self.errands.edit(circuit.key, _forget_plain, must=True)
+        self.errands.edit(circuit.key, Errand.forget_plain, must=True)
         ours = circuit.describe()
         server_now = self.server_now()
         news = heard.news(server_now)
         if news.is_newer_than(ours.version, ours.writer):
             in_doubt = server_now is not None and abs(server_now - heard.at) > _CLOCK_DOUBT
             if is_live and in_doubt:
-                self.errands.edit(circuit.key, _read, must=True)
+                self.errands.want(circuit.key, "read", must=True)
             else:
                 circuit.adopt(news)
                 if heard.writer != self.instance and not is_first:
@@ -245,7 +250,7 @@ class Knowledge:
         if circuit.machine.override is not None and not circuit.machine.override.is_over(now):
             # An echo of the override, or a word against it: neither moves what is below.
             if heard.state is not circuit.machine.override.kind.state:
-                self._reassert(key, _show, _SHOW_EVERY)
+                self._reassert(key, "show", _SHOW_EVERY)
             return
         if heard.state is CircuitState.OPEN:
             if len(self._plain_openings) > 2 * len(self.registry) + 100:
@@ -264,61 +269,29 @@ class Knowledge:
         if verdict is Verdict.ADOPT:
             due = now + self._random.uniform(0, _PLAIN_JITTER)
             plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
-            self.errands.edit(key, lambda errand: _adopt_plain(errand, plain), must=True)
+            self.errands.edit(key, lambda errand: errand.adopt_plain(plain), must=True)
         elif verdict is Verdict.REASSERT:
-            self._reassert(key, _restore, _REASSERT_EVERY)
+            self._reassert(key, "restore", _REASSERT_EVERY)
 
-    def _reassert(self, key: str, how: Callable[[Errand], None], every: float) -> None:
+    def _reassert(self, key: str, wish: Wish, every: float) -> None:
         """Say it again to plain speakers, once in ``every`` seconds; after their last word too."""
         now = self.clock()
         due = self._reasserted.get(key, now)
         if now < due:
-            self._again[key] = how
+            self._again[key] = wish
             self._say_again.note(key, due)
             return
         if len(self._reasserted) > 2 * len(self.registry) + 100:
             self._reasserted.clear()
         self._reasserted[key] = now + every
-        self.errands.edit(key, how, must=True)
+        self.errands.want(key, wish, must=True)
 
     def say_again(self) -> None:
         """Queue what is to be said again to plain speakers by now."""
         for key in self._say_again.take(self.clock(), len(self._again) + 1):
-            if (how := self._again.pop(key, None)) is not None:
-                self.errands.edit(key, how, must=True)
+            if (wish := self._again.pop(key, None)) is not None:
+                self.errands.want(key, wish, must=True)
 
     def next_again(self) -> float | None:
         """Give when something is to be said again."""
         return self._say_again.next_due()
-
-
-def _read(errand: Errand) -> None:
-    errand.read = True
-
-
-def _read_live(errand: Errand) -> None:
-    errand.read = errand.is_live = True
-
-
-def _read_override(errand: Errand) -> None:
-    errand.read_override = True
-
-
-def _show(errand: Errand) -> None:
-    errand.show = True
-
-
-def _restore(errand: Errand) -> None:
-    errand.restore = True
-
-
-def _forget_plain(errand: Errand) -> None:
-    errand.plain = None
-
-
-def _adopt_plain(errand: Errand, plain: Plain) -> None:
-    # The first time set stands, or a stream of messages would put it off for ever.
-    if errand.plain is None:
-        errand.plain = plain
-    else:
-        errand.plain.may_close = errand.plain.may_close or plain.may_close

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.states import CircuitState
 
-from .errands import Errand, Request
+from .errand import Request
 from .fields import MalformedError, number
 from .scripts import load
 from .timetable import Timetable
@@ -243,7 +243,7 @@ class Leases:
             post.rejected -= 1  # somebody wanted it
             self._due.note(key, post.not_before)
         elif status == "moved":
-            self._knowledge.errands.edit(key, _read)
+            self._knowledge.errands.want(key, "read")
         elif status == "gone":
             self._knowledge.missed(circuit)
             post.not_before = now + EARLY
@@ -261,7 +261,3 @@ def _read_answer(answer: Any) -> tuple[str, float, int, int]:
         raise MalformedError("an answer of the script that is no text") from None
     milliseconds, places, successes = (number("lease", text, 0, _MOST) for text in texts)
     return status, milliseconds, int(places), int(successes)
-
-
-def _read(errand: Errand) -> None:
-    errand.read = True

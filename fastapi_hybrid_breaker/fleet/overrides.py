@@ -9,7 +9,7 @@ from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import Cause
 
 from .commands import based_on
-from .errands import Errand, OverrideOrder, Request, resolve
+from .errand import Errand, OverrideOrder, Request, resolve
 from .fields import MalformedError
 from .override_wire import HeardOverride
 
@@ -49,7 +49,7 @@ class Overrides:
         answer: Future[None] = Future()
         order = OverrideOrder(self._commands.new_operation(), override, by, reason, [answer])
         self._knowledge.orders.note(key, "override", order.operation)
-        self._knowledge.errands.edit(key, lambda errand: _add_order(errand, order), must=True)
+        self._knowledge.errands.edit(key, lambda errand: errand.add_override(order), must=True)
         if override is not None and override.deadline is not None:
             self._knowledge.note_end(key, override.deadline)
         return answer
@@ -59,7 +59,7 @@ class Overrides:
         self._is_reading = True
         for circuit in self._knowledge.registry:
             if circuit.machine.override is not None:
-                self._knowledge.errands.edit(circuit.key, _read, must=True)
+                self._knowledge.errands.want(circuit.key, "read_override", must=True)
 
     def repair(self) -> None:
         """As ``read_all``; and have plain readers see what is in force."""
@@ -67,7 +67,7 @@ class Overrides:
         for circuit in self._knowledge.registry:
             if circuit.machine.override is not None:
                 self._members[circuit.key] = True
-                self._knowledge.errands.edit(circuit.key, _show, must=True)
+                self._knowledge.errands.want(circuit.key, "show", must=True)
 
     def end(self) -> None:
         """End what is over, and have the plain fields tell it."""
@@ -75,7 +75,7 @@ class Overrides:
             circuit = self._knowledge.registry.get(key)
             if circuit is not None:
                 circuit.lift()
-            self._knowledge.errands.edit(key, _show, must=True)
+            self._knowledge.errands.want(key, "show", must=True)
 
     # -- out --------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Overrides:
             if not is_key(key):
                 self._knowledge.dropped.warn("an overridden circuit whose key names none")
             else:
-                self._knowledge.errands.edit(key, _read)
+                self._knowledge.errands.want(key, "read_override")
 
     def take_register(self, key: str, answer: Any) -> None:
         """Take what the register says of a circuit; None: nothing."""
@@ -177,7 +177,7 @@ class Overrides:
             if not has_lost:
                 self._members.setdefault(key, False)
         if has_lost:
-            self._knowledge.errands.edit(key, _restore, must=True)
+            self._knowledge.errands.want(key, "restore_override", must=True)
 
     def take_reply(self, request: Request, reply: Reply) -> None:
         """Take what the script's answer to one of our requests says of the register."""
@@ -195,21 +195,3 @@ def _who_cleared(circuit: Circuit) -> tuple[str, str]:
         if change.cause is Cause.OVERRIDE_ENDED:
             return change.evidence.by, change.evidence.reason
     return "", ""
-
-
-def _add_order(errand: Errand, order: OverrideOrder) -> None:
-    if errand.override is not None:
-        order.waiting += errand.override.waiting  # the later one serves both
-    errand.override = order
-
-
-def _read(errand: Errand) -> None:
-    errand.read_override = True
-
-
-def _restore(errand: Errand) -> None:
-    errand.restore_override = True
-
-
-def _show(errand: Errand) -> None:
-    errand.show = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .errands import Request
+    from .errand import Request
 
 
 class Part(Protocol):

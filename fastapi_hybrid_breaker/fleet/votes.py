@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.quorum import votes_needed
 
-from .errands import Errand, Request, resolve
+from .errand import Request, resolve
 from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
 from .timetable import Timetable
 
@@ -130,7 +130,7 @@ class Votes:
 
     def _count(self, circuit: Circuit, generation: int, sums: Sums) -> None:
         if sums.status == "stale":
-            self._knowledge.errands.edit(circuit.key, _read)
+            self._knowledge.errands.want(circuit.key, "read")
         elif not circuit.machine.alone:
             circuit.withdrew()  # and where the server has lost the circuit, nobody counts it
         elif circuit.config.scope != "fleet":
@@ -143,7 +143,3 @@ class Votes:
             if sums.votes >= votes_needed(circuit.config.quorum, live):
                 circuit.join(generation)
                 self._changed(circuit)
-
-
-def _read(errand: Errand) -> None:
-    errand.read = True

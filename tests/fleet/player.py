@@ -20,7 +20,7 @@ from fastapi_hybrid_breaker.testing import ManualClock
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
-    from fastapi_hybrid_breaker.fleet.errands import Request
+    from fastapi_hybrid_breaker.fleet.errand import Request
 
     from .server import Server
 

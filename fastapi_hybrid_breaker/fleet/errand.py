@@ -1,0 +1,217 @@
+"""What there is to do for one circuit, and the requests that come of it."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import InvalidStateError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.override import Override
+
+    from .part import Part
+    from .wire import Heard
+
+Kind = Literal[
+    "reset",
+    "override",
+    "change",
+    "plain",
+    "restore",
+    "restore_override",
+    "show",
+    "read",
+    "read_override",
+    "index_read",
+    "index_write",
+    "overridden_read",
+    "overridden_write",
+    "report",
+    "confirm",
+    "vote",
+    "votes",
+    "lease",
+    "heartbeat",
+    "instances",
+    "time",
+]
+
+
+Wish = Literal["change", "restore", "restore_override", "show", "read", "read_override"]
+"""What needs no more than to be wanted: it is made of what is known when its turn comes."""
+
+
+@dataclass(slots=True)
+class Reset:
+    """An operator's reset; ``operation`` stays the same however often it is sent."""
+
+    operation: str
+    proposal: Proposal | None
+    by: str
+    reason: str
+    waiting: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OverrideOrder:
+    """An operator's override, or None: its clearing; ``operation`` is as in ``Reset``.
+
+    ``by`` and ``reason`` are those of a clearing: an override has its own.
+    """
+
+    operation: str
+    override: Override | None
+    by: str
+    reason: str
+    waiting: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plain:
+    """Plain news to adopt at ``due`` (monotonic seconds), unless versioned news comes first."""
+
+    due: float
+    is_live: bool
+    may_close: bool
+
+
+@dataclass(slots=True)
+class Errand:
+    """All there is to do for one circuit, in the order in which it is done."""
+
+    reset: Reset | None = None
+    override: OverrideOrder | None = None
+    change: bool = False
+    plain: Plain | None = None
+    restore: bool = False
+    restore_override: bool = False
+    show: bool = False  # have the plain fields show what is in force
+    read: bool = False
+    is_live: bool = False  # it is read for a plain message about this moment
+    read_override: bool = False
+    waiting: list[Future[Heard | None]] = field(default_factory=list)
+
+    def next_kind(self, now: float) -> Kind | None:
+        """Give what comes next, or None: nothing, or not yet."""
+        if self.reset is not None:
+            return "reset"
+        if self.override is not None:
+            return "override"
+        if self.change:
+            return "change"
+        if self.plain is not None and self.plain.due <= now:
+            return "plain"
+        for kind in _FLAGS:
+            if getattr(self, kind):
+                return kind
+        return "read" if self.waiting else None
+
+    def is_done(self) -> bool:
+        """Tell whether nothing is left, now or later."""
+        return self.plain is None and self.next_kind(0.0) is None
+
+    def read_for_live(self) -> None:
+        """Read for a plain message about this moment."""
+        self.read = self.is_live = True
+
+    def add_reset(self, reset: Reset) -> None:
+        """Reset; the later order serves who waits for an earlier one."""
+        if self.reset is not None:
+            reset.waiting += self.reset.waiting
+        self.reset = reset
+
+    def add_override(self, order: OverrideOrder) -> None:
+        """Set or clear an override; as for a reset, the later order serves both."""
+        if self.override is not None:
+            order.waiting += self.override.waiting
+        self.override = order
+
+    def adopt_plain(self, plain: Plain) -> None:
+        """Adopt plain news. The first time set stands, or a stream of it would put it off."""
+        if self.plain is None:
+            self.plain = plain
+        else:
+            self.plain.may_close = self.plain.may_close or plain.may_close
+
+    def forget_plain(self) -> None:
+        """Adopt no plain news: versioned news came first."""
+        self.plain = None
+
+    def put_back(self, request: Request) -> None:
+        """Do again what had no answer, unless something newer of its kind has come."""
+        if request.reset is not None:
+            newer, self.reset = self.reset, request.reset
+            if newer is not None:
+                self.add_reset(newer)
+        elif request.override is not None:
+            later, self.override = self.override, request.override
+            if later is not None:
+                self.add_override(later)
+        elif request.plain is not None:
+            newest, self.plain = self.plain, request.plain
+            if newest is not None:
+                self.adopt_plain(newest)
+        elif request.kind == "read":
+            self.read = self.read or request.is_news
+            self.is_live = self.is_live or request.is_live
+            self.waiting += request.waiting
+        else:
+            setattr(self, request.kind, True)
+
+    def cut(self, kind: Kind) -> Errand:
+        """Take one thing off; gives what is to be done for it."""
+        cut = Errand()
+        if kind == "reset":
+            cut.reset, self.reset = self.reset, None
+        elif kind == "override":
+            cut.override, self.override = self.override, None
+        elif kind == "plain":
+            cut.plain, self.plain = self.plain, None
+        elif kind == "read":
+            cut.read, self.read = self.read, False
+            cut.is_live, self.is_live = self.is_live, False
+            cut.waiting, self.waiting = self.waiting, []
+        else:
+            setattr(self, kind, False)
+        return cut
+
+
+_FLAGS: Final[tuple[Kind, ...]] = (
+    "restore",
+    "restore_override",
+    "show",
+    "read",
+    "read_override",
+)
+
+
+@dataclass(slots=True)
+class Request:
+    """One command under way, and what it takes to put it back or to understand its answer.
+
+    ``part`` is whose it is, where it is not of the errands; ``about`` is that part's own.
+    """
+
+    kind: Kind
+    key: str
+    command: tuple[Any, ...]
+    proposal: Proposal | None = None
+    reset: Reset | None = None
+    override: OverrideOrder | None = None
+    plain: Plain | None = None
+    is_news: bool = False  # a reading that this process takes in, beside showing it
+    is_live: bool = False  # ... for a plain message about this moment
+    waiting: list[Future[Any]] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+    part: Part | None = None
+    about: Any = None
+
+
+def resolve(future: Future[Any], result: object) -> None:
+    """Give somebody who waits what came; nobody may wait any more."""
+    with contextlib.suppress(InvalidStateError):
+        future.set_result(result)
