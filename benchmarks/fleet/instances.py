@@ -145,8 +145,10 @@ class Fleet:
                     if any(one.process.returncode is not None for one in self.instances):
                         raise NotSeenError("an instance has ended by itself")
                     # Not for ever: its pipe closes a moment before a process counts as ended.
+                    # Not by wait_for: Python 3.11's loses a cancellation that meets the news.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), _LOOK_EVERY)
+                        async with asyncio.timeout(_LOOK_EVERY):
+                            await self._news.wait()
         except TimeoutError:
             raise NotSeenError(f"never seen: {what}") from None
 

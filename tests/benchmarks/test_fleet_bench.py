@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.fleet.instances import Fleet
 from tests.demo.test_whole_demo import children_of, is_there
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +130,21 @@ def test_a_signal_in_the_middle_ends_all_processes(number: signal.Signals, tmp_p
         assert time.monotonic() < deadline, "a process was left behind"
         time.sleep(0.01)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_cancellation_that_meets_the_news_is_not_lost(turns: int) -> None:
+    fleet = Fleet(0, "redis://127.0.0.1:1/0", 1)
+    waiting = asyncio.create_task(fleet.until(lambda: False, "nothing"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    fleet._news.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert waiting.cancelled()
 
 
 def test_an_instance_that_dies_ends_the_measurement_with_a_word(tmp_path: Path) -> None:

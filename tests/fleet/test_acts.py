@@ -93,6 +93,7 @@ async def test_a_clearing_tells_all_who_and_why(server: Server) -> None:
 async def test_who_missed_the_message_reads_who_and_why(server: Server) -> None:
     async with fleet(server) as (a, b):
         await fail(a, KEY)
+        await until(lambda: b.state(KEY) is OPEN)
         await overridden(a)
         await until(lambda: b.stats(KEY).override is not None)
         await settled(b)
