@@ -155,13 +155,14 @@ class HybridBreaker:
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
-        # No coroutine around the circuit's own: one more would cost as much as the look-up.
+        # No coroutine around the circuit's own, and the arguments as they came: either would cost
+        # more than the look-up.
         circuit = self.registry.by_key.get(key)
         if circuit is None:
             circuit = self.circuit(key)
         else:
             circuit.recent = True
-        return circuit.execute(fn, *args, **kwargs) if kwargs else circuit.execute(fn, *args)
+        return circuit.execute_with(fn, args, kwargs)
 
     def state(self, key: str) -> CircuitState:
         """Give the state of a circuit, as this process knows it; makes no circuit."""

@@ -132,7 +132,7 @@ class Scenario:
 def _differences(config: CircuitConfig) -> str:
     """Tell what of a configuration is not the default."""
     default = CircuitConfig()
-    names = [one.name for one in fields(config) if one.name not in {"rules", "failure_threshold"}]
+    names = [one.name for one in fields(config) if one.init and one.name != "failure_threshold"]
     told = [
         f"{name}={getattr(config, name)!r}"
         for name in names

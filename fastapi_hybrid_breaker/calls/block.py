@@ -8,20 +8,15 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Self
 
 from fastapi_hybrid_breaker.core.errors import WrongContextError
-from fastapi_hybrid_breaker.core.probe import Probe
 
-from .context import enter_probe, enter_share, leave_probe, leave_share
+from .context import enter_share, leave_share
 from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Token
     from types import TracebackType
 
-    from fastapi_hybrid_breaker.core.machine import Machine
-
     from .circuit_object import Circuit
-    from .context import Link
     from .permits import Permit
 
 
@@ -42,7 +37,11 @@ class Block:
     def __enter__(self) -> Self:
         if self._permit is not None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
-        self._begin(self._circuit.admit())
+        circuit = self._circuit
+        permit = circuit.machine.ticket
+        if permit is None:
+            permit = circuit.machine.timed_ticket
+        self._begin(circuit.enter() if permit is None else permit)
         return self
 
     def __exit__(
@@ -96,28 +95,22 @@ class Block:
     def _begin(self, permit: Permit) -> None:
         self._permit = permit
         machine = self._circuit.machine
-        if machine.timed or machine.ramp is not None or isinstance(permit, Probe):
-            self._around = _Around(self._circuit, permit)
+        if machine.timed or machine.ramp is not None:
+            self._around = _Around(self._circuit)
 
 
 class _Around:
-    """What runs around a block that is timed, or that what nests in it must know."""
+    """What runs around a block that is timed, or is one of a share of the calls."""
 
-    __slots__ = ("_link", "_share", "_started")
+    __slots__ = ("_share", "_started")
 
-    def __init__(self, circuit: Circuit, permit: Permit) -> None:
+    def __init__(self, circuit: Circuit) -> None:
         self._started = circuit.start_time()
-        self._link: Link | None = None
-        self._share: Token[frozenset[Machine]] | None = None
-        if isinstance(permit, Probe):
-            self._link = enter_probe(permit)
-        elif circuit.machine.ramp is not None:
-            self._share = enter_share(circuit.machine)
+        ramp = circuit.machine.ramp
+        self._share = None if ramp is None else enter_share(circuit.machine)
 
     def leave(self) -> float | None:
         """End it; gives when the block began, where that is of interest."""
-        if self._link is not None:
-            leave_probe(self._link)
         if self._share is not None:
             leave_share(self._share)
         return self._started

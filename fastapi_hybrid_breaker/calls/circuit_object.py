@@ -7,12 +7,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
-from fastapi_hybrid_breaker.core.cycle import OPEN
 from fastapi_hybrid_breaker.core.errors import RejectedCallError
 from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 
 from .block import Block, HeldBlock, enter_short, leave_short
-from .context import current_request
+from .context import current_request, note_rejection, note_verdict
 from .decorator import decorate
 from .gate import Gate
 from .permits import NOT_CALLED, refuse_coroutine
@@ -39,7 +38,9 @@ class Circuit(Gate):
 
     # -- running a call ---------------------------------------------------------------------
 
-    async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(  # noqa: C901, PLR0912 - written out, see above
+        self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Await ``fn(*args, **kwargs)`` under this circuit.
 
         Raises:
@@ -47,40 +48,41 @@ class Circuit(Gate):
             TypeError: ``fn`` gave nothing to await (no verdict): use ``call_sync`` for it.
         """
         machine = self.machine
-        permit = machine.ticket
+        permit: Permit | None = machine.ticket
         started = None
         if permit is None:
+            if machine.shut and (wait := machine.deadline - self._hub.clock()) > 0.0:
+                self.rejected += 1
+                if current_request() is not None:
+                    note_rejection()
+                raise RejectedCallError(machine.key, wait)
             permit = machine.timed_ticket
             if permit is None:
-                if (
-                    machine.state is OPEN
-                    and machine.override is None
-                    and (wait := machine.deadline - self._hub.clock()) > 0
-                    and not machine.shadow
-                    and self._observer is None
-                ):
-                    self.rejected += 1
-                    if (request := current_request()) is not None:
-                        request.note_rejection()
-                    raise RejectedCallError(machine.key, wait)
-                return await self.call_inside(self.admit(), fn, args, kwargs)
-            started = self._hub.clock()
-        awaitable: Any = machine  # stands for: not called yet
+                permit = self.enter()
+                if machine.ramp is not None:
+                    return await self.call_inside(permit, fn, args, kwargs)
+                started = self._hub.clock() if machine.timed else None
+            else:
+                started = self._hub.clock()
+        # What fn gives, then what comes of that: a variable less, which every call would pay for.
+        given: Any = machine  # stands for: not called yet
         try:
-            awaitable = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
-            result: T = await awaitable
+            given = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
+            given = await given
         except BaseException as error:
-            called = NOT_CALLED if awaitable is machine else awaitable
-            self.settle_error(permit, error, called, fn, started)
+            if given is machine:
+                given = NOT_CALLED
+            self.settle_error(permit, error, given, fn, started)
             raise
         if machine.attentive:
-            if machine.swift is not None:
+            if machine.only_watched:
+                if current_request() is not None:
+                    note_verdict(machine)
+            elif machine.swift is not None:
                 self.settle_success(permit, started)
-            elif not machine.only_watched:
-                self.settle_result(permit, result, started)
-            elif (request := current_request()) is not None:
-                request.note_verdict(machine)
-        return result
+            else:
+                self.settle_result(permit, given, started)
+        return given  # type: ignore[no-any-return]
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``fn(*args, **kwargs)`` under this circuit, in this thread.
@@ -90,15 +92,19 @@ class Circuit(Gate):
             TypeError: ``fn`` is asynchronous (no verdict): use ``call`` for it.
         """
         machine = self.machine
-        permit = machine.ticket
+        permit: Permit | None = machine.ticket
         started = None
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
-                with HeldBlock(self, self.admit(), fn) as block:
-                    result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
-                    return result
-            started = self._hub.clock()
+                permit = self.enter()
+                if machine.ramp is not None:
+                    with HeldBlock(self, permit, fn) as block:
+                        result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
+                        return result
+                started = self._hub.clock() if machine.timed else None
+            else:
+                started = self._hub.clock()
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
             if type(result) is CoroutineType:
@@ -111,12 +117,16 @@ class Circuit(Gate):
         return result
 
     @overload
-    async def execute(
+    def execute(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
-    async def execute(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
-    async def execute(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def execute(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    def execute(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Coroutine[Any, Any, Any]:
         """Call ``fn`` under this circuit, and await what it gives if that can be awaited.
 
         A sync callable runs in place and blocks the event loop as long as it runs.
@@ -124,19 +134,29 @@ class Circuit(Gate):
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
+        return self.execute_with(fn, args, kwargs)
+
+    async def execute_with(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Do what ``execute`` says; for who has the arguments in hand, to unpack them once only."""
         machine = self.machine
-        permit = machine.ticket
+        permit: Permit | None = machine.ticket
         started = None
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
-                with HeldBlock(self, self.admit(), fn) as block:
-                    result: Any = fn(*args, **kwargs)
-                    if inspect.isawaitable(result):
-                        result = await result
-                    block.result = result
-                    return result
-            started = self._hub.clock()
+                permit = self.enter()
+                if machine.ramp is not None:
+                    with HeldBlock(self, permit, fn) as block:
+                        result: Any = fn(*args, **kwargs)
+                        if inspect.isawaitable(result):
+                            result = await result
+                        block.result = result
+                        return result
+                started = self._hub.clock() if machine.timed else None
+            else:
+                started = self._hub.clock()
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
             if type(result) is CoroutineType or inspect.isawaitable(result):

@@ -72,15 +72,8 @@ class Request:
             request = request.outer
 
 
-class Link:
-    """One probe in the chain of those that the running code is inside of."""
-
-    __slots__ = ("outer", "probe")
-
-    def __init__(self, probe: Probe, outer: Link | None) -> None:
-        self.probe = probe
-        self.outer = outer
-
+Link = tuple[Probe, "Link | None"]
+"""One probe in the chain of those that the running code is inside of, and the rest of the chain."""
 
 _probe: ContextVar[Link | None] = ContextVar("hybrid_breaker_probe", default=None)
 _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
@@ -91,10 +84,26 @@ _shared: ContextVar[frozenset[Machine]] = ContextVar("hybrid_breaker_shared", de
 
 current_request = _request.get
 
+# The chain as it is, and a new one: for who knows that nothing in it runs any more.
+current_probe = _probe.get
+put_probe = _probe.set
+
 # Set around each request, and put back after it, for in-process ASGI shares its caller's context.
 # A request whose coroutine is dropped ends in another context: putting back is a ValueError there.
 enter_request = _request.set
 leave_request = _request.reset
+
+
+def note_verdict(machine: Machine) -> None:
+    """Have the request, if the code runs in one, know of a verdict on a circuit."""
+    if (request := _request.get()) is not None:
+        request.note_verdict(machine)
+
+
+def note_rejection() -> None:
+    """Have the request, if the code runs in one, know of a rejection."""
+    if (request := _request.get()) is not None:
+        request.note_rejection()
 
 
 def enter_share(machine: Machine) -> Token[frozenset[Machine]]:
@@ -121,23 +130,27 @@ def is_sharing(machine: Machine) -> bool:
 
 
 def enter_probe(probe: Probe) -> Link:
-    """Run what follows inside ``probe``; the link goes to ``leave_probe``."""
+    """Run what follows inside ``probe``, until that is settled.
+
+    Nothing is put back then: a settled probe counts for nothing, and the next one that begins in
+    this context takes its place. So it does not matter in which context, or in which order, the
+    calls of probes end.
+    """
     outer = _probe.get()
-    while outer is not None and not outer.probe.is_running():
-        outer = outer.outer  # left behind, see leave_probe; nor may such pile up
-    link = Link(probe, outer)
+    while outer is not None and (outer[0].settled or not outer[0].is_running()):
+        outer = outer[1]  # such may not pile up
+    link = probe, outer
     _probe.set(link)
     return link
 
 
 def leave_probe(link: Link) -> None:
-    """End what ``enter_probe`` began.
+    """End what ``enter_probe`` began before the probe is settled.
 
-    A guard may be left in another context than it was entered in, or before one that was entered
-    after it. What then stays behind is a link to a settled probe, which counts for nothing.
+    What is left in another context, or before what was entered after it, ends with the probe.
     """
     if _probe.get() is link:
-        _probe.set(link.outer)
+        _probe.set(link[1])
 
 
 def enclosing_probe(machine: Machine, now: float) -> Probe | None:
@@ -147,13 +160,13 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
     """
     link = _probe.get()
     while link is not None:
-        if link.probe.machine is machine and link.probe.has_place(now):
-            return link.probe
-        link = link.outer
+        probe, link = link
+        if probe.machine is machine and not probe.settled and probe.has_place(now):
+            return probe
     request = _request.get()
     while request is not None:
-        probe = request.probe_of(machine)
-        if probe is not None and probe.has_place(now):
-            return probe
+        found = request.probe_of(machine)
+        if found is not None and found.has_place(now):
+            return found
         request = request.outer
     return None

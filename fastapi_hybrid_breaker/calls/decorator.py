@@ -6,13 +6,14 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from .context import current_request
+from .context import current_request, note_verdict
 from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .circuit_object import Circuit
+    from .permits import Permit
 
 
 def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,28 +48,31 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
 
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        permit = machine.ticket
+        permit: Permit | None = machine.ticket
         started = None
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
-                return await circuit.call_inside(circuit.admit(), fn, args, kwargs)
+                permit = circuit.enter()
+                if machine.ramp is not None:
+                    return await circuit.call_inside(permit, fn, args, kwargs)
             started = circuit.start_time()
-        awaitable = NOT_CALLED
+        given = NOT_CALLED
         try:
-            awaitable = fn(*args, **kwargs) if kwargs else fn(*args)
-            result = await awaitable
+            given = fn(*args, **kwargs) if kwargs else fn(*args)
+            given = await given
         except BaseException as error:
-            circuit.settle_error(permit, error, awaitable, fn, started)
+            circuit.settle_error(permit, error, given, fn, started)
             raise
         if machine.attentive:
-            if machine.swift is not None:
+            if machine.only_watched:
+                if current_request() is not None:
+                    note_verdict(machine)
+            elif machine.swift is not None:
                 circuit.settle_success(permit, started)
-            elif not machine.only_watched:
-                circuit.settle_result(permit, result, started)
-            elif (request := current_request()) is not None:
-                request.note_verdict(machine)
-        return result
+            else:
+                circuit.settle_result(permit, given, started)
+        return given
 
     return guarded
 

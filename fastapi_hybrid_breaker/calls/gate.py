@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError, RejectedCallError
@@ -10,12 +11,22 @@ from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
-from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
+from fastapi_hybrid_breaker.core.states import CLOSED, FAILURE, NO_VERDICT, OPEN, SUCCESS
 from fastapi_hybrid_breaker.core.windows import SUCCEEDED
 
-from .context import current_request, enclosing_probe, is_sharing
+from .context import (
+    current_probe,
+    current_request,
+    enclosing_probe,
+    enter_probe,
+    is_sharing,
+    put_probe,
+)
 from .fleet_side import FleetSide
 from .permits import NOT_CALLED, Borrowed, Permit, find_misuse
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.states import Outcome
 
 log = logging.getLogger("fastapi_hybrid_breaker")
 
@@ -25,7 +36,7 @@ class Gate(FleetSide):
 
     __slots__ = ()
 
-    def admit(self) -> Permit:  # noqa: C901, PLR0911, PLR0912 - every way to be admitted or not, in their order
+    def admit(self) -> Permit:
         """Give a permit; each must come back to ``settle`` or one of its kin.
 
         Raises:
@@ -36,26 +47,67 @@ class Gate(FleetSide):
             return ticket
         if (ticket := machine.timed_ticket) is not None:
             return ticket
+        return self._ask()
+
+    def enter(self) -> Permit:
+        """Admit a call that runs in this context, where it is not admitted without a question.
+
+        What nests in a probe must know of it.
+
+        Raises:
+            CircuitOpenError: no permit is to be had now.
+        """
+        machine = self.machine
+        if machine.probing and current_request() is None:
+            link = current_probe()
+            if link is None or (link[0].settled and link[1] is None):  # inside of no probe
+                now = self._hub.clock()
+                lock = self._lock  # by hand, see LockedMachine
+                try:
+                    lock.acquire()
+                    before, self._inside = self._inside, True
+                    try:
+                        probe = machine.take_place(now)
+                    finally:
+                        self._inside = before
+                finally:
+                    try:  # noqa: SIM105 - suppress() costs more than the lock
+                        lock.release()
+                    except RuntimeError:
+                        pass
+                if self._postponed:
+                    self._settle_postponed()
+                if probe is not None:
+                    put_probe((probe, None))
+                    return probe
+        permit = self._ask()
+        if type(permit) is Probe:
+            enter_probe(permit)
+        return permit
+
+    def _ask(self) -> Permit:  # noqa: C901, PLR0912 - every way to be admitted or not, in their order
+        machine = self.machine
         now = self._hub.clock()
-        if machine.override is not None:
-            if (decided := self._admit_overridden(now)) is not None:
-                return decided
         # Read without the lock: at worst a rejection that was due a moment ago.
-        elif machine.state is CircuitState.OPEN and (wait := machine.deadline - now) > 0:
-            if machine.shadow or self._observer is not None:
-                return self._reject(wait)
+        if machine.shut and (wait := machine.deadline - now) > 0.0:
             # As in _rejection: each Python call is a good part of what a rejection costs.
             self.rejected += 1
             if (request := current_request()) is not None:
                 request.note_rejection()
             raise RejectedCallError(machine.key, wait)
-        if probe := enclosing_probe(machine, now):
-            return Borrowed(probe)
-        if (
-            machine.ramp is not None
-            and machine.state is CircuitState.CLOSED
-            and is_sharing(machine)
-        ):
+        if machine.override is not None:
+            if (decided := self._admit_overridden(now)) is not None:
+                return decided
+        elif machine.state is OPEN and (wait := machine.deadline - now) > 0.0:
+            return self._reject(wait)
+        # Most calls run inside of nothing, or after a probe that has been settled.
+        link = current_probe()
+        is_inside = link is not None and (link[1] is not None or not link[0].settled)
+        if is_inside or current_request() is not None:
+            probe = enclosing_probe(machine, now)
+            if probe is not None:
+                return Borrowed(probe)
+        if machine.ramp is not None and machine.state is CLOSED and is_sharing(machine):
             return machine.sequence
         with self._lock:
             before, self._inside = self._inside, True
@@ -69,7 +121,7 @@ class Gate(FleetSide):
                 self._tell(change)
             except BaseException:  # a listener ends the program: the permit reaches nobody
                 if permit is not None:
-                    self.settle(permit, Outcome.NO_VERDICT)
+                    self.settle(permit, NO_VERDICT)
                 raise
         if machine.stirred:
             self._stir()
@@ -85,7 +137,6 @@ class Gate(FleetSide):
         self,
         permit: Permit,
         outcome: Outcome,
-        *,
         started: float | None = None,
         seconds: float | None = None,
         error: object = None,
@@ -104,20 +155,21 @@ class Gate(FleetSide):
             asked: the open time that the dependency asks for, in seconds, or None.
         """
         machine = self.machine
-        if outcome is Outcome.NO_VERDICT:
-            if isinstance(permit, Borrowed) or not (machine.timed or isinstance(permit, Probe)):
+        if outcome is NO_VERDICT:
+            if type(permit) is Borrowed or not (machine.timed or type(permit) is Probe):
                 return
         else:
             if machine.watched and (request := current_request()):
                 request.note_verdict(machine)
-            counts = machine.failures or machine.meter.books or machine.noting
-            if outcome is Outcome.SUCCESS and permit.__class__ is int and not counts:
-                return  # a success that changes nothing
+            if outcome is SUCCESS and type(permit) is int:
+                counts = machine.failures or machine.meter.books or machine.noting
+                if not counts:
+                    return  # a success that changes nothing
         if isinstance(permit, Borrowed):
             permit = permit.probe
         now = self._hub.clock()
         if seconds is None and machine.timed:
-            if isinstance(permit, Probe):
+            if type(permit) is Probe:
                 started = permit.started
             seconds = None if started is None else now - started
         with self._lock:
@@ -127,9 +179,7 @@ class Gate(FleetSide):
                 return
             self._inside = True
             try:
-                change = machine.settle(
-                    permit, outcome, now, seconds=seconds, error=error, asked=asked
-                )
+                change = machine.settle(permit, outcome, now, seconds, error, asked)
             finally:
                 self._inside = False
         if change is not None:
@@ -153,14 +203,37 @@ class Gate(FleetSide):
                     request.note_verdict(machine)
                 counts.by_kind[SUCCEEDED] += 1  # one step, so no lock
                 return
-        self.settle(permit, Outcome.SUCCESS, started=started)
+        elif type(permit) is Probe and machine.probing and self._count_probe(permit):
+            return
+        self.settle(permit, SUCCESS, started)
+
+    def _count_probe(self, probe: Probe) -> bool:
+        """Count a probe's success; False: more comes of it than that, for ``settle`` to see to."""
+        lock = self._lock  # by hand, see LockedMachine
+        try:
+            lock.acquire()
+            if self._inside:
+                return False  # to be put off, see LockedMachine
+            self._inside = True
+            try:
+                is_counted = self.machine.count_success(probe)
+            finally:
+                self._inside = False
+        finally:
+            try:  # noqa: SIM105 - suppress() costs more than the lock
+                lock.release()
+            except RuntimeError:
+                pass
+        if self._postponed:
+            self._settle_postponed()
+        return is_counted
 
     def settle_gate(self, permit: Permit) -> None:
         """Take back the permit of a guard that was only a gate.
 
         A call inside of it gave this circuit a verdict, and its duration.
         """
-        self.settle(permit, Outcome.NO_VERDICT, seconds=0.0)
+        self.settle(permit, NO_VERDICT, seconds=0.0)
 
     def settle_result(self, permit: Permit, result: object, started: float | None) -> None:
         """Take a returned value as the outcome of the call that ``permit`` admitted."""
@@ -171,8 +244,8 @@ class Gate(FleetSide):
             outcome = judge_result(self.machine.config, result)
         except PredicateError as fault:
             self._note_fault(fault)
-            outcome = Outcome.NO_VERDICT
-        error = "the returned value" if outcome is Outcome.FAILURE else None
+            outcome = NO_VERDICT
+        error = "the returned value" if outcome is FAILURE else None
         self.settle(permit, outcome, started=started, error=error)
 
     def settle_error(
@@ -196,7 +269,7 @@ class Gate(FleetSide):
         if fn is not NOT_CALLED and type(error) is TypeError:
             misuse = find_misuse(fn, awaited)
             if misuse is not None:
-                self.settle(permit, Outcome.NO_VERDICT)
+                self.settle(permit, NO_VERDICT)
                 raise misuse from None
         ticket = permit.probe if isinstance(permit, Borrowed) else permit
         admitted = ticket.admitted if isinstance(ticket, Probe) else ticket
@@ -204,9 +277,9 @@ class Gate(FleetSide):
             outcome = judge(machine.config, error, circuit=machine.serial, admitted=admitted)
         except PredicateError as fault:
             self._note_fault(fault)
-            outcome = Outcome.NO_VERDICT
-        self.settle(permit, outcome, started=started, seconds=seconds, error=error)
-        if outcome is Outcome.FAILURE:
+            outcome = NO_VERDICT
+        self.settle(permit, outcome, started, seconds, error)
+        if outcome is FAILURE:
             mark_counted(error, circuit=machine.serial, sequence=machine.sequence)
 
     def _admit_overridden(self, now: float) -> Permit | None:

@@ -32,6 +32,11 @@ class LockedMachine:
     The lock is re-entrant: under it the collector of garbage may finalize a generator that holds
     a permit of this very circuit, and so come back to it in the middle of a change. What is
     settled there is put off until the change is done. No listener is called under the lock.
+
+    ``with`` on a lock costs more than all else that a probe needs, for its exit takes three
+    arguments. So probes take it by hand, as safe from signals as ``with`` is: ``acquire`` stands
+    inside of the ``try``, since a signal's handler may raise as soon as it returns; and where one
+    raises while it waits, there is nothing to release, which is no error.
     """
 
     __slots__ = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.states import NO_VERDICT
 
 from .circuit_object import Circuit
 from .gate import Gate
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+    from fastapi_hybrid_breaker.core.states import Outcome
 
     from .permits import Permit
 
@@ -45,7 +46,6 @@ class ObservedCircuit(Circuit):
         self,
         permit: Permit,
         outcome: Outcome,
-        *,
         started: float | None = None,
         seconds: float | None = None,
         error: object = None,
@@ -57,11 +57,11 @@ class ObservedCircuit(Circuit):
             if took is None and started is not None:
                 took = self._hub.clock() - started
             observer.settled(self, outcome, took)
-        super().settle(permit, outcome, started=started, seconds=seconds, error=error, asked=asked)
+        super().settle(permit, outcome, started, seconds, error, asked)
 
     def settle_gate(self, permit: Permit) -> None:
         """Take back the permit unobserved: the call inside was."""
-        Gate.settle(self, permit, Outcome.NO_VERDICT, seconds=0.0)
+        Gate.settle(self, permit, NO_VERDICT, seconds=0.0)
 
     def _reject(self, retry_after: float) -> Permit:
         if self._observer is not None and self.machine.shadow:
@@ -85,5 +85,6 @@ def observe(circuit: Circuit, observer: CallObserver | None, *, measured: bool) 
     """
     with circuit._alone():  # noqa: SLF001 - of the same family
         circuit._observer = observer  # noqa: SLF001
+        circuit.machine.observed = observer is not None
         circuit.machine.measure(measured)
         circuit.__class__ = Circuit if observer is None else ObservedCircuit

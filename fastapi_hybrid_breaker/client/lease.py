@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.calls.context import enter_probe, leave_probe
 from fastapi_hybrid_breaker.core.probe import Probe
-from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
 from .outcome import of_head, of_leaving, telling
 from .retry_after import ASKING, read_retry_after
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.context import Link
     from fastapi_hybrid_breaker.calls.permits import Permit
+    from fastapi_hybrid_breaker.core.states import Outcome
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
 
@@ -77,7 +78,7 @@ class Lease:
         )
         if outcome is None:
             response.stream = watched(response.stream, self)
-        elif outcome is Outcome.FAILURE:
+        elif outcome is FAILURE:
             status = response.status_code
             headers = response.headers
             asked = None
@@ -104,7 +105,7 @@ class Lease:
 
     def ended(self) -> None:
         """Take the end of the response's body."""
-        self._settle(Outcome.SUCCESS)
+        self._settle(SUCCESS)
 
     def left(self) -> None:
         """Take that nobody will read on; after the end, as clients do it, that is no news."""
@@ -118,7 +119,7 @@ class Lease:
         if self._body is None or not self._body.has_failed:
             told = telling(self._circuit.config, error)
         if told is None:
-            self._settle(Outcome.NO_VERDICT)
+            self._settle(NO_VERDICT)
             return
         permit, self._permit = self._permit, None
         if permit is not None:
@@ -140,7 +141,7 @@ class Lease:
         if permit is None:
             return
         # A healthy circuit looks at failures only: that saves its lock.
-        if outcome is Outcome.FAILURE or self._circuit.machine.attentive:
+        if outcome is FAILURE or self._circuit.machine.attentive:
             self._circuit.settle(permit, outcome, seconds=self._seconds(), error=error, asked=asked)
 
 

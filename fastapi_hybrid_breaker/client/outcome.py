@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.outcomes import without
-from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.config import CircuitConfig
+    from fastapi_hybrid_breaker.core.states import Outcome
 
 ALSO_FAILING = frozenset({429})
 """Statuses below 500 that are failures when a dependency answers them: it asks for fewer calls."""
@@ -27,17 +28,17 @@ def of_head(
     that nobody will ever read it again.
     """
     if config.is_failing(status, also=ALSO_FAILING):
-        return Outcome.FAILURE
+        return FAILURE
     # Responses that cannot have a body end with their head, and are commonly left unread. After
     # an upgrade (101) the bytes that follow are no body, and may follow for hours.
     if is_read or status in {101, 204, 304} or method == "HEAD":
-        return Outcome.SUCCESS
-    return Outcome.NO_VERDICT if is_closed else None
+        return SUCCESS
+    return NO_VERDICT if is_closed else None
 
 
 def of_leaving(*, has_chunk: bool) -> Outcome:
     """Judge a good response whose body is left before its end."""
-    return Outcome.SUCCESS if has_chunk else Outcome.NO_VERDICT
+    return SUCCESS if has_chunk else NO_VERDICT
 
 
 def telling(config: CircuitConfig, error: BaseException) -> BaseException | None:

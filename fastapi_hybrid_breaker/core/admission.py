@@ -8,16 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .contribution import LONGEST_RUN, Contribution
-from .cycle import CLOSED, HALF_OPEN, OPEN, Cycle
+from .cycle import Cycle
 from .evidence import describe_error
 from .probe import Probe, Ticket
 from .rules import ConsecutiveFailures
-from .states import Cause, Outcome, StateChange
+from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import CircuitConfig
+    from .states import Outcome
     from .surroundings import Surroundings
 
 
@@ -55,17 +56,18 @@ class Admission(Cycle):
             change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
             self._offer(OPEN)
         else:
-            change = self._end_overdue(now)
-            if self.state is CLOSED:
-                return self.admit(now)[0], change
-            if now - self.changed_at >= (self.config.half_open_maximum or float("inf")):
+            if self.probes:
+                change = self._end_overdue(now)
+                if self.state is CLOSED:
+                    return self.admit(now)[0], change
+            longest = self.config.half_open_maximum
+            if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        if self.probes is None:
-            self.probes = []
-        if len(self.probes) >= self.places(now):
+        probes = self.probes
+        if probes is None or len(probes) >= self.places(now):
             return None, change
         probe = Probe(self, now)
-        self.probes.append(probe)
+        probes.append(probe)
         self.began_probe(now)
         return probe, change
 
@@ -74,7 +76,6 @@ class Admission(Cycle):
         ticket: Ticket,
         outcome: Outcome,
         now: float,
-        *,
         seconds: float | None = None,
         error: object = None,
         asked: float | None = None,
@@ -96,16 +97,16 @@ class Admission(Cycle):
             return self._settle_probe(ticket, outcome, now, seconds, error, asked)
         if self.state is not CLOSED or ticket < self.first:
             return None
-        if outcome is Outcome.SUCCESS:
+        if outcome is SUCCESS:
             self.failures = 0
             if self.contribution is not None:
                 self._note_success(self.contribution, now)
             self.attend()
-        elif outcome is Outcome.FAILURE:
+        elif outcome is FAILURE:
             self._count_failure()
             self._note_failure(now, error)
         fired = self.meter.add(now, outcome, seconds) if self.meter.books else None
-        if outcome is Outcome.FAILURE and 0 < self.meter.run <= self.failures:
+        if outcome is FAILURE and 0 < self.meter.run <= self.failures:
             return self._trip(ConsecutiveFailures(self.meter.run), None, now, error, asked)
         if fired is not None:
             book, rule = fired
@@ -113,6 +114,22 @@ class Admission(Cycle):
         if self.meter.is_troubled and self.shares_evidence():
             self.stirred = True
         return None
+
+    def count_success(self, probe: Probe) -> bool:
+        """Count a probe's success if it changes no state; False: ``settle`` has more to do."""
+        successes = self.successes + 1
+        if (
+            not self.probing
+            or probe.settled
+            or probe.generation != self.generation
+            or successes >= self.config.success_threshold
+        ):
+            return False
+        probe.settled = True
+        self.successes = successes
+        if self.probes and probe in self.probes:  # not so when its deadline passed
+            self.probes.remove(probe)
+        return True
 
     def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
         """Give how many probes may run at once now."""
@@ -186,7 +203,7 @@ class Admission(Cycle):
         # would only open the circuit again.
         limit = self.meter.slow
         is_slow = limit is not None and seconds is not None and seconds > limit
-        if outcome is Outcome.FAILURE or is_slow:
+        if outcome is FAILURE or is_slow:
             self._count_failure()
             evidence = self._evidence(
                 Cause.PROBE_FAILED,
@@ -194,7 +211,7 @@ class Admission(Cycle):
                 error=error,
             )
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
-        return self._count_probe(now) if outcome is Outcome.SUCCESS else None
+        return self._count_probe(now) if outcome is SUCCESS else None
 
     def _count_probe(self, now: float) -> StateChange | None:
         """Count a successful probe; enough of them close the circuit."""

@@ -98,6 +98,10 @@ class CircuitConfig:
     history_size: int = 50
     rules: tuple[Rule, ...] = field(init=False, repr=False)
     """What opens the circuit, however it was given; configurations are compared by it."""
+    probe_places: int = field(init=False, repr=False, compare=False)
+    """How many probes run at once: ``half_open_max_calls`` or its default."""
+    probe_timeout: float = field(init=False, repr=False, compare=False)
+    """Seconds a probe may keep its place: ``half_open_timeout`` or its default."""
 
     def __post_init__(self) -> None:
         self._check_trip()
@@ -131,6 +135,8 @@ class CircuitConfig:
         for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
             if getattr(self, name) is not None:
                 check_seconds(name, getattr(self, name))
+        self._put("probe_places", self.half_open_max_calls or self.success_threshold)
+        self._put("probe_timeout", self.half_open_timeout or self.recovery_timeout)
 
     def _check_trip(self) -> None:
         if self.failure_threshold is not None:
@@ -151,16 +157,6 @@ class CircuitConfig:
     def _put(self, name: str, value: object) -> None:
         """Write to a field of a frozen object: a list becomes the tuple that the field promises."""
         object.__setattr__(self, name, value)
-
-    @property
-    def probe_places(self) -> int:
-        """How many probes run at once: ``half_open_max_calls`` or its default."""
-        return self.half_open_max_calls or self.success_threshold
-
-    @property
-    def probe_timeout(self) -> float:
-        """Seconds a probe may keep its place: ``half_open_timeout`` or its default."""
-        return self.half_open_timeout or self.recovery_timeout
 
     def is_failing(self, status: int, *, also: frozenset[int] = frozenset()) -> bool:
         """Tell whether an HTTP status is a failure; ``also`` adds to the default statuses."""

@@ -3,7 +3,8 @@
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
 holds a lock around every method. Some slots may be read without it, because a stale value costs
 nothing but a second look under the lock: ``ticket`` (admit at once?), ``timed_ticket`` (the same,
-where the call is to be timed) and ``attentive`` (does a success change anything?), with
+where the call is to be timed), ``shut`` (reject at once until ``deadline``?), ``probing`` (is a
+call a probe if a place is free?) and ``attentive`` (does a success change anything?), with
 ``only_watched`` (no more than what an enclosing request is to know) and ``swift`` (no more than
 the counts of one window).
 """
@@ -20,7 +21,7 @@ from .meter import Meter
 from .opening import is_again, open_seconds
 from .ramp import Ramp
 from .rules import SlowCallRate
-from .states import Cause, CircuitState, StateChange
+from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from .meter import Book
     from .probe import Probe
     from .rules import Rule
-
-CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+    from .states import CircuitState
 
 RETRY_WHILE_PROBING = 1.0
 """Seconds a caller is told to wait while probes run: nobody knows when those end."""
@@ -45,8 +45,9 @@ class Cycle:
     ``generation`` rises with every change of state in this process; ``sequence`` with every
     counted failure as well, and is the ticket of calls while CLOSED. ``unshared`` says that a
     change has happened that others should hear of, ``timed`` that durations count, ``shadow``
-    that calls are only told to have been rejected, ``measured`` that somebody outside of the
-    circuit wants to hear of every call and how long it took.
+    that calls are only told to have been rejected, ``observed`` that somebody outside of the
+    circuit hears of rejections and of what changes something, ``measured`` that they hear of every
+    call and how long it took.
     """
 
     __slots__ = (
@@ -61,8 +62,10 @@ class Cycle:
         "key",
         "measured",
         "meter",
+        "observed",
         "only_watched",
         "probes",
+        "probing",
         "ramp",
         "random",
         "recovered_at",
@@ -70,6 +73,7 @@ class Cycle:
         "sequence",
         "serial",
         "shadow",
+        "shut",
         "state",
         "successes",
         "surroundings",
@@ -97,6 +101,7 @@ class Cycle:
         self.sequence = 0
         self.first = 0  # the sequence at which the present generation began
         self.watched = False  # a route guards this circuit, and must hear of verdicts
+        self.observed = False
         self.measured = False
         self.failures = 0
         self.successes = 0
@@ -105,7 +110,7 @@ class Cycle:
         self.recovered_at: float | None = None
         self.reopenings = 0
         self.ramp: Ramp | None = None
-        self.probes: list[Probe] | None = None
+        self.probes: list[Probe] | None = None  # those that hold a place, while HALF_OPEN
         self.evidence: Evidence | None = None  # of the present state
         self.unshared = False
         self.configure(config)
@@ -122,6 +127,8 @@ class Cycle:
         ticket = self.sequence if self.admits_all() else None
         self.ticket: int | None = None if self.timed else ticket
         self.timed_ticket: int | None = ticket if self.timed else None
+        self.shut = self.rejects_all()
+        self.probing = self.admits_probes()
         self.attend()
 
     def attend(self) -> None:
@@ -134,6 +141,16 @@ class Cycle:
     def admits_all(self) -> bool:
         """Tell whether calls are admitted without a question."""
         return self.state is CLOSED and self.ramp is None
+
+    def rejects_all(self) -> bool:
+        """Tell whether calls are rejected until ``deadline`` without a question."""
+        return self.state is OPEN and not self.shadow and not self.observed
+
+    def admits_probes(self) -> bool:
+        """Tell whether probes need a free place and nothing else, and only the circuit hears."""
+        is_heard = self.timed or self.watched or self.observed
+        is_plain = self.config.half_open_maximum is None and not is_heard
+        return self.state is HALF_OPEN and is_plain
 
     def looks_at_successes(self) -> bool:
         """Tell whether each success must be looked at, and not only counted."""
@@ -168,7 +185,7 @@ class Cycle:
     def watch(self) -> None:
         """Have every success settled in full from now on."""
         self.watched = True
-        self.attend()
+        self.refresh()
 
     def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
         """Have every call timed and settled in full from now on, or only as the rules need."""
@@ -181,7 +198,7 @@ class Cycle:
 
         Another thread may have been in the middle of a change, which then ends here.
         """
-        self.probes = None
+        self.probes = [] if self.state is HALF_OPEN else None
         self._forget_counts()
         self.refresh()
 
@@ -251,7 +268,7 @@ class Cycle:
         if new is not HALF_OPEN:  # while probing it is still shown why the circuit opened
             self.failures = 0
         self.successes = 0
-        self.probes = None
+        self.probes = [] if new is HALF_OPEN else None
         self.ramp = None
         self.changed_at = now
         self._forget_counts()

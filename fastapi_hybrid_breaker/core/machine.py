@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .cycle import CLOSED
 from .evidence import Evidence
 from .member import Member
 from .override import Override, OverrideKind
 from .probe import UNCOUNTED, Ticket
-from .states import Cause, StateChange
+from .states import CLOSED, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +68,14 @@ class Machine(Member):
     def admits_all(self) -> bool:
         """Tell whether calls are admitted without a question: an override is one."""
         return self.override is None and super().admits_all()
+
+    def rejects_all(self) -> bool:
+        """Tell whether calls are rejected until ``deadline`` without a question."""
+        return self.override is None and super().rejects_all()
+
+    def admits_probes(self) -> bool:
+        """Tell whether probes need a free place and nothing else: an override is above them."""
+        return self.override is None and super().admits_probes()
 
     def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
         """Give a ticket, or None: rejected; see ``lift`` for an override whose time is up."""
@@ -164,7 +171,9 @@ class OverflowMachine(Machine):
         ticket: Ticket,  # noqa: ARG002 - as in Machine
         outcome: Outcome,  # noqa: ARG002
         now: float,  # noqa: ARG002
-        **about: object,  # noqa: ARG002
+        seconds: float | None = None,  # noqa: ARG002
+        error: object = None,  # noqa: ARG002
+        asked: float | None = None,  # noqa: ARG002
     ) -> StateChange | None:
         """Count nothing: strangers' failures must not meet in one run."""
         return None

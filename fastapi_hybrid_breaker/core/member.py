@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from .admission import Admission
 from .contribution import Contribution, Report, Tally
-from .cycle import CLOSED, HALF_OPEN, OPEN, RETRY_WHILE_PROBING
+from .cycle import RETRY_WHILE_PROBING
 from .lease import OVERDUE_AFTER, PROVISIONAL, Lease, LeaseWish
 from .news import News, Proposal
-from .states import Cause, StateChange
+from .probe import Probe
+from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -316,6 +317,26 @@ class Member(Admission):
         # Nobody seems to probe. This call does, and the lease is asked for beside it.
         self.lease = Lease(places=1, deadline=now + PROVISIONAL)
         return 1
+
+    def take_place(self, now: float) -> Probe | None:
+        """Give a probe if nothing but a free place is needed; None: ``admit`` has more to ask.
+
+        What ``admit`` would do, in one Python call: that is most of what a probe costs.
+        """
+        probes = self.probes
+        if (
+            not self.probing
+            or probes is None
+            or len(probes) >= self.config.probe_places
+            or (probes and now >= probes[0].deadline)  # the oldest
+            or (self.surroundings.live > 1 and self.is_bound())
+        ):
+            return None
+        probe = Probe(self, now)
+        probes.append(probe)
+        if now > self.last_sign:  # noqa: PLR1730 - max() costs as much as a clock
+            self.last_sign = now
+        return probe
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
-from .states import Outcome
+from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
 from .windows import FAILED, GIVEN_UP, KINDS, NEVER, SLOW, SUCCEEDED, TimeCounts, TimeWindow
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .evidence import Evidence
     from .rules import Rule
+    from .states import Outcome
     from .windows import Counts, Window
 
 
@@ -91,9 +92,9 @@ class Book:
         is_slow = (
             self.slower_than is not None and seconds is not None and seconds > self.slower_than
         )
-        if outcome is Outcome.SUCCESS:
+        if outcome is SUCCESS:
             kind = SUCCEEDED + SLOW if is_slow else SUCCEEDED
-        elif outcome is Outcome.FAILURE:
+        elif outcome is FAILURE:
             kind = FAILED + SLOW if is_slow else FAILED
         elif is_slow:
             kind = GIVEN_UP

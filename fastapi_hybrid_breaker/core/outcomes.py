@@ -6,12 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from .errors import CircuitOpenError, MisuseError, WrongContextError
-from .states import Outcome
+from .states import FAILURE, NO_VERDICT, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import CircuitConfig
+    from .states import Outcome
 
 _OUR_OWN = (CircuitOpenError, MisuseError, WrongContextError)
 _MARK = "_hybrid_breaker_counted"
@@ -80,8 +81,8 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
             continue
         # The number matters: an exception object raised again by a later call is a new failure.
         elif _counts_on(one).get(circuit, -1) <= admitted:
-            return Outcome.FAILURE
-    return Outcome.NO_VERDICT
+            return FAILURE
+    return NO_VERDICT
 
 
 def _is_named_group(config: CircuitConfig, group: BaseExceptionGroup[BaseException]) -> bool:
@@ -108,12 +109,12 @@ def judge_result(config: CircuitConfig, result: object) -> Outcome:
         PredicateError: ``failure_result`` raised.
     """
     if config.failure_result is None:
-        return Outcome.SUCCESS
+        return SUCCESS
     try:
         is_failure = bool(config.failure_result(result))
     except Exception as fault:
         raise PredicateError("failure_result") from fault
-    return Outcome.FAILURE if is_failure else Outcome.SUCCESS
+    return FAILURE if is_failure else SUCCESS
 
 
 def _is_among(field: str, config: CircuitConfig, error: BaseException) -> bool:

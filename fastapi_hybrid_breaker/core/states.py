@@ -44,6 +44,12 @@ class Cause(StrEnum):
     OVERRIDE_ENDED = "override_ended"
 
 
+# Python 3.11 looks up a member in its enum by a function in Python, which costs as much as a bare
+# await; the name of a module costs next to nothing.
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """One change of one circuit, as listeners of ``breaker.on_change`` receive it.

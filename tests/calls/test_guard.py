@@ -19,7 +19,8 @@ from fastapi_hybrid_breaker import (
     WrongContextError,
 )
 from fastapi_hybrid_breaker.calls import block
-from fastapi_hybrid_breaker.calls.context import _probe
+from fastapi_hybrid_breaker.calls.context import _probe, enclosing_probe
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import ONE_PROBE, PATIENCE, BrokenError, fail, fine, let_probe, trip
@@ -102,19 +103,24 @@ def test_guards_left_elsewhere_leave_nothing_that_piles_up(
         elsewhere(functools.partial(guard.__exit__, BrokenError, BrokenError(), None))
     depth, link = 0, _probe.get()
     while link is not None:
-        depth, link = depth + 1, link.outer
+        depth, link = depth + 1, link[1]
     assert depth <= 1
 
 
-def test_a_probe_leaves_no_trace_in_its_context(one: Circuit, clock: ManualClock) -> None:
-    let_probe(one, clock)
+def test_what_follows_a_probe_in_its_context_is_not_inside_of_it(
+    circuit: Circuit, clock: ManualClock
+) -> None:
+    let_probe(circuit, clock)
 
-    def trace() -> list[bool]:
-        with one.guard():
-            inside = _probe.get() is not None
-        return [inside, _probe.get() is not None]
+    def inside() -> list[bool]:
+        found = []
+        with circuit.guard():
+            found.append(enclosing_probe(circuit.machine, clock()) is not None)
+        found.append(enclosing_probe(circuit.machine, clock()) is not None)
+        found.append(isinstance(circuit.admit(), Probe))  # one of its own, nothing borrowed
+        return found
 
-    assert contextvars.Context().run(trace) == [True, False]
+    assert contextvars.Context().run(inside) == [True, False, True]
 
 
 def test_probes_left_in_another_order_than_entered(
@@ -132,7 +138,10 @@ def test_probes_left_in_another_order_than_entered(
         pass
     two.__exit__(None, None, None)
     assert (first.state, second.state) == ("CLOSED", "CLOSED")
-    assert _probe.get() is None or not _probe.get().probe.is_running()  # type: ignore[union-attr]
+    link = _probe.get()
+    while link is not None:
+        probe, link = link
+        assert not probe.is_running()
 
 
 def test_entered_twice_at_once_it_is_an_error_and_later_a_fresh_permit(circuit: Circuit) -> None:
