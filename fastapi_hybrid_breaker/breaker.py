@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
+from .calls.bell import THE_BELL
 from .calls.change_log import log_change
 from .calls.listeners import Listeners
 from .calls.registry import Registry
@@ -93,6 +94,7 @@ class HybridBreaker:
         if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
         self.clock = clock
+        self.bell = THE_BELL if clock is time.monotonic else None
         self.random = random
         self.surroundings = Surroundings()
         self.listeners = Listeners()

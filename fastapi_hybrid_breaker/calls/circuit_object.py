@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
-from fastapi_hybrid_breaker.core.errors import RejectedCallError
+from fastapi_hybrid_breaker.core.errors import BarredCallError
 from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 
 from .block import Block, HeldBlock, enter_short, leave_short
@@ -51,11 +51,11 @@ class Circuit(Gate):
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
-            if machine.shut and (wait := machine.deadline - self._hub.clock()) > 0.0:
+            if machine.barred:
                 self.rejected += 1
                 if current_request() is not None:
                     note_rejection()
-                raise RejectedCallError(machine.key, wait)
+                raise BarredCallError(machine.key, machine.deadline)
             permit = machine.timed_ticket
             if permit is None:
                 permit = self.enter()

@@ -6,7 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
-from fastapi_hybrid_breaker.core.errors import CircuitOpenError, RejectedCallError
+from fastapi_hybrid_breaker.core.errors import (
+    BarredCallError,
+    CircuitOpenError,
+    RejectedCallError,
+)
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result, mark_counted
 from fastapi_hybrid_breaker.core.override import OverrideKind
@@ -14,6 +18,7 @@ from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CLOSED, FAILURE, NO_VERDICT, OPEN, SUCCESS
 from fastapi_hybrid_breaker.core.windows import SUCCEEDED
 
+from .bell import LEAD
 from .context import (
     current_probe,
     current_request,
@@ -87,18 +92,20 @@ class Gate(FleetSide):
 
     def _ask(self) -> Permit:  # noqa: C901, PLR0912 - every way to be admitted or not, in their order
         machine = self.machine
-        now = self._hub.clock()
-        # Read without the lock: at worst a rejection that was due a moment ago.
-        if machine.shut and (wait := machine.deadline - now) > 0.0:
+        # What is read without the lock is at worst of a moment ago.
+        if machine.barred:
             # As in _rejection: each Python call is a good part of what a rejection costs.
             self.rejected += 1
             if (request := current_request()) is not None:
                 request.note_rejection()
-            raise RejectedCallError(machine.key, wait)
+            raise BarredCallError(machine.key, machine.deadline)
+        now = self._hub.clock()
         if machine.override is not None:
             if (decided := self._admit_overridden(now)) is not None:
                 return decided
         elif machine.state is OPEN and (wait := machine.deadline - now) > 0.0:
+            if wait > LEAD:
+                self._bar()
             return self._reject(wait)
         # Most calls run inside of nothing, or after a probe that has been settled.
         link = current_probe()
@@ -128,6 +135,29 @@ class Gate(FleetSide):
         if self._postponed:
             self._settle_postponed()
         return self._reject(wait or RETRY_WHILE_PROBING) if permit is None else permit
+
+    def _bar(self) -> None:
+        """Have calls rejected without a look at the clock, until the bell rings."""
+        machine, bell = self.machine, self._hub.bell
+        if bell is None:
+            return
+        with self._lock:
+            until = machine.deadline - LEAD
+            if self._inside or not machine.rejects_all() or until <= self._hub.clock():
+                return
+            # Set first: whatever a finalizer changes in the middle of what follows, unsets it.
+            is_noted = False
+            try:
+                machine.barred = True
+                is_noted = bell.note(until, self)
+            finally:
+                if not is_noted:
+                    machine.barred = False
+
+    def ring(self) -> None:
+        """Look at the clock from now on: the open time is nearly over, or was changed."""
+        with self._lock:
+            self.machine.barred = False
 
     def start_time(self) -> float | None:
         """Give the time if this circuit wants to know how long calls take."""

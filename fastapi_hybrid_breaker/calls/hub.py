@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import StateChange
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
+    from .bell import Bell
     from .circuit_object import Circuit
 
 Reach = Literal["fleet", "queued", "local"]
@@ -23,6 +24,9 @@ class Hub(Protocol):
 
     clock: Callable[[], float]
     """Monotonic seconds."""
+
+    bell: Bell | None
+    """Rings circuits by that clock; None: nothing does."""
 
     @property
     def instance(self) -> str:

@@ -3,8 +3,8 @@
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
 holds a lock around every method. Some slots may be read without it, because a stale value costs
 nothing but a second look under the lock: ``ticket`` (admit at once?), ``timed_ticket`` (the same,
-where the call is to be timed), ``shut`` (reject at once until ``deadline``?), ``probing`` (is a
-call a probe if a place is free?) and ``attentive`` (does a success change anything?), with
+where the call is to be timed), ``barred`` (reject at once?), ``probing`` (is a call a probe if a
+place is free?) and ``attentive`` (does a success change anything?), with
 ``only_watched`` (no more than what an enclosing request is to know) and ``swift`` (no more than
 the counts of one window).
 """
@@ -52,6 +52,7 @@ class Cycle:
 
     __slots__ = (
         "attentive",
+        "barred",
         "changed_at",
         "config",
         "deadline",
@@ -73,7 +74,6 @@ class Cycle:
         "sequence",
         "serial",
         "shadow",
-        "shut",
         "state",
         "successes",
         "surroundings",
@@ -127,7 +127,7 @@ class Cycle:
         ticket = self.sequence if self.admits_all() else None
         self.ticket: int | None = None if self.timed else ticket
         self.timed_ticket: int | None = ticket if self.timed else None
-        self.shut = self.rejects_all()
+        self.barred = False
         self.probing = self.admits_probes()
         self.attend()
 
@@ -143,7 +143,10 @@ class Cycle:
         return self.state is CLOSED and self.ramp is None
 
     def rejects_all(self) -> bool:
-        """Tell whether calls are rejected until ``deadline`` without a question."""
+        """Tell whether calls are rejected until ``deadline``, and nobody else hears of it.
+
+        Who sees to it that the circuit is looked at in time may set ``barred`` then.
+        """
         return self.state is OPEN and not self.shadow and not self.observed
 
     def admits_probes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 
@@ -10,8 +11,9 @@ class CircuitOpenError(Exception):
 
     Args:
         key: the circuit's key.
-        retry_after: seconds until a call may be admitted; never None, and at least 1.0 while
-            probes of a recovery run (nobody knows when those end).
+        retry_after: seconds until a call may be admitted, at the moment of asking; never None,
+            0.0 when that time has come, and at least 1.0 where probes of a recovery run (nobody
+            knows when those end).
     """
 
     # No slots: a class of the user's may have a ConnectionError, say, as its other base.
@@ -58,13 +60,35 @@ class RejectedCallError(CircuitOpenError):
         def retry_after(self, retry_after: float) -> None:
             self.args = self.args[0], retry_after
 
+    def __repr__(self) -> str:
+        return f"CircuitOpenError({self.key!r}, {self.retry_after!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return CircuitOpenError, (self.key, self.retry_after), self.__dict__
 
 
-RejectedCallError.__name__ = RejectedCallError.__qualname__ = (
-    "CircuitOpenError"  # in tracebacks and logs
-)
+class BarredCallError(RejectedCallError):
+    """The same, where no clock was read to raise it: that is done when somebody asks.
+
+    Its arguments are the key and when the open time ends, by ``time.monotonic``.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        @property
+        def retry_after(self) -> float:
+            """Seconds until a call may be admitted."""
+            return max(0.0, self.args[1] - monotonic())
+
+        @retry_after.setter
+        def retry_after(self, retry_after: float) -> None:
+            self.args = self.args[0], monotonic() + retry_after
+
+
+for _one in (RejectedCallError, BarredCallError):  # in tracebacks and logs
+    _one.__name__ = _one.__qualname__ = "CircuitOpenError"
 
 
 class NotInstalledError(RuntimeError):

@@ -70,7 +70,7 @@ class Machine(Member):
         return self.override is None and super().admits_all()
 
     def rejects_all(self) -> bool:
-        """Tell whether calls are rejected until ``deadline`` without a question."""
+        """Tell whether calls are rejected until ``deadline``: an override is above that."""
         return self.override is None and super().rejects_all()
 
     def admits_probes(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig
+from fastapi_hybrid_breaker.calls.bell import Ringable
 from fastapi_hybrid_breaker.testing import ManualClock
 
 OPEN_TIME = 10.0
@@ -21,6 +22,28 @@ PATIENCE = 10.0
 CONFIG = CircuitConfig(failure_threshold=2, success_threshold=2, recovery_timeout=OPEN_TIME)
 ONE_PROBE = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=OPEN_TIME)
 """One failure opens it, one probe at a time runs, one success closes it."""
+
+
+class HandBell:
+    """A bell that a test rings; it has no thread."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.asked: list[float] = []
+        self._waiting: list[tuple[float, Ringable]] = []
+
+    def note(self, at: float, one: Ringable) -> bool:
+        self.asked.append(at)
+        self._waiting.append((at, one))
+        return True
+
+    def ring(self) -> None:
+        """Ring for all whose time has come."""
+        now = self.clock()
+        due = [one for at, one in self._waiting if at <= now]
+        self._waiting = [(at, one) for at, one in self._waiting if at > now]
+        for one in due:
+            one.ring()
 
 
 class BrokenError(Exception):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -22,12 +23,13 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.calls.block import Block
 from fastapi_hybrid_breaker.calls.context import Request, enter_request, leave_request
+from fastapi_hybrid_breaker.core import errors
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import BrokenError, fine_sync, let_probe, run_in_threads, trip
+from .parts import BrokenError, HandBell, fine_sync, let_probe, run_in_threads, trip
 
 
 class InFull(Machine):
@@ -72,6 +74,8 @@ class Side:
         self.breaker = HybridBreaker(
             redis=None, defaults=config, clock=self.clock, random=lambda: 0.5
         )
+        self.bell = HandBell(self.clock)
+        self.breaker.bell = self.bell  # type: ignore[assignment]
         self.circuit = self.breaker.circuit("k")
         self.circuit.machine.__class__ = kind
         self.circuit.machine.refresh()
@@ -128,6 +132,8 @@ STEPS: list[tuple[Any, ...]] = [
     *(("wait", seconds) for seconds in (0.5, 1.0, 3.0, 4.0) for _ in range(4)),
     *(("override", kind) for kind in (None, "forced_open", "disabled")),
     *(("stand", live, is_connected) for live in (1, 3) for is_connected in (False, True)),
+    ("wait", 0.01),
+    ("wait", 3.97),
     ("lend",),
     ("watch",),
     ("reset",),
@@ -142,6 +148,7 @@ def _play(side: Side, name: str, *about: Any) -> None:
             side.leave(which, context, None if kind is None else kind())
         case "wait":
             side.clock.advance(about[0])
+            side.bell.ring()
         case "stand":
             side.stand(about[0], is_connected=about[1])
         case "watch":
@@ -159,15 +166,16 @@ def test_any_calls_end_as_they_do_when_all_is_asked(
     config: CircuitConfig, steps: list[tuple[Any, ...]]
 ) -> None:
     sides = Side(config, Machine), Side(config, InFull)
-    for side in sides:  # begin where probes are next
-        side.enter(0)
-        side.clock.advance(2.0)  # slow, where that counts
-        side.leave(0, 0, BrokenError())
-        side.clock.advance(4.0)
-    for one in steps:
-        for side in sides:
-            _play(side, *one)
-        assert sides[0].told() == sides[1].told()
+    with patch.object(errors, "monotonic", sides[0].clock):
+        for side in sides:  # begin where probes are next
+            side.enter(0)
+            side.clock.advance(2.0)  # slow, where that counts
+            side.leave(0, 0, BrokenError())
+            side.clock.advance(4.0)
+        for one in steps:
+            for side in sides:
+                _play(side, *one)
+            assert sides[0].told() == sides[1].told()
 
 
 def test_probes_and_rejections_of_a_plain_circuit_ask_nothing(
