@@ -12,6 +12,11 @@ A service with one call a minute would never hold a lease at the moment of its c
 """
 
 
+SHOW_EVERY: Final = 0.1
+"""Seconds in which the fleet's part looks once at most because a probe begins: it says no more of
+it than that, and what runs longer it finds whenever the lease is to be prolonged."""
+
+
 PROVISIONAL: Final = 1.0
 """Seconds for which such a call is the only one here: by then the request is answered, or Redis is
 lost and each instance probes for itself."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from .admission import Admission
 from .contribution import Contribution, Report, Tally
 from .cycle import RETRY_WHILE_PROBING
-from .lease import OVERDUE_AFTER, PROVISIONAL, Lease, LeaseWish
+from .lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY, Lease, LeaseWish
 from .news import News, Proposal
 from .probe import Probe
 from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
@@ -43,7 +43,7 @@ class Member(Admission):
     or its quorum is not reached; ``has_voted``: the fleet knows of that. ``opening`` is the
     generation in which the present trouble began. ``lease`` is the right to probe for all;
     ``taken_until`` how long somebody else is known to have it, and ``last_sign`` when anybody was
-    last known to probe.
+    last known to probe; ``shown_at`` when the fleet's part was last to look at probes of ours.
     """
 
     __slots__ = (
@@ -52,6 +52,7 @@ class Member(Admission):
         "last_sign",
         "lease",
         "opening",
+        "shown_at",
         "taken_until",
         "version",
         "wants_lease",
@@ -72,6 +73,7 @@ class Member(Admission):
         self.lease: Lease | None = None
         self.wants_lease = False
         self.last_sign = _NEVER
+        self.shown_at = _NEVER
         self.taken_until = _NEVER
         self.opening = 0
         super().__init__(key, config, random, surroundings)
@@ -147,6 +149,8 @@ class Member(Admission):
             self._recover(now)
         if news.state is OPEN:
             self.deadline = now + news.remaining
+        elif news.state is HALF_OPEN:
+            self.deadline = min(self.deadline, now)  # that of an opening of ours is void
         return change
 
     def _follow(self, news: News, now: float) -> StateChange | None:
@@ -324,13 +328,17 @@ class Member(Admission):
         What ``admit`` would do, in one Python call: that is most of what a probe costs.
         """
         probes = self.probes
-        if (
-            not self.probing
-            or probes is None
-            or len(probes) >= self.config.probe_places
-            or (probes and now >= probes[0].deadline)  # the oldest
-            or (self.surroundings.live > 1 and self.is_bound())
-        ):
+        if not self.probing or probes is None:
+            return None
+        places = self.config.probe_places
+        if self.surroundings.live > 1 and self.is_bound():
+            lease = self.lease
+            if lease is None or now >= lease.deadline:
+                return None
+            if not probes and now >= self.shown_at + SHOW_EVERY:
+                return None  # the fleet is to hear of it
+            places = lease.places
+        if len(probes) >= places or (probes and now >= probes[0].deadline):  # the oldest
             return None
         probe = Probe(self, now)
         probes.append(probe)
@@ -384,7 +392,9 @@ class Member(Admission):
     def began_probe(self, now: float) -> None:
         """Take in that a call here is a probe, and have the fleet told if it is the first."""
         self.see_probing(now)
-        if len(self.probes or ()) == 1 and self.is_bound():
+        is_first = len(self.probes or ()) == 1
+        if is_first and now >= self.shown_at + SHOW_EVERY and self.is_bound():
+            self.shown_at = now
             self.stirred = True
 
     def see_probing(self, now: float) -> None:

@@ -117,8 +117,9 @@ class Leases:
             self._due.note(key, now)  # a probe runs: the fleet is to know
         else:
             post = self._posts.setdefault(key, _Post(now, circuit.rejected, machine.opening))
-            # Somebody probes, and has the lease for that.
-            post.not_before = max(post.not_before, now + TERM)
+            # Somebody probes, and has the lease for that. It may not wait for the end of an
+            # opening of ours that the fleet has not taken.
+            post.not_before = now + TERM
 
     def stirred(self, circuit: Circuit) -> bool:
         """Ask for the lease if a call wants it, and tell at once of the first probe under it.

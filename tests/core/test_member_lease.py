@@ -634,3 +634,47 @@ def test_under_an_override_nothing_is_asked_for_and_after_it_as_before(kind: Ove
     wish = machine.wish(OPEN_TIME + 60.0)
     assert wish is not None
     assert wish.running == 1
+
+
+def test_probes_one_after_the_other_have_the_fleet_look_now_and_then() -> None:
+    machine, first = probing(success_threshold=99)
+    machine.settle(first, SUCCESS, OPEN_TIME)
+    looks = []
+    for at in range(10):  # twenty milliseconds each
+        now = OPEN_TIME + 0.02 * at
+        machine.stirred = False
+        ticket = machine.take_place(now) or probe(machine, now)
+        looks.append(machine.stirred)
+        machine.settle(ticket, SUCCESS, now)
+    assert looks == [False] * 5 + [True] + [False] * 4
+
+
+def test_under_the_lease_a_free_place_is_taken_without_a_question() -> None:
+    machine, first = probing(places=2)
+    second = machine.take_place(OPEN_TIME + 0.01)
+    assert second is not None
+    assert machine.take_place(OPEN_TIME + 0.01) is None
+    assert machine.probes == [first, second]
+    assert machine.last_sign == OPEN_TIME + 0.01
+
+
+def test_without_a_lease_or_past_its_end_no_place_is_taken_without_a_question() -> None:
+    machine, first = probing(OPEN_TIME)
+    machine.settle(first, SUCCESS, OPEN_TIME)
+    ends = OPEN_TIME + 1.8
+    machine.shown_at = ends
+    assert machine.take_place(ends) is None
+    machine.lease = None
+    assert machine.take_place(OPEN_TIME) is None
+
+
+def test_an_opening_that_the_fleet_has_not_taken_keeps_nobody_from_probing() -> None:
+    machine = member()
+    machine.adopt(news(1, OPEN, remaining=1.0), 0.0)
+    now = 1.0 + OVERDUE_AFTER
+    run(machine, FAILURE, now)  # a probe that waited for no lease
+    assert machine.state is OPEN
+    machine.adopt(news(2, HALF_OPEN), now + 0.1, refused=True)
+    assert machine.state is HALF_OPEN
+    assert is_rejected(machine, now + OVERDUE_AFTER)
+    assert not is_rejected(machine, now + 0.1 + OVERDUE_AFTER)

@@ -71,6 +71,7 @@ class Instance:
     check_at: float = 0.0
     not_before: float = 0.0
     generation: int = 0
+    open_until: float = 0.0  # the end of the open time, of the opening that counts
 
 
 class Fleet(RuleBasedStateMachine):
@@ -273,7 +274,7 @@ class Fleet(RuleBasedStateMachine):
             self.succeeded.append(self.now)
         change = machine.settle(ticket, outcome, self.now)
         if change is not None and change.new is CLOSED:
-            here = [at for at in self.succeeded if at >= machine.deadline]
+            here = [at for at in self.succeeded if at >= one.open_until]
             assert len(here) >= machine.config.success_threshold
         self._look_at(one)
 
@@ -296,8 +297,12 @@ class Fleet(RuleBasedStateMachine):
                 other.inbox.append(told)
 
     def _adopt(self, one: Instance, told: Server, *, refused: bool = False) -> None:
-        one.machine.adopt(told.news(self.now), self.now, refused=refused)
+        machine, was = one.machine, one.generation
+        machine.adopt(told.news(self.now), self.now, refused=refused)
         self._look_at(one)
+        if machine.generation != was and machine.state is HALF_OPEN:
+            one.open_until = told.next_attempt
+            one.last_sign, one.not_before = self.now, self.now + TERM
 
     def _deliver_reply(self, one: Instance) -> None:
         if one.reply is not None:
@@ -321,6 +326,7 @@ class Fleet(RuleBasedStateMachine):
                 one.holds = one.is_busy = False
                 one.not_before = machine.deadline if machine.state is OPEN else self.now
                 one.last_sign, one.taken_until = one.not_before, 0.0
+                one.open_until = one.not_before
 
     def _ask(self, one: Instance) -> None:
         self._deliver_answer(one)

@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker import (
     TimeWindow,
 )
 from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.fleet.leases import TERM
 
 from .companion import Companion, together
 from .player import KEY
@@ -497,3 +498,24 @@ def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
     assert a.state == "CLOSED"
     together(a, seconds=0.3)
     assert not a.circuit.machine.has_voted
+
+
+def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
+    server: Server, join: Any
+) -> None:
+    a, b = (join(name, recovery_timeout=0.3, success_threshold=3) for name in ("aaaa", "bbbb"))
+    a.fail()
+    together(a, b)
+    for player in (a, b):
+        player.clock.advance(6.0)  # long after the open time: a call is a probe at once
+    a.call()
+    a.send()
+    # b has not heard of that, its probe fails, and its dependency asks for a long open time.
+    b.circuit.settle(b.circuit.admit(), Outcome.FAILURE, asked=60.0)
+    b.send()
+    assert b.state == "HALF_OPEN"  # a was first
+    with pytest.raises(CircuitOpenError):
+        b.call()
+    due = b.agenda.leases.next_due()
+    assert due is not None
+    assert due <= b.clock() + TERM
