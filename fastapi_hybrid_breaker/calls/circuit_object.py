@@ -78,7 +78,7 @@ class Circuit(Gate):
             if machine.only_watched:
                 if current_request() is not None:
                     note_verdict(machine)
-            elif machine.swift is not None:
+            elif machine.swift is not None or machine.config.failure_result is None:
                 self.settle_success(permit, started)
             else:
                 self.settle_result(permit, given, started)

@@ -68,7 +68,7 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
             if machine.only_watched:
                 if current_request() is not None:
                     note_verdict(machine)
-            elif machine.swift is not None:
+            elif machine.swift is not None or machine.config.failure_result is None:
                 circuit.settle_success(permit, started)
             else:
                 circuit.settle_result(permit, given, started)

@@ -330,14 +330,15 @@ class Member(Admission):
         probes = self.probes
         if not self.probing or probes is None:
             return None
-        places = self.config.probe_places
-        if self.surroundings.live > 1 and self.is_bound():
-            lease = self.lease
-            if lease is None or now >= lease.deadline:
-                return None
+        lease = self.lease
+        if lease is not None and now < lease.deadline:
             if not probes and now >= self.shown_at + SHOW_EVERY:
                 return None  # the fleet is to hear of it
             places = lease.places
+        elif self.surroundings.live > 1 and self.is_bound():
+            return None
+        else:
+            places = self.config.probe_places
         if len(probes) >= places or (probes and now >= probes[0].deadline):  # the oldest
             return None
         probe = Probe(self, now)

@@ -10,12 +10,13 @@ from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
 from fastapi_hybrid_breaker.core.outcomes import without
-from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi_hybrid_breaker.core.config import CircuitConfig
+    from fastapi_hybrid_breaker.core.states import Outcome
 
 SWITCHED = 101
 """The status that stands for an accepted WebSocket."""
@@ -37,10 +38,10 @@ def outcome_of_status(config: CircuitConfig, status: int | None, *, rejected: bo
     rejection, told on: it says nothing new.
     """
     if status is None:
-        return Outcome.NO_VERDICT
+        return NO_VERDICT
     if config.is_failing(status):
-        return Outcome.NO_VERDICT if rejected else Outcome.FAILURE
-    return Outcome.SUCCESS if status < 400 else Outcome.NO_VERDICT
+        return NO_VERDICT if rejected else FAILURE
+    return SUCCESS if status < 400 else NO_VERDICT
 
 
 def error_of_application(

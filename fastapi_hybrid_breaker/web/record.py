@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi_hybrid_breaker.calls.context import Request
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.probe import Probe
-from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
 from .outcome import error_of_application, outcome_of_status
 
@@ -153,8 +153,7 @@ class RouteRequest(Request):
     def seems_well(self) -> bool:
         """Tell whether a client that left now would leave behind successes."""
         return all(
-            outcome_of_status(circuit.config, self.status, rejected=self.rejected)
-            is Outcome.SUCCESS
+            outcome_of_status(circuit.config, self.status, rejected=self.rejected) is SUCCESS
             for circuit, _, _ in self._to_settle()
         )
 
@@ -172,11 +171,11 @@ class RouteRequest(Request):
             elif error is None:
                 config = circuit.machine.config
                 outcome = outcome_of_status(config, self.status, rejected=self.rejected)
-                text = f"status {self.status}" if outcome is Outcome.FAILURE else None
+                text = f"status {self.status}" if outcome is FAILURE else None
                 circuit.settle(permit, outcome, seconds=seconds, error=text)
             elif self.rejected:
                 # As for the 500 it leads to.
-                circuit.settle(permit, Outcome.NO_VERDICT, seconds=seconds)
+                circuit.settle(permit, NO_VERDICT, seconds=seconds)
             else:
                 circuit.settle_error(permit, error, seconds=seconds)
 
