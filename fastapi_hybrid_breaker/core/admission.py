@@ -64,7 +64,9 @@ class Admission(Cycle):
             if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
         probes = self.probes
-        if probes is None or len(probes) >= self.places(now):
+        if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
+            probes = self.probes = []
+        if len(probes) >= self.places(now):
             return None, change
         probe = Probe(self, now)
         probes.append(probe)

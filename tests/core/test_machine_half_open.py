@@ -20,8 +20,10 @@ from .machines import (
     change,
     half_open,
     is_rejected,
+    make,
     probe,
     run,
+    trip,
 )
 
 
@@ -156,3 +158,19 @@ def test_a_probe_knows_whether_its_verdict_would_count() -> None:
     assert isinstance(second, Probe)
     machine.reset(OPEN_TIME)
     assert not second.is_running()
+
+
+def test_a_change_to_half_open_that_was_interrupted_rejects_nobody_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = make(success_threshold=1)
+    trip(machine)
+
+    def interrupted(*about: object) -> None:
+        raise RecursionError  # or what a signal's handler raises
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(machine), "_evidence", interrupted)
+        with pytest.raises(RecursionError):
+            machine.admit(OPEN_TIME)
+    assert isinstance(admit(machine, OPEN_TIME), Probe)
