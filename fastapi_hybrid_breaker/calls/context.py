@@ -149,7 +149,10 @@ def leave_probe(link: Link) -> None:
 
     What is left in another context, or before what was entered after it, ends with the probe.
     """
-    if _probe.get() is link:
+    top = _probe.get()
+    while top is not None and top is not link and not top[0].is_running():
+        top = top[1]  # of a call inside of this one, that has ended
+    if top is link:
         _probe.set(link[1])
 
 

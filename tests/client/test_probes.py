@@ -84,6 +84,39 @@ async def test_later_requests_of_the_same_task_are_not_inside_a_probe_that_is_st
         await send()
 
 
+async def test_nor_are_they_after_a_probe_of_another_circuit_within_the_transport(
+    http: ModuleType, half: str
+) -> None:
+    bench = Bench(probing=True)
+    other = bench.breaker.circuit("other", bench.config)
+    other.open_here(0.0)  # its next call is a probe, too
+
+    async def answer() -> Any:
+        return http.Response(200, stream=BothWays(http).stream)
+
+    async def inside(_: Any) -> Any:
+        return await other.call(answer)
+
+    def inside_sync(_: Any) -> Any:
+        return other.call_sync(http.Response, 200, stream=BothWays(http).stream)
+
+    guarded: Any = bench.breaker.transport(
+        http.MockTransport(inside if half == "async" else inside_sync), KEY
+    )
+
+    async def send() -> Any:
+        request = http.Request("GET", URL)
+        if half == "async":
+            return await guarded.handle_async_request(request)
+        return guarded.handle_request(request)
+
+    await send()
+
+    assert other.stats().successes == 1
+    with pytest.raises(CircuitOpenError):
+        await send()
+
+
 class BothWays:
     """An empty stream, sync and async."""
 
