@@ -109,6 +109,16 @@ def test_a_time_that_never_comes_stops_nobody() -> None:
     assert order == ["soon"]
 
 
+def test_the_bell_waits_for_no_circuit(circuit: Circuit) -> None:
+    order: list[str] = []
+    there = Rung("there", order)
+    bell = Bell()
+    with circuit._lock:  # for long: the text of an exception is asked for under it
+        bell.note(0.0, circuit)
+        bell.note(0.0, there)
+        assert there.came.wait(PATIENCE)
+
+
 def test_without_a_thread_nobody_is_promised_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     bell = Bell()
     one = Rung("one", [])
