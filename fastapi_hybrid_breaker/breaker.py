@@ -12,6 +12,7 @@ from . import forks
 from .calls.bell import THE_BELL
 from .calls.change_log import log_change
 from .calls.listeners import Listeners
+from .calls.marks import gives_coroutine
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace
@@ -149,6 +150,7 @@ class HybridBreaker:
     def execute(
         self, key: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]: ...
+    @gives_coroutine
     def execute(
         self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Coroutine[Any, Any, Any]:

@@ -14,6 +14,7 @@ from .block import Block, HeldBlock, enter_short, leave_short
 from .context import current_request, note_rejection, note_verdict
 from .decorator import decorate
 from .gate import Gate
+from .marks import gives_coroutine
 from .permits import NOT_CALLED, refuse_coroutine
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Circuit(Gate):
     def execute(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]: ...
+    @gives_coroutine
     def execute(
         self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Coroutine[Any, Any, Any]:

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from starlette.background import BackgroundTask
 
 from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
@@ -75,3 +76,17 @@ async def break_it(breaker: HybridBreaker) -> None:
     for _ in range(2):
         with pytest.raises(BrokenError):
             await breaker.execute("a", broken)
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+async def test_a_background_task_awaits_it(breaker: HybridBreaker, by_key: bool) -> None:
+    ran: list[int] = []
+
+    async def job(number: int) -> None:
+        ran.append(number)
+
+    if by_key:
+        await BackgroundTask(breaker.execute, "a", job, 7)()
+    else:
+        await BackgroundTask(breaker.circuit("a").execute, job, 7)()
+    assert ran == [7]
