@@ -224,6 +224,23 @@ async def test_a_probe_is_found_through_a_probe_of_another_circuit(
     assert (first.state, second.state) == ("CLOSED", "CLOSED")
 
 
+async def test_nor_does_a_probe_of_another_circuit_that_has_ended_hide_it(
+    breaker: HybridBreaker, clock: ManualClock
+) -> None:
+    config = CircuitConfig(failure_threshold=1, success_threshold=3, recovery_timeout=OPEN_TIME)
+    first, second = breaker.circuit("a", config), breaker.circuit("b", config)
+    trip(first)
+    trip(second)
+    clock.advance(OPEN_TIME)
+
+    async def outer() -> None:
+        await second.call(fine)
+        await first.call(fine)
+
+    await first.call(outer)
+    assert (first.stats().successes, second.stats().successes) == (1, 1)
+
+
 async def test_a_probe_that_became_late_lends_nothing(one: Circuit, clock: ManualClock) -> None:
     """Its circuit opened again and half-opened again while it ran."""
     go = asyncio.Event()

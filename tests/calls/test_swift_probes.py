@@ -251,6 +251,7 @@ def test_what_is_put_off_while_a_place_is_taken_is_settled_then(
 
     def finalizing(self: Machine, now: float) -> Probe | None:
         first.__exit__(None, None, None)
+        assert self.successes == 0
         return take_place(self, now)
 
     monkeypatch.setattr(Machine, "take_place", finalizing)
