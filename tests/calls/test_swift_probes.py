@@ -241,6 +241,18 @@ def test_a_probe_that_ends_amid_a_change_is_put_off_until_it_is_done(
     assert circuit.machine.probes == []
 
 
+def test_a_probe_that_begins_amid_a_change_is_put_off_as_well(
+    circuit: Circuit, clock: ManualClock
+) -> None:
+    let_probe(circuit, clock)
+    circuit.call_sync(fine_sync)
+    with circuit._alone():
+        with circuit.guard():
+            pass
+        assert (circuit.state, circuit.machine.successes) == ("HALF_OPEN", 1)
+    assert circuit.state == "CLOSED"
+
+
 def test_what_is_put_off_while_a_place_is_taken_is_settled_then(
     circuit: Circuit, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
