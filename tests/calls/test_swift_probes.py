@@ -27,6 +27,7 @@ from fastapi_hybrid_breaker.core import errors
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import BrokenError, HandBell, fine_sync, let_probe, run_in_threads, trip
@@ -226,6 +227,22 @@ def test_an_enclosing_request_hears_of_a_probe(circuit: Circuit, clock: ManualCl
     finally:
         leave_request(token)
     assert (circuit.state, request.judged) == ("HALF_OPEN", {circuit.machine})
+
+
+def test_a_call_inside_of_a_request_that_is_a_probe_shares_it(
+    circuit: Circuit, clock: ManualClock
+) -> None:
+    circuit.watch()
+    let_probe(circuit, clock)
+    request, permit = Request(), circuit.admit()
+    request.guards = {circuit.machine: (circuit, permit, None)}
+    token = enter_request(request)
+    try:
+        circuit.call_sync(fine_sync)
+    finally:
+        leave_request(token)
+    circuit.settle(permit, Outcome.SUCCESS)
+    assert (circuit.state, circuit.stats().successes) == ("HALF_OPEN", 1)
 
 
 def test_a_probe_that_ends_amid_a_change_is_put_off_until_it_is_done(
