@@ -289,6 +289,25 @@ def test_what_is_put_off_while_a_place_is_taken_is_settled_then(
     assert len(circuit.machine.probes or ()) == 1
 
 
+def test_what_is_put_off_while_a_success_is_counted_is_settled_then(
+    circuit: Circuit, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_probe(circuit, clock)
+    first, second = circuit.guard(), circuit.guard()
+    Context().run(first.__enter__)
+    Context().run(second.__enter__)
+    count_success = Machine.count_success
+
+    def finalizing(self: Machine, probe: Probe) -> bool:
+        first.__exit__(None, None, None)
+        assert self.successes == 0
+        return count_success(self, probe)
+
+    monkeypatch.setattr(Machine, "count_success", finalizing)
+    second.__exit__(None, None, None)
+    assert circuit.state == "CLOSED"
+
+
 # -- the lock, taken by hand --------------------------------------------------------------------
 
 

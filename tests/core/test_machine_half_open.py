@@ -174,3 +174,12 @@ def test_a_change_to_half_open_that_was_interrupted_rejects_nobody_for_ever(
         with pytest.raises(RecursionError):
             machine.admit(OPEN_TIME)
     assert isinstance(admit(machine, OPEN_TIME), Probe)
+
+
+def test_a_success_that_may_have_been_slow_is_not_only_counted() -> None:
+    machine, first = half_open(success_threshold=3)
+    assert machine.count_success(first)
+    second = probe(machine, OPEN_TIME)
+    machine.measure(wanted=True)
+    assert not machine.count_success(second)
+    assert (second.settled, machine.successes) == (False, 1)
