@@ -20,7 +20,17 @@ from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import OPEN_TIME, PATIENCE, HandBell, fail, fine, fine_sync, trip
+from .parts import (
+    OPEN_TIME,
+    PATIENCE,
+    HandBell,
+    Shape,
+    each_async_shape,
+    fail,
+    fine,
+    fine_sync,
+    trip,
+)
 
 
 class Rung:
@@ -322,7 +332,10 @@ def test_amid_a_change_nothing_is_barred(circuit: Circuit, bell: HandBell) -> No
         assert not circuit.machine.barred
 
 
-def test_who_hears_of_rejections_hears_of_each(circuit: Circuit, bell: HandBell) -> None:
+@each_async_shape
+async def test_who_hears_of_rejections_hears_of_each(
+    circuit: Circuit, bell: HandBell, shape: Shape
+) -> None:
     barred(circuit)
     circuit.watch()
     request = Request()
@@ -330,7 +343,8 @@ def test_who_hears_of_rejections_hears_of_each(circuit: Circuit, bell: HandBell)
     try:
         rejected(circuit)  # has the bell asked
         request.rejected = False
-        rejected(circuit)
+        with pytest.raises(CircuitOpenError):
+            await shape(circuit, fine)
     finally:
         leave_request(token)
     assert circuit.machine.barred

@@ -18,6 +18,7 @@ from .parts import (
     each_sync_shape,
     fail,
     fine,
+    fine_sync,
     let_probe,
 )
 
@@ -137,20 +138,38 @@ async def test_a_trip_inside_makes_the_outer_result_late(circuit: Circuit) -> No
     assert (circuit.state, circuit.stats().failures) == ("OPEN", 2)
 
 
-async def test_while_only_a_share_is_admitted_a_nested_call_is_no_further_call(
-    clock: ManualClock,
-) -> None:
+@pytest.fixture
+def ramping(clock: ManualClock) -> Circuit:
+    """Give a circuit that has recovered, and admits a tenth of the calls for now."""
     config = CircuitConfig(
         failure_threshold=1, success_threshold=1, recovery_timeout=10.0, ramp_seconds=40.0
     )
     circuit = HybridBreaker(redis=None, clock=clock).circuit("k", config)
     circuit.open_here(10.0)
     clock.advance(10.0)
-    assert await circuit.call(fine) == 1
+    circuit.call_sync(fine_sync)
+    return circuit
+
+
+@each_async_shape
+async def test_while_only_a_share_is_admitted_a_nested_call_is_no_further_call(
+    ramping: Circuit, shape: Shape
+) -> None:
     admitted = 0
     for _ in range(100):
         try:
-            admitted += await circuit.call(lambda: circuit.call(fine))
+            admitted += await shape(ramping, lambda: ramping.call(fine))
+        except CircuitOpenError:
+            continue
+    assert admitted == 10
+
+
+@each_sync_shape
+def test_nor_is_one_in_a_sync_call(ramping: Circuit, shape: Shape) -> None:
+    admitted = 0
+    for _ in range(100):
+        try:
+            admitted += shape(ramping, lambda: ramping.call_sync(fine_sync))
         except CircuitOpenError:
             continue
     assert admitted == 10

@@ -23,6 +23,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.calls.block import Block
 from fastapi_hybrid_breaker.calls.context import Request, enter_request, leave_request
+from fastapi_hybrid_breaker.calls.observed import observe
 from fastapi_hybrid_breaker.core import errors
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.machine import Machine
@@ -30,7 +31,7 @@ from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import BrokenError, HandBell, fine_sync, let_probe, run_in_threads, trip
+from .parts import OPEN_TIME, BrokenError, HandBell, fine_sync, let_probe, run_in_threads, trip
 
 
 class InFull(Machine):
@@ -65,6 +66,22 @@ CONFIGS = {
         failure_threshold=1, success_threshold=3, recovery_timeout=4.0, mode="shadow"
     ),
 }
+
+
+class Hears:
+    """An observer that keeps what calls came to."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def settled(self, circuit: Circuit, outcome: Outcome, seconds: float | None) -> None:
+        self.outcomes.append(outcome)
+
+    def rejected(self, circuit: Circuit, retry_after: float) -> None:
+        raise AssertionError
+
+    def shadowed(self, circuit: Circuit) -> None:
+        raise AssertionError
 
 
 class Side:
@@ -217,16 +234,34 @@ def test_a_late_success_of_an_earlier_recovery_counts_nothing(
     assert (circuit.state, circuit.stats().successes) == ("HALF_OPEN", 0)
 
 
-def test_an_enclosing_request_hears_of_a_probe(circuit: Circuit, clock: ManualClock) -> None:
-    circuit.watch()
+@pytest.fixture
+def patient(breaker: HybridBreaker, clock: ManualClock) -> Circuit:
+    """Give a circuit that has had the first of three probes."""
+    circuit = breaker.circuit(
+        "patient",
+        CircuitConfig(failure_threshold=1, success_threshold=3, recovery_timeout=OPEN_TIME),
+    )
     let_probe(circuit, clock)
+    circuit.call_sync(fine_sync)
+    return circuit
+
+
+def test_an_enclosing_request_hears_of_a_probe(patient: Circuit) -> None:
+    patient.watch()
     request = Request()
     token = enter_request(request)
     try:
-        circuit.call_sync(fine_sync)
+        patient.call_sync(fine_sync)
     finally:
         leave_request(token)
-    assert (circuit.state, request.judged) == ("HALF_OPEN", {circuit.machine})
+    assert (patient.stats().successes, request.judged) == (2, {patient.machine})
+
+
+def test_who_observes_a_circuit_hears_of_its_probes(patient: Circuit) -> None:
+    hears = Hears()
+    observe(patient, hears, measured=False)
+    patient.call_sync(fine_sync)
+    assert (patient.stats().successes, hears.outcomes) == (2, [Outcome.SUCCESS])
 
 
 def test_a_call_inside_of_a_request_that_is_a_probe_shares_it(

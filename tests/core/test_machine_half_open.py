@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
@@ -183,3 +184,21 @@ def test_a_success_that_may_have_been_slow_is_not_only_counted() -> None:
     machine.measure(wanted=True)
     assert not machine.count_success(second)
     assert (second.settled, machine.successes) == (False, 1)
+
+
+def test_under_an_override_no_place_is_taken_and_nothing_barred() -> None:
+    machine, _ = half_open(success_threshold=3)
+    override = make_override("forced_open", by="me", reason="why", seconds=None, now=OPEN_TIME)
+    machine.put(override, "me", OPEN_TIME)
+    assert machine.take_place(OPEN_TIME) is None
+    machine.open_for(OPEN_TIME, OPEN_TIME)
+    assert not machine.rejects_all()
+    machine.put(None, "me", OPEN_TIME)
+    assert machine.rejects_all()
+
+
+def test_a_probe_is_no_earlier_sign_than_the_one_before() -> None:
+    machine, _ = half_open(success_threshold=3)
+    machine.see_probing(OPEN_TIME + 2.0)
+    assert machine.take_place(OPEN_TIME + 1.0) is not None
+    assert machine.last_sign == OPEN_TIME + 2.0
