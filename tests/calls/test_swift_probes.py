@@ -31,7 +31,18 @@ from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import OPEN_TIME, BrokenError, HandBell, fine_sync, let_probe, run_in_threads, trip
+from .parts import (
+    OPEN_TIME,
+    BrokenError,
+    HandBell,
+    Shape,
+    each_async_shape,
+    each_sync_shape,
+    fine_sync,
+    let_probe,
+    run_in_threads,
+    trip,
+)
 
 
 class InFull(Machine):
@@ -73,9 +84,11 @@ class Hears:
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
+        self.seconds: list[float | None] = []
 
     def settled(self, circuit: Circuit, outcome: Outcome, seconds: float | None) -> None:
         self.outcomes.append(outcome)
+        self.seconds.append(seconds)
 
     def rejected(self, circuit: Circuit, retry_after: float) -> None:
         raise AssertionError
@@ -262,6 +275,27 @@ def test_who_observes_a_circuit_hears_of_its_probes(patient: Circuit) -> None:
     observe(patient, hears, measured=False)
     patient.call_sync(fine_sync)
     assert (patient.stats().successes, hears.outcomes) == (2, [Outcome.SUCCESS])
+
+
+@each_async_shape
+async def test_who_measures_a_circuit_hears_how_long_its_probes_took(
+    patient: Circuit, clock: ManualClock, shape: Shape
+) -> None:
+    async def slow() -> None:
+        clock.advance(2.0)
+
+    hears = Hears()
+    observe(patient, hears, measured=True)
+    await shape(patient, slow)
+    assert hears.seconds == [2.0]
+
+
+@each_sync_shape
+def test_and_so_of_sync_ones(patient: Circuit, clock: ManualClock, shape: Shape) -> None:
+    hears = Hears()
+    observe(patient, hears, measured=True)
+    shape(patient, lambda: clock.advance(2.0))
+    assert hears.seconds == [2.0]
 
 
 def test_a_call_inside_of_a_request_that_is_a_probe_shares_it(
