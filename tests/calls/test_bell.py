@@ -143,6 +143,18 @@ def test_without_a_thread_nobody_is_promised_anything(monkeypatch: pytest.Monkey
     assert one.came.wait(PATIENCE)
 
 
+def test_a_thread_that_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = Bell()
+    with monkeypatch.context() as patched:
+        patched.setattr(bells, "_ring", lambda asked, clock: None)  # ends at once
+        bell.note(0.0, Rung("lost", []))
+        assert bell._thread is not None
+        bell._thread.join(PATIENCE)
+    one = Rung("one", [])
+    assert bell.note(0.0, one)
+    assert one.came.wait(PATIENCE)
+
+
 def test_who_comes_while_the_thread_begins_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     bell = Bell()
     found: list[bool] = []

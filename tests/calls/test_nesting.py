@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls.context import Request, enter_request, leave_request
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
@@ -173,3 +174,17 @@ def test_nor_is_one_in_a_sync_call(ramping: Circuit, shape: Shape) -> None:
         except CircuitOpenError:
             continue
     assert admitted == 10
+
+
+@each_async_shape
+async def test_an_enclosing_request_hears_of_a_verdict_on_a_healthy_circuit(
+    circuit: Circuit, shape: Shape
+) -> None:
+    circuit.watch()
+    request = Request()
+    token = enter_request(request)
+    try:
+        await shape(circuit, fine)
+    finally:
+        leave_request(token)
+    assert request.judged == {circuit.machine}
