@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from enum import Enum
 from typing import Any
 
@@ -20,7 +21,7 @@ from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import run_in_threads
+from .parts import fine, run_in_threads
 
 
 def bounded(most: int, clock: ManualClock | None = None, **options: Any) -> HybridBreaker:
@@ -63,6 +64,16 @@ def test_recently_used_circuit_outlives_idle_ones() -> None:
         breaker.circuit(f"tenant-{number}")
         breaker.circuit("busy")
     assert breaker.stats("busy").failures == 1
+
+
+async def test_so_does_one_whose_key_calls_are_made_under() -> None:
+    breaker = bounded(10)
+    await breaker.execute("busy", fine)
+    busy = weakref.ref(breaker.registry.by_key["busy"])
+    for number in range(200):
+        breaker.circuit(f"tenant-{number}")
+        await breaker.execute("busy", fine)
+    assert busy() is not None
 
 
 def test_when_nothing_can_go_keys_share_one_that_never_rejects(
