@@ -56,7 +56,7 @@ class Circuit(Gate):
                 self.rejected += 1
                 if current_request() is not None:
                     note_rejection()
-                raise BarredCallError(machine.key, machine.deadline)
+                raise BarredCallError(self)
             permit = machine.timed_ticket
             if permit is None:
                 permit = self.enter()

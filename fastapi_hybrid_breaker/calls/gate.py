@@ -63,7 +63,7 @@ class Gate(FleetSide):
             CircuitOpenError: no permit is to be had now.
         """
         machine = self.machine
-        if machine.probing and current_request() is None:
+        if machine.probing:  # so no request is guarded by it, for those are watched
             link = current_probe()
             if link is None or (link[0].settled and link[1] is None):  # inside of no probe
                 now = self._hub.clock()
@@ -98,7 +98,7 @@ class Gate(FleetSide):
             self.rejected += 1
             if (request := current_request()) is not None:
                 request.note_rejection()
-            raise BarredCallError(machine.key, machine.deadline)
+            raise BarredCallError(self)
         now = self._hub.clock()
         if machine.override is not None:
             if (decided := self._admit_overridden(now)) is not None:

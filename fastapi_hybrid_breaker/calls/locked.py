@@ -124,6 +124,10 @@ class LockedMachine:
         machine = self.machine
         return machine.state if machine.override is None else machine.in_force(self._hub.clock())
 
+    def retry_after(self) -> float:
+        """Give the seconds until a call may be admitted; 0.0: one may be now."""
+        return self.machine.retry_after(self._hub.clock())
+
     def stats(self) -> CircuitStats:
         """Give the figures of this moment."""
         machine = self.machine

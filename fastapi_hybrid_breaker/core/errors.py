@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 
 class CircuitOpenError(Exception):
@@ -67,24 +66,48 @@ class RejectedCallError(CircuitOpenError):
         return CircuitOpenError, (self.key, self.retry_after), self.__dict__
 
 
-class BarredCallError(RejectedCallError):
-    """The same, where no clock was read to raise it: that is done when somebody asks.
+class _Barred(Protocol):
+    """A circuit that rejects."""
 
-    Its arguments are the key and when the open time ends, by ``time.monotonic``.
+    @property
+    def key(self) -> str:
+        """Its key."""
+
+    def retry_after(self) -> float:
+        """Seconds until a call may be admitted."""
+
+
+class BarredCallError(RejectedCallError):
+    """The same, where no clock was read to raise it: its only argument is the circuit.
+
+    So ``retry_after`` is worked out whenever somebody asks. Who sets it, has it stay.
     """
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+
+        def __init__(self, circuit: _Barred) -> None: ...
+
+    else:
+
+        @property
+        def key(self) -> str:
+            """The circuit's key."""
+            return self.args[0].key
+
+        @key.setter
+        def key(self, key: str) -> None:
+            self.__class__, self.args = RejectedCallError, (key, self.retry_after)
 
         @property
         def retry_after(self) -> float:
             """Seconds until a call may be admitted."""
-            return max(0.0, self.args[1] - monotonic())
+            return self.args[0].retry_after()
 
         @retry_after.setter
         def retry_after(self, retry_after: float) -> None:
-            self.args = self.args[0], monotonic() + retry_after
+            self.__class__, self.args = RejectedCallError, (self.key, retry_after)
 
 
 for _one in (RejectedCallError, BarredCallError):  # in tracebacks and logs
