@@ -40,7 +40,7 @@ class LeaseWish:
     """What an instance says when it asks for the lease, or for more time.
 
     Args:
-        opening: the machine's, see ``Member``.
+        opening: the machine's, see ``Prober``.
         version, writer: of the fleet's state that it knows.
         places: probes that its configuration lets run at once in the fleet.
         running: probes of its own that run.

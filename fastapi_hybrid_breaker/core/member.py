@@ -1,4 +1,4 @@
-"""One circuit as a member of its fleet: what it takes over, proposes, reports, and may probe.
+"""One circuit as a member of its fleet: what it takes over, proposes and reports.
 
 Pure, as the cycle is, and under the same lock.
 """
@@ -8,23 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .admission import Admission
 from .contribution import Contribution, Report, Tally
-from .cycle import RETRY_WHILE_PROBING
-from .lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY, Lease, LeaseWish
 from .news import News, Proposal
-from .probe import Probe
+from .prober import Prober
 from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .config import CircuitConfig
-    from .evidence import Evidence
     from .states import CircuitState
     from .surroundings import Surroundings
-
-_NEVER: Final = float("-inf")
 
 _AFTER_PROBES: Final[frozenset[str]] = frozenset({Cause.PROBE_FAILED, Cause.HALF_OPEN_EXPIRED})
 """Why a circuit opens that was HALF_OPEN."""
@@ -34,30 +28,14 @@ _FIRST_WORD: Final = 1.0
 word must be older than what it is compared with, for that is by two clocks."""
 
 
-class Member(Admission):
+class Member(Prober):
     """The place of one circuit in the fleet.
 
-    ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
-    ``unshared`` says that a change of our own has happened on top of it, which the others are to
-    hear of. ``alone``: the state differs from the fleet's on purpose, since it binds nobody else
-    or its quorum is not reached; ``has_voted``: the fleet knows of that. ``opening`` is the
-    generation in which the present trouble began. ``lease`` is the right to probe for all;
-    ``taken_until`` how long somebody else is known to have it, and ``last_sign`` when anybody was
-    last known to probe; ``shown_at`` when the fleet's part was last to look at probes of ours.
+    ``unshared`` says that a change of our own has happened on top of the fleet's state, which the
+    others are to hear of; ``has_voted``: the fleet knows that the circuit is open here alone.
     """
 
-    __slots__ = (
-        "alone",
-        "has_voted",
-        "last_sign",
-        "lease",
-        "opening",
-        "shown_at",
-        "taken_until",
-        "version",
-        "wants_lease",
-        "writer",
-    )
+    __slots__ = ("has_voted",)
 
     def __init__(
         self,
@@ -66,16 +44,7 @@ class Member(Admission):
         random: Callable[[], float] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        self.version = 0
-        self.writer = ""
-        self.alone = False
         self.has_voted = False
-        self.lease: Lease | None = None
-        self.wants_lease = False
-        self.last_sign = _NEVER
-        self.shown_at = _NEVER
-        self.taken_until = _NEVER
-        self.opening = 0
         super().__init__(key, config, random, surroundings)
 
     # -- state: proposed and taken over -------------------------------------------------------
@@ -294,134 +263,3 @@ class Member(Admission):
             self.contribution = Contribution()
             self.contribution.has_told = True
             self.contribution.succeeded(self.changed_at)
-
-    # -- probes: one set of them for the whole fleet ----------------------------------------------
-
-    def is_bound(self) -> bool:
-        """Tell whether a probe needs the fleet's lease; who is the only instance needs none."""
-        return (
-            self.surroundings.is_connected
-            and self.surroundings.live > 1
-            and not self.alone
-            and not self.shadow
-            and self.config.scope == "fleet"
-        )
-
-    def places(self, now: float) -> int:
-        """Give how many probes may run at once now, and ask for the lease where there is none."""
-        if not self.is_bound():
-            return self.config.probe_places
-        if self.lease is not None and now < self.lease.deadline:
-            return self.lease.places
-        if not self.wants_lease:
-            self.wants_lease = self.stirred = True
-        overdue = max(self.deadline, self.last_sign) + OVERDUE_AFTER
-        if now < overdue or now < self.taken_until:
-            return 0
-        # Nobody seems to probe. This call does, and the lease is asked for beside it.
-        self.lease = Lease(places=1, deadline=now + PROVISIONAL)
-        return 1
-
-    def take_place(self, now: float) -> Probe | None:
-        """Give a probe if nothing but a free place is needed; None: ``admit`` has more to ask.
-
-        What ``admit`` would do, in one Python call: that is most of what a probe costs.
-        """
-        probes = self.probes
-        if not self.probing or probes is None:
-            return None
-        lease = self.lease
-        if lease is not None and now < lease.deadline:
-            if not probes and now >= self.shown_at + SHOW_EVERY:
-                return None  # the fleet is to hear of it
-            places = lease.places
-        elif self.surroundings.live > 1 and self.is_bound():
-            return None
-        else:
-            places = self.config.probe_places
-        if len(probes) >= places or (probes and now >= probes[0].deadline):  # the oldest
-            return None
-        probe = Probe(self, now)
-        probes.append(probe)
-        if now > self.last_sign:  # noqa: PLR1730 - max() costs as much as a clock
-            self.last_sign = now
-        return probe
-
-    def retry_after(self, now: float) -> float:
-        """Seconds until a call may be admitted; 0.0 when one may be now."""
-        if self.state is HALF_OPEN and self.is_bound():
-            if self.lease is None or now >= self.lease.deadline:
-                return RETRY_WHILE_PROBING
-            running = sum(1 for probe in self.probes or () if now < probe.deadline)
-            return RETRY_WHILE_PROBING if running >= self.lease.places else 0.0
-        return super().retry_after(now)
-
-    def wish(self, now: float) -> LeaseWish | None:
-        """Give what to ask for the lease with; None where none is needed."""
-        self.wants_lease = False
-        if self.state is CLOSED or not self.is_bound():
-            return None
-        running = [probe.deadline for probe in self.probes or () if probe.has_place(now)]
-        return LeaseWish(
-            opening=self.opening,
-            version=self.version,
-            writer=self.writer,
-            places=self.config.probe_places,
-            running=len(running),
-            busy_for=max(running, default=now) - now,
-            successes=self.successes,
-        )
-
-    def grant(self, opening: int, lease: Lease, successes: int) -> None:
-        """Take the lease; ``successes`` are the probes' so far, anywhere."""
-        if self.state is CLOSED or self.opening != opening:
-            return  # for another opening
-        self.lease = lease
-        self._carry(successes)
-
-    def see_lease(self, opening: int, until: float, successes: int) -> None:
-        """Take in that somebody else may probe until then, monotonic seconds."""
-        if self.opening == opening:
-            self.taken_until = max(self.taken_until, until)
-            self._carry(successes)
-
-    def doubt_lease(self) -> None:
-        """Ask again before a lease that is not in use is used: others took places of it."""
-        if not self.probes:
-            self.lease = None
-
-    def began_probe(self, now: float) -> None:
-        """Take in that a call here is a probe, and have the fleet told if it is the first."""
-        self.see_probing(now)
-        is_first = len(self.probes or ()) == 1
-        if is_first and now >= self.shown_at + SHOW_EVERY and self.is_bound():
-            self.shown_at = now
-            self.stirred = True
-
-    def see_probing(self, now: float) -> None:
-        """Take in that somebody probes."""
-        self.last_sign = max(self.last_sign, now)
-
-    def after_fork(self) -> None:
-        """Forget the permits and the lease: their calls run in the parent."""
-        self.lease, self.wants_lease = None, False
-        super().after_fork()
-
-    def _carry(self, successes: int) -> None:
-        if self.state is HALF_OPEN:
-            # The last success needed is seen by whoever has it, and closes the circuit there.
-            self.successes = max(self.successes, min(successes, self.config.success_threshold - 1))
-
-    def _move(
-        self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None
-    ) -> StateChange | None:
-        old = self.state
-        change = super()._move(new, cause, now, evidence)
-        if new is not HALF_OPEN or old is CLOSED:
-            self.opening = self.generation
-        if new is HALF_OPEN:  # under the lease that was taken while OPEN
-            self.last_sign = max(self.last_sign, now)
-        else:
-            self.lease, self.wants_lease = None, False
-            self.last_sign = self.taken_until = _NEVER
-        return change

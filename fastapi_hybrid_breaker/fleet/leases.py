@@ -66,7 +66,7 @@ class _Post:
     Args:
         not_before: when asking makes sense.
         rejected: calls that had been rejected when the circuit opened, or when it was last asked.
-        opening: which trouble this is about, see ``Member``.
+        opening: which trouble this is about, see ``Prober``.
         holds: the lease is ours, or was until it ended.
         ends: when it ends.
         successes: probes that had succeeded when it was last given.
