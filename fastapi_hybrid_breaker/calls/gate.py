@@ -235,30 +235,27 @@ class Gate(FleetSide):
                     request.note_verdict(machine)
                 counts.by_kind[SUCCEEDED] += 1  # one step, so no lock
                 return
-        elif type(permit) is Probe and machine.probing and self._count_probe(permit):
-            return
-        self.settle(permit, SUCCESS, started)
-
-    def _count_probe(self, probe: Probe) -> bool:
-        """Count a probe's success; False: more comes of it than that, for ``settle`` to see to."""
-        lock = self._lock  # by hand, see LockedMachine
-        try:
-            lock.acquire()
-            if self._inside:
-                return False  # to be put off, see LockedMachine
-            self._inside = True
+        elif type(permit) is Probe and machine.probing:
+            is_counted = False
+            lock = self._lock  # by hand, see LockedMachine
             try:
-                is_counted = self.machine.count_success(probe)
+                lock.acquire()
+                if not self._inside:  # else it is put off, see LockedMachine
+                    self._inside = True
+                    try:
+                        is_counted = machine.count_success(permit)
+                    finally:
+                        self._inside = False
             finally:
-                self._inside = False
-        finally:
-            try:  # noqa: SIM105 - suppress() costs more than the lock
-                lock.release()
-            except RuntimeError:
-                pass
-        if self._postponed:
-            self._settle_postponed()
-        return is_counted
+                try:  # noqa: SIM105 - suppress() costs more than the lock
+                    lock.release()
+                except RuntimeError:
+                    pass
+            if self._postponed:
+                self._settle_postponed()
+            if is_counted:
+                return
+        self.settle(permit, SUCCESS, started)
 
     def settle_gate(self, permit: Permit) -> None:
         """Take back the permit of a guard that was only a gate.
