@@ -52,19 +52,19 @@ class Circuit(Gate):
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
-            if machine.barred:
+            permit = machine.timed_ticket
+            if permit is not None:
+                started = self.clock()
+            elif machine.barred:
                 self.rejected += 1
                 if current_request() is not None:
                     note_rejection()
                 raise BarredCallError(self)
-            permit = machine.timed_ticket
-            if permit is None:
+            else:
                 permit = self.enter()
                 if machine.ramp is not None:
                     return await self.call_inside(permit, fn, args, kwargs)
-                started = self._hub.clock() if machine.timed else None
-            else:
-                started = self._hub.clock()
+                started = self.clock() if machine.timed else None
         # What fn gives, then what comes of that: a variable less, which every call would pay for.
         given: Any = machine  # stands for: not called yet
         try:
@@ -103,9 +103,9 @@ class Circuit(Gate):
                     with HeldBlock(self, permit, fn) as block:
                         result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
                         return result
-                started = self._hub.clock() if machine.timed else None
+                started = self.clock() if machine.timed else None
             else:
-                started = self._hub.clock()
+                started = self.clock()
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
             if type(result) is CoroutineType:
@@ -156,9 +156,9 @@ class Circuit(Gate):
                             result = await result
                         block.result = result
                         return result
-                started = self._hub.clock() if machine.timed else None
+                started = self.clock() if machine.timed else None
             else:
-                started = self._hub.clock()
+                started = self.clock()
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
             if type(result) is CoroutineType or inspect.isawaitable(result):
@@ -250,7 +250,7 @@ class Circuit(Gate):
         Raises:
             TypeError, ValueError: a value of another type or range.
         """
-        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self._hub.clock())
+        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
         return await self._hub.put(self.key, override, override.by, override.reason)
 
     async def clear_override(self, *, by: str = "", reason: str = "") -> Reach:

@@ -56,7 +56,7 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
                 permit = circuit.enter()
                 if machine.ramp is not None:
                     return await circuit.call_inside(permit, fn, args, kwargs)
-            started = circuit.start_time()
+            started = circuit.clock() if machine.timed else None
         given = NOT_CALLED
         try:
             given = fn(*args, **kwargs) if kwargs else fn(*args)

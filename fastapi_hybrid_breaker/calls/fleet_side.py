@@ -23,57 +23,57 @@ class FleetSide(LockedMachine):
     def propose(self) -> Proposal | None:
         """Give the change of state that the fleet has not seen, or None."""
         with self._alone():
-            return self.machine.propose(self._hub.clock())
+            return self.machine.propose(self.clock())
 
     def describe(self) -> Proposal:
         """Give the present state and the fleet's version it is based on."""
         with self._alone():
-            return self.machine.describe(self._hub.clock())
+            return self.machine.describe(self.clock())
 
     def confirm(self, proposal: Proposal, news: News) -> None:
         """Take the fleet's consent to what this process proposed."""
         with self._alone():
-            change = self.machine.confirm(proposal, news, self._hub.clock())
+            change = self.machine.confirm(proposal, news, self.clock())
         self._tell(change)
 
     def adopt(self, news: News, *, refused: bool = False) -> None:
         """Take over the fleet's state if it is newer, or was held against ours."""
         with self._alone():
-            change = self.machine.adopt(news, self._hub.clock(), refused=refused)
+            change = self.machine.adopt(news, self.clock(), refused=refused)
         self._tell(change)
 
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""
         with self._alone():
-            change = self.machine.adopt_override(news, self._hub.clock())
+            change = self.machine.adopt_override(news, self.clock())
         self._tell(change)
 
     def take_report(self, *, is_hot: bool) -> Report | None:
         """Give what the fleet has to hear of the calls here; it counts as told."""
         with self._alone():
-            return self.machine.take_report(self._hub.clock(), is_hot=is_hot)
+            return self.machine.take_report(self.clock(), is_hot=is_hot)
 
     def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]]) -> None:
         """Open if the calls of the whole fleet fulfil a rule."""
         with self._alone():
-            change = self.machine.judge_fleet(generation, calls, self._hub.clock())
+            change = self.machine.judge_fleet(generation, calls, self.clock())
         self._tell(change)
 
     def trip_by_run(self, generation: int, failures: int) -> None:
         """Open by a run of failures that several instances have met."""
         with self._alone():
-            change = self.machine.trip_by_run(generation, failures, self._hub.clock())
+            change = self.machine.trip_by_run(generation, failures, self.clock())
         self._tell(change)
 
     def listen(self, seconds: float) -> None:
         """Note successes for so long: failures of others are being counted."""
-        now = self._hub.clock()
+        now = self.clock()
         with self._alone():
             self.machine.listen(now, now + seconds)
 
     def run_ended(self, seconds: float) -> None:
         """Take in that the fleet's run is over, and note successes for so long still."""
-        now = self._hub.clock()
+        now = self.clock()
         with self._alone():
             if self.machine.contribution is not None:
                 self.machine.contribution.ended()
@@ -108,7 +108,7 @@ class FleetSide(LockedMachine):
     def wish(self) -> LeaseWish | None:
         """Give what to ask for the lease of probes with."""
         with self._alone():
-            return self.machine.wish(self._hub.clock())
+            return self.machine.wish(self.clock())
 
     def grant(self, opening: int, lease: Lease, successes: int) -> None:
         """Take the lease of probes."""
@@ -128,4 +128,4 @@ class FleetSide(LockedMachine):
     def see_probing(self) -> None:
         """Take in that somebody probes."""
         with self._alone():
-            self.machine.see_probing(self._hub.clock())
+            self.machine.see_probing(self.clock())

@@ -66,7 +66,7 @@ class Gate(FleetSide):
         if machine.probing:  # so no request is guarded by it, for those are watched
             link = current_probe()
             if link is None or (link[0].settled and link[1] is None):  # inside of no probe
-                now = self._hub.clock()
+                now = self.clock()
                 lock = self._lock  # by hand, see LockedMachine
                 try:
                     lock.acquire()
@@ -99,7 +99,7 @@ class Gate(FleetSide):
             if (request := current_request()) is not None:
                 request.note_rejection()
             raise BarredCallError(self)
-        now = self._hub.clock()
+        now = self.clock()
         if machine.override is not None:
             if (decided := self._admit_overridden(now)) is not None:
                 return decided
@@ -143,7 +143,7 @@ class Gate(FleetSide):
             return
         with self._lock:
             until = machine.deadline - LEAD
-            if self._inside or not machine.rejects_all() or until <= self._hub.clock():
+            if self._inside or not machine.rejects_all() or until <= self.clock():
                 return
             # Set first: whatever a finalizer changes in the middle of what follows, unsets it.
             is_noted = False
@@ -163,7 +163,7 @@ class Gate(FleetSide):
 
     def start_time(self) -> float | None:
         """Give the time if this circuit wants to know how long calls take."""
-        return self._hub.clock() if self.machine.timed else None
+        return self.clock() if self.machine.timed else None
 
     def settle(  # noqa: C901, PLR0912 - in one Python call, each costs as much as the rest
         self,
@@ -199,7 +199,7 @@ class Gate(FleetSide):
                     return  # a success that changes nothing
         if isinstance(permit, Borrowed):
             permit = permit.probe
-        now = self._hub.clock()
+        now = self.clock()
         if seconds is None and machine.timed:
             if type(permit) is Probe:
                 started = permit.started
@@ -226,7 +226,7 @@ class Gate(FleetSide):
         machine = self.machine
         counts = machine.swift
         if counts is not None and type(permit) is int and permit >= machine.first:
-            now = self._hub.clock()
+            now = self.clock()
             limit = machine.meter.slow
             if now < counts.calm_until and (
                 limit is None or (started is not None and now - started <= limit)

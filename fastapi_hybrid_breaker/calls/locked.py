@@ -46,6 +46,7 @@ class LockedMachine:
         "_lock",
         "_observer",
         "_postponed",
+        "clock",
         "heard",
         "machine",
         "recent",
@@ -56,6 +57,7 @@ class LockedMachine:
     def __init__(self, machine: Machine, hub: Hub) -> None:
         self.machine = machine
         self._hub = hub
+        self.clock = hub.clock  # monotonic seconds; at hand, for it is read often
         self._lock = threading.RLock()
         self._inside = False  # this thread, which holds the lock, is in the middle of something
         self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
@@ -99,7 +101,7 @@ class LockedMachine:
                 ticket, outcome, about = self._postponed.popleft()
                 self._inside = True
                 try:
-                    change = self.machine.settle(ticket, outcome, self._hub.clock(), **about)
+                    change = self.machine.settle(ticket, outcome, self.clock(), **about)
                 finally:
                     self._inside = False
             self._tell(change)
@@ -122,16 +124,16 @@ class LockedMachine:
     def state(self) -> CircuitState:
         """The state in force, an override's or its own; OPEN until a call after the open time."""
         machine = self.machine
-        return machine.state if machine.override is None else machine.in_force(self._hub.clock())
+        return machine.state if machine.override is None else machine.in_force(self.clock())
 
     def retry_after(self) -> float:
         """Give the seconds until a call may be admitted; 0.0: one may be now."""
-        return self.machine.retry_after(self._hub.clock())
+        return self.machine.retry_after(self.clock())
 
     def stats(self) -> CircuitStats:
         """Give the figures of this moment."""
         machine = self.machine
-        now = self._hub.clock()
+        now = self.clock()
         with self._alone():
             override = machine.override
             if override is not None and override.is_over(now):
@@ -167,7 +169,7 @@ class LockedMachine:
 
     def reset_here(self, *, by: str = "", reason: str = "") -> Proposal:
         """Close the circuit in this process; the answer is what to tell the fleet."""
-        now = self._hub.clock()
+        now = self.clock()
         with self._alone():
             change = self.machine.reset(now, by=by, reason=reason)
             proposal = self.machine.describe(now)
@@ -177,12 +179,12 @@ class LockedMachine:
     def open_here(self, seconds: float) -> None:
         """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
         with self._alone():
-            change = self.machine.open_for(seconds, self._hub.clock())
+            change = self.machine.open_for(seconds, self.clock())
         self._tell(change)
 
     def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
         """Set or clear the override in this process."""
-        now = self._hub.clock()
+        now = self.clock()
         with self._alone():
             change = self.machine.put(override, by, now, reason)
         self._tell(change)
@@ -190,7 +192,7 @@ class LockedMachine:
     def lift(self) -> None:
         """End the override if its time is up."""
         with self._alone():
-            change = self.machine.lift(self._hub.clock())
+            change = self.machine.lift(self.clock())
         self._tell(change)
 
     def _tell(self, change: StateChange | None) -> None:

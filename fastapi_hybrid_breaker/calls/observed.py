@@ -55,7 +55,7 @@ class ObservedCircuit(Circuit):
         observer, took = self._observer, seconds
         if observer is not None:
             if took is None and started is not None:
-                took = self._hub.clock() - started
+                took = self.clock() - started
             observer.settled(self, outcome, took)
         super().settle(permit, outcome, started, seconds, error, asked)
 

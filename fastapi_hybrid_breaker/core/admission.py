@@ -123,14 +123,17 @@ class Admission(Cycle):
         if (
             not self.probing
             or probe.settled
-            or probe.generation != self.generation
+            or probe.admitted < self.first
             or successes >= self.config.success_threshold
         ):
             return False
         probe.settled = True
         self.successes = successes
-        if self.probes and probe in self.probes:  # not so when its deadline passed
-            self.probes.remove(probe)
+        if self.probes:
+            try:  # noqa: SIM105 - suppress() costs more than all of this
+                self.probes.remove(probe)
+            except ValueError:  # its deadline passed
+                pass
         return True
 
     def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
@@ -197,7 +200,7 @@ class Admission(Cycle):
         if probe.settled:
             return None
         probe.settled = True
-        if probe.generation != self.generation:
+        if probe.admitted < self.first:
             return None
         if self.probes and probe in self.probes:  # not so when its deadline passed
             self.probes.remove(probe)

@@ -22,11 +22,10 @@ class Probe:
     ``witness`` is asked how a call goes that has not ended by the deadline.
     """
 
-    __slots__ = ("admitted", "deadline", "generation", "machine", "settled", "started", "witness")
+    __slots__ = ("admitted", "deadline", "machine", "settled", "started", "witness")
 
     def __init__(self, machine: Cycle, now: float) -> None:
         self.machine = machine
-        self.generation = machine.generation
         self.admitted = machine.sequence
         self.started = now
         self.deadline = now + machine.config.probe_timeout
@@ -35,7 +34,7 @@ class Probe:
 
     def is_running(self) -> bool:
         """Tell whether its verdict would count: not settled, and of the present generation."""
-        return not self.settled and self.generation == self.machine.generation
+        return not self.settled and self.admitted >= self.machine.first
 
     def has_place(self, now: float) -> bool:
         """Tell whether it is running and holds its place still."""

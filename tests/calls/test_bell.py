@@ -180,7 +180,7 @@ async def test_rejections_look_at_the_clock_once(
         looks.append(clock())
         return looks[-1]
 
-    breaker.clock = looked
+    circuit.clock = looked
     rejected(circuit)
     assert bell.asked == [clock() + OPEN_TIME - LEAD]
     assert looks
