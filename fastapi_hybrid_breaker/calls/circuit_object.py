@@ -98,6 +98,8 @@ class Circuit(Gate):
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
+                if machine.barred:
+                    raise self.refuse()
                 permit = self.enter()
                 if machine.ramp is not None:
                     with HeldBlock(self, permit, fn) as block:
@@ -148,6 +150,8 @@ class Circuit(Gate):
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
+                if machine.barred:
+                    raise self.refuse()
                 permit = self.enter()
                 if machine.ramp is not None:
                     with HeldBlock(self, permit, fn) as block:

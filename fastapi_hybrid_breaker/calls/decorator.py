@@ -42,7 +42,9 @@ def _faces(fn: Callable[..., Any]) -> tuple[Any, Any]:
     return fn, getattr(type(fn), "__call__", None)  # noqa: B004 - its nature, not whether
 
 
-def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
+def _guard_async(  # noqa: C901 - written out, as that is
+    circuit: Circuit, fn: Callable[..., Any]
+) -> Callable[..., Any]:
     # The body of Circuit.call once more: calling that would cost a second coroutine per call.
     machine = circuit.machine
 
@@ -53,6 +55,8 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
         if permit is None:
             permit = machine.timed_ticket
             if permit is None:
+                if machine.barred:
+                    raise circuit.refuse()
                 permit = circuit.enter()
                 if machine.ramp is not None:
                     return await circuit.call_inside(permit, fn, args, kwargs)
