@@ -149,13 +149,11 @@ def _of_sharing(figures: Figures) -> Iterator[Reached]:
 
 
 def _beyond_the_periodic(healthy: Figures) -> int:
-    """Count what calls have sent.
-
-    A heartbeat more may fall into one time or the other, or tell that another instance has gone.
-    """
-    sent = sum(healthy["commands"].values())
-    periodic = sum(healthy["commands_without_calls"].values())
-    return int(max(0, sent - 2 * periodic))
+    """Count what calls have sent: a heartbeat more may fall into one time or the other."""
+    periodic = healthy["commands_without_calls"]
+    return sum(
+        max(0, count - 2 * periodic.get(name, 0)) for name, count in healthy["commands"].items()
+    )
 
 
 def _of_routes(figures: Figures) -> Iterator[Reached]:
