@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .views import ShopView, UpstreamView
+from .views import UNKNOWN, ShopView, UpstreamView
 from .waves import Arrival, wave
 
 if TYPE_CHECKING:
@@ -47,19 +47,25 @@ class Stage:
         """Keep a figure for the summary."""
         self.figures.append((what, value))
 
-    async def until(self, condition: Callable[[], bool], promise: str) -> None:
+    async def until(
+        self, condition: Callable[[], bool], promise: str, *, at_least: float = 0.0
+    ) -> None:
         """Wait for something to be seen.
+
+        Parameters:
+            condition: tells whether it is seen now.
+            promise: what is waited for, in words.
+            at_least: seconds that this may take however short the stage's patience is.
 
         Raises:
             NotSeenError: patience is at its end, or a process has died.
         """
-        deadline = time.monotonic() + self.patience
+        patience = max(self.patience, at_least)
+        deadline = time.monotonic() + patience
         while not condition():
             self.check_alive()
             if time.monotonic() > deadline:
-                raise NotSeenError(
-                    f"{promise}: not seen within {self.patience:g} s; {self.describe()}"
-                )
+                raise NotSeenError(f"{promise}: not seen within {patience:g} s; {self.describe()}")
             await asyncio.sleep(0.02)
 
     def check_alive(self) -> None:
@@ -79,6 +85,10 @@ class Stage:
     def all_sync(self, state: str) -> bool:
         """Tell whether the exchange with the fleet is in ``state`` at every shop."""
         return all(shop.sync == state for shop in self.shops)
+
+    def all_answer(self) -> bool:
+        """Tell whether every shop's pages can be read."""
+        return all(shop.sync != UNKNOWN for shop in self.shops)
 
     def answers(self) -> Counter[Answer]:
         """Give all shops' answers so far."""

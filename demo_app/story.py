@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 
 Step = tuple[str, "Callable[[Stage], Awaitable[str]]"]
 
+_BOOT = 30.0
+"""Seconds in which a process starts, on a busy machine too: mostly Python's imports."""
+
 
 async def start(stage: Stage) -> str:
     """Start everything and wait until the fleet has met."""
     cast = stage.cast
     if cast.valkey is not None:
         cast.valkey.start()
-        await stage.until(lambda: answers(cast.valkey_port), "Valkey answers")
+        await stage.until(lambda: answers(cast.valkey_port), "Valkey answers", at_least=_BOOT)
     cast.upstream.start()
     for shop in cast.shops.values():
         shop.start()
-    await stage.until(lambda: stage.upstream.answers, "the upstream answers")
+    await stage.until(lambda: stage.upstream.answers, "the upstream answers", at_least=_BOOT)
+    await stage.until(stage.all_answer, "every shop answers", at_least=_BOOT)
     await stage.until(lambda: stage.all_sync("connected"), "every shop is connected to Redis")
     stage.doors.set()
     return f"{len(stage.shops)} shops, one upstream, one Redis, all connected"

@@ -108,8 +108,8 @@ def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
 
 def test_a_redis_that_is_not_there_fails_the_step_that_needs_it() -> None:
     url = "redis://somebody:hushhush@127.0.0.1:1/0"
-    with demo("--once", "--patience", "2", redis_url=url) as process:
-        output, _ = process.communicate(timeout=50)
+    with demo("--once", "--patience", "5", redis_url=url) as process:
+        output, _ = process.communicate(timeout=90)
     assert process.returncode == 1
     assert "step failed: the services start: every shop is connected to Redis" in output
     assert "shop-1 CLOSED (isolated)" in output
