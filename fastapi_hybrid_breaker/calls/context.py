@@ -41,17 +41,21 @@ class Request:
 
     def __init__(self, outer: Request | None = None) -> None:
         self.outer = outer
-        self.guards: dict[Machine, Guard] | None = None
+        self.guards: tuple[Guard, ...] = ()  # one is the rule, so nothing is looked up by key
         self.judged: set[Machine] | None = None
         self.rejected = False
 
+    def is_guarded_by(self, machine: Machine) -> bool:
+        """Tell whether a circuit guards this request."""
+        return any(circuit.machine is machine for circuit, _, _ in self.guards)
+
     def probe_of(self, machine: Machine) -> Probe | None:
         """Give the probe that this request is for ``machine``, or runs inside of."""
-        guard = self.guards.get(machine) if self.guards else None
-        permit = None if guard is None else guard[1]
-        if isinstance(permit, Borrowed):
-            permit = permit.probe
-        return permit if isinstance(permit, Probe) else None
+        for circuit, permit, _ in self.guards:
+            if circuit.machine is machine:
+                probe = permit.probe if isinstance(permit, Borrowed) else permit
+                return probe if isinstance(probe, Probe) else None
+        return None
 
     def note_verdict(self, machine: Machine) -> None:
         """Note that a guarded call inside this request gave a verdict on a circuit."""
@@ -123,7 +127,7 @@ def is_sharing(machine: Machine) -> bool:
         return True
     request = _request.get()
     while request is not None:
-        if request.guards is not None and machine in request.guards:
+        if request.is_guarded_by(machine):
             return True
         request = request.outer
     return False

@@ -48,7 +48,7 @@ class RouteRequest(Request):
     # Written out, without super(): this runs for every request, guarded or not.
     def __init__(self, breaker: HybridBreaker, home: object, outer: Request | None) -> None:
         self.outer = outer
-        self.guards = None
+        self.guards = ()
         self.judged = None
         self.rejected = False
         self.breaker = breaker
@@ -67,9 +67,7 @@ class RouteRequest(Request):
             CircuitOpenError: no permit is to be had now.
         """
         machine = circuit.machine
-        if self.guards is None:
-            self.guards = {}
-        elif machine in self.guards:
+        if self.is_guarded_by(machine):
             return
         permit: Permit | None = machine.ticket
         if permit is None:
@@ -83,7 +81,7 @@ class RouteRequest(Request):
         started = None
         if machine.timed:
             self.timed, started = True, circuit.start_time()
-        self.guards[machine] = (circuit, permit, started)
+        self.guards = (*self.guards, (circuit, permit, started))
         self.unsettled = True
         if isinstance(permit, Probe):
             permit.witness = self
@@ -92,10 +90,10 @@ class RouteRequest(Request):
         """Take the permit of the request's first guard, where nothing is to be asked or timed."""
         machine = circuit.machine
         permit = machine.ticket
-        if permit is None or self.guards is not None or not machine.watched:
+        if permit is None or self.guards or not machine.watched:
             return False
         circuit.recent = True
-        self.guards = {machine: (circuit, permit, None)}
+        self.guards = ((circuit, permit, None),)
         self.unsettled = True
         return True
 
@@ -130,7 +128,8 @@ class RouteRequest(Request):
             or self.error_page_of is not None
         ):
             return False
-        for machine, (_, permit, _) in (self.guards or {}).items():
+        for circuit, permit, _ in self.guards:
+            machine = circuit.machine
             if (
                 not machine.only_watched
                 or type(permit) is not int
@@ -180,4 +179,4 @@ class RouteRequest(Request):
                 circuit.settle_error(permit, error, seconds=seconds)
 
     def _to_settle(self) -> tuple[Guard, ...]:
-        return tuple(self.guards.values()) if self.guards and self.unsettled else ()
+        return self.guards if self.unsettled else ()

@@ -301,7 +301,7 @@ def test_a_call_inside_of_a_request_that_is_a_probe_shares_it(
     circuit.watch()
     let_probe(circuit, clock)
     request, permit = Request(), circuit.admit()
-    request.guards = {circuit.machine: (circuit, permit, None)}
+    request.guards = ((circuit, permit, None),)
     token = enter_request(request)
     try:
         circuit.call_sync(fine_sync)
