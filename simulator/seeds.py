@@ -43,6 +43,9 @@ _LONG: Final = 0.1
 _WIDE: Final = 0.2
 """The share of the scenarios with many instances that have few calls each."""
 
+_STEERED: Final = 0.1
+"""The share of the scenarios in which operators reset again and again while circuits trip."""
+
 _SHARES: Final = (0.2, 0.5, 1.0)
 
 BY_RATE: Final = CircuitConfig(
@@ -101,7 +104,29 @@ def make_scenario(seed: int) -> Scenario:
     is_reachable = random.random() < 0.25
     faults = [fault for fault in _FAULTS if not is_reachable or fault[0] in _REACHABLE]
     events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
+    # By a generator of their own, so that whatever else a seed makes does not depend on them.
+    events += _resets(scenario, Random(f"operators {seed}"))
     return replace(scenario, events=tuple(sorted(events, key=lambda event: event.at)))
+
+
+def _resets(scenario: Scenario, random: Random) -> list[Event]:
+    """Give the resets of a steered scenario, and what gives them something to meet.
+
+    Trips, and answers that are late enough for other news to come first.
+    """
+    if random.random() >= _STEERED:
+        return []
+    until = scenario.faults_until - 5.0
+    far = tuple(one for one in range(scenario.instances) if random.random() < 0.5)
+    events = (
+        [Event(1.0, "slow", far, value=random.choice([0.05, 0.2]), length=until)] if far else []
+    )
+    for key in scenario.keys:
+        events.append(Event(2.0, "sick", key=key, value=0.5, length=until - 2.0))
+        for _ in range(random.randint(5, 20)):
+            at, who = random.uniform(2.0, until), random.randrange(scenario.instances)
+            events.append(Event(round(at, 2), "reset", (who,), key=key))
+    return events
 
 
 def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Random) -> Event:

@@ -249,11 +249,13 @@ class Agenda:
 
     def _reset_request(self, key: str, reset: Reset) -> Request:
         circuit = self._knowledge.registry.get(key)
-        proposal = None
-        if circuit is not None and reset.proposal is not None:
-            # As it was decided, on top of what has been heard by now.
+        proposal = reset.proposal
+        if circuit is not None and proposal is not None:
             ours = circuit.describe()
-            proposal = replace(reset.proposal, version=ours.version, writer=ours.writer)
+            # Consent to an earlier change of ours may have come since. What else has moved the
+            # state, such as another's trip, is not what the reset made of it, and gives way.
+            if ours.generation == proposal.generation:
+                proposal = replace(proposal, version=ours.version, writer=ours.writer)
         command = self._commands.reset(key, reset.operation, by=reset.by, reason=reset.reason)
         return Request("reset", key, command, proposal, reset=reset)
 

@@ -13,13 +13,14 @@ from .probes import ProbesStayWithinBudget
 from .quiet import HealthyCallsSendNothing
 from .quorum import OverridesReachAll, QuorumOpensEverywhere
 from .recovery import NothingRejectsForEver
-from .versions import VersionsNeverGoBack
+from .versions import OneStateForEachVersion, VersionsNeverGoBack
 
 if TYPE_CHECKING:
     from .invariant import Invariant
 
 SWITCHED_ON: Final[tuple[type[Invariant], ...]] = (
     VersionsNeverGoBack,
+    OneStateForEachVersion,
     AllAgree,
     NothingRejectsForEver,
     OverridesHold,

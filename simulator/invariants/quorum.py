@@ -40,7 +40,10 @@ class _OpensEverywhere(Invariant):
         self._due: list[tuple[float, str, tuple[int, ...]]] = []
 
     def changed(self, instance: Instance, change: Any) -> None:
-        """Note an opening, and whether it completes a quorum."""
+        """Note an opening, and whether it completes a quorum; a reset ends all of that."""
+        if change.evidence.cause == Cause.RESET:
+            self._decided.pop(change.key, None)
+            self._due = [one for one in self._due if one[1] != change.key]
         if change.new is not CircuitState.OPEN or not is_shared(
             instance.breaker.circuit(change.key)
         ):

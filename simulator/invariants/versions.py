@@ -1,15 +1,17 @@
-"""Versions never go back."""
+"""Versions never go back, and each stands for one state."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .invariant import Invariant
+from .invariant import Invariant, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fastapi_hybrid_breaker import Circuit, CircuitState
     from simulator.fleet import Fleet
+    from simulator.instance import Instance
 
 
 class VersionsNeverGoBack(Invariant):
@@ -39,3 +41,34 @@ class VersionsNeverGoBack(Invariant):
                         f" on {circuit.key}"
                     )
                 self._seen[which] = now
+
+
+class OneStateForEachVersion(Invariant):
+    """Who knows of the same version by the same writer is in the same state.
+
+    But for who has changed it since and has not told yet, or decided for itself alone. Otherwise
+    the repair, which compares versions, would find nothing to mend.
+    """
+
+    def look(self) -> Iterator[str]:
+        """Compare the instances with each other."""
+        seen: dict[tuple[str, int, str], tuple[Instance, CircuitState]] = {}
+        for instance in self.fleet.instances:
+            if not instance.is_running:
+                continue
+            ordered = instance.breaker.sync_status().orders
+            for circuit in instance.breaker.registry:
+                machine = circuit.machine
+                if not machine.version or circuit.key in ordered or not _tells_all(circuit):
+                    continue
+                which = (circuit.key, machine.version, machine.writer)
+                first, state = seen.setdefault(which, (instance, machine.state))
+                if machine.state is not state:
+                    yield (
+                        f"{circuit.key} at version {machine.version} is {state} for instance"
+                        f" {first.number} and {machine.state} for {instance.number}"
+                    )
+
+
+def _tells_all(circuit: Circuit) -> bool:
+    return is_shared(circuit) and not circuit.machine.unshared and not circuit.machine.alone

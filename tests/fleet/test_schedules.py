@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastapi_hybrid_breaker.core.states import Outcome
+
 from .player import KEY, Player, play
 
 if TYPE_CHECKING:
@@ -83,6 +85,63 @@ def test_trip_after_an_unsent_reset_is_not_lost(players: tuple[Player, Player]) 
     assert a.version == b.version
 
 
+def test_reset_that_waits_while_anothers_trip_is_heard_closes_here_as_well(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    b.succeed()
+    play(a, b)
+    done = a.reset()  # still to be sent when the news comes
+    b.fail()
+    b.send()
+    a.listen()
+    assert a.state == "OPEN"
+    play(a, b)
+    assert done.done()
+    assert a.state == b.state == "CLOSED"
+    assert a.version == b.version
+
+
+def test_reset_ends_the_probing_of_a_trip_that_was_heard_while_it_waited(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    b.succeed()
+    play(a, b)
+    a.reset()
+    b.fail()
+    b.send()
+    a.listen()
+    a.clock.advance(31)
+    a.circuit.machine.deadline = a.clock()
+    ticket = a.circuit.admit()  # HALF_OPEN by itself, on top of the trip
+    play(a, b)
+    assert a.state == b.state == "CLOSED"
+    a.circuit.settle(ticket, Outcome.FAILURE)  # of an attempt that the reset has ended
+    play(a, b)
+    assert a.state == b.state == "CLOSED"
+    assert a.version == b.version
+
+
+def test_reset_builds_on_a_trip_that_was_under_way_when_it_was_decided(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    a.fail()
+    trip = a.take()
+    a.reset()
+    a.answer(trip, a.deliver(trip))
+    assert a.state == "CLOSED"  # the consent to the trip does not open it again
+    reset = a.take()
+    answers = a.deliver(reset)
+    a.fail()  # after the reset, so it is news on top of that
+    a.answer(reset, answers)
+    assert a.state == "OPEN"
+    play(a, b)
+    assert a.state == b.state == "OPEN"
+    assert a.version == b.version
+
+
 def test_first_writer_wins_when_two_decide_from_the_same_base(
     players: tuple[Player, Player],
 ) -> None:
@@ -96,6 +155,22 @@ def test_first_writer_wins_when_two_decide_from_the_same_base(
     b.fail()  # b's probe fails
     play(a, b)
     assert a.state == b.state
+    assert a.version == b.version
+
+
+def test_who_is_refused_does_not_take_a_plain_word_for_what_it_was_refused_for(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, b = players
+    a.fail()
+    a.send()
+    b.fail()
+    # A plain speaker that has not heard of the opening goes on saying what it thinks.
+    server.ask.hset(f"circuit:{KEY}", mapping={"state": "CLOSED", "failures": 0, "nextAttempt": 0})
+    b.send()
+    assert (b.state, b.version) == ("OPEN", a.version)
+    play(a, b)
+    assert a.state == b.state == "OPEN"
     assert a.version == b.version
 
 

@@ -77,6 +77,23 @@ def test_a_version_that_goes_back() -> None:
     assert "instance 1 went back" in "".join(find(invariants.VersionsNeverGoBack, violate))
 
 
+def test_two_states_of_one_version() -> None:
+    async def violate(fleet: Fleet) -> AsyncIterator[None]:
+        await fleet.instances[0].breaker.reset(KEY)
+        await asyncio.sleep(1.0)
+        yield
+        machine = fleet.instances[2].breaker.circuit(KEY).machine
+        machine.open_for(60.0, 0.0)
+        machine.unshared = True  # a change of its own, not told yet
+        yield
+        machine.unshared = False
+        yield
+
+    (found,) = find(invariants.OneStateForEachVersion, violate)
+    assert found.startswith(KEY)
+    assert found.endswith("is CLOSED for instance 0 and OPEN for 2")
+
+
 def test_an_instance_that_disagrees_with_the_server() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
         pairs = ("state", "OPEN", "failures", 3, "successes", 0, "nextAttempt", 1_790_000_100_000)
@@ -182,6 +199,24 @@ async def fail_for_the_first(fleet: Fleet) -> AsyncIterator[None]:
 def test_an_opening_that_does_not_reach_all() -> None:
     found = find(invariants.QuorumOpensEverywhere, fail_for_the_first)
     assert found[0] == "instance 2 did not open inventory-api with the others"
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_an_opening_that_is_reset_at_once_need_not_reach_all(is_reset: bool) -> None:
+    async def violate(fleet: Fleet) -> AsyncIterator[None]:
+        fleet.instances[2].link.drops = 1.0
+        sickness = Sickness(1.0, (0,))
+        fleet.upstreams[KEY].sicknesses.append(sickness)
+        while fleet.instances[0].breaker.state(KEY) is CircuitState.CLOSED:
+            await asyncio.sleep(0.05)
+        fleet.upstreams[KEY].sicknesses.remove(sickness)
+        if is_reset:
+            await fleet.instances[0].breaker.reset(KEY)
+        for _ in range(4):
+            await asyncio.sleep(0.5)
+            yield
+
+    assert (find(invariants.QuorumOpensEverywhere, violate) == []) is is_reset
 
 
 def test_an_override_that_does_not_reach_all() -> None:

@@ -53,10 +53,13 @@ def _name(reply: Reply) -> tuple[int, str, CircuitState]:
     return reply.stored.version, reply.stored.writer, reply.stored.state
 
 
-def asks(what: str, state: CircuitState, wait: float, who: int) -> Callable[[Server], Reply | None]:
+def asks(
+    what: str, state: CircuitState, wait: float, who: int, *, is_late: bool
+) -> Callable[[Server], Reply | None]:
     def step(server: Server) -> Reply:
         commands = server.instances[who]
-        known = max(server.states, default=(0, ""))
+        versions = [(0, ""), *sorted(server.states)]
+        known = versions[-2:][0] if is_late else versions[-1]
         if what == "restore":  # what somebody knows, and nobody makes up
             told = Proposal(0, server.states.get(known, CircuitState.CLOSED), 0, 0, wait, *known)
         else:
@@ -117,6 +120,7 @@ steps = st.one_of(
         st.sampled_from(STATES),
         st.sampled_from([0.0, 4.0]),
         st.sampled_from([0, 1]),
+        is_late=st.booleans(),
     ),
     st.builds(overrides, st.sampled_from([None, *OverrideKind]), st.sampled_from([2.0, 20.0])),
     st.builds(passes, st.sampled_from([0.01, 1.0, 5.0])),

@@ -108,8 +108,11 @@ local function register()
 end
 
 local function reply(status)
-  return { status, digits(stored.version), stored.writer, stored.state or '',
-    digits(stored.failures), digits(stored.successes), digits(stored.next_attempt),
+  local told = stored
+  -- What a plain speaker wrote has no version, so it must not be told under the one before it.
+  if foreign and status ~= 'foreign' and ours.state then told = ours end
+  return { status, digits(stored.version), stored.writer, told.state or '',
+    digits(told.failures), digits(told.successes), digits(told.next_attempt),
     digits(stored.at), digits(now_us), digits(stored.reopened), stored.why,
     override.version > 0 and register() or '' }
 end
@@ -153,6 +156,7 @@ end
 
 -- Brings the hash into line with "stored" and the override.
 local function save()
+  foreign = false
   local show = what_shows()
   if not show.state then
     -- There never was a state, and the override is over: leave no trace.
