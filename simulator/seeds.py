@@ -44,7 +44,10 @@ _WIDE: Final = 0.2
 """The share of the scenarios with many instances that have few calls each."""
 
 _STEERED: Final = 0.1
-"""The share of the scenarios in which operators reset again and again while circuits trip."""
+"""The share of the scenarios in which operators act again and again while circuits trip."""
+
+_LASTS: Final = (0.0, 3.0, 15.0)
+"""Seconds that an override lasts; 0: until it is cleared."""
 
 _SHARES: Final = (0.2, 0.5, 1.0)
 
@@ -105,18 +108,22 @@ def make_scenario(seed: int) -> Scenario:
     faults = [fault for fault in _FAULTS if not is_reachable or fault[0] in _REACHABLE]
     events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
     # By a generator of their own, so that whatever else a seed makes does not depend on them.
-    events += _resets(scenario, Random(f"operators {seed}"))
+    events += _operators(scenario, Random(f"operators {seed}"))
     return replace(scenario, events=tuple(sorted(events, key=lambda event: event.at)))
 
 
-def _resets(scenario: Scenario, random: Random) -> list[Event]:
-    """Give the resets of a steered scenario, and what gives them something to meet.
+def _operators(scenario: Scenario, random: Random) -> list[Event]:
+    """Give what the operators of a steered scenario do, and what gives that something to meet.
 
-    Trips, and answers that are late enough for other news to come first.
+    Trips, and answers that are late enough for other news to come first. Half of these scenarios
+    have resets alone, which would else have little to end.
     """
     if random.random() >= _STEERED:
         return []
     until = scenario.faults_until - 5.0
+    kinds: tuple[Kind, ...] = ("reset",)
+    if random.random() < 0.5:
+        kinds += ("forced_open", "disabled", "clear", "clear")
     far = tuple(one for one in range(scenario.instances) if random.random() < 0.5)
     events = (
         [Event(1.0, "slow", far, value=random.choice([0.05, 0.2]), length=until)] if far else []
@@ -124,8 +131,10 @@ def _resets(scenario: Scenario, random: Random) -> list[Event]:
     for key in scenario.keys:
         events.append(Event(2.0, "sick", key=key, value=0.5, length=until - 2.0))
         for _ in range(random.randint(5, 20)):
-            at, who = random.uniform(2.0, until), random.randrange(scenario.instances)
-            events.append(Event(round(at, 2), "reset", (who,), key=key))
+            at, who = round(random.uniform(2.0, until), 2), random.randrange(scenario.instances)
+            kind = random.choice(kinds)
+            lasts = random.choice(_LASTS) if kind in {"forced_open", "disabled"} else 0.0
+            events.append(Event(at, kind, (who,), key=key, value=lasts))
     return events
 
 
@@ -144,8 +153,8 @@ def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Ra
         "clock": random.choice([-1.0, 1.0] if scenario.speakers else [-300.0, -1.0, 1.0, 300.0]),
         "wall": random.choice([-300.0, 300.0]),
         "slow": random.choice([0.02, 0.2, 0.4]),
-        "forced_open": random.choice([0.0, 3.0, 15.0]),
-        "disabled": random.choice([0.0, 3.0, 15.0]),
+        "forced_open": random.choice(_LASTS),
+        "disabled": random.choice(_LASTS),
     }
     value = values.get(kind, 0.0)
     if kind in {"drops", "repeats", "shuffles", "loses answers"}:

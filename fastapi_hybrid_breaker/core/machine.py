@@ -155,7 +155,11 @@ class Machine(Member):
     def _put(
         self, override: Override | None, cause: Cause, evidence: Evidence, now: float
     ) -> StateChange:
-        old = self.override.kind.state if self.override is not None else self.state
+        before, old = self.override, self.state
+        if before is not None:
+            old = before.kind.state
+            # Nobody probed under it, which was no sign that nobody will.
+            self.see_probing(now if before.deadline is None else min(now, before.deadline))
         self.override = override
         self.refresh()  # no new generation: what runs below goes on, and counts
         return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)

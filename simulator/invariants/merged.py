@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures
 
+from .agreement import NAMES
 from .invariant import Invariant, is_shared
 from .quorum import quorum_of
 
@@ -37,11 +38,18 @@ class MergedFailuresOpen(Invariant):
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(fleet)
         self._since: dict[str, tuple[float, int]] = {}
+        self._versions: dict[str, str | None] = {}
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count a call that is going to fail for certain."""
         key, now = circuit.key, self.fleet.now()
         is_counted = is_shared(circuit) and circuit.machine.override is None
+        # A reset of a closed circuit empties the counts too, and is no change of its state.
+        before = self._versions.get(key)
+        version = self.fleet.server.store.hash(NAMES.hash(key)).get("version")
+        self._versions[key] = version
+        if version != before:
+            self._since.pop(key, None)
         if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_counted:
             self._since.pop(key, None)
             return

@@ -44,13 +44,16 @@ class OverridesHold(Invariant):
                 if machine.override is not None:
                     self._known[which] = machine.override_version, machine.override
                     continue
-                version, override = self._known.pop(which, (0, None))
-                is_same = version == machine.override_version and not machine.override_unshared
-                if override is not None and is_same and self._runs(instance, circuit.key, override):
+                known = self._known.pop(which, None)
+                if known is None or machine.override_unshared:
+                    continue
+                if known[0] == machine.override_version and self._runs(
+                    instance, circuit.key, *known
+                ):
                     yield f"instance {instance.number} lost the override of {circuit.key}"
 
-    def _runs(self, instance: Instance, key: str, override: Override) -> bool:
-        """Tell whether an override has some time left, by the server if it knows of one."""
+    def _runs(self, instance: Instance, key: str, version: int, override: Override) -> bool:
+        """Tell whether an override has some time left, by the server if that has this one."""
         store = self.fleet.server.store
         is_up = (
             override.deadline is not None
@@ -59,8 +62,8 @@ class OverridesHold(Invariant):
         if store.offset and is_up:
             return False  # it has lasted as long as it was meant to, whatever that clock says now
         register = store.hash(NAMES.override(key)).get("override")
-        if register is not None:
-            heard = HeardOverride.from_register(register)
+        heard = None if register is None else HeardOverride.from_register(register)
+        if heard is not None and heard.version == version:
             left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
             return heard.kind is not None and left > _SLACK
         # A clock that was set ends overrides by its new time.

@@ -40,8 +40,8 @@ class _OpensEverywhere(Invariant):
         self._due: list[tuple[float, str, tuple[int, ...]]] = []
 
     def changed(self, instance: Instance, change: Any) -> None:
-        """Note an opening, and whether it completes a quorum; a reset ends all of that."""
-        if change.evidence.cause == Cause.RESET:
+        """Note an opening, and whether it completes a quorum; operators end all of that."""
+        if change.evidence.cause == Cause.RESET or change.cause is Cause.OVERRIDE_ENDED:
             self._decided.pop(change.key, None)
             self._due = [one for one in self._due if one[1] != change.key]
         if change.new is not CircuitState.OPEN or not is_shared(

@@ -629,11 +629,23 @@ def test_under_an_override_nothing_is_asked_for_and_after_it_as_before(kind: Ove
     machine.put(Override(kind, "ann", "a migration", OPEN_TIME + 60.0), "ann", OPEN_TIME)
     assert machine.wish(OPEN_TIME + 1.0) is None
     assert not machine.wants_lease
-    machine.lift(OPEN_TIME + 60.0)
-    probe(machine, OPEN_TIME + 60.0)  # overdue by then
-    wish = machine.wish(OPEN_TIME + 60.0)
+    machine.lift(OPEN_TIME + 61.0)
+    # All instances are at this point, and none of them could probe: it takes the lease.
+    assert is_rejected(machine, OPEN_TIME + 61.0)
+    assert machine.wants_lease
+    assert is_rejected(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER - 0.01)
+    probe(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER)  # overdue since the override's own end
+    wish = machine.wish(OPEN_TIME + 60.0 + OVERDUE_AFTER)
     assert wish is not None
     assert wish.running == 1
+
+
+def test_after_an_override_is_cleared_a_probe_takes_the_lease_as_well() -> None:
+    machine = opened()
+    machine.put(Override(OverrideKind.DISABLED, "ann", "a migration", None), "ann", OPEN_TIME)
+    machine.put(None, "ann", OPEN_TIME + 60.0)
+    assert is_rejected(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER - 0.01)
+    probe(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER)
 
 
 def test_probes_one_after_the_other_have_the_fleet_look_now_and_then() -> None:
