@@ -80,6 +80,19 @@ class _SyncHalf(_Watched):
         self._stream.close()
 
 
+class _Readable:
+    """Gives its iterator to whoever asks: not every one can be asked for itself."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Any) -> None:
+        self._iterator = iterator
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        iterator: AsyncIterator[bytes] = self._iterator
+        return iterator
+
+
 class _AsyncHalf(_Watched):
     __slots__ = ()
 
@@ -89,19 +102,15 @@ class _AsyncHalf(_Watched):
         chunks = None
         try:
             chunks = self._stream.__aiter__()
-            while True:
-                if timed:
-                    watcher.waits()
-                try:
-                    # Not "async for": that asks for the iterator once more, which need not be
-                    # one that can be asked.
-                    chunk = await chunks.__anext__()
-                except StopAsyncIteration:
-                    break
+            if timed:
+                watcher.waits()
+            async for chunk in chunks if hasattr(chunks, "__aiter__") else _Readable(chunks):
                 watcher.has_chunk = True
                 if timed:
                     watcher.came()
                 yield chunk
+                if timed:
+                    watcher.waits()
         except BaseException as error:
             if isinstance(error, GeneratorExit):
                 watcher.left()
