@@ -42,6 +42,11 @@ class FleetSide(LockedMachine):
             change = self.machine.adopt(news, self.clock(), refused=refused)
         self._tell(change)
 
+    def forget_fleet(self) -> None:
+        """Know nothing of the fleet any more: what is read next is the first."""
+        with self._alone():
+            self.machine.forget_fleet()
+
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""
         with self._alone():

@@ -80,8 +80,8 @@ class _SyncHalf(_Watched):
         self._stream.close()
 
 
-class _Readable:
-    """Gives its iterator to whoever asks: not every one can be asked for itself."""
+class _AskedOnce:
+    """Lets "async for" read an iterator that need not be one that can be asked for itself."""
 
     __slots__ = ("_iterator",)
 
@@ -104,7 +104,7 @@ class _AsyncHalf(_Watched):
             chunks = self._stream.__aiter__()
             if timed:
                 watcher.waits()
-            async for chunk in chunks if hasattr(chunks, "__aiter__") else _Readable(chunks):
+            async for chunk in _AskedOnce(chunks):
                 watcher.has_chunk = True
                 if timed:
                     watcher.came()

@@ -32,10 +32,11 @@ class Member(Prober):
     """The place of one circuit in the fleet.
 
     ``unshared`` says that a change of our own has happened on top of the fleet's state, which the
-    others are to hear of; ``has_voted``: the fleet knows that the circuit is open here alone.
+    others are to hear of; ``has_voted``: the fleet knows that the circuit is open here alone;
+    ``followed`` is the generation that the fleet's news began last.
     """
 
-    __slots__ = ("has_voted",)
+    __slots__ = ("followed", "has_voted")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Member(Prober):
         random: Callable[[], float] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
+        self.followed = 0
         self.has_voted = False
         super().__init__(key, config, random, surroundings)
 
@@ -65,6 +67,7 @@ class Member(Prober):
             writer=self.writer,
             reopenings=self.reopenings,
             evidence=self.evidence,
+            machine=self,
         )
 
     def confirm(self, proposal: Proposal, news: News, now: float) -> StateChange | None:
@@ -73,7 +76,8 @@ class Member(Prober):
         What this process changed after proposing stays, now based on ``news``. Where other news
         was adopted after proposing, ours is compared with that like anybody's.
         """
-        if (self.version, self.writer) != (proposal.version, proposal.writer):
+        is_other = proposal.machine is not self or self.followed > proposal.generation
+        if is_other or (self.version, self.writer) != (proposal.version, proposal.writer):
             return self.adopt(news, now)
         self.version, self.writer = news.version, news.writer
         if self.generation == proposal.generation:
@@ -107,6 +111,7 @@ class Member(Prober):
             return None
         was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
         change = self._follow(news, now)
+        self.followed = self.generation
         if news.state is not CLOSED:
             self.failures = news.failures
         elif is_reset:
@@ -139,7 +144,7 @@ class Member(Prober):
         """
         if self.version != 0 or news.state is not CLOSED:
             return False
-        counted_for = 0.0 if self.state is CLOSED else now - self.changed_at
+        counted_for = 0.0 if self.state is CLOSED else now - self.troubled_at
         return news.age > counted_for + _FIRST_WORD
 
     def _stand_on(self, news: News, now: float) -> None:
@@ -147,6 +152,10 @@ class Member(Prober):
         self.version, self.writer = news.version, news.writer
         if self.state is CLOSED:
             self.unshared, self.changed_at = False, now
+
+    def forget_fleet(self) -> None:
+        """Know nothing of the fleet any more, as a new process; the state stays."""
+        self.version, self.writer = 0, ""
 
     def _stands_on(self, news: News) -> bool:
         return (self.version, self.writer) == (news.version, news.writer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class News:
 class Proposal:
     """A circuit's state, to be written to the fleet on top of ``version`` by ``writer``.
 
-    ``generation`` is the machine's own: it tells whether the state has moved on by the time
-    the answer comes. ``remaining`` is in seconds.
+    ``generation`` is that of ``machine``, which is the circuit as it was then: they tell whether
+    the state has moved on by the time the answer comes, or the circuit was made again in between.
+    ``remaining`` is in seconds.
     """
 
     generation: int
@@ -59,3 +60,8 @@ class Proposal:
     writer: str
     reopenings: int = 0
     evidence: Evidence | None = None
+    machine: object = field(default=None, compare=False, repr=False)
+
+    def is_of_change(self, other: Proposal) -> bool:
+        """Tell whether both tell of the same change."""
+        return self.machine is other.machine and self.generation == other.generation

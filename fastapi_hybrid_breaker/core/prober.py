@@ -29,7 +29,8 @@ class Prober(Admission):
 
     ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
     ``alone``: it differs from that on purpose, since it binds nobody else or its quorum is not
-    reached. ``opening`` is the generation in which the present trouble began. ``lease`` is the
+    reached. ``opening`` is the generation in which the present trouble began, and ``troubled_at``
+    when it left CLOSED. ``lease`` is the
     right to probe for all; ``taken_until`` how long somebody else is known to have it, and
     ``last_sign`` when anybody was last known to probe; ``shown_at`` when the fleet's part was last
     to look at probes of ours.
@@ -42,6 +43,7 @@ class Prober(Admission):
         "opening",
         "shown_at",
         "taken_until",
+        "troubled_at",
         "version",
         "wants_lease",
         "writer",
@@ -63,6 +65,7 @@ class Prober(Admission):
         self.shown_at = _NEVER
         self.taken_until = _NEVER
         self.opening = 0
+        self.troubled_at = 0.0
         super().__init__(key, config, random, surroundings)
 
     def is_bound(self) -> bool:
@@ -185,6 +188,8 @@ class Prober(Admission):
     ) -> StateChange | None:
         old = self.state
         change = super()._move(new, cause, now, evidence)
+        if old is CLOSED:
+            self.troubled_at = now
         if new is not HALF_OPEN or old is CLOSED:
             self.opening = self.generation
         if new is HALF_OPEN:  # under the lease that was taken while OPEN

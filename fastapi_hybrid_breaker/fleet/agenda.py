@@ -54,7 +54,7 @@ class Agenda:
     ) -> None:
         self._knowledge = knowledge
         self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
-        self._proposed: dict[str, tuple[int, str]] = {}  # by key: generation and operation
+        self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
         self._pass: list[str] = []
         self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
         self.overrides = Overrides(knowledge, self._commands)
@@ -231,10 +231,10 @@ class Agenda:
         proposal = circuit.propose()
         if proposal is None:
             return None
-        generation, operation = self._proposed.get(circuit.key, (-1, ""))
-        if generation != proposal.generation:
+        before, operation = self._proposed.get(circuit.key, (None, ""))
+        if before is None or not before.is_of_change(proposal):
             operation = self._commands.new_operation()
-            self._proposed[circuit.key] = (proposal.generation, operation)
+            self._proposed[circuit.key] = (proposal, operation)
         command = self._commands.script("change", circuit.key, operation, proposal)
         return Request("change", circuit.key, command, proposal)
 
@@ -251,11 +251,9 @@ class Agenda:
         circuit = self._knowledge.registry.get(key)
         proposal = reset.proposal
         if circuit is not None and proposal is not None:
+            # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
-            # Consent to an earlier change of ours may have come since. What else has moved the
-            # state, such as another's trip, is not what the reset made of it, and gives way.
-            if ours.generation == proposal.generation:
-                proposal = replace(proposal, version=ours.version, writer=ours.writer)
+            proposal = replace(proposal, version=ours.version, writer=ours.writer)
         command = self._commands.reset(key, reset.operation, by=reset.by, reason=reset.reason)
         return Request("reset", key, command, proposal, reset=reset)
 

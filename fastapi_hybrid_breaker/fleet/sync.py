@@ -85,6 +85,10 @@ class FleetSync:
             self._session = None  # its loop ended without a stop
         if self._source is None or self._session is not None:
             return
+        # What an earlier session knew, or was still to tell, ended with it: a reset that was never
+        # sent would else have left a state that the fleet's version does not stand for.
+        for circuit in self._registry:
+            circuit.forget_fleet()
         # The name is made at start, never at import: processes fork.
         self._session = Session(
             self._source,

@@ -170,15 +170,33 @@ class Minimal(httpx.AsyncByteStream):
         return Countdown()
 
 
+class Once(httpx.AsyncByteStream):
+    """Its own iterator, that can be asked for only once."""
+
+    def __init__(self) -> None:
+        self.is_used = False
+        self.countdown = Countdown()
+
+    def __aiter__(self) -> Any:
+        if self.is_used:
+            raise httpx.StreamConsumed
+        self.is_used = True
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.countdown.__anext__()
+
+
 class Unreadable(httpx.AsyncByteStream):
     def __aiter__(self) -> Any:
         raise httpx.ReadError("gone")
 
 
+@pytest.mark.parametrize("stream", [Minimal, Once])
 async def test_a_stream_that_a_plain_client_can_read_can_be_read_when_guarded(
-    breaker: HybridBreaker,
+    breaker: HybridBreaker, stream: type[httpx.AsyncByteStream]
 ) -> None:
-    inner = httpx.MockTransport(lambda _: httpx.Response(200, stream=Minimal()))
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream()))
     async with httpx.AsyncClient(transport=breaker.transport(inner, KEY)) as client:
         assert (await client.get("http://a/")).content == b"xx"
     assert breaker.stats(KEY).calls == 1

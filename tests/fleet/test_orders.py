@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet.orders import Orders
 
-from .instances import CONFIG, fleet, settled, until
+from .instances import CONFIG, fail, fleet, settled, until
 
 if TYPE_CHECKING:
     from .proxy import Proxy
@@ -54,6 +54,25 @@ async def test_what_is_queued_is_told_until_the_fleet_has_it(server: Server, lin
         link.cut()
         await until(lambda: beyond.sync_status().state == "connected", deadline=10)
         assert beyond.sync_status().orders == ()  # all of it before it is connected again
+
+
+async def test_a_start_after_a_reset_that_was_never_sent_takes_up_what_the_fleet_has(
+    server: Server, link: Proxy
+) -> None:
+    beyond = HybridBreaker(redis=link.url, defaults=CONFIG)
+    async with fleet(server, 1) as (other,):
+        async with beyond:
+            await fail(other, KEY)
+            await until(lambda: beyond.state(KEY) == "OPEN")
+            link.hold()
+            assert await beyond.reset(KEY) == "queued"
+            assert beyond.state(KEY) == "CLOSED"
+        link.cut()  # before it is released: what it holds back must not get there
+        await until(lambda: link.cuts == 1)
+        link.release()
+        async with beyond:
+            await until(lambda: beyond.state(KEY) == "OPEN")
+            assert beyond.stats(KEY).version == other.stats(KEY).version
 
 
 async def test_what_redis_refuses_is_not_taken_until_it_is_ordered_anew(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.states import Outcome
@@ -140,6 +141,82 @@ def test_reset_builds_on_a_trip_that_was_under_way_when_it_was_decided(
     play(a, b)
     assert a.state == b.state == "OPEN"
     assert a.version == b.version
+
+
+def test_trip_after_a_reset_is_kept_when_the_trip_before_it_is_consented_to_in_between(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    a.fail()
+    trip = a.take()
+    a.reset()
+    a.fail()
+    a.answer(trip, a.deliver(trip))
+    play(a, b)
+    assert a.state == b.state == "OPEN"
+    assert a.version == b.version
+
+
+def test_trip_after_the_second_of_two_resets_is_kept(players: tuple[Player, Player]) -> None:
+    a, b = players
+    a.reset()
+    first = a.take()
+    a.reset()
+    a.fail()
+    a.answer(first, a.deliver(first))
+    play(a, b)
+    assert a.state == b.state == "OPEN"
+    assert a.version == b.version
+
+
+def test_reset_of_a_circuit_that_is_made_again_before_it_is_sent(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    a.reset()
+    del a.breaker.registry.by_key[KEY]  # as for want of room
+    a.fail()
+    assert a.circuit.machine.generation == 1  # as that of the reset
+    play(a, b)
+    assert a.state == b.state
+    assert a.version == b.version
+
+
+def test_change_of_a_circuit_that_is_made_again_is_no_repetition(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    a.fail()
+    lost = a.take()
+    a.deliver(lost)
+    a.agenda.put_back(lost)
+    a.clock.advance(10.0)
+    del a.breaker.registry.by_key[KEY]
+    a.fail()
+    assert a.circuit.machine.generation == 1  # as that of the trip before it
+    play(a, b)
+    # It is held against the trip that stands there, and not taken for that.
+    assert a.version == b.version
+    assert a.circuit.history()[-1].cause == "failures"
+    assert a.circuit.machine.followed == 2
+
+
+def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    b.fail()  # it has never heard of the fleet
+    b.clock.advance(29.0)
+    a.reset()
+    a.send()
+    time.sleep(1.1)  # the age of what is stored is by the server's clock
+    b.clock.advance(1.1)
+    b.circuit.admit()
+    assert b.state == "HALF_OPEN"
+    b.messages()  # before it was there
+    b.agenda.read_all()
+    play(a, b)
+    assert a.state == b.state == "CLOSED"
 
 
 def test_first_writer_wins_when_two_decide_from_the_same_base(
