@@ -10,6 +10,8 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from .player import KEY, Player, play
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from .server import Server
 
 
@@ -86,17 +88,23 @@ def test_trip_after_an_unsent_reset_is_not_lost(players: tuple[Player, Player]) 
     assert a.version == b.version
 
 
-def test_reset_that_waits_while_anothers_trip_is_heard_closes_here_as_well(
-    players: tuple[Player, Player],
-) -> None:
-    a, b = players
+def reset_then_hear_of_a_trip(a: Player, b: Player) -> Future[None]:
+    """Have ``a`` reset, and hear of a trip of ``b`` before it has sent that."""
     b.succeed()
     play(a, b)
-    done = a.reset()  # still to be sent when the news comes
+    done = a.reset()
     b.fail()
     b.send()
     a.listen()
     assert a.state == "OPEN"
+    return done
+
+
+def test_reset_that_waits_while_anothers_trip_is_heard_closes_here_as_well(
+    players: tuple[Player, Player],
+) -> None:
+    a, b = players
+    done = reset_then_hear_of_a_trip(a, b)
     play(a, b)
     assert done.done()
     assert a.state == b.state == "CLOSED"
@@ -107,12 +115,7 @@ def test_reset_ends_the_probing_of_a_trip_that_was_heard_while_it_waited(
     players: tuple[Player, Player],
 ) -> None:
     a, b = players
-    b.succeed()
-    play(a, b)
-    a.reset()
-    b.fail()
-    b.send()
-    a.listen()
+    reset_then_hear_of_a_trip(a, b)
     a.clock.advance(31)
     a.circuit.machine.deadline = a.clock()
     ticket = a.circuit.admit()  # HALF_OPEN by itself, on top of the trip
