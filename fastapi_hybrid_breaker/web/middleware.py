@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.calls.context import enter_request, leave_request
 
@@ -35,13 +35,12 @@ class CircuitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection and settle what its guards have admitted."""
-        kind = scope["type"]
-        if kind not in {"http", "websocket"}:
+        watch = _WATCHES.get(scope["type"])
+        if watch is None:
             await self.app(scope, receive, send)
             return
         outer = scope.get(SCOPE_KEY)
         record = scope[SCOPE_KEY] = RouteRequest(self.breaker, self.home, outer)
-        watch = _watch_http if kind == "http" else _watch_websocket
         token = enter_request(record)
         try:
             await self.app(scope, receive, watch(record, send, scope))
@@ -65,19 +64,21 @@ def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
     async def watched(message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            record.status = message["status"]
+            status = record.status = message["status"]
+            if status >= 400:
+                record.calm = None
             if record.timed:
-                record.begin(message["status"])
-        elif (
-            record.unsettled
-            and (
-                (kind == "http.response.body" and not message.get("more_body", False))
-                or kind == "http.response.pathsend"
-            )
-            and not record.went_well()
+                record.begin(status)
+        elif record.unsettled and (
+            (kind == "http.response.body" and not message.get("more_body", False))
+            or kind == "http.response.pathsend"
         ):
             # Before it is sent: how fast the client takes it is no part of the verdict.
-            record.end_of_body(scope)
+            calm = record.calm
+            if calm is not None and calm.only_watched:
+                record.unsettled = False  # so most requests end: a success that changes nothing
+            else:
+                record.end_of_body(scope)
         try:
             await send(message)
         except Exception as error:
@@ -101,3 +102,6 @@ def _watch_websocket(record: RouteRequest, send: Send, _: Scope) -> Send:
             record.begin(message["status"])
 
     return watched
+
+
+_WATCHES: Final = {"http": _watch_http, "websocket": _watch_websocket}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.context import Guard
     from fastapi_hybrid_breaker.calls.permits import Permit
+    from fastapi_hybrid_breaker.core.machine import Machine
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
 """Where the record stands in the scope. A middleware that copies the scope copies only the
@@ -36,6 +37,7 @@ class RouteRequest(Request):
 
     __slots__ = (
         "breaker",
+        "calm",
         "error_page_of",
         "head_at",
         "home",
@@ -54,6 +56,8 @@ class RouteRequest(Request):
         self.breaker = breaker
         self.home = home
         self.unsettled = False  # guards have permits that are to be given back
+        # The only guard's circuit, where a success is likely to change nothing and concern nobody.
+        self.calm: Machine | None = None
         self.status: int | None = None
         self.timed = False  # a guarding circuit wants to know how long the request takes
         self.head_at: float | None = None  # monotonic seconds
@@ -81,21 +85,11 @@ class RouteRequest(Request):
         started = None
         if machine.timed:
             self.timed, started = True, circuit.start_time()
+        self.calm = None
         self.guards = (*self.guards, (circuit, permit, started))
         self.unsettled = True
         if isinstance(permit, Probe):
             permit.witness = self
-
-    def enter_first(self, circuit: Circuit) -> bool:
-        """Take the permit of the request's first guard, where nothing is to be asked or timed."""
-        machine = circuit.machine
-        permit = machine.ticket
-        if permit is None or self.guards or not machine.watched:
-            return False
-        circuit.recent = True
-        self.guards = ((circuit, permit, None),)
-        self.unsettled = True
-        return True
 
     def begin(self, status: int) -> None:
         """Take the head of the answer, or (101) the acceptance of a WebSocket."""
@@ -113,31 +107,6 @@ class RouteRequest(Request):
             self.error_page_of = sys.exc_info()[1]
         if self.error_page_of is None:
             self.settle()
-
-    def went_well(self) -> bool:
-        """Let go of the permits if there is nothing to say of any: so most requests end.
-
-        A success that changes nothing, of which nobody further out is to hear.
-        """
-        status = self.status
-        if (
-            status is None
-            or status >= 400
-            or self.judged is not None
-            or self.outer is not None
-            or self.error_page_of is not None
-        ):
-            return False
-        for circuit, permit, _ in self.guards:
-            machine = circuit.machine
-            if (
-                not machine.only_watched
-                or type(permit) is not int
-                or machine.config.failure_statuses is not None
-            ):
-                return False
-        self.unsettled = False
-        return True
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from fastapi_hybrid_breaker import CircuitOpenError, circuit
 
-from .bench import KEY, arm, make_breaker, make_half_open, trip
+from .bench import KEY, arm, calm, make_breaker, make_half_open, trip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,6 +90,8 @@ def control(breaker: HybridBreaker, clock: ManualClock, released: asyncio.Event)
         guarded.reset_here()
         if state == "armed":
             arm(guarded)
+        elif state == "calm":
+            calm(guarded)
         elif state == "half-open":
             make_half_open(guarded, clock)
         elif state == "open":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from typing import Annotated, Any
 
 import httpx
@@ -20,6 +21,7 @@ from fastapi_hybrid_breaker import (
     circuit,
 )
 from fastapi_hybrid_breaker.web.dependency import is_key_public
+from fastapi_hybrid_breaker.web.record import SCOPE_KEY, RouteRequest
 
 from .bench import (
     FAILURE,
@@ -47,6 +49,19 @@ def test_its_value_is_the_circuit() -> None:
 
     assert client_of(app).get("/").status_code == 200
     assert seen == [breaker.circuit(KEY)]
+
+
+async def test_a_circuit_that_guards_requests_outlives_idle_ones() -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, max_circuits=10)
+    guard = circuit("busy")
+    busy = None
+    for number in range(200):
+        await guard(HTTPConnection({"type": "http", SCOPE_KEY: RouteRequest(breaker, app, None)}))
+        busy = busy or weakref.ref(breaker.registry.by_key["busy"])
+        breaker.circuit(f"tenant-{number}")
+    assert busy is not None
+    assert busy() is breaker.registry.by_key.get("busy")
 
 
 def test_an_open_circuit_keeps_the_request_from_the_endpoint() -> None:

@@ -11,7 +11,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, CircuitState, circuit
 from fastapi_hybrid_breaker.calls.context import current_request
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.web.middleware import CircuitMiddleware
@@ -23,10 +23,12 @@ from .bench import (
     NO_VERDICT,
     SUCCESS,
     arm,
+    calm,
     client_of,
     make_breaker,
     make_half_open,
     read,
+    read_calm,
     trip,
     verdict_of,
 )
@@ -59,16 +61,34 @@ def admitting(inner: ASGIApp) -> ASGIApp:
     return app
 
 
+def calling(inner: ASGIApp) -> ASGIApp:
+    """Make one that is guarded as FastAPI has it done, by calling the dependency."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await GUARD(HTTPConnection(scope))
+        await inner(scope, receive, send)
+
+    return app
+
+
 async def run(inner: ASGIApp, send: Send = drop) -> Outcome:
     """Tell what one request to ``inner`` says, whatever it raises."""
     breaker, _ = make_breaker()
     guarded = breaker.circuit(KEY)
+
+    async def request() -> None:
+        try:
+            await CircuitMiddleware(calling(inner), breaker, None)(dict(SCOPE), receive, send)
+        except (Exception, asyncio.CancelledError):
+            assert current_request() is None
+
     arm(guarded)
-    try:
-        await CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, send)
-    except (Exception, asyncio.CancelledError):
-        assert current_request() is None
-    return read(guarded)
+    await request()
+    verdict = read(guarded)
+    calm(guarded)
+    await request()
+    read_calm(guarded, verdict)
+    return verdict
 
 
 async def start(send: Send, status: int) -> None:
@@ -272,6 +292,40 @@ def test_an_ignored_exception_gives_no_verdict() -> None:
     client = client_of(app)
     assert verdict_of(ignoring, lambda: client.get("/?kind=key")) is NO_VERDICT
     assert verdict_of(ignoring, lambda: client.get("/?kind=value")) is FAILURE
+
+
+def test_a_good_status_that_is_declared_a_failure_is_one() -> None:
+    app = FastAPI()
+    breaker, _ = make_breaker(app)
+    picky = breaker.circuit(
+        "picky", CircuitConfig(failure_threshold=3, failure_statuses=frozenset({202}))
+    )
+
+    @app.get("/", dependencies=[Depends(circuit("picky"))])
+    async def endpoint(status: int) -> Response:
+        return Response(status_code=status)
+
+    client = client_of(app)
+    assert verdict_of(picky, lambda: client.get("/?status=202")) is FAILURE
+    assert verdict_of(picky, lambda: client.get("/?status=200")) is SUCCESS
+
+
+def test_of_two_guards_each_circuit_gets_its_verdict() -> None:
+    app = FastAPI()
+    breaker, _ = make_breaker(app)
+    first, second = breaker.circuit(KEY), breaker.circuit("second")
+
+    @app.get("/", dependencies=[Depends(GUARD), Depends(circuit("second"))])
+    async def endpoint(status: int) -> Response:
+        return Response(status_code=status)
+
+    client = client_of(app)
+    calm(first)
+    assert verdict_of(second, lambda: client.get("/?status=200")) is SUCCESS
+    calm(second)
+    assert verdict_of(first, lambda: client.get("/?status=200")) is SUCCESS
+    assert verdict_of(first, lambda: client.get("/?status=503")) is FAILURE
+    assert second.stats().failures == 2
 
 
 def test_each_row_of_the_table_in_process() -> None:

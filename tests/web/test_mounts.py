@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
@@ -32,6 +34,9 @@ from .bench import (
     trip,
     verdict_of,
 )
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 IGNORING = CircuitConfig(failure_threshold=3, ignored_exceptions=(KeyError,))
 
@@ -148,6 +153,32 @@ def test_the_nearest_breaker_guards_and_answers() -> None:
     assert response.status_code == 503
     assert response.json()["circuit"] == KEY
     assert verdict_of(inner.circuit(KEY), lambda: client.get("/sub/raised?kind=value")) is FAILURE
+
+
+class Worsened:
+    """A middleware that answers 503 whatever the application within says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def worse(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["status"] = 503
+            await send(message)
+
+        await self.app(scope, receive, worse)
+
+
+def test_a_good_answer_of_the_inner_guard_makes_the_outer_only_a_gate() -> None:
+    sub = sub_application()
+    around = [Middleware(CircuitGuard, key=KEY), Middleware(Worsened)]
+    app = Starlette(routes=[Mount("/sub", sub, middleware=around)])
+    breaker, _ = make_breaker(app)
+    breaker.install(sub)
+    client = client_of(app)
+    assert client.get("/sub/ok").status_code == 503
+    assert verdict_of(breaker.circuit(KEY), lambda: client.get("/sub/ok")) is SUCCESS
 
 
 def test_a_rejection_by_the_inner_breaker_keeps_its_503_from_the_outer_circuit() -> None:

@@ -18,8 +18,11 @@ from .servers import PATIENCE, eventually, raw_request, read_until, uvicorn_serv
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# What the verdict makes of a failure counted before (CLOSED), and of a probe.
-CLOSED_AFTER = {SUCCESS: 0, NO_VERDICT: 1, FAILURE: 2}
+# The failures counted afterwards, with one counted before and with none; and what a probe makes.
+CLOSED_AFTER = {
+    "armed": {SUCCESS: 0, NO_VERDICT: 1, FAILURE: 2},
+    "calm": {SUCCESS: 0, NO_VERDICT: 0, FAILURE: 1},
+}
 PROBED = {SUCCESS: "CLOSED", NO_VERDICT: "HALF_OPEN", FAILURE: "OPEN"}
 
 
@@ -44,15 +47,15 @@ class Served:
             return 0
 
     def verdict_is(self, verdict: Outcome, act: Callable[[], object]) -> None:
-        """Do it while CLOSED and as the probe; both must say the same."""
-        for state in ("armed", "half-open"):
+        """Do it while CLOSED, with a failure before and without, and as the probe: all agree."""
+        for state in ("armed", "calm", "half-open"):
             self.prepare(state)
             before = self.tell()["finished"]
             act()
             eventually(lambda before=before: self.tell()["finished"] == before + 1)  # type: ignore[misc]
             told = self.tell()
-            if state == "armed":
-                assert (told["state"], told["failures"]) == ("CLOSED", CLOSED_AFTER[verdict])
+            if state in CLOSED_AFTER:
+                assert (told["state"], told["failures"]) == ("CLOSED", CLOSED_AFTER[state][verdict])
             else:
                 assert told["state"] == PROBED[verdict]
                 if verdict is NO_VERDICT:
@@ -111,7 +114,7 @@ def test_what_the_application_answers_is_the_verdict(
 ) -> None:
     statuses: list[int] = []
     served.verdict_is(verdict, lambda: statuses.append(served.get(path)))
-    assert statuses == [status, status]
+    assert statuses == [status] * 3
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_a_handler_for_exception_changes_the_answer_and_not_the_verdict(
 ) -> None:
     statuses: list[int] = []
     handling.verdict_is(verdict, lambda: statuses.append(handling.get(path)))
-    assert statuses == [status, status]
+    assert statuses == [status] * 3
 
 
 def test_an_open_circuit_answers_503_with_a_problem(served: Served) -> None:
