@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from fastapi_hybrid_breaker.core.errors import WrongContextError
 
 from .context import enter_share, leave_share
-from .permits import NOT_CALLED
+from .permits import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,13 +119,12 @@ class _Around:
 class HeldBlock(Block):
     """A block around one call of ``fn`` that has its permit already, and may note its result."""
 
-    __slots__ = ("_fn", "awaited", "result")
+    __slots__ = ("_fn", "result")
 
     def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
         super().__init__(circuit)
         self._fn = fn
-        self.awaited: object = NOT_CALLED
-        self.result: object = NOT_CALLED
+        self.result: object = UNKNOWN
         self._begin(permit)
 
     def __enter__(self) -> Self:
@@ -135,7 +134,7 @@ class HeldBlock(Block):
         self._circuit.settle_result(permit, self.result, started)
 
     def _fail(self, permit: Permit, error: BaseException, started: float | None) -> None:
-        self._circuit.settle_error(permit, error, self.awaited, self._fn, started)
+        self._circuit.settle_error(permit, error, self._fn, started)
 
 
 _Entered = tuple["Circuit", Block, object]

@@ -15,7 +15,7 @@ from .context import current_request, note_rejection, note_verdict
 from .decorator import decorate
 from .gate import Gate
 from .marks import gives_coroutine
-from .permits import NOT_CALLED, refuse_coroutine
+from .permits import refuse_coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -39,7 +39,7 @@ class Circuit(Gate):
 
     # -- running a call ---------------------------------------------------------------------
 
-    async def call(  # noqa: C901, PLR0912 - written out, see above
+    async def call(  # noqa: C901 - written out, see above
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Await ``fn(*args, **kwargs)`` under this circuit.
@@ -52,28 +52,23 @@ class Circuit(Gate):
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
-            permit = machine.timed_ticket
-            if permit is not None:
-                started = self.clock()
-            elif machine.barred:
+            if machine.barred:
                 self.rejected += 1
                 if current_request() is not None:
                     note_rejection()
                 raise BarredCallError(self)
+            permit = machine.timed_ticket
+            if permit is not None:
+                started = self.clock()
             else:
                 permit = self.enter()
                 if machine.ramp is not None:
                     return await self.call_inside(permit, fn, args, kwargs)
                 started = self.clock() if machine.timed else None
-        # What fn gives, then what comes of that: a variable less, which every call would pay for.
-        given: Any = machine  # stands for: not called yet
         try:
-            given = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
-            given = await given
+            result = await (fn(*args, **kwargs) if kwargs else fn(*args))  # type: ignore[call-arg]
         except BaseException as error:
-            if given is machine:
-                given = NOT_CALLED
-            self.settle_error(permit, error, given, fn, started)
+            self.settle_error(permit, error, fn, started)
             raise
         if machine.attentive:
             if machine.only_watched:
@@ -82,8 +77,8 @@ class Circuit(Gate):
             elif machine.swift is not None or machine.config.failure_result is None:
                 self.settle_success(permit, started)
             else:
-                self.settle_result(permit, given, started)
-        return given  # type: ignore[no-any-return]
+                self.settle_result(permit, result, started)
+        return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``fn(*args, **kwargs)`` under this circuit, in this thread.
@@ -96,10 +91,10 @@ class Circuit(Gate):
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
+            if machine.barred:
+                raise self.refuse()
             permit = machine.timed_ticket
             if permit is None:
-                if machine.barred:
-                    raise self.refuse()
                 permit = self.enter()
                 if machine.ramp is not None:
                     with HeldBlock(self, permit, fn) as block:
@@ -113,7 +108,7 @@ class Circuit(Gate):
             if type(result) is CoroutineType:
                 refuse_coroutine(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn, started)
+            self.settle_error(permit, error, fn, started)
             raise
         if machine.attentive:
             self.settle_result(permit, result, started)
@@ -148,10 +143,10 @@ class Circuit(Gate):
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
+            if machine.barred:
+                raise self.refuse()
             permit = machine.timed_ticket
             if permit is None:
-                if machine.barred:
-                    raise self.refuse()
                 permit = self.enter()
                 if machine.ramp is not None:
                     with HeldBlock(self, permit, fn) as block:
@@ -168,7 +163,7 @@ class Circuit(Gate):
             if type(result) is CoroutineType or inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
-            self.settle_error(permit, error, NOT_CALLED, fn, started)
+            self.settle_error(permit, error, fn, started)
             raise
         if machine.attentive:
             self.settle_result(permit, result, started)
@@ -279,7 +274,5 @@ class Circuit(Gate):
     ) -> T:
         """Run a call under a permit that others may share: what nests in a probe must know it."""
         with HeldBlock(self, permit, fn) as block:
-            awaitable = block.awaited = fn(*args, **kwargs)
-            result: T = await awaitable
-            block.result = result
+            result = block.result = await fn(*args, **kwargs)
             return result

@@ -7,7 +7,6 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from .context import current_request, note_verdict
-from .permits import NOT_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,20 +52,18 @@ def _guard_async(  # noqa: C901 - written out, as that is
         permit: Permit | None = machine.ticket
         started = None
         if permit is None:
+            if machine.barred:
+                raise circuit.refuse()
             permit = machine.timed_ticket
             if permit is None:
-                if machine.barred:
-                    raise circuit.refuse()
                 permit = circuit.enter()
                 if machine.ramp is not None:
                     return await circuit.call_inside(permit, fn, args, kwargs)
             started = circuit.clock() if machine.timed else None
-        given = NOT_CALLED
         try:
-            given = fn(*args, **kwargs) if kwargs else fn(*args)
-            given = await given
+            result = await (fn(*args, **kwargs) if kwargs else fn(*args))
         except BaseException as error:
-            circuit.settle_error(permit, error, given, fn, started)
+            circuit.settle_error(permit, error, fn, started)
             raise
         if machine.attentive:
             if machine.only_watched:
@@ -75,8 +72,8 @@ def _guard_async(  # noqa: C901 - written out, as that is
             elif machine.swift is not None or machine.config.failure_result is None:
                 circuit.settle_success(permit, started)
             else:
-                circuit.settle_result(permit, given, started)
-        return given
+                circuit.settle_result(permit, result, started)
+        return result
 
     return guarded
 

@@ -28,7 +28,7 @@ from .context import (
     put_probe,
 )
 from .fleet_side import FleetSide
-from .permits import NOT_CALLED, Borrowed, Permit, find_misuse
+from .permits import UNKNOWN, Borrowed, Permit, find_misuse
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import Outcome
@@ -287,22 +287,20 @@ class Gate(FleetSide):
         self,
         permit: Permit,
         error: BaseException,
-        awaited: object = NOT_CALLED,
-        fn: object = NOT_CALLED,
+        fn: object = UNKNOWN,
         started: float | None = None,
         seconds: float | None = None,
     ) -> None:
         """Take an exception as the outcome of the call that ``permit`` admitted.
 
-        ``fn`` is what was to be called, and ``awaited`` what it gave to be awaited, where this
-        circuit called it.
+        ``fn`` is what was to be called, where this circuit called it.
 
         Raises:
             TypeError: ``fn`` was given in a way that cannot work, a sync callable to ``call``.
         """
         machine = self.machine
-        if fn is not NOT_CALLED and type(error) is TypeError:
-            misuse = find_misuse(fn, awaited)
+        if fn is not UNKNOWN and type(error) is TypeError:
+            misuse = find_misuse(fn, error)
             if misuse is not None:
                 self.settle(permit, NO_VERDICT)
                 raise misuse from None

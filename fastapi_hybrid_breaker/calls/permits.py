@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 from types import CoroutineType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,8 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOT_CALLED: Final = object()
-"""Stands for what a callable returned as long as it has not, and for a callable not known."""
+UNKNOWN: Final = object()
+"""Stands for a callable that is not known, and for a result that is not there."""
 
 
 class Borrowed:
@@ -43,21 +41,44 @@ def refuse_coroutine(result: T, fn: Callable[..., object]) -> T:
     return result
 
 
-def find_misuse(fn: object, awaited: object) -> MisuseError | None:
+def find_misuse(fn: object, error: TypeError) -> MisuseError | None:
     """Tell a TypeError of the way in which ``fn`` was given from one that ``fn`` raised.
 
-    ``awaited`` is what ``fn`` returned, where that was to be awaited.
+    To keep what ``fn`` gave, so as to look at it here, would cost each call more than all that
+    is looked at for it.
     """
-    if awaited is NOT_CALLED:
-        if callable(fn):
-            return None
+    if not callable(fn):
         if isinstance(fn, CoroutineType):
             fn.close()  # or Python warns that it was never awaited
         return MisuseError(f"a circuit needs the callable, not what it gave: call(fn), not {fn!r}")
-    with contextlib.suppress(Exception):  # of a proxy that stands for nothing at the moment
-        if inspect.isawaitable(awaited):
-            return None
-    return MisuseError(f"call() needs an async callable, {_name(fn)} is none: use call_sync()")
+    # Raised by the statement that awaits what fn gives, and not further in.
+    is_here = error.__traceback__ is None or error.__traceback__.tb_next is None
+    if is_here and _says_that_nothing_can_be_awaited(error):
+        return MisuseError(f"call() needs an async callable, {_name(fn)} is none: use call_sync()")
+    return None
+
+
+def _says_that_nothing_can_be_awaited(error: TypeError) -> bool:
+    text = error.args[0] if len(error.args) == 1 else None
+    before, after = _CANNOT_BE_AWAITED
+    return isinstance(text, str) and text.startswith(before) and text.endswith(after)
+
+
+def _learn_what_awaiting_says() -> tuple[str, str]:
+    """Give this Python's words, around a type's name, for awaiting what cannot be awaited."""
+
+    async def wrong() -> None:
+        await None  # type: ignore[misc]
+
+    try:
+        wrong().send(None)
+    except TypeError as error:
+        before, _, after = str(error).partition(type(None).__name__)
+        return before, after
+    raise AssertionError("None can be awaited")  # pragma: no cover
+
+
+_CANNOT_BE_AWAITED: Final = _learn_what_awaiting_says()
 
 
 def _name(fn: object) -> str:

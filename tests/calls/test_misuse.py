@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.core.errors import MisuseError
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import ONE_PROBE, fine, fine_sync, let_probe
+from .parts import ONE_PROBE, OPEN_TIME, fine, fine_sync, let_probe
 
 while_closed_and_probing = pytest.mark.parametrize("is_probe", [False, True])
 
@@ -109,6 +112,63 @@ async def test_a_type_error_raised_inside_is_a_failure(
     with pytest.raises(TypeError, match="has no len"):
         await getattr(circuit, shape)(wrong)
     assert circuit.state == "OPEN"
+
+
+class _Unspeakable:
+    def __str__(self) -> str:
+        raise ValueError
+
+
+async def _awaits_nothing() -> None:
+    await None  # type: ignore[misc]
+
+
+def _raises_the_same_words() -> None:
+    raise TypeError("object int can't be used in 'await' expression")
+
+
+@while_closed_and_probing
+@pytest.mark.parametrize(
+    "fn", [_awaits_nothing, _raises_the_same_words, functools.partial(len, 5)], ids=range(3)
+)
+@pytest.mark.parametrize("shape", ["call", "decorator"])
+async def test_what_looks_like_misuse_and_is_raised_inside_is_a_failure(
+    circuit: Circuit, is_probe: bool, shape: str, fn: Any
+) -> None:
+    call = circuit.call if shape == "call" else _decorated_as_async(circuit)
+    with pytest.raises(TypeError) as caught:
+        await call(fn)
+    assert type(caught.value) is TypeError
+    assert circuit.state == "OPEN"
+
+
+@pytest.mark.parametrize("is_probe", [False])
+async def test_an_error_without_a_text_is_no_misuse(circuit: Circuit, is_probe: bool) -> None:
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.set_exception(TypeError(_Unspeakable()))
+    with pytest.raises(TypeError) as caught:
+        await circuit.call(failed.result)  # type: ignore[arg-type] # raises, and leaves no frame
+    assert type(caught.value) is TypeError
+    assert circuit.state == "OPEN"
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrong"), [("call", fine_sync), ("call_sync", fine), ("execute", 42)]
+)
+async def test_misuse_while_only_a_share_of_the_calls_is_admitted(
+    breaker: HybridBreaker, clock: ManualClock, shape: str, wrong: Any
+) -> None:
+    circuit = breaker.circuit("ramping", replace(ONE_PROBE, ramp_seconds=OPEN_TIME))
+    let_probe(circuit, clock)
+    circuit.call_sync(fine_sync)
+    raised: list[type[Exception]] = []
+    for _ in range(10):
+        try:
+            await getattr(circuit, shape)(wrong)
+        except (CircuitOpenError, TypeError) as error:
+            raised.append(type(error))
+    assert raised.count(MisuseError) == 1  # a tenth is admitted
+    assert (circuit.state, circuit.stats().failures) == ("CLOSED", 0)
 
 
 @while_closed_and_probing
