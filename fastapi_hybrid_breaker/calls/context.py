@@ -76,10 +76,8 @@ class Request:
             request = request.outer
 
 
-Link = tuple[Probe, "Link | None"]
-"""One probe in the chain of those that the running code is inside of, and the rest of the chain."""
-
-_probe: ContextVar[Link | None] = ContextVar("hybrid_breaker_probe", default=None)
+# The innermost probe that the running code is inside of, and by its ``outer`` the others.
+_probe: ContextVar[Probe | None] = ContextVar("hybrid_breaker_probe", default=None)
 _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
 
 # The circuits whose recovery admits only a share of the calls, and that have admitted one which
@@ -88,7 +86,7 @@ _shared: ContextVar[frozenset[Machine]] = ContextVar("hybrid_breaker_shared", de
 
 current_request = _request.get
 
-# The chain as it is, and a new one: for who knows that nothing in it runs any more.
+# The chain as it is, and a new one of one: for who knows that nothing in it runs any more.
 current_probe = _probe.get
 put_probe = _probe.set
 
@@ -133,31 +131,30 @@ def is_sharing(machine: Machine) -> bool:
     return False
 
 
-def enter_probe(probe: Probe) -> Link:
-    """Run what follows inside ``probe``, until that is settled.
+def enter_probe(probe: Probe) -> None:
+    """Run what follows inside ``probe``, until that is settled; once for each probe.
 
     Nothing is put back then: a settled probe counts for nothing, and the next one that begins in
     this context takes its place. So it does not matter in which context, or in which order, the
     calls of probes end.
     """
     outer = _probe.get()
-    while outer is not None and (outer[0].settled or not outer[0].is_running()):
-        outer = outer[1]  # such may not pile up
-    link = probe, outer
-    _probe.set(link)
-    return link
+    while outer is not None and not outer.is_running():
+        outer = outer.outer  # such may not pile up
+    probe.outer = outer
+    _probe.set(probe)
 
 
-def leave_probe(link: Link) -> None:
+def leave_probe(probe: Probe) -> None:
     """End what ``enter_probe`` began before the probe is settled.
 
     What is left in another context, or before what was entered after it, ends with the probe.
     """
     top = _probe.get()
-    while top is not None and top is not link and not top[0].is_running():
-        top = top[1]  # of a call inside of this one, that has ended
-    if top is link:
-        _probe.set(link[1])
+    while top is not None and top is not probe and not top.is_running():
+        top = top.outer  # of a call inside of this one, that has ended
+    if top is probe:
+        _probe.set(probe.outer)
 
 
 def enclosing_probe(machine: Machine, now: float) -> Probe | None:
@@ -165,11 +162,11 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
 
     One past its deadline has no place to share any more.
     """
-    link = _probe.get()
-    while link is not None:
-        probe, link = link
-        if probe.machine is machine and not probe.settled and probe.has_place(now):
+    probe = _probe.get()
+    while probe is not None:
+        if probe.machine is machine and probe.has_place(now):
             return probe
+        probe = probe.outer
     request = _request.get()
     while request is not None:
         found = request.probe_of(machine)

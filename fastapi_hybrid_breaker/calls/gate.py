@@ -64,17 +64,19 @@ class Gate(FleetSide):
         """
         machine = self.machine
         if machine.probing:  # so no request is guarded by it, for those are watched
-            link = current_probe()
-            if link is None or (link[0].settled and link[1] is None):  # inside of no probe
+            inner = current_probe()
+            if inner is None or (inner.settled and inner.outer is None):  # inside of no probe
+                probe = None
                 now = self.clock()
                 lock = self._lock  # by hand, see LockedMachine
                 try:
                     lock.acquire()
-                    before, self._inside = self._inside, True
-                    try:
-                        probe = machine.take_place(now)
-                    finally:
-                        self._inside = before
+                    if not self._inside:  # else it is put off, see LockedMachine
+                        self._inside = True
+                        try:
+                            probe = machine.take_place(now)
+                        finally:
+                            self._inside = False
                 finally:
                     try:  # noqa: SIM105 - suppress() costs more than the lock
                         lock.release()
@@ -83,7 +85,7 @@ class Gate(FleetSide):
                 if self._postponed:
                     self._settle_postponed()
                 if probe is not None:
-                    put_probe((probe, None))
+                    put_probe(probe)
                     return probe
         permit = self._ask()
         if type(permit) is Probe:
@@ -114,8 +116,8 @@ class Gate(FleetSide):
                 self._bar()
             return self._reject(wait)
         # Most calls run inside of nothing, or after a probe that has been settled.
-        link = current_probe()
-        is_inside = link is not None and (link[1] is not None or not link[0].settled)
+        inner = current_probe()
+        is_inside = inner is not None and (inner.outer is not None or not inner.settled)
         if is_inside or current_request() is not None:
             probe = enclosing_probe(machine, now)
             if probe is not None:
@@ -241,7 +243,7 @@ class Gate(FleetSide):
                     request.note_verdict(machine)
                 counts.by_kind[SUCCEEDED] += 1  # one step, so no lock
                 return
-        elif type(permit) is Probe and machine.probing:
+        elif type(permit) is Probe:
             is_counted = False
             lock = self._lock  # by hand, see LockedMachine
             try:

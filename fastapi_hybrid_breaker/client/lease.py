@@ -15,7 +15,6 @@ from .streams import watched
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.context import Link
     from fastapi_hybrid_breaker.calls.permits import Permit
     from fastapi_hybrid_breaker.core.states import Outcome
 
@@ -30,12 +29,21 @@ class Lease:
     place until the probe's deadline, and otherwise nothing.
     """
 
-    __slots__ = ("_body", "_circuit", "_link", "_permit", "_since", "_waited", "has_chunk", "timed")
+    __slots__ = (
+        "_body",
+        "_circuit",
+        "_entered",
+        "_permit",
+        "_since",
+        "_waited",
+        "has_chunk",
+        "timed",
+    )
 
     def __init__(self, circuit: Circuit, permit: Permit) -> None:
         self._circuit = circuit
         self._permit: Permit | None = permit
-        self._link: Link | None = None
+        self._entered: Probe | None = None
         self._body: _RequestBody | None = None
         self.has_chunk = False
         self.timed = circuit.machine.timed
@@ -49,7 +57,8 @@ class Lease:
         if self.timed:
             self.waits()
         if isinstance(self._permit, Probe):
-            self._link = enter_probe(self._permit)
+            self._entered = self._permit
+            enter_probe(self._entered)
         kind = type(request.stream)
         # What is made of bytes, text, forms and JSON holds its bytes, and cannot fail.
         if kind.__name__ != "ByteStream" or kind.__module__ not in _LIBRARIES:
@@ -58,9 +67,9 @@ class Lease:
 
     def leave(self, request: Any) -> None:
         """End what ``enter`` began: later requests of this task are not inside of this one."""
-        if self._link is not None:
-            leave_probe(self._link)
-            self._link = None
+        if self._entered is not None:
+            leave_probe(self._entered)
+            self._entered = None
         # The transport may have replaced it by what it read; and a request can be sent again.
         if self._body is not None and request.stream is self._body.stream:
             request.stream = self._body.original

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .contribution import LONGEST_RUN, Contribution
 from .cycle import Cycle
 from .evidence import describe_error
-from .probe import Probe, Ticket
+from .probe import Probe, Ticket, make_probe
 from .rules import ConsecutiveFailures
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause, StateChange
 
@@ -68,7 +68,7 @@ class Admission(Cycle):
             probes = self.probes = []
         if len(probes) >= self.places(now):
             return None, change
-        probe = Probe(self, now)
+        probe = make_probe(self, now)
         probes.append(probe)
         self.began_probe(now)
         return probe, change

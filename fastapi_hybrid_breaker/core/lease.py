@@ -27,7 +27,7 @@ class Lease:
     """A lease of probes.
 
     Args:
-        places: probes that may run at once under it.
+        places: probes that may run at once under it, at least 1.
         deadline: when it ends, monotonic seconds.
     """
 

@@ -18,19 +18,25 @@ class Witness(Protocol):
 class Probe:
     """A permit of a HALF_OPEN circuit: a lease of one of its places.
 
-    ``deadline`` and ``started`` are monotonic seconds; ``admitted`` is the sequence at admission.
-    ``witness`` is asked how a call goes that has not ended by the deadline.
+    ``started`` is monotonic seconds; ``admitted`` is the sequence at admission. ``outer`` is the
+    probe, of any circuit, inside of which its call runs. ``witness`` is asked how a call goes that
+    has not ended by the deadline.
     """
 
-    __slots__ = ("admitted", "deadline", "machine", "settled", "started", "witness")
+    __slots__ = ("admitted", "machine", "outer", "settled", "started", "witness")
 
-    def __init__(self, machine: Cycle, now: float) -> None:
-        self.machine = machine
-        self.admitted = machine.sequence
-        self.started = now
-        self.deadline = now + machine.config.probe_timeout
-        self.settled = False
-        self.witness: Witness | None = None
+    # No constructor: calling one costs as much as all the rest of a probe's admission.
+    machine: Cycle
+    admitted: int
+    started: float
+    settled: bool
+    outer: Probe | None
+    witness: Witness | None
+
+    @property
+    def deadline(self) -> float:
+        """When its place is given to another, monotonic seconds."""
+        return self.started + self.machine.config.probe_timeout
 
     def is_running(self) -> bool:
         """Tell whether its verdict would count: not settled, and of the present generation."""
@@ -39,6 +45,15 @@ class Probe:
     def has_place(self, now: float) -> bool:
         """Tell whether it is running and holds its place still."""
         return now < self.deadline and self.is_running()
+
+
+def make_probe(machine: Cycle, now: float) -> Probe:
+    """Make a probe that is admitted now, monotonic seconds."""
+    probe = Probe()
+    probe.machine, probe.admitted = machine, machine.sequence
+    probe.started, probe.settled = now, False
+    probe.outer = probe.witness = None
+    return probe
 
 
 Ticket = int | Probe

@@ -110,9 +110,12 @@ class Prober(Admission):
             return None
         else:
             places = self.config.probe_places
-        if len(probes) >= places or (probes and now >= probes[0].deadline):  # the oldest
+        if probes and (len(probes) >= places or now >= probes[0].deadline):  # the oldest
             return None
-        probe = Probe(self, now)
+        probe = Probe()  # as make_probe makes it
+        probe.machine, probe.admitted = self, self.sequence
+        probe.started, probe.settled = now, False
+        probe.outer = probe.witness = None
         probes.append(probe)
         if now > self.last_sign:  # noqa: PLR1730 - max() costs as much as a clock
             self.last_sign = now

@@ -220,7 +220,7 @@ class Leases:
         Raises:
             MalformedError: it is no answer to such a question.
         """
-        status, milliseconds, places, successes = _read_answer(answer)
+        status, milliseconds, places, successes = parse_answer(answer)
         key = request.key
         circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
         if circuit is None or post is None:
@@ -253,7 +253,12 @@ class Leases:
             self._due.note(key, now + RENEW_EVERY)
 
 
-def _read_answer(answer: Any) -> tuple[str, float, int, int]:
+def parse_answer(answer: Any) -> tuple[str, float, int, int]:
+    """Read the script's answer: a word, milliseconds, places, successes.
+
+    Raises:
+        MalformedError: it is none.
+    """
     if not isinstance(answer, list) or len(answer) != 4:
         raise MalformedError(f"an answer of the script that is none: {answer!r:.200}")
     try:
@@ -261,4 +266,6 @@ def _read_answer(answer: Any) -> tuple[str, float, int, int]:
     except (UnicodeDecodeError, AttributeError):
         raise MalformedError("an answer of the script that is no text") from None
     milliseconds, places, successes = (number("lease", text, 0, _MOST) for text in texts)
+    if status == "granted" and places < 1:
+        raise MalformedError("a lease without a place")
     return status, milliseconds, int(places), int(successes)

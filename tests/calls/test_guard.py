@@ -101,9 +101,9 @@ def test_guards_left_elsewhere_leave_nothing_that_piles_up(
         guard = one.guard()
         guard.__enter__()
         elsewhere(functools.partial(guard.__exit__, BrokenError, BrokenError(), None))
-    depth, link = 0, _probe.get()
-    while link is not None:
-        depth, link = depth + 1, link[1]
+    depth, probe = 0, _probe.get()
+    while probe is not None:
+        depth, probe = depth + 1, probe.outer
     assert depth <= 1
 
 
@@ -138,10 +138,10 @@ def test_probes_left_in_another_order_than_entered(
         pass
     two.__exit__(None, None, None)
     assert (first.state, second.state) == ("CLOSED", "CLOSED")
-    link = _probe.get()
-    while link is not None:
-        probe, link = link
+    probe = _probe.get()
+    while probe is not None:
         assert not probe.is_running()
+        probe = probe.outer
 
 
 def test_entered_twice_at_once_it_is_an_error_and_later_a_fresh_permit(circuit: Circuit) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT, MalformedError
+from fastapi_hybrid_breaker.fleet.leases import parse_answer
 from fastapi_hybrid_breaker.fleet.wire import (
     HASH_FIELDS,
     LARGEST_MESSAGE,
@@ -122,6 +123,24 @@ def test_no_hash_raises_anything_else(values: list[bytes | None]) -> None:
 def test_answer_of_the_script_that_is_none_is_refused(answer: object) -> None:
     with pytest.raises(MalformedError):
         parse_reply(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        [b"granted"],
+        [b"\xff", b"4000", b"1", b"0"],
+        [b"granted", b"soon", b"1", b"0"],
+        [b"granted", b"-1", b"1", b"0"],
+        [b"granted", b"4000", b"0", b"0"],
+        [1, 2, 3, 4],
+    ],
+)
+def test_answer_about_a_lease_that_is_none_is_refused(answer: object) -> None:
+    with pytest.raises(MalformedError):
+        parse_answer(answer)
 
 
 async def test_hostile_messages_are_counted_logged_once_and_harm_nothing(
