@@ -27,17 +27,18 @@ class Block:
     it is entered is an error, entering it again later takes a fresh permit.
     """
 
-    __slots__ = ("_around", "_circuit", "_permit")
+    __slots__ = ("around", "circuit", "permit")
 
-    def __init__(self, circuit: Circuit) -> None:
-        self._circuit = circuit
-        self._permit: Permit | None = None
-        self._around: _Around | None = None
+    # No constructor: calling one costs a tenth of all that a block does. ``Circuit.guard`` sets
+    # them.
+    circuit: Circuit
+    permit: Permit | None
+    around: _Around | None
 
     def __enter__(self) -> Self:
-        if self._permit is not None:
-            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
-        circuit = self._circuit
+        if self.permit is not None:
+            raise RuntimeError(f"this guard of circuit {self.circuit.key!r} is entered already")
+        circuit = self.circuit
         permit = circuit.machine.ticket
         if permit is None:
             permit = circuit.machine.timed_ticket
@@ -50,24 +51,24 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        permit, self._permit = self._permit, None
+        permit, self.permit = self.permit, None
         if permit is None:
-            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
-        around, self._around = self._around, None
+            raise RuntimeError(f"this guard of circuit {self.circuit.key!r} is not entered")
+        around, self.around = self.around, None
         started = None if around is None else around.leave()
         if error is not None:
             self._fail(permit, error, started)
-        elif self._circuit.machine.attentive:  # a healthy circuit looks at failures only
+        elif self.circuit.machine.attentive:  # a healthy circuit looks at failures only
             self._succeed(permit, started)
 
     # The two for ``async with`` are written out for a circuit that admits without a question:
     # a call of the others would cost as much as all that they do.
 
     async def __aenter__(self) -> Self:
-        permit = self._circuit.machine.ticket
-        if permit is None or self._permit is not None:
+        permit = self.circuit.machine.ticket
+        if permit is None or self.permit is not None:
             return self.__enter__()
-        self._permit = permit
+        self.permit = permit
         return self
 
     async def __aexit__(
@@ -78,25 +79,25 @@ class Block:
     ) -> None:
         if (
             error is None
-            and self._around is None
-            and self._permit is not None
-            and not self._circuit.machine.attentive
+            and self.around is None
+            and self.permit is not None
+            and not self.circuit.machine.attentive
         ):
-            self._permit = None
+            self.permit = None
         else:
             self.__exit__(kind, error, traceback)
 
     def _succeed(self, permit: Permit, started: float | None) -> None:
-        self._circuit.settle_success(permit, started)
+        self.circuit.settle_success(permit, started)
 
     def _fail(self, permit: Permit, error: BaseException, started: float | None) -> None:
-        self._circuit.settle_error(permit, error, started=started)
+        self.circuit.settle_error(permit, error, started=started)
 
     def _begin(self, permit: Permit) -> None:
-        self._permit = permit
-        machine = self._circuit.machine
+        self.permit = permit
+        machine = self.circuit.machine
         if machine.timed or machine.ramp is not None:
-            self._around = _Around(self._circuit)
+            self.around = _Around(self.circuit)
 
 
 class _Around:
@@ -122,7 +123,8 @@ class HeldBlock(Block):
     __slots__ = ("_fn", "result")
 
     def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
-        super().__init__(circuit)
+        self.circuit = circuit
+        self.permit = self.around = None
         self._fn = fn
         self.result: object = UNKNOWN
         self._begin(permit)
@@ -131,10 +133,10 @@ class HeldBlock(Block):
         return self
 
     def _succeed(self, permit: Permit, started: float | None) -> None:
-        self._circuit.settle_result(permit, self.result, started)
+        self.circuit.settle_result(permit, self.result, started)
 
     def _fail(self, permit: Permit, error: BaseException, started: float | None) -> None:
-        self._circuit.settle_error(permit, error, self._fn, started)
+        self.circuit.settle_error(permit, error, self._fn, started)
 
 
 _Entered = tuple["Circuit", Block, object]
@@ -147,7 +149,7 @@ _entered: ContextVar[tuple[_Entered, ...]] = ContextVar("hybrid_breaker_entered"
 
 def enter_short(circuit: Circuit) -> None:
     """Enter ``with circuit:``."""
-    block = Block(circuit)
+    block = circuit.guard()
     block.__enter__()
     _entered.set((*_entered.get(), (circuit, block, _owner())))
 

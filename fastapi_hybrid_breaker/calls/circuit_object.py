@@ -175,7 +175,10 @@ class Circuit(Gate):
         Entering raises ``CircuitOpenError`` when the call is rejected. The block may be entered
         in one task or thread and left in another.
         """
-        return Block(self)
+        block = Block()
+        block.circuit = self
+        block.permit = block.around = None
+        return block
 
     @overload
     def __call__(
