@@ -50,21 +50,20 @@ class Circuit(Gate):
         """
         machine = self.machine
         permit: Permit | None = machine.ticket
-        started = None
-        if permit is None:
-            if machine.barred:
-                self.rejected += 1
-                if current_request() is not None:
-                    note_rejection()
-                raise BarredCallError(self)
+        if permit is not None:
+            started = None
+        elif machine.barred:
+            self.rejected += 1
+            if current_request() is not None:
+                note_rejection()
+            raise BarredCallError(self)
+        else:
             permit = machine.timed_ticket
-            if permit is not None:
-                started = self.clock()
-            else:
+            if permit is None:
                 permit = self.enter()
                 if machine.ramp is not None:
                     return await self.call_inside(permit, fn, args, kwargs)
-                started = self.clock() if machine.timed else None
+            started = self.clock() if machine.timed else None
         try:
             result = await (fn(*args, **kwargs) if kwargs else fn(*args))  # type: ignore[call-arg]
         except BaseException as error:
