@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.parts import Figures, Order
     from fastapi_hybrid_breaker import Circuit, HybridBreaker
 
-_TURNS = 4
+_TURNS = 6
 _SECONDS = 3.0
 _BURST = 200
 _PAUSE = 0.001

@@ -32,8 +32,8 @@ class Prober(Admission):
     reached. ``opening`` is the generation in which the present trouble began, and ``troubled_at``
     when it left CLOSED. ``lease`` is the
     right to probe for all; ``taken_until`` how long somebody else is known to have it, and
-    ``last_sign`` when anybody was last known to probe; ``shown_at`` when the fleet's part was last
-    to look at probes of ours.
+    ``last_sign`` when anybody was last known to probe; ``show_from`` when the fleet's part is
+    next to look at probes of ours.
     """
 
     __slots__ = (
@@ -41,7 +41,7 @@ class Prober(Admission):
         "last_sign",
         "lease",
         "opening",
-        "shown_at",
+        "show_from",
         "taken_until",
         "troubled_at",
         "version",
@@ -62,7 +62,7 @@ class Prober(Admission):
         self.lease: Lease | None = None
         self.wants_lease = False
         self.last_sign = _NEVER
-        self.shown_at = _NEVER
+        self.show_from = _NEVER
         self.taken_until = _NEVER
         self.opening = 0
         self.troubled_at = 0.0
@@ -103,7 +103,7 @@ class Prober(Admission):
             return None
         lease = self.lease
         if lease is not None and now < lease.deadline:
-            if not probes and now >= self.shown_at + SHOW_EVERY:
+            if not probes and now >= self.show_from:
                 return None  # the fleet is to hear of it
             places = lease.places
         elif self.surroundings.live > 1 and self.is_bound():
@@ -168,8 +168,8 @@ class Prober(Admission):
         """Take in that a call here is a probe, and have the fleet told if it is the first."""
         self.see_probing(now)
         is_first = len(self.probes or ()) == 1
-        if is_first and now >= self.shown_at + SHOW_EVERY and self.is_bound():
-            self.shown_at = now
+        if is_first and now >= self.show_from and self.is_bound():
+            self.show_from = now + SHOW_EVERY
             self.stirred = True
 
     def see_probing(self, now: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
-from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
@@ -674,7 +674,7 @@ def test_without_a_lease_or_past_its_end_no_place_is_taken_without_a_question() 
     machine, first = probing(OPEN_TIME)
     machine.settle(first, SUCCESS, OPEN_TIME)
     ends = OPEN_TIME + 1.8
-    machine.shown_at = ends
+    machine.show_from = ends + SHOW_EVERY
     assert machine.take_place(ends) is None
     machine.lease = None
     assert machine.take_place(OPEN_TIME) is None
