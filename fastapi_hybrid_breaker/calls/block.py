@@ -27,16 +27,15 @@ class Block:
     it is entered is an error, entering it again later takes a fresh permit.
     """
 
-    __slots__ = ("around", "circuit", "permit")
+    __slots__ = ("circuit", "held")
 
     # No constructor: calling one costs a tenth of all that a block does. ``Circuit.guard`` sets
     # them.
     circuit: Circuit
-    permit: Permit | None
-    around: _Around | None
+    held: Permit | _Around | None
 
     def __enter__(self) -> Self:
-        if self.permit is not None:
+        if self.held is not None:
             raise RuntimeError(f"this guard of circuit {self.circuit.key!r} is entered already")
         circuit = self.circuit
         permit = circuit.machine.ticket
@@ -51,11 +50,10 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        permit, self.permit = self.permit, None
-        if permit is None:
+        held, self.held = self.held, None
+        if held is None:
             raise RuntimeError(f"this guard of circuit {self.circuit.key!r} is not entered")
-        around, self.around = self.around, None
-        started = None if around is None else around.leave()
+        permit, started = held.leave() if isinstance(held, _Around) else (held, None)
         if error is not None:
             self._fail(permit, error, started)
         elif self.circuit.machine.attentive:  # a healthy circuit looks at failures only
@@ -66,9 +64,9 @@ class Block:
 
     async def __aenter__(self) -> Self:
         permit = self.circuit.machine.ticket
-        if permit is None or self.permit is not None:
+        if permit is None or self.held is not None:
             return self.__enter__()
-        self.permit = permit
+        self.held = permit
         return self
 
     async def __aexit__(
@@ -77,13 +75,8 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if (
-            error is None
-            and self.around is None
-            and self.permit is not None
-            and not self.circuit.machine.attentive
-        ):
-            self.permit = None
+        if error is None and type(self.held) is int and not self.circuit.machine.attentive:
+            self.held = None
         else:
             self.__exit__(kind, error, traceback)
 
@@ -94,27 +87,27 @@ class Block:
         self.circuit.settle_error(permit, error, started=started)
 
     def _begin(self, permit: Permit) -> None:
-        self.permit = permit
         machine = self.circuit.machine
-        if machine.timed or machine.ramp is not None:
-            self.around = _Around(self.circuit)
+        is_plain = not machine.timed and machine.ramp is None
+        self.held = permit if is_plain else _Around(self.circuit, permit)
 
 
 class _Around:
-    """What runs around a block that is timed, or is one of a share of the calls."""
+    """The permit of a block that is timed, or is one of a share of the calls."""
 
-    __slots__ = ("_share", "_started")
+    __slots__ = ("_permit", "_share", "_started")
 
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: Circuit, permit: Permit) -> None:
+        self._permit = permit
         self._started = circuit.start_time()
         ramp = circuit.machine.ramp
         self._share = None if ramp is None else enter_share(circuit.machine)
 
-    def leave(self) -> float | None:
-        """End it; gives when the block began, where that is of interest."""
+    def leave(self) -> tuple[Permit, float | None]:
+        """End it; gives the permit, and when the block began, where that is of interest."""
         if self._share is not None:
             leave_share(self._share)
-        return self._started
+        return self._permit, self._started
 
 
 class HeldBlock(Block):
@@ -124,7 +117,7 @@ class HeldBlock(Block):
 
     def __init__(self, circuit: Circuit, permit: Permit, fn: Callable[..., object]) -> None:
         self.circuit = circuit
-        self.permit = self.around = None
+        self.held = None
         self._fn = fn
         self.result: object = UNKNOWN
         self._begin(permit)

@@ -176,7 +176,7 @@ class Circuit(Gate):
         """
         block = Block()
         block.circuit = self
-        block.permit = block.around = None
+        block.held = None
         return block
 
     @overload
