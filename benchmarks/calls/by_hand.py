@@ -26,7 +26,7 @@ class ByHand:
         try:
             result = await fn(*args)
         except Exception:
-            self._count()
+            self.count()
             raise
         self.failures = 0
         return result
@@ -37,12 +37,34 @@ class ByHand:
         try:
             result = fn(*args)
         except Exception:
-            self._count()
+            self.count()
             raise
         self.failures = 0
         return result
 
-    def _count(self) -> None:
+    def guard(self) -> Block:
+        return Block(self)
+
+    def count(self) -> None:
         self.failures += 1
         if self.failures >= self.threshold:
             self.is_open = True
+
+
+class Block:
+    """The same for ``async with``."""
+
+    __slots__ = ("breaker",)
+
+    def __init__(self, breaker: ByHand) -> None:
+        self.breaker = breaker
+
+    async def __aenter__(self) -> None:
+        if self.breaker.is_open:
+            raise OpenError
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            self.breaker.failures = 0
+        elif isinstance(error, Exception):
+            self.breaker.count()

@@ -71,6 +71,7 @@ def floors() -> list[Case]:
         Case(FLOOR, "closed", "sync call", "default", loops.bare_sync()),
         Case(FLOOR, "failing", "call", "default", loops.bare_failure()),
         Case(BY_HAND, "closed", "call", "default", loops.called(closed.call)),
+        Case(BY_HAND, "closed", "async with", "default", loops.in_block(closed.guard)),
         Case(BY_HAND, "closed", "sync call", "default", loops.called_sync(closed.call_sync)),
         Case(BY_HAND, "failing", "call", "default", loops.failing_called(failing.call)),
         Case(BY_HAND, "open", "call", "default", loops.failing_called(opened.call)),

@@ -80,15 +80,31 @@ def _of_calls(calls: Calls) -> Iterator[Reached]:
     def ratio(state: str, way: str, rule: str = "default") -> float:
         return _known(calls.low(NAME, state, way, rule)) / bare
 
+    def by_hand(state: str, way: str) -> str:
+        low = calls.low(BY_HAND, state, way)
+        return "" if low is None else f"by hand: {three(low / bare)}"
+
     for way in _AWAITED:
-        yield Reached(f"`{way}`, closed: × bare await", 3.0, "at most", ratio("closed", way))
+        yield Reached(
+            f"`{way}`, closed: × bare await",
+            3.0,
+            "at most",
+            ratio("closed", way),
+            by_hand("closed", way),
+        )
     slower = _slower_peer(calls, "closed", _AWAITED)
     if slower:
         yield Reached("the fastest peer: × our `call`", 2.5, "at least", *slower)
     yield Reached("`call`, a route guards too: × bare", 3.5, "at most", ratio("closed", ROUTED))
     for way in ("execute", BY_KEY):
         yield Reached(f"`{way}`: × bare", 5.0, "at most", ratio("closed", way))
-    yield Reached("`async with`: × bare", 5.5, "at most", ratio("closed", "async with"))
+    yield Reached(
+        "`async with`: × bare",
+        5.5,
+        "at most",
+        ratio("closed", "async with"),
+        by_hand("closed", "async with"),
+    )
     rates = ratio("closed", "call", "rates")
     yield Reached("`call`, rates over a time window: × bare", 7.0, "at most", rates)
     interlock = calls.best("interlock-cb", "closed", _AWAITED, "rates")
@@ -96,9 +112,11 @@ def _of_calls(calls: Calls) -> Iterator[Reached]:
         yield Reached(
             "interlock-cb's rates: × ours", 8.0, "at least", interlock["p10_ns"] / bare / rates
         )
-    yield Reached("rejected: × bare", 5.5, "at most", ratio("open", "call"))
-    by_hand = _known(calls.low(BY_HAND, "open", "call"))
-    yield Reached("rejected: × by hand", 1.6, "at most", ratio("open", "call") * bare / by_hand)
+    yield Reached(
+        "rejected: × bare", 5.5, "at most", ratio("open", "call"), by_hand("open", "call")
+    )
+    least = _known(calls.low(BY_HAND, "open", "call"))
+    yield Reached("rejected: × by hand", 1.6, "at most", ratio("open", "call") * bare / least)
     slower = _slower_peer(calls, "open", _AWAITED)
     if slower:
         yield Reached("the peer that rejects fastest: × ours", 1.6, "at least", *slower)
@@ -158,22 +176,28 @@ def _beyond_the_periodic(healthy: Figures) -> int:
 
 def _of_routes(figures: Figures) -> Iterator[Reached]:
     low = {name: line["p10_ns"] for name, line in figures["in_process"].items()}
-    floor = low["unguarded"]
+    floor, by_hand = low["unguarded"], low["by hand"]
     yield Reached(
         "route, in process: beyond a no-op object, % of unguarded",
         8.0,
         "at most",
         (low["ours"] - low["no-op object"]) / floor * 100,
+        f"by hand: {three((by_hand - low['no-op object']) / floor * 100)}",
     )
     yield Reached(
         "route, in process: of what a no-op `yield` adds",
         0.4,
         "at most",
         (low["ours"] - floor) / (low["no-op yield"] - floor),
+        f"by hand: {three((by_hand - floor) / (low['no-op yield'] - floor))}",
     )
     for title, lines in figures["served"]["servers"].items():
         ours = lines["ours"]
-        about = f"by work {100 / ours['cpu_ratio']:.0f} %" if "cpu_ratio" in ours else ""
+        others = ", ".join(
+            f"{name}: {lines[name]['share'] * 100:.0f} %" for name in ("no-op object", "by hand")
+        )
+        work = f"; by work {100 / ours['cpu_ratio']:.0f} %" if "cpu_ratio" in ours else ""
+        about = others + work
         yield Reached(
             f"uvicorn ({title}): % of the unguarded requests/s",
             93.0,

@@ -10,7 +10,10 @@ from typing import Any, Final
 from fastapi import Depends, FastAPI
 from starlette.requests import HTTPConnection
 
+from benchmarks.calls.by_hand import ByHand
 from fastapi_hybrid_breaker import HybridBreaker, circuit
+
+from .by_hand import Guard, Middleware
 
 REDIS: Final = "BENCH_REDIS"
 """Names the server in the environment of a served application."""
@@ -21,6 +24,7 @@ OURS: Final = "ours"
 UNGUARDED: Final = "unguarded"
 NO_OP_OBJECT: Final = "no-op object"
 NO_OP_YIELD: Final = "no-op yield"
+BY_HAND: Final = "by hand"
 FASTAPI_CB: Final = "fastapi-cb"
 
 
@@ -58,6 +62,13 @@ def with_no_op_object() -> FastAPI:
     return app
 
 
+def by_hand() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(Middleware)
+    app.get(PATH, dependencies=[Depends(Guard("stock", {"stock": ByHand()}))])(stock)
+    return app
+
+
 def with_no_op_yield() -> FastAPI:
     app = FastAPI()
     app.get(PATH, dependencies=[Depends(no_op_yield)])(stock)
@@ -76,6 +87,7 @@ def with_fastapi_cb() -> FastAPI:
 FACTORIES: Final = {
     UNGUARDED: unguarded,
     OURS: ours,
+    BY_HAND: by_hand,
     NO_OP_OBJECT: with_no_op_object,
     NO_OP_YIELD: with_no_op_yield,
     FASTAPI_CB: with_fastapi_cb,

@@ -104,12 +104,27 @@ def test_the_targets_of_a_route_are_what_is_added_to_the_unguarded_one() -> None
         for name, time in {
             "unguarded": 100.0,
             "ours": 112.0,
+            "by hand": 110.0,
             "no-op object": 105.0,
             "no-op yield": 150.0,
         }.items()
     }
     found = reached({"routes": {"in_process": in_process, "served": {"servers": {}}}})
     assert [one.value for one in found] == pytest.approx([7.0, 0.24])
+    assert [one.about for one in found] == ["by hand: 5.00", "by hand: 0.20"]
+
+
+def test_beside_requests_per_second_stand_those_of_who_does_less() -> None:
+    lines = {"ours": 0.9, "no-op object": 0.92, "by hand": 0.91}
+    served = {"servers": {"h11": {name: {"share": share} for name, share in lines.items()}}}
+    in_process = {
+        name: {"p10_ns": float(at)}
+        for at, name in enumerate(
+            ("unguarded", "ours", "by hand", "no-op object", "no-op yield"), 1
+        )
+    }
+    *_, last = reached({"routes": {"in_process": in_process, "served": served}})
+    assert (last.value, last.about) == (pytest.approx(90.0), "no-op object: 92 %, by hand: 91 %")
 
 
 def test_a_page_keeps_what_people_wrote_around_the_tables() -> None:
