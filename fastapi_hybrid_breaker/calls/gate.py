@@ -71,7 +71,7 @@ class Gate(FleetSide):
                 lock = self._lock  # by hand, see LockedMachine
                 try:
                     lock.acquire()
-                    if not self._inside:  # else it is put off, see LockedMachine
+                    if not self._inside:  # else the long way
                         self._inside = True
                         try:
                             probe = machine.take_place(now)
