@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from types import CoroutineType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -10,6 +11,7 @@ from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -51,34 +53,24 @@ def find_misuse(fn: object, error: TypeError) -> MisuseError | None:
         if isinstance(fn, CoroutineType):
             fn.close()  # or Python warns that it was never awaited
         return MisuseError(f"a circuit needs the callable, not what it gave: call(fn), not {fn!r}")
-    # Raised by the statement that awaits what fn gives, and not further in.
-    is_here = error.__traceback__ is None or error.__traceback__.tb_next is None
-    if is_here and _says_that_nothing_can_be_awaited(error):
+    if _is_of_await(error.__traceback__):
         return MisuseError(f"call() needs an async callable, {_name(fn)} is none: use call_sync()")
     return None
 
 
-def _says_that_nothing_can_be_awaited(error: TypeError) -> bool:
-    text = error.args[0] if len(error.args) == 1 else None
-    before, after = _CANNOT_BE_AWAITED
-    return isinstance(text, str) and text.startswith(before) and text.endswith(after)
+def _is_of_await(traceback: TracebackType | None) -> bool:
+    """Tell whether the code that the traceback begins with had nothing that it could await.
+
+    Neither the text of the error nor that no other code is in the traceback would tell: an error
+    that comes from another process has no traceback of its own.
+    """
+    if traceback is None or traceback.tb_next is not None:
+        return False
+    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _GET_AWAITABLE
 
 
-def _learn_what_awaiting_says() -> tuple[str, str]:
-    """Give this Python's words, around a type's name, for awaiting what cannot be awaited."""
-
-    async def wrong() -> None:
-        await None  # type: ignore[misc]
-
-    try:
-        wrong().send(None)
-    except TypeError as error:
-        before, _, after = str(error).partition(type(None).__name__)
-        return before, after
-    raise AssertionError("None can be awaited")  # pragma: no cover
-
-
-_CANNOT_BE_AWAITED: Final = _learn_what_awaiting_says()
+_GET_AWAITABLE: Final = dis.opmap.get("GET_AWAITABLE", -1)
+"""The instruction with which ``await`` asks for what it is to wait for; -1 is none."""
 
 
 def _name(fn: object) -> str:

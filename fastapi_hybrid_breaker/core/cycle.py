@@ -135,7 +135,10 @@ class Cycle:
         """Work out again what a success changes."""
         is_plain = self.failures == 0 and self.state is CLOSED and not self.looks_at_successes()
         self.attentive = not is_plain or self.watched or bool(self.meter.books)
-        self.only_watched = is_plain and self.watched and not self.meter.books
+        is_swift = is_plain and not self.meter.books
+        # Where statuses are declared failures, the request has to be asked which one it got.
+        is_declared = self.config.failure_statuses is not None
+        self.only_watched = is_swift and self.watched and not is_declared
         self.swift = self.meter.swift if is_plain and self.admits_all() else None
 
     def admits_all(self) -> bool:

@@ -35,7 +35,7 @@ class Probe:
 
     @property
     def deadline(self) -> float:
-        """When its place is given to another, monotonic seconds."""
+        """When its place is given to another, monotonic seconds; as it is configured now."""
         return self.started + self.machine.config.probe_timeout
 
     def is_running(self) -> bool:
@@ -44,7 +44,8 @@ class Probe:
 
     def has_place(self, now: float) -> bool:
         """Tell whether it is running and holds its place still."""
-        return now < self.deadline and self.is_running()
+        has_one = self in (self.machine.probes or ())
+        return has_one and now < self.deadline and self.is_running()
 
 
 def make_probe(machine: Cycle, now: float) -> Probe:

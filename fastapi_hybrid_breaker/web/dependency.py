@@ -59,7 +59,7 @@ class RouteGuard:
                     permit is not None
                     and machine.watched
                     and record.outer is None
-                    and machine.config.failure_statuses is None
+                    and record.status is None
                 ):
                     circuit.recent = record.unsettled = True
                     record.calm = machine

@@ -34,8 +34,14 @@ def assert_untouched(circuit: Circuit, is_probe: bool) -> None:
     assert circuit.state == "CLOSED"
 
 
+class NotToBeAwaited:
+    __await__ = None
+
+
 @while_closed_and_probing
-@pytest.mark.parametrize("fn", [fine_sync, lambda: None, lambda: "text", dict], ids=range(4))
+@pytest.mark.parametrize(
+    "fn", [fine_sync, lambda: None, lambda: "text", dict, NotToBeAwaited], ids=range(5)
+)
 async def test_call_of_a_sync_callable(circuit: Circuit, is_probe: bool, fn: Any) -> None:
     wanted = r"call\(\) needs an async callable, .* is none: use call_sync\(\)"
     for call in (circuit.call, _decorated_as_async(circuit)):
@@ -127,9 +133,38 @@ def _raises_the_same_words() -> None:
     raise TypeError("object int can't be used in 'await' expression")
 
 
+def _fails_elsewhere() -> asyncio.Future[None]:
+    """Give what a pool of processes gives: its errors have left their traceback behind."""
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.set_exception(TypeError("object NoneType can't be used in 'await' expression"))
+    return failed
+
+
+class _FailsWhenAwaited:
+    def __await__(self) -> Any:
+        raise TypeError("of the one that is awaited")
+
+
+async def _hides_where() -> None:
+    try:
+        await None  # type: ignore[misc]
+    except TypeError as error:
+        error.__traceback__ = None
+        raise
+
+
 @while_closed_and_probing
 @pytest.mark.parametrize(
-    "fn", [_awaits_nothing, _raises_the_same_words, functools.partial(len, 5)], ids=range(3)
+    "fn",
+    [
+        _awaits_nothing,
+        _raises_the_same_words,
+        _fails_elsewhere,
+        _hides_where,
+        _FailsWhenAwaited,
+        functools.partial(len, 5),
+    ],
+    ids=range(6),
 )
 @pytest.mark.parametrize("shape", ["call", "decorator"])
 async def test_what_looks_like_misuse_and_is_raised_inside_is_a_failure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi_hybrid_breaker.core.probe import Probe
 
 from .machines import (
@@ -39,6 +41,14 @@ def test_without_a_maximum_it_goes_on_probing() -> None:
     machine, _ = half_open(half_open_timeout=5.0)
     assert isinstance(machine.admit(1e7)[0], Probe)
     assert machine.state is HALF_OPEN
+
+
+def test_a_place_that_passed_on_does_not_come_back_with_a_longer_deadline() -> None:
+    machine, first = half_open(half_open_timeout=5.0, half_open_max_calls=1)
+    second = probe(machine, OPEN_TIME + 5.0)
+    machine.configure(replace(machine.config, half_open_timeout=60.0))
+    assert not first.has_place(OPEN_TIME + 6.0)
+    assert second.has_place(OPEN_TIME + 6.0)
 
 
 class Seen:
