@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,11 +38,20 @@ class Stage:
         return before
 
 
-async def test_cases_take_turns_in_their_order() -> None:
+async def turns_of(cases: str, rounds: int) -> list[str]:
+    """Give the order of each round."""
     stage = Stage()
-    cases = {name: stage.case(name, 0.001) for name in "ABC"}
-    await measure(cases, rounds=4, clock=stage.clock, slice_seconds=0.01)
-    assert [name for name, _ in stage.calls[-12:]] == list("ABCABCABCABC")
+    loops = {name: stage.case(name, 0.001) for name in cases}
+    await measure(loops, rounds=rounds, clock=stage.clock, slice_seconds=0.01)
+    names = "".join(name for name, _ in stage.calls[-rounds * len(cases) :])
+    return [names[at : at + len(cases)] for at in range(0, len(names), len(cases))]
+
+
+async def test_each_case_has_one_turn_in_each_round_in_changing_orders() -> None:
+    turns = await turns_of("ABC", 60)
+    assert {"".join(sorted(one)) for one in turns} == {"ABC"}
+    assert set(turns) == {"ABC", "ACB", "BAC", "BCA", "CAB", "CBA"}
+    assert await turns_of("ABC", 60) == turns
 
 
 async def test_times_are_per_call_however_many_calls_fill_a_slice() -> None:
@@ -61,7 +71,8 @@ async def test_what_comes_before_a_turn_does_not_count() -> None:
     before = {"B": stage.before("ready", 7.0)}
     found = await measure(cases, rounds=3, clock=stage.clock, slice_seconds=0.01, before=before)
     assert found["B"].times == pytest.approx((0.01,) * 3)
-    assert [name for name, _ in stage.calls[-9:]] == ["A", "ready", "B"] * 3
+    turns = [name for name, _ in stage.calls[-9:]]
+    assert [after for name, after in itertools.pairwise(turns) if name == "ready"] == ["B"] * 3
 
 
 async def test_a_measurement_whose_cases_await_nothing_can_be_broken_off() -> None:
