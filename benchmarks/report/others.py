@@ -43,8 +43,8 @@ def sharing(figures: Figures) -> list[Table]:
     healthy = figures["healthy"]
     text = (
         f"99th percentile of single calls, healthy and hung by turns:"
-        f" {_list(tail['healthy_p99_ns'])} and {_list(tail['hung_p99_ns'])} ns, ratio of the"
-        f" medians {tail['ratio']:.3f}. {healthy['calls']:,} healthy calls in"
+        f" {_list(tail['healthy_p99_ns'])} and {_list(tail['hung_p99_ns'])} ns, ratio of"
+        f" their 10th percentiles {tail['ratio']:.3f}. {healthy['calls']:,} healthy calls in"
         f" {healthy['seconds']} s sent {_commands(healthy['commands'])}; the same time without"
         f" calls {_commands(healthy['commands_without_calls'])}."
     )
