@@ -53,7 +53,7 @@ class Circuit(Gate):
         if permit is not None:
             started = None
         elif machine.barred:
-            self.rejected += 1
+            self.rejections += 1.0
             if current_request() is not None:
                 note_rejection()
             raise BarredCallError(self)

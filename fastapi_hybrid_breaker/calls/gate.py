@@ -97,7 +97,7 @@ class Gate(FleetSide):
 
         As ``_rejection``, in one Python call: each is a good part of what a rejection costs.
         """
-        self.rejected += 1
+        self.rejections += 1.0
         if (request := current_request()) is not None:
             request.note_rejection()
         return BarredCallError(self)
@@ -339,7 +339,7 @@ class Gate(FleetSide):
         raise self._rejection(retry_after)
 
     def _rejection(self, retry_after: float) -> CircuitOpenError:
-        self.rejected += 1
+        self.rejections += 1.0
         if request := current_request():
             request.note_rejection()
         return RejectedCallError(self.machine.key, retry_after)

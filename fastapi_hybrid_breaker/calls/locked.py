@@ -50,7 +50,7 @@ class LockedMachine:
         "heard",
         "machine",
         "recent",
-        "rejected",
+        "rejections",
         "shadowed",
     )
 
@@ -63,7 +63,8 @@ class LockedMachine:
         self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
         self._history: deque[StateChange] | None = None  # most circuits never change
         self._observer: CallObserver | None = None  # see observed.py
-        self.rejected = 0
+        # A float, exact up to 2**53: it comes from a list of free ones, an int is made each time.
+        self.rejections = 0.0
         self.shadowed = 0  # let through in shadow mode
         self.recent = False  # looked up again since the registry last made room
         self.heard = False  # made for the fleet's news alone: its configuration is a guess
@@ -109,6 +110,11 @@ class LockedMachine:
                 self._stir()
 
     # -- looking: changes nothing -----------------------------------------------------------
+
+    @property
+    def rejected(self) -> int:
+        """How many calls were rejected."""
+        return int(self.rejections)
 
     @property
     def key(self) -> str:
