@@ -49,8 +49,8 @@ class RouteGuard:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
         # First what most requests are: the only guard, of a circuit that admits all. Written out,
         # for each Python call is a good part of what a guard costs.
-        record: RouteRequest | None = connection.scope.get(SCOPE_KEY)
-        if record is not None and not record.guards:
+        record = connection.scope.get(SCOPE_KEY)
+        if type(record) is RouteRequest and not record.guards:
             circuit = record.breaker.registry.by_key.get(self.fixed_key)
             if circuit is not None:
                 machine = circuit.machine

@@ -284,6 +284,11 @@ def test_without_a_breaker_the_error_says_what_to_call() -> None:
         TestClient(app).get("/")
 
 
+async def test_nor_is_somebody_elses_value_in_the_scope_taken_for_a_breaker() -> None:
+    with pytest.raises(NotInstalledError):
+        await circuit(KEY)(HTTPConnection({"type": "http", SCOPE_KEY: "theirs"}))
+
+
 def test_of_two_breakers_on_one_application_the_later_one_is_nearer() -> None:
     app = FastAPI()
     first, _ = make_breaker(app)
