@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 _TURNS = 6
 _SECONDS = 3.0
-_BURST = 1_000
-"""Calls between two pauses. The first few after a pause find their code gone from the caches; of
-many more calls they are less than the hundredth that is looked for, of 200 just that."""
-
+_BURST = 200
 _PAUSE = 0.001
 _PATIENCE = 20.0
 

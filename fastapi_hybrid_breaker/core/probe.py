@@ -25,7 +25,7 @@ class Probe:
 
     __slots__ = ("admitted", "machine", "outer", "settled", "started", "witness")
 
-    # No constructor: calling one costs as much as all the rest of a probe's admission.
+    # No constructor: calling one is half of what it costs to make a probe. See ``make_probe``.
     machine: Cycle
     admitted: int
     started: float

@@ -6,7 +6,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.override import make_override
-from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.probe import Probe, make_probe
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
 from .machines import (
@@ -33,6 +33,16 @@ def test_as_many_probes_as_it_takes_to_close_unless_said_otherwise() -> None:
     probe(machine, OPEN_TIME)
     probe(machine, OPEN_TIME)
     assert is_rejected(machine, OPEN_TIME)
+
+
+def test_a_probe_that_is_admitted_without_a_question_is_made_as_any_other() -> None:
+    machine, _ = half_open(success_threshold=3)
+    quick = machine.take_place(OPEN_TIME)
+    other = make_probe(machine, OPEN_TIME)
+    assert quick is not None
+    assert quick is not other
+    for name in Probe.__slots__:
+        assert getattr(quick, name) == getattr(other, name), name
 
 
 def test_never_more_probes_at_once_than_half_open_max_calls() -> None:
