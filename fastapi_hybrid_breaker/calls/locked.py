@@ -151,7 +151,7 @@ class LockedMachine:
             rates = machine.meter.rates(now)
             return CircuitStats(
                 state=state,
-                failures=machine.failures,
+                failures=machine.failures_at(now),
                 successes=machine.successes,
                 next_attempt=time.time() + retry_after if is_open else None,
                 retry_after=retry_after,

@@ -12,6 +12,7 @@ from .cycle import Cycle
 from .evidence import describe_error
 from .probe import Probe, Ticket, make_probe
 from .rules import ConsecutiveFailures
+from .run import Run
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause, StateChange
 
 if TYPE_CHECKING:
@@ -93,26 +94,26 @@ class Admission(Cycle):
             now: monotonic seconds.
             seconds: how long it took; None: not measured.
             error: an exception or a text, to explain an opening; not kept.
-            asked: the open time that the dependency asks for, in seconds, or None.
+            asked: the pause that the upstream asks for, in seconds, or None.
         """
         if isinstance(ticket, Probe):
             return self._settle_probe(ticket, outcome, now, seconds, error, asked)
         if self.state is not CLOSED or ticket < self.first:
             return None
         if outcome is SUCCESS:
-            self.failures = 0
+            self.failures, self.run = 0, None
             if self.contribution is not None:
                 self._note_success(self.contribution, now)
             self.attend()
         elif outcome is FAILURE:
-            self._count_failure()
+            self._lengthen_run(now, asked)
             self._note_failure(now, error)
-        fired = self.meter.add(now, outcome, seconds) if self.meter.books else None
+        fired = self.meter.add(now, outcome, seconds, asked) if self.meter.books else None
         if outcome is FAILURE and 0 < self.meter.run <= self.failures:
-            return self._trip(ConsecutiveFailures(self.meter.run), None, now, error, asked)
+            return self._trip(ConsecutiveFailures(self.meter.run), None, now, error)
         if fired is not None:
             book, rule = fired
-            return self._trip(rule, book, now, error, asked)
+            return self._trip(rule, book, now, error)
         if self.meter.is_troubled and self.shares_evidence():
             self.stirred = True
         return None
@@ -209,7 +210,7 @@ class Admission(Cycle):
         limit = self.meter.slow
         is_slow = limit is not None and seconds is not None and seconds > limit
         if outcome is FAILURE or is_slow:
-            self._count_failure()
+            self._count_failure(self.failures + 1)
             evidence = self._evidence(
                 Cause.PROBE_FAILED,
                 rule=f"a probe took over {limit:g} s" if is_slow else "a probe failed",
@@ -244,8 +245,13 @@ class Admission(Cycle):
                     return change
         return None
 
-    def _count_failure(self) -> None:
-        self.failures += 1
+    def _lengthen_run(self, now: float, asked: float | None) -> None:
+        if self.run is None:
+            self.run = Run()
+        self._count_failure(self.run.add(now, asked))
+
+    def _count_failure(self, failures: int) -> None:
+        self.failures = failures
         self.sequence += 1
         if self.ticket is not None:
             self.ticket = self.sequence

@@ -37,9 +37,11 @@ class CircuitConfig:
         success_threshold: successful probes that close it; 1 to 1,000,000, default 2.
         recovery_timeout: seconds it stays OPEN; above 0, at most 86,400 (a day), default 60.
         backoff: longer times where it opens again and again; default None: always the same.
-        retry_after_limits: the least and most seconds that the ``Retry-After`` of a 429 or 503
-            may set as the open time, when the circuit opens through that response; each above
-            0, at most 86,400; default (1, 300). None: the header is not read.
+        retry_after_limits: the least and most seconds that a ``Retry-After`` of a 429 or 503 is
+            taken for; each above 0, at most 86,400; default (1, 300). None: the header is not
+            read. The circuit stays OPEN for the longest one since the last success (for a rate:
+            within its window; for a failed probe: its own) or for its own time with back-off,
+            whichever is longer.
         half_open_max_calls: probes that run at once while HALF_OPEN; 1 to 1,000,000;
             default None: as many as ``success_threshold``.
         half_open_timeout: seconds after which a probe that has not reported gives its place

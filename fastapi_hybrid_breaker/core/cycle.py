@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .meter import Book
     from .probe import Probe
     from .rules import Rule
+    from .run import Run
     from .states import CircuitState
 
 RETRY_WHILE_PROBING = 1.0
@@ -71,6 +72,7 @@ class Cycle:
         "random",
         "recovered_at",
         "reopenings",
+        "run",
         "sequence",
         "serial",
         "shadow",
@@ -104,6 +106,7 @@ class Cycle:
         self.observed = False
         self.measured = False
         self.failures = 0
+        self.run: Run | None = None  # what ``failures`` counts while CLOSED, where there are any
         self.successes = 0
         self.deadline = 0.0
         self.changed_at = 0.0
@@ -173,6 +176,10 @@ class Cycle:
             return RETRY_WHILE_PROBING if running >= self.config.probe_places else 0.0
         return 0.0
 
+    def failures_at(self, now: float) -> int:
+        """Return ``failures`` without those that have left the run by ``now``."""
+        return self.failures if self.run is None else self.run.count(now)
+
     def reset(self, now: float, *, by: str = "", reason: str = "") -> StateChange | None:
         """Back to CLOSED with empty counts; what runs now counts no more."""
         evidence = replace(self._evidence(Cause.RESET), by=by, reason=reason)
@@ -215,12 +222,16 @@ class Cycle:
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _trip(
-        self, rule: Rule, book: Book | None, now: float, error: object, asked: float | None
-    ) -> StateChange | None:
+    def _trip(self, rule: Rule, book: Book | None, now: float, error: object) -> StateChange | None:
         cause = self.cause_of(rule)
         evidence = self._evidence(cause, rule=str(rule), book=book, error=error)
-        return self._open(cause, now, evidence, asked)
+        return self._open(cause, now, evidence, self._asked(book, now))
+
+    def _asked(self, book: Book | None, now: float) -> float | None:
+        """Return the longest pause asked for in a rule's window, or in the run (None)."""
+        if book is not None:
+            return book.asked(now)
+        return None if self.run is None else self.run.asked()
 
     def _open(
         self,
@@ -273,6 +284,7 @@ class Cycle:
         self.first = self.sequence
         if new is not HALF_OPEN:  # while probing it is still shown why the circuit opened
             self.failures = 0
+        self.run = None
         self.successes = 0
         self.probes = [] if new is HALF_OPEN else None
         self.ramp = None

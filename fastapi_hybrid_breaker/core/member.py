@@ -207,7 +207,8 @@ class Member(Prober):
             return None
         book, rule = found
         evidence = self._evidence(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
-        return self._open(self.cause_of(rule), now, book.add_to(evidence, calls[book.name]))
+        evidence = book.add_to(evidence, calls[book.name])
+        return self._open(self.cause_of(rule), now, evidence, self._asked(book, now))
 
     def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
         """Open by a run of failures that several instances have met."""
@@ -217,7 +218,7 @@ class Member(Prober):
         rule = f"{self.meter.run} failures in a row, in the whole fleet"
         error = "" if self.contribution is None else self.contribution.error
         evidence = self._evidence(Cause.FAILURES, rule=rule, error=error)
-        return self._open(Cause.FAILURES, now, evidence)
+        return self._open(Cause.FAILURES, now, evidence, self._asked(None, now))
 
     # -- quorum -----------------------------------------------------------------------------
 

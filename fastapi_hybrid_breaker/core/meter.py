@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -57,6 +58,7 @@ class Book:
     """
 
     __slots__ = (
+        "_asked",
         "_is_merged",
         "_surroundings",
         "_told",
@@ -78,6 +80,7 @@ class Book:
         self._is_merged = isinstance(window, TimeWindow)  # nobody knows the last n calls of a fleet
         self._surroundings = surroundings
         self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
+        self._asked: deque[tuple[int, float]] | None = None  # see ``asked``
 
     @property
     def name(self) -> str:
@@ -87,8 +90,13 @@ class Book:
         limit = None if self.slower_than is None else float(self.slower_than)
         return f"{float(self.window.seconds)} s by {self.window.buckets}, slow over {limit}"
 
-    def add(self, now: float, outcome: Outcome, seconds: float | None) -> Rule | None:
-        """Count a call that took ``seconds`` (None: not measured); give a rule now fulfilled."""
+    def add(
+        self, now: float, outcome: Outcome, seconds: float | None, asked: float | None
+    ) -> Rule | None:
+        """Count a call that took ``seconds`` (None: not measured); return a rule now fulfilled.
+
+        ``asked`` is the pause in seconds that the upstream asked for, or None.
+        """
         is_slow = (
             self.slower_than is not None and seconds is not None and seconds > self.slower_than
         )
@@ -101,11 +109,31 @@ class Book:
         else:
             return None
         self.counts.add(now, kind)
+        if asked is not None:
+            self._note_asked(self.counts.part(now), asked)
         by_kind = self.counts.by_kind
         if not (by_kind[1] or by_kind[2] or by_kind[3] or by_kind[4]):
             self.is_troubled = False  # nothing but swift successes
             return None
         return self.judge(self.totals())
+
+    def _note_asked(self, part: int, asked: float) -> None:
+        """Keep a pause that was asked for, and drop what it makes needless: shorter and older."""
+        if self._asked is None:
+            self._asked = deque()
+        while self._asked and self._asked[-1][1] <= asked:
+            self._asked.pop()
+        if not self._asked or self._asked[-1][0] != part:
+            self._asked.append((part, asked))
+
+    def asked(self, now: float) -> float | None:
+        """Return the longest pause asked for by a call in the window; None: none was."""
+        if self._asked is None:
+            return None
+        oldest = self.counts.part(now) - self.counts.parts
+        while self._asked and self._asked[0][0] <= oldest:
+            self._asked.popleft()
+        return self._asked[0][1] if self._asked else None
 
     def judge(self, totals: Totals) -> Rule | None:
         """Give a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
@@ -151,6 +179,7 @@ class Book:
         """Begin anew."""
         self.counts.clear()
         self._told = {}
+        self._asked = None
         self.is_troubled = False
 
     def add_to(self, evidence: Evidence, kinds: Sequence[int] | None = None) -> Evidence:
@@ -204,11 +233,13 @@ class Meter:
         counts = self.books[0].counts if len(self.books) == 1 else None
         self.swift = counts if isinstance(counts, TimeCounts) and _HAS_GIL else None
 
-    def add(self, now: float, outcome: Outcome, seconds: float | None) -> tuple[Book, Rule] | None:
-        """Count a call in every window; give the first rule fulfilled, and the window's book."""
+    def add(
+        self, now: float, outcome: Outcome, seconds: float | None, asked: float | None = None
+    ) -> tuple[Book, Rule] | None:
+        """Count a call in every window; return the first rule fulfilled, and the window's book."""
         found = None
         for book in self.books:
-            rule = book.add(now, outcome, seconds)
+            rule = book.add(now, outcome, seconds, asked)
             if book.is_troubled:
                 self.is_troubled = True
             if rule is not None and found is None:

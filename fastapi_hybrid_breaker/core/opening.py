@@ -25,7 +25,8 @@ class Backoff:
 
     Args:
         multiplier: 1 to 100, default 2; 1 keeps the time and leaves only the jitter.
-        maximum: seconds no open time exceeds; above 0, at most 86,400, default 600.
+        maximum: seconds that no open time exceeds, but for one that the upstream asks for; above
+            0, at most 86,400, default 600.
         jitter: share by which an open time varies either way, by chance, so that many circuits
             do not probe at once; 0 to 1 (not 1 itself), default 0.1.
         reset_after: seconds that a close must have lasted for the next opening to begin with
@@ -57,17 +58,25 @@ _NONE = Backoff(multiplier=1.0, maximum=DAY, jitter=0.0)
 def open_seconds(
     config: CircuitConfig, reopenings: int, asked: float | None, random: Callable[[], float]
 ) -> float:
-    """Give the length of an opening, in seconds.
+    """Return the length of an opening, in seconds: the circuit's own, or what was asked for.
+
+    The longer one counts. The upstream may ask for more patience, never for less: one that
+    always says ``Retry-After: 1`` would else be called every second, and without any back-off.
 
     Args:
         config: the circuit's.
         reopenings: openings in a row before this one.
-        asked: what the dependency asked for (``Retry-After``), in seconds, or None.
+        asked: what the upstream asked for (``Retry-After``), in seconds, or None.
         random: gives a number from 0 to 1.
     """
-    if asked is not None and config.retry_after_limits is not None:
-        least, most = config.retry_after_limits
-        return min(max(asked, least), most)
+    own = _own_seconds(config, reopenings, random)
+    if asked is None or config.retry_after_limits is None:
+        return own
+    least, most = config.retry_after_limits
+    return max(own, min(max(asked, least), most))
+
+
+def _own_seconds(config: CircuitConfig, reopenings: int, random: Callable[[], float]) -> float:
     backoff = config.backoff or _NONE
     try:
         seconds = config.recovery_timeout * float(backoff.multiplier) ** reopenings

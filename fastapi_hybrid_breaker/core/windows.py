@@ -32,6 +32,8 @@ class Counts(Protocol):
     """The calls in a window, by their kind."""
 
     by_kind: list[int]
+    parts: int
+    """How many parts make the window: calls, or buckets."""
 
     def add(self, now: float, kind: int) -> None:
         """Count a call that ended at ``now`` (monotonic seconds)."""
@@ -41,6 +43,9 @@ class Counts(Protocol):
 
     def clear(self) -> None:
         """Drop everything."""
+
+    def part(self, now: float) -> int:
+        """Return the number of the present part, which rises as the window moves on."""
 
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
         """Give the calls in the window by bucket and kind; nothing where there are no buckets."""
@@ -109,10 +114,12 @@ Window = CountWindow | TimeWindow
 class _CountCounts:
     """A ring of the last calls' kinds, and how many there are of each."""
 
-    __slots__ = ("_filled", "_next", "_ring", "by_kind")
+    __slots__ = ("_filled", "_next", "_number", "_ring", "by_kind", "parts")
 
     def __init__(self, size: int) -> None:
         self._ring = bytearray(size)
+        self.parts = size
+        self._number = 0  # of the last call
         self.clear()
 
     def clear(self) -> None:
@@ -123,6 +130,9 @@ class _CountCounts:
     def forget(self, now: float) -> None:
         """Nothing leaves but for a newer call."""
 
+    def part(self, now: float) -> int:  # noqa: ARG002
+        return self._number
+
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:  # noqa: ARG002
         return {}
 
@@ -132,6 +142,7 @@ class _CountCounts:
             self.by_kind[ring[at]] -= 1
         ring[at] = kind
         self.by_kind[kind] += 1
+        self._number += 1
         at += 1
         if at == len(ring):
             at, self._filled = 0, True
@@ -150,11 +161,21 @@ class TimeCounts:
     time than that.
     """
 
-    __slots__ = ("_at_start", "_buckets", "_index", "_width", "by_kind", "calm_until", "end")
+    __slots__ = (
+        "_at_start",
+        "_buckets",
+        "_index",
+        "_width",
+        "by_kind",
+        "calm_until",
+        "end",
+        "parts",
+    )
 
     def __init__(self, width: float, buckets: int) -> None:
         self._width = width
         self._buckets: list[tuple[int, ...] | None] = [None] * buckets
+        self.parts = buckets
         self.clear()
 
     def clear(self) -> None:
@@ -169,6 +190,11 @@ class TimeCounts:
         """Drop what has left the window by ``now``."""
         if now >= self.end:
             self._roll(int(now // self._width))
+
+    def part(self, now: float) -> int:
+        """Return the number of the present bucket."""
+        self.forget(now)
+        return self._index
 
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
         """Give the calls in the window by bucket and kind."""

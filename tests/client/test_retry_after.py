@@ -81,11 +81,11 @@ async def test_the_response_that_opens_the_circuit_says_for_how_long(
     http: ModuleType, half: str, clock: ManualClock, status: int
 ) -> None:
     breaker = breaker_of(clock)
-    caller = caller_of(http, half, breaker, [(status, "250"), (status, "17")])
+    caller = caller_of(http, half, breaker, [(status, "17"), (status, "250")])
     await caller.get("http://a/")
     assert breaker.state(KEY) is CircuitState.CLOSED  # it never opens by itself
     await caller.get("http://a/")
-    assert breaker.stats(KEY).retry_after == 17.0
+    assert breaker.stats(KEY).retry_after == 250.0
     assert breaker.circuit(KEY).history()[-1].evidence.error == f"status {status}"
     await caller.close()
 
@@ -94,8 +94,10 @@ async def test_the_response_that_opens_the_circuit_says_for_how_long(
     ("value", "limits", "seconds"),
     [
         ("100000", (1.0, 300.0), 300.0),
-        ("0", (5.0, 300.0), 5.0),
-        ("17", None, 60.0),
+        ("0", (90.0, 300.0), 90.0),
+        ("1", (1.0, 300.0), 60.0),
+        ("3600", (1.0, 30.0), 60.0),
+        ("250", None, 60.0),
         ("soon", (1.0, 300.0), 60.0),
         (None, (1.0, 300.0), 60.0),
     ],
@@ -119,7 +121,7 @@ async def test_a_500_cannot_ask_for_a_pause(
     http: ModuleType, half: str, clock: ManualClock
 ) -> None:
     breaker = breaker_of(clock, failure_threshold=1)
-    caller = caller_of(http, half, breaker, [(500, "17")])
+    caller = caller_of(http, half, breaker, [(500, "250")])
     await caller.get("http://a/")
     assert breaker.stats(KEY).retry_after == 60.0
     await caller.close()
@@ -129,9 +131,31 @@ async def test_a_failed_probe_is_heeded_as_well(
     http: ModuleType, half: str, clock: ManualClock
 ) -> None:
     breaker = breaker_of(clock, failure_threshold=1)
-    caller = caller_of(http, half, breaker, [(500, None), (503, "17")])
+    caller = caller_of(http, half, breaker, [(500, None), (503, "250")])
     await caller.get("http://a/")
     clock.advance(60.0)
     await caller.get("http://a/")
-    assert breaker.stats(KEY).retry_after == 17.0
+    assert breaker.stats(KEY).retry_after == 250.0
+    await caller.close()
+
+
+async def test_four_responses_that_ask_for_a_pause_are_not_forgotten_for_a_fifth_that_does_not(
+    http: ModuleType, half: str, clock: ManualClock
+) -> None:
+    breaker = breaker_of(clock, failure_threshold=5)
+    caller = caller_of(http, half, breaker, [(503, "120")] * 4 + [(500, None)])
+    for _ in range(5):
+        await caller.get("http://a/")
+    assert breaker.stats(KEY).retry_after == 120.0
+    await caller.close()
+
+
+async def test_a_good_response_ends_what_was_asked_for(
+    http: ModuleType, half: str, clock: ManualClock
+) -> None:
+    breaker = breaker_of(clock)
+    caller = caller_of(http, half, breaker, [(503, "120"), (200, None), (500, None), (500, None)])
+    for _ in range(4):
+        await caller.get("http://a/")
+    assert (breaker.state(KEY), breaker.stats(KEY).retry_after) == (CircuitState.OPEN, 60.0)
     await caller.close()
