@@ -30,7 +30,8 @@ class CircuitConfig:
     """How one circuit decides. Frozen; a bad value is refused with the field, range and value.
 
     Args:
-        failure_threshold: failures in a row that open the circuit; 1 to 1,000,000. The short
+        failure_threshold: consecutive failures that open the circuit; 1 to 1,000,000. Those of
+            over an hour ago do not count any more. The short
             form of ``trip=ConsecutiveFailures(n)``; default None: 5, unless ``trip`` is given.
         trip: the rule that opens the circuit, or a list of rules any of which does; default
             None: ``failure_threshold``. Giving both is an error.

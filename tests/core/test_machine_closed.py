@@ -6,7 +6,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.machine import OverflowMachine
-from fastapi_hybrid_breaker.core.states import Cause
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .machines import (
     CLOSED,
@@ -62,6 +62,59 @@ def test_no_verdict_neither_adds_to_the_run_nor_ends_it() -> None:
     assert run(machine, NO_VERDICT) is None
     assert machine.failures == 1
     run(machine, FAILURE)
+    assert machine.state is OPEN
+
+
+def test_one_failure_a_month_opens_nothing() -> None:
+    machine = make(failure_threshold=5)
+    for month in range(20):
+        run(machine, FAILURE, month * 30 * 86_400.0)
+        assert (machine.state, machine.failures) == (CLOSED, 1)
+
+
+@pytest.mark.parametrize(("last", "state"), [(3600.0, OPEN), (3600.1, CLOSED)])
+def test_a_failure_counts_in_a_run_for_an_hour(last: float, state: CircuitState) -> None:
+    machine = make(failure_threshold=3)
+    for now in (0.0, 1800.0, last):
+        run(machine, FAILURE, now)
+    assert machine.state is state
+
+
+def test_old_failures_leave_a_run_one_by_one() -> None:
+    machine = make(failure_threshold=4)
+    counted = []
+    for now in (0.0, 1500.0, 3000.0, 4500.0, 6000.0, 6001.0):
+        run(machine, FAILURE, now)
+        counted.append(machine.failures)
+    assert counted == [1, 2, 3, 3, 3, 4]
+    assert machine.state is OPEN
+
+
+def test_old_failures_are_not_shown_either() -> None:
+    machine = make(failure_threshold=5)
+    for now in (0.0, 0.5, 100.0):
+        run(machine, FAILURE, now)
+    assert [machine.failures_at(now) for now in (100.0, 3600.0, 3650.0, 3701.0)] == [3, 3, 1, 0]
+    run(machine, SUCCESS, 4000.0)
+    assert (machine.failures_at(4000.0), machine.attentive) == (0, False)
+
+
+def test_a_pause_that_was_asked_for_over_an_hour_ago_is_over() -> None:
+    machine = make(failure_threshold=2)
+    machine.settle(admit(machine), FAILURE, 0.0, asked=250.0)
+    run(machine, FAILURE, 3601.0)
+    run(machine, FAILURE, 3602.0)
+    assert (machine.state, machine.retry_after(3602.0)) == (OPEN, OPEN_TIME)
+
+
+def test_a_long_run_is_kept_in_little_memory_and_counted_to_the_end() -> None:
+    machine = make(failure_threshold=100_000)
+    for at in range(99_999):
+        run(machine, FAILURE, at / 100)
+    assert machine.failures == machine.failures_at(1000.0) == 99_999
+    assert machine.run is not None
+    assert len(machine.run._parts) <= 1_001
+    run(machine, FAILURE, 1000.0)
     assert machine.state is OPEN
 
 

@@ -9,8 +9,12 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.fleet import gathering
+from fastapi_hybrid_breaker.fleet.report_wire import report_command
+from fastapi_hybrid_breaker.fleet.scripts import load
+from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.testing import ManualClock
 
-from .instances import fail, fleet, hush, settled, succeed, until
+from .instances import cut_off, fail, fleet, hush, settled, succeed, until
 from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
@@ -167,6 +171,88 @@ async def test_a_run_of_another_state_of_the_circuit_is_forgotten(server: Server
         await fail(b, KEY, times=1)
         await until(lambda: len(run_of(server)) == 1)
         assert a.state(KEY) == b.state(KEY) == "CLOSED"
+
+
+def age_run(server: Server, *ages: float) -> None:
+    """Have the failures that the fleet counts be so many seconds old, the oldest first."""
+    seconds, us = server.ask.time()
+    now = seconds * 1_000_000 + us
+    entries = [f"{now - round(age * 1e6)}:{one.partition(':')[2]}"
+               for age, one in zip(ages, run_of(server), strict=True)]  # fmt: skip
+    server.ask.hset("circuit#evidence:{circuit:inventory-api}", ":run", " ".join(entries))
+
+
+async def test_failures_of_over_an_hour_ago_leave_the_run_one_by_one(server: Server) -> None:
+    async with fleet(server, 2, CONFIG) as (a, b):
+        know(a, b)
+        await settled(a, b)
+        await fail(a, KEY, times=4)
+        await until(lambda: len(run_of(server)) == 4)
+        age_run(server, 3700.0, 3601.0, 3500.0, 1.0)
+        await fail(b, KEY, times=1)
+        await until(lambda: len(run_of(server)) == 3, "two of five have left")
+        await told(a, b)
+        assert a.state(KEY) == b.state(KEY) == "CLOSED"
+        await fail(b, KEY, times=2)
+        await until(lambda: a.state(KEY) == b.state(KEY) == "OPEN", "three here and two there")
+
+
+async def test_a_run_that_has_grown_old_is_not_confirmed(server: Server) -> None:
+    async with fleet(server, 2, CONFIG) as (a, b):
+        know(a, b)
+        await settled(a, b)
+        await fail(a, KEY, times=4)
+        await until(lambda: len(run_of(server)) == 4)
+        session = a.sync._session
+        assert session is not None
+        request = session.agenda.gathering._confirmation(a.circuit(KEY))
+        keys, arguments = request.command[3:5], list(request.command[5:])
+        arguments[8], arguments[15] = 4, 0  # a threshold that is reached, and nobody may object
+        evidence = "circuit#evidence:{circuit:inventory-api}"
+        text = load("evidence.lua").text
+        server.ask.hset(evidence, ":suspect", str(server.ask.time()[0] * 1000 - 1000))
+        assert server.ask.eval(text, 2, *keys, *arguments)[0] == "confirmed"
+        age_run(server, 3700.0, 3601.0, 3500.0, 1.0)
+        assert server.ask.eval(text, 2, *keys, *arguments)[0] == "refused"
+
+
+async def test_what_an_instance_tells_an_hour_later_does_not_count(server: Server) -> None:
+    clock = ManualClock()
+    async with fleet(server, 1, CONFIG, clock=clock) as (a,), fleet(server, 1, CONFIG) as (b,):
+        know(a, b)
+        await settled(a, b)
+        await cut_off(a)
+        await fail(a, KEY, times=3)
+        clock.advance(3601.0)
+        await fail(a, KEY, times=1)
+        report = a.circuit(KEY).take_report(is_hot=False)
+        assert report is not None
+        command = report_command(
+            "report", Names("circuit"), "aaaa", KEY, version=0, writer="", threshold=5,
+            number=1, report=report, now=clock(),
+        )  # fmt: skip
+        text = load("evidence.lua").text
+        assert server.ask.eval(text, 2, *command[3:])[1] == "1"
+        assert len(run_of(server)) == 1
+
+
+async def test_failures_that_a_plain_speaker_counted_an_hour_ago_do_not_count(
+    server: Server,
+) -> None:
+    async with fleet(server, 1, CONFIG) as (a,):
+        know(a)
+        await settled(a)
+        await fail(a, KEY, times=1)
+        await until(lambda: len(run_of(server)) == 1)
+        us = (server.ask.time()[0] - 3601) * 1_000_000
+        server.ask.hset("circuit#evidence:{circuit:inventory-api}", ":plain", f"4:{us}")
+        await fail(a, KEY, times=1)
+        await until(lambda: len(run_of(server)) == 2)
+        await told(a)
+        assert a.state(KEY) == "CLOSED"
+        assert not server.ask.hget("circuit#evidence:{circuit:inventory-api}", ":suspect").strip(
+            "0"
+        )
 
 
 async def test_failures_of_plain_speakers_count_in_the_run(server: Server) -> None:

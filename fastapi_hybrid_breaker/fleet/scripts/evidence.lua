@@ -24,7 +24,7 @@
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local LONGEST_RUN = 500
-local RUN_LIFE = 3600 * 1000000 -- us after its last failure
+local RUN_LIFE = 3600 * 1000000 -- us after which a failure leaves the run
 local SAID_EVERY = 100         -- ms between announcements of one circuit (armed, hot)
 local ARMED_AGAIN = 1000       -- ms after which failures are announced again: messages get lost
 local HOT_AGAIN = 500
@@ -83,16 +83,18 @@ end
 
 -- The run: when each failure was (us) and who met it, the oldest first.
 
+-- What was noted in the future was noted by a clock that has been set back since.
+local function counts_on(at) return at <= now_us and at >= now_us - RUN_LIFE end
+
 local run = {}
 for at, who in string.gmatch(kept[2] or '', '(%d+):(%w+)') do
-  -- What was noted in the future was noted by a clock that has been set back since.
-  if whole(at) <= now_us then run[#run + 1] = { at = whole(at), who = who } end
+  if counts_on(whole(at)) then run[#run + 1] = { at = whole(at), who = who } end
 end
 local success = whole(kept[4])
 if success > now_us then success = 0 end
 local plain = { count = 0, at = 0 }
 local plain_count, plain_at = string.match(kept[3] or '', '^(%d+):(%d+)$')
-if plain_count and whole(plain_at) <= now_us then
+if plain_count and counts_on(whole(plain_at)) then
   plain = { count = whole(plain_count), at = whole(plain_at) }
 end
 local armed, suspect = whole(kept[5]), whole(kept[6])
@@ -106,7 +108,7 @@ local function merge()
   local added = {}
   for age in string.gmatch(ARGV[10], '%d+') do
     local at = now_us - whole(age)
-    if at > success then added[#added + 1] = { at = at, who = instance } end
+    if at > success and counts_on(at) then added[#added + 1] = { at = at, who = instance } end
   end
   local told, told_age = string.match(ARGV[12], '^(%d+):(%d+)$')
   if told and now_us - whole(told_age) >= plain.at then
@@ -121,7 +123,7 @@ local function merge()
   table.sort(added, function(one, other) return one.at < other.at end)
   run = {}
   for at = math.max(1, #added - LONGEST_RUN + 1), #added do
-    if added[#added].at > now_us - RUN_LIFE then run[#run + 1] = added[at] end
+    run[#run + 1] = added[at]
   end
 end
 

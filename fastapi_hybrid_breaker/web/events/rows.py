@@ -100,6 +100,7 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
         machine.generation,
         machine.version,
         machine.failures,
+        int(circuit.clock() // 60) if machine.failures else 0,  # old ones leave a run by themselves
         machine.shadow,
         circuit.rejected,
         circuit.shadowed,
