@@ -45,12 +45,17 @@ def telling(config: CircuitConfig, error: BaseException) -> BaseException | None
     """Give what in ``error`` may tell about the dependency; None: nothing.
 
     A full pool, an unknown scheme and a request that breaks the protocol are the caller's own.
-    A configuration that names one of these classes itself in ``failure_exceptions``, not merely
-    a base of it, wants it counted all the same.
+    A configuration that names one of these classes itself in ``failure_exceptions`` or
+    ``success_exceptions``, not merely a base of it, wants it counted all the same.
     """
-    named = config.failure_exceptions
     # A function is asked about these errors only where they are not the caller's own.
-    wanted = [kind for kind in named if _is_own_fault(kind)] if isinstance(named, tuple) else []
+    wanted = [
+        kind
+        for named in (config.failure_exceptions, config.success_exceptions)
+        if isinstance(named, tuple)
+        for kind in named
+        if _is_own_fault(kind)
+    ]
 
     def is_silent(one: BaseException) -> bool:
         return _is_own_fault(type(one)) and not isinstance(one, tuple(wanted))

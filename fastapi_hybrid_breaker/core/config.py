@@ -17,7 +17,7 @@ Mode = Literal["enforce", "shadow"]
 Scope = Literal["fleet", "instance"]
 """Whom a circuit's state binds: all instances, or only the one that decided."""
 
-FailurePredicate: TypeAlias = Callable[[Exception], bool]
+ExceptionPredicate: TypeAlias = Callable[[Exception], bool]
 IgnorePredicate: TypeAlias = Callable[[BaseException], bool]
 
 DEFAULT_THRESHOLD = 5
@@ -63,10 +63,14 @@ class CircuitConfig:
             that live, above 0 and below 1; default 1. Until then the circuit is open only
             where the trouble is seen.
         failure_exceptions: exception classes that count as failures, or a function that tells
-            it of an exception; default ``(Exception,)``. Other exceptions give no verdict.
+            it of an exception; default ``(Exception,)``. Other exceptions are not counted.
             Cancellation never counts.
-        ignored_exceptions: exception classes that give no verdict, or a function that tells it
-            of an exception; default none; they win over ``failure_exceptions``.
+        success_exceptions: exception classes that count as successes, or a function that tells
+            it of an exception; default none. For what a client raises although the upstream is
+            well, such as its NotFound. They win over ``failure_exceptions``.
+        ignored_exceptions: exception classes that are not counted, or a function that tells it
+            of an exception; default none. They win over both. A class that would never count,
+            since the field that wins names it or a base of it, is refused.
         failure_result: a function that tells of a returned value whether it is a failure, for
             ``call``, ``call_sync``, ``execute`` and decorated functions; default None: none is.
         failure_statuses: HTTP statuses (100 to 599) that count as failures, for routes and
@@ -94,7 +98,8 @@ class CircuitConfig:
     mode: Mode = "enforce"
     scope: Scope = "fleet"
     quorum: Quorum = 1
-    failure_exceptions: tuple[type[Exception], ...] | FailurePredicate = (Exception,)
+    failure_exceptions: tuple[type[Exception], ...] | ExceptionPredicate = (Exception,)
+    success_exceptions: tuple[type[Exception], ...] | ExceptionPredicate = ()
     ignored_exceptions: tuple[type[BaseException], ...] | IgnorePredicate = ()
     failure_result: Callable[[Any], bool] | None = None
     failure_statuses: frozenset[int] | None = None
@@ -126,9 +131,12 @@ class CircuitConfig:
             self._put("retry_after_limits", _limits(self.retry_after_limits))
         for name, base in (
             ("failure_exceptions", Exception),
+            ("success_exceptions", Exception),
             ("ignored_exceptions", BaseException),
         ):
             self._put(name, _exceptions(name, getattr(self, name), base))
+        self._check_precedence("success_exceptions", "ignored_exceptions")
+        self._check_precedence("failure_exceptions", "success_exceptions")
         if self.failure_statuses is not None:
             self._put("failure_statuses", _statuses(self.failure_statuses))
 
@@ -156,6 +164,17 @@ class CircuitConfig:
             rules = check_rules("trip", self.trip)
             self._put("trip", rules)
             self._put("rules", rules)
+
+    def _check_precedence(self, name: str, winner: str) -> None:
+        named, wins = getattr(self, name), getattr(self, winner)
+        if not isinstance(named, tuple) or not isinstance(wins, tuple):
+            return
+        void = [kind.__name__ for kind in named if issubclass(kind, wins)]
+        if void:
+            raise ValueError(
+                f"{name} must not name {void[0]}: {winner} has it or a base of it, and wins, so"
+                " that it would never count"
+            )
 
     def _put(self, name: str, value: object) -> None:
         """Write to a field of a frozen object: a list becomes the tuple that the field promises."""

@@ -1,4 +1,4 @@
-"""What an exception or a returned value says about a dependency: success, failure, no verdict."""
+"""What an exception or a returned value says of the upstream: success, failure, not counted."""
 
 from __future__ import annotations
 
@@ -59,16 +59,20 @@ class _Counts(dict[int, int]):
 
 
 def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted: int) -> Outcome:
-    """Say what ``error`` means for a call that ``circuit`` admitted after failure ``admitted``.
+    """Return what ``error`` means for a call that ``circuit`` admitted after failure ``admitted``.
 
     A rejection by any circuit (and any error of this library's own), an ignored exception and
-    whatever is no ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt) give no verdict;
-    nor does an error that this circuit has counted since the call was admitted, as a nested
-    call's error that travels outwards. A group counts when at least one error within it does.
+    whatever is no ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt) are not counted;
+    nor is an error that this circuit has counted since the call was admitted, as a nested
+    call's error that travels outwards. A group is a failure when at least one error within it is,
+    and else a success when one is.
 
     Raises:
-        PredicateError: ``failure_exceptions`` or ``ignored_exceptions`` is a function that raised.
+        PredicateError: ``failure_exceptions``, ``success_exceptions`` or ``ignored_exceptions``
+            is a function that raised.
     """
+    outcome = NO_VERDICT
+    has_counted = False
     # Without recursion: nobody says how deep groups are nested.
     left = [error]
     while left:
@@ -77,20 +81,28 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
             continue
         if isinstance(one, BaseExceptionGroup) and not _is_named_group(config, one):
             left.extend(one.exceptions)
-        elif not isinstance(one, Exception) or not _is_among("failure_exceptions", config, one):
+        elif not isinstance(one, Exception):
+            continue
+        elif _is_among("success_exceptions", config, one):
+            outcome = SUCCESS
+        elif not _is_among("failure_exceptions", config, one):
             continue
         # The number matters: an exception object raised again by a later call is a new failure.
         elif _counts_on(one).get(circuit, -1) <= admitted:
             return FAILURE
-    return NO_VERDICT
+        else:
+            has_counted = True
+    return NO_VERDICT if has_counted else outcome
 
 
 def _is_named_group(config: CircuitConfig, group: BaseExceptionGroup[BaseException]) -> bool:
-    """Tell whether a class of groups is named as a failure itself, not merely by a base of it."""
-    named = config.failure_exceptions
-    if not isinstance(named, tuple):
-        return False
-    return any(issubclass(kind, BaseExceptionGroup) and isinstance(group, kind) for kind in named)
+    """Whether a class of groups is named itself, as failure or success, not merely a base of it."""
+    return any(
+        issubclass(kind, BaseExceptionGroup) and isinstance(group, kind)
+        for named in (config.failure_exceptions, config.success_exceptions)
+        if isinstance(named, tuple)
+        for kind in named
+    )
 
 
 def _counts_on(error: BaseException) -> dict[int, int]:

@@ -52,7 +52,8 @@ class ConfigInfo(BaseModel):
     ramp_seconds: float | None = Field(description="Seconds of growing shares after a recovery.")
     ramp_shares: tuple[float, ...] = Field(description="The shares of calls that are admitted.")
     failure_exceptions: list[str] = Field(description="Exceptions that count as failures.")
-    ignored_exceptions: list[str] = Field(description="Exceptions that give no verdict.")
+    success_exceptions: list[str] = Field(description="Exceptions that count as successes.")
+    ignored_exceptions: list[str] = Field(description="Exceptions that are not counted.")
     failure_result: str | None = Field(description="Tells which returned values are failures.")
     failure_statuses: list[int] | None = Field(
         description="HTTP statuses that count as failures; null: 500 and above."
@@ -80,6 +81,7 @@ class ConfigInfo(BaseModel):
             ramp_seconds=config.ramp_seconds,
             ramp_shares=config.ramp_shares,
             failure_exceptions=_names(config.failure_exceptions),
+            success_exceptions=_names(config.success_exceptions),
             ignored_exceptions=_names(config.ignored_exceptions),
             failure_result=None if config.failure_result is None else _name(config.failure_result),
             failure_statuses=None if statuses is None else sorted(statuses),

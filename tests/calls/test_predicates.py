@@ -141,7 +141,9 @@ def test_a_value_of_a_sync_call_can_be_a_failure(clock: ManualClock, shape: Any)
 
 
 @pytest.mark.parametrize("is_probe", [False, True])
-@pytest.mark.parametrize("field", ["failure_exceptions", "ignored_exceptions", "failure_result"])
+@pytest.mark.parametrize(
+    "field", ["failure_exceptions", "success_exceptions", "ignored_exceptions", "failure_result"]
+)
 async def test_a_function_that_raises_makes_no_verdict_and_is_logged(
     clock: ManualClock, caplog: pytest.LogCaptureFixture, field: str, is_probe: bool
 ) -> None:

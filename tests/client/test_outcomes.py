@@ -223,6 +223,33 @@ async def test_ignored_exceptions_are_no_verdict(
     assert bench.outcome() is Outcome.NO_VERDICT
 
 
+@pytest.mark.parametrize("probing", [False, True])
+async def test_an_exception_that_is_an_answer_is_a_success(
+    make_caller: MakeCaller, upstream: Upstream, http: ModuleType, probing: bool
+) -> None:
+    config = CircuitConfig(
+        failure_threshold=100, half_open_max_calls=1, success_exceptions=(http.ReadTimeout,)
+    )
+    bench = Bench(probing=probing, config=config)
+
+    with pytest.raises(http.ReadTimeout):
+        await make_caller(bench).get(f"{upstream.url}/body-waits", timeout=read_within(http, SHORT))
+
+    assert bench.outcome() is Outcome.SUCCESS
+
+
+async def test_an_error_of_the_callers_own_that_is_named_an_answer_is_a_success(
+    make_caller: MakeCaller, http: ModuleType
+) -> None:
+    config = CircuitConfig(failure_threshold=100, success_exceptions=(http.UnsupportedProtocol,))
+    bench = Bench(probing=False, config=config)
+
+    with pytest.raises(http.UnsupportedProtocol):
+        await make_caller(bench).get("ftp://127.0.0.1/")
+
+    assert bench.outcome() is Outcome.SUCCESS
+
+
 async def test_an_error_counted_by_the_transport_is_not_counted_again_by_an_outer_call(
     make_caller: MakeCaller, upstream: Upstream, http: ModuleType
 ) -> None:

@@ -60,7 +60,11 @@ def test_none_where_a_number_is_needed(field: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "base"),
-    [("failure_exceptions", "Exception"), ("ignored_exceptions", "BaseException")],
+    [
+        ("failure_exceptions", "Exception"),
+        ("success_exceptions", "Exception"),
+        ("ignored_exceptions", "BaseException"),
+    ],
 )
 @pytest.mark.parametrize("value", [None, 5, "ValueError", int, (ValueError, "x"), (ValueError(),)])
 def test_exceptions_that_are_none(field: str, base: str, value: object) -> None:
@@ -68,9 +72,38 @@ def test_exceptions_that_are_none(field: str, base: str, value: object) -> None:
     assert refused(TypeError, field, value) == wanted
 
 
-def test_cancellation_cannot_be_made_a_failure() -> None:
+@pytest.mark.parametrize("field", ["failure_exceptions", "success_exceptions"])
+def test_cancellation_cannot_be_made_a_failure_or_a_success(field: str) -> None:
     wanted = "must be subclasses of Exception"
-    assert wanted in refused(TypeError, "failure_exceptions", (asyncio.CancelledError,))
+    assert wanted in refused(TypeError, field, (asyncio.CancelledError,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "loser", "kind", "winner"),
+    [
+        ({"success": OSError, "ignored": OSError}, "success", "OSError", "ignored"),
+        ({"success": ConnectionError, "ignored": OSError}, "success", "ConnectionError", "ignored"),
+        ({"failure": OSError, "success": OSError}, "failure", "OSError", "success"),
+        ({"failure": ConnectionError, "success": OSError}, "failure", "ConnectionError", "success"),
+        ({"success": Exception}, "failure", "Exception", "success"),
+    ],
+)  # fmt: skip
+def test_a_class_that_would_never_count_is_refused(
+    settings: dict[str, Any], loser: str, kind: str, winner: str
+) -> None:
+    with pytest.raises(ValueError, match="would never count") as caught:
+        CircuitConfig(**{f"{name}_exceptions": (one,) for name, one in settings.items()})
+    assert str(caught.value) == (
+        f"{loser}_exceptions must not name {kind}: {winner}_exceptions has it or a base of it,"
+        " and wins, so that it would never count"
+    )
+
+
+def test_a_class_that_is_an_exception_to_its_base_is_not_refused() -> None:
+    CircuitConfig(success_exceptions=(OSError,), ignored_exceptions=(ConnectionError,))
+    CircuitConfig(failure_exceptions=(OSError,), success_exceptions=(ConnectionError,))
+    CircuitConfig(success_exceptions=(OSError,), ignored_exceptions=lambda _: True)
+    CircuitConfig(failure_exceptions=(), success_exceptions=(Exception,))
 
 
 def test_one_exception_class_or_a_list_of_them_becomes_a_tuple() -> None:

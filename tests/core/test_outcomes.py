@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker.core.errors import CircuitOpenError, MisuseError, Wr
 from fastapi_hybrid_breaker.core.outcomes import judge, mark_counted
 from fastapi_hybrid_breaker.core.states import Outcome
 
-FAILURE, NO_VERDICT = Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
 
 OURS, OTHER = 1, 2
 """Serial numbers of two circuits."""
@@ -68,7 +68,52 @@ def test_ignored_classes_win() -> None:
 
 
 def test_a_rejection_never_counts_even_when_asked_for() -> None:
-    assert told(CircuitOpenError("b", 1.0), failure_exceptions=(CircuitOpenError,)) is NO_VERDICT
+    rejection = CircuitOpenError("b", 1.0)
+    assert told(rejection, failure_exceptions=(CircuitOpenError,)) is NO_VERDICT
+    assert told(rejection, success_exceptions=(CircuitOpenError,)) is NO_VERDICT
+    assert told(rejection, success_exceptions=lambda _: True) is NO_VERDICT
+
+
+def test_ignored_classes_win_over_successes_and_those_over_failures() -> None:
+    settings: dict[str, Any] = {
+        "failure_exceptions": (Exception,),
+        "success_exceptions": (OSError,),
+        "ignored_exceptions": (ConnectionError,),
+    }
+    assert told(ValueError(), **settings) is FAILURE
+    assert told(FileNotFoundError(), **settings) is SUCCESS
+    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+
+
+def test_functions_keep_the_same_order() -> None:
+    settings: dict[str, Any] = {
+        "failure_exceptions": lambda error: isinstance(error, Exception),
+        "success_exceptions": lambda error: isinstance(error, OSError),
+        "ignored_exceptions": lambda error: isinstance(error, ConnectionError),
+    }
+    assert told(ValueError(), **settings) is FAILURE
+    assert told(FileNotFoundError(), **settings) is SUCCESS
+    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt()])
+def test_a_cancellation_is_no_success_whatever_a_function_says(error: BaseException) -> None:
+    assert told(error, success_exceptions=lambda _: True) is NO_VERDICT
+
+
+def test_a_group_is_a_success_when_nothing_in_it_is_a_failure() -> None:
+    answer, settings = KeyError(), {"success_exceptions": (KeyError,)}
+    assert told(ExceptionGroup("g", [answer, answer]), **settings) is SUCCESS
+    assert told(ExceptionGroup("g", [answer, ValueError()]), **settings) is FAILURE
+    assert told(ExceptionGroup("g", [ValueError(), answer]), **settings) is FAILURE
+    mixed = BaseExceptionGroup("g", [asyncio.CancelledError(), answer])
+    assert told(mixed, **settings) is SUCCESS
+
+
+def test_a_group_class_that_is_named_a_success_is_one_whatever_is_in_it() -> None:
+    group = ExceptionGroup("g", [ValueError()])
+    assert told(group, success_exceptions=(ExceptionGroup,)) is SUCCESS
+    assert told(ValueError(), success_exceptions=(ExceptionGroup,)) is FAILURE
 
 
 def test_a_group_counts_when_one_error_in_it_does() -> None:

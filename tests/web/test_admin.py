@@ -25,6 +25,7 @@ DECLARED = CircuitConfig(
     failure_threshold=2,
     recovery_timeout=4.0,
     failure_exceptions=(OSError, HTTPException),
+    success_exceptions=(FileNotFoundError,),
     ignored_exceptions=(KeyError,),
     failure_statuses=frozenset({503, 500}),
 )
@@ -122,6 +123,7 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
             "ramp_seconds": None,
             "ramp_shares": [0.1, 0.25, 0.5, 1.0],
             "failure_exceptions": ["OSError", "fastapi.exceptions.HTTPException"],
+            "success_exceptions": ["FileNotFoundError"],
             "ignored_exceptions": ["KeyError"],
             "failure_result": None,
             "failure_statuses": [500, 503],

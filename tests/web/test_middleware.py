@@ -11,7 +11,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, CircuitState, circuit
 from fastapi_hybrid_breaker.calls.context import current_request
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.web.middleware import CircuitMiddleware
@@ -292,6 +292,21 @@ def test_an_ignored_exception_gives_no_verdict() -> None:
     client = client_of(app)
     assert verdict_of(ignoring, lambda: client.get("/?kind=key")) is NO_VERDICT
     assert verdict_of(ignoring, lambda: client.get("/?kind=value")) is FAILURE
+
+
+def test_an_exception_that_is_an_answer_is_a_success() -> None:
+    app = FastAPI()
+    breaker, _ = make_breaker(app)
+    config = CircuitConfig(failure_threshold=3, success_exceptions=(KeyError,))
+    answering = breaker.circuit("answering", config)
+
+    @app.get("/", dependencies=[Depends(circuit("answering"))])
+    async def endpoint(kind: str) -> None:
+        raise {"key": KeyError, "value": ValueError}[kind]
+
+    client = client_of(app)
+    assert verdict_of(answering, lambda: client.get("/?kind=key")) is SUCCESS
+    assert verdict_of(answering, lambda: client.get("/?kind=value")) is FAILURE
 
 
 def test_each_row_of_the_table_in_process() -> None:

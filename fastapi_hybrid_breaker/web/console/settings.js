@@ -19,6 +19,7 @@ function factsOf(c) {
   facts.push(["Mode", c.mode === "shadow" ? "shadow: it rejects nothing" : "enforce: it rejects calls"]);
   facts.push(["Decides for", c.scope === "instance" ? "each process by itself" : `the fleet${quorum(c.quorum)}`]);
   facts.push(["Failures are", c.failure_exceptions.join(", ") || "no exceptions"]);
+  if (c.success_exceptions.length) facts.push(["Successes as well", c.success_exceptions.join(", ")]);
   if (c.ignored_exceptions.length) facts.push(["Not counted", c.ignored_exceptions.join(", ")]);
   facts.push(["HTTP statuses that fail", c.failure_statuses === null ? "500 and above" : c.failure_statuses.join(", ")]);
   if (c.failure_result !== null) facts.push(["Results that fail", c.failure_result]);
