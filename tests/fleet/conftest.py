@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .player import Player
-from .process import Launcher
+from .process import PREVIOUS, Launcher
 from .proxy import Proxy
 from .server import Server, binaries
 
@@ -65,7 +65,14 @@ def players(server: Server) -> Iterator[tuple[Player, Player]]:
 
 
 @pytest.fixture
-def launch(server: Server) -> Iterator[Launcher]:
+def previous(request: pytest.FixtureRequest) -> str:
+    """The version that tests mean by "previous": the last one, unless they are given another."""
+    version: str = getattr(request, "param", PREVIOUS[-1])
+    return version
+
+
+@pytest.fixture
+def launch(server: Server, previous: str) -> Iterator[Launcher]:
     """Start instances in processes of their own; they end with the test, without a complaint."""
-    with Launcher(server) as launcher:
+    with Launcher(server, previous) as launcher:
         yield launcher

@@ -1,4 +1,4 @@
-"""Instances of this version and of the previous one, each a process of its own."""
+"""Instances of this version and of an earlier one, each a process of its own."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ KEY = "inventory-api"
 CONFIG: dict[str, Any] = {"failure_threshold": 3, "success_threshold": 2, "recovery_timeout": 30.0}
 
 _HERE = Path(__file__).parent
-_PACKAGES = {
-    "previous": _HERE / "previous" / "fastapi_hybrid_breaker-0.1.0-py3-none-any.whl",
-    "current": _HERE.parents[1],
-}
+
+PREVIOUS = ("0.1.0", "0.3.0")
+"""Versions of which a wheel is kept (``previous/README.md``), the oldest first."""
+
 _COMPLAINTS = ("Traceback", "ERROR", "CRITICAL", "was destroyed", "never awaited")
 
 
@@ -42,12 +42,24 @@ class Process:
     """One instance, as the tests see it; it starts at once, and the end of ``with`` ends it."""
 
     def __init__(
-        self, version: Version, server: Server, keys: Sequence[str] = (KEY,), **config: Any
+        self,
+        version: Version,
+        server: Server,
+        keys: Sequence[str] = (KEY,),
+        *,
+        previous: str,
+        ahead: float = 0.0,
+        **config: Any,
     ) -> None:
         self.version = version
-        self._package = _PACKAGES[version]
+        self._package = _HERE.parents[1] if version == "current" else wheel_of(previous)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        settings = {"redis": server.url, "keys": list(keys), "config": CONFIG | config}
+        settings = {
+            "redis": server.url,
+            "keys": list(keys),
+            "config": CONFIG | config,
+            "ahead": ahead,
+        }
         # -P: without it the folder of the script, full of modules, would be searched first.
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_HERE / "worker.py"), json.dumps(settings)],
@@ -93,6 +105,14 @@ class Process:
     def fail(self, key: str = KEY, times: int = 1) -> list[str]:
         became: list[str] = self._ask("call", key=key, times=times, fails=True)
         return became
+
+    def hold(self, key: str = KEY) -> str:
+        """Begin a guarded call that lasts until ``release``; ``admitted`` or ``rejected``."""
+        return str(self._ask("hold", key=key))
+
+    def release(self, *, fails: bool = False) -> None:
+        """End the call that ``hold`` has begun."""
+        self._ask("release", fails=fails)
 
     def state(self, key: str = KEY) -> str:
         return str(self.stats(key)["state"])
@@ -177,16 +197,22 @@ class Process:
 class Launcher:
     """Starts instances for one test, and ends them with it, whatever becomes of it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, previous: str) -> None:
         self._server = server
+        self._previous = previous
         self._stack = ExitStack()
 
     def __call__(
         self, *versions: Version, keys: Sequence[str] = (KEY,), **config: Any
     ) -> list[Process]:
-        """Start instances of these versions beside each other; all share when it returns."""
+        """Start instances of these versions beside each other; all share when it returns.
+
+        ``ahead``: seconds by which the clocks of their host are ahead of the others'.
+        """
         processes = [
-            self._stack.enter_context(Process(version, self._server, keys, **config))
+            self._stack.enter_context(
+                Process(version, self._server, keys, previous=self._previous, **config)
+            )
             for version in versions
         ]
         for process in processes:
@@ -203,6 +229,10 @@ class Launcher:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
+
+
+def wheel_of(version: str) -> Path:
+    return _HERE / "previous" / f"fastapi_hybrid_breaker-{version}-py3-none-any.whl"
 
 
 def until(condition: Callable[[], object], *seen: Process, key: str = KEY) -> None:

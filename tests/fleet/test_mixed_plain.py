@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from .plain_service import PlainService
-from .process import KEY, agree, until, until_agreed
+from .process import KEY, PREVIOUS, agree, until, until_agreed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,6 +253,7 @@ def test_healthy_traffic_of_a_plain_service_costs_ours_nothing_per_call(
     assert [one.state() for one in ours] == ["CLOSED", "CLOSED"]
 
 
+@pytest.mark.parametrize("previous", PREVIOUS, indirect=True)
 def test_previous_and_current_version_and_a_plain_service_share_one_circuit(
     launch: Launcher, server: Server
 ) -> None:

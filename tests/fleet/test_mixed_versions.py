@@ -1,4 +1,4 @@
-"""Instances of the previous version and of the current one share circuits, both ways.
+"""Instances of an earlier version and of the current one share circuits, both ways.
 
 What is said here holds for any two versions. How many probes a recovery takes, and whether
 failures on several instances add up, is for each version to say: here they only have to end in
@@ -13,13 +13,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .process import KEY, agree, until, until_agreed
+from .process import KEY, PREVIOUS, agree, until, until_agreed
+from .server import binaries
 
 if TYPE_CHECKING:
     from .process import Launcher, Process, Version
     from .server import Server
 
 VERSIONS: tuple[Version, Version] = ("previous", "current")
+
+SERVERS = list(binaries().items())
+
+# Each earlier version on a server of another kind: what the scripts make of either, their own tests
+# say, and a process is slow to start.
+pytestmark = pytest.mark.parametrize(
+    ("shared_server", "previous"),
+    [(SERVERS[at % len(SERVERS)], version) for at, version in enumerate(PREVIOUS)],
+    ids=PREVIOUS,
+    indirect=True,
+)
 
 both_ways = pytest.mark.parametrize(("one", "other"), [VERSIONS, VERSIONS[::-1]])
 """Which version acts, and which one has to follow."""

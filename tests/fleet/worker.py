@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from typing import Any
 
 import fastapi_hybrid_breaker
@@ -23,6 +24,8 @@ class Worker:
 
     def __init__(self, breaker: HybridBreaker) -> None:
         self._breaker = breaker
+        self._held: asyncio.Task[None] | None = None
+        self._ending: asyncio.Future[None] | None = None
 
     async def call(self, key: str, times: int, fails: bool) -> list[str]:
         """Make guarded calls, one after the other; says of each what became of it."""
@@ -42,6 +45,34 @@ class Worker:
             else:
                 became.append("admitted")
         return became
+
+    async def hold(self, key: str) -> str:
+        """Begin a guarded call that lasts until ``release``."""
+        loop = asyncio.get_running_loop()
+        begun, ending = loop.create_future(), loop.create_future()
+
+        async def dependency() -> None:
+            begun.set_result(None)
+            await ending
+
+        task = asyncio.create_task(self._breaker.execute(key, dependency))
+        await asyncio.wait([task, begun], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            assert isinstance(task.exception(), CircuitOpenError)
+            return "rejected"
+        self._held, self._ending = task, ending
+        return "admitted"
+
+    async def release(self, fails: bool) -> None:
+        """End the call that ``hold`` has begun."""
+        assert self._held is not None
+        assert self._ending is not None
+        if fails:
+            self._ending.set_exception(ConnectionError())
+        else:
+            self._ending.set_result(None)
+        await asyncio.wait([self._held])
+        self._held.exception()
 
     async def stats(self, key: str) -> dict[str, Any]:
         stats = self._breaker.stats(key)
@@ -71,8 +102,13 @@ class Worker:
 
 async def main(settings: dict[str, Any]) -> None:
     config = CircuitConfig(**settings["config"])
+    wall, ahead = time.time, settings["ahead"]
+    time.time = lambda: wall() + ahead
     breaker = HybridBreaker(
-        redis=settings["redis"], defaults=config, circuits=dict.fromkeys(settings["keys"], config)
+        redis=settings["redis"],
+        defaults=config,
+        circuits=dict.fromkeys(settings["keys"], config),
+        clock=(lambda: time.monotonic() + ahead) if ahead else time.monotonic,
     )
     async with breaker:
         worker = Worker(breaker)
