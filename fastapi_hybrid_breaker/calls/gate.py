@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
@@ -17,6 +16,7 @@ from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import CLOSED, FAILURE, NO_VERDICT, OPEN, SUCCESS
 from fastapi_hybrid_breaker.core.windows import SUCCEEDED
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .bell import LEAD
 from .context import (
@@ -32,8 +32,6 @@ from .permits import UNKNOWN, Borrowed, Permit, find_misuse
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import Outcome
-
-log = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class Gate(FleetSide):
@@ -345,6 +343,9 @@ class Gate(FleetSide):
         return RejectedCallError(self.machine.key, retry_after)
 
     def _note_fault(self, fault: PredicateError) -> None:
-        log.error(
-            "circuit %s: %s raised, so the call gives no verdict", self.key, fault, exc_info=fault
-        )
+        if self._faults is None:
+            self._faults = {}
+        name = str(fault)
+        if name not in self._faults:
+            self._faults[name] = ThrottledLog(self.clock, f"circuit {self.key}: ")
+        self._faults[name].fail(f"{name} raised, so the call is not counted", fault)

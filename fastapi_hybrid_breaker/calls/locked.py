@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.probe import Ticket
     from fastapi_hybrid_breaker.core.states import Outcome, StateChange
+    from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
     from .circuit_object import Circuit
     from .hub import Hub
@@ -40,6 +41,7 @@ class LockedMachine:
     """
 
     __slots__ = (
+        "_faults",
         "_history",
         "_hub",
         "_inside",
@@ -62,6 +64,7 @@ class LockedMachine:
         self._inside = False  # this thread, which holds the lock, is in the middle of something
         self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
         self._history: deque[StateChange] | None = None  # most circuits never change
+        self._faults: dict[str, ThrottledLog] | None = None  # of the user's functions, by name
         self._observer: CallObserver | None = None  # see observed.py
         # A float, exact up to 2**53: it comes from a list of free ones, an int is made each time.
         self.rejections = 0.0

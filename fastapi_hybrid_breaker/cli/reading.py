@@ -13,9 +13,9 @@ from fastapi_hybrid_breaker.fleet.fields import MalformedError
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.rare_log import RareLog
 from fastapi_hybrid_breaker.fleet.report_wire import VOTE_FIELDS, parse_votes
 from fastapi_hybrid_breaker.fleet.wire import parse_hash
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .picture import Picture, Row
 
@@ -55,7 +55,7 @@ class Reader:
 
     async def look(self, *, scan: bool = False) -> Picture:
         """Read all circuits that the fleet has listed; ``scan``: and any other that there is."""
-        dropped, versions = RareLog(time.monotonic), dict[str, int]()
+        dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
         index = Index(self._names.index, UNCUT, dropped, versions.__setitem__)
         index.read_all()
         (listed,) = index.take(0.0, 1)
@@ -85,7 +85,7 @@ class Reader:
 
     async def look_at(self, key: str) -> Picture:
         """Read one circuit, whether it is listed or not."""
-        dropped, versions = RareLog(time.monotonic), dict[str, int]()
+        dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
         index = Index(self._names.index, _NEWEST, dropped, versions.__setitem__)
         index.read_all()
         (newest,) = index.take(0.0, 1)
@@ -133,7 +133,7 @@ class Reader:
             yield name.decode(errors="replace").removeprefix(prefix)
 
 
-def _take(dropped: RareLog, read: Callable[[], Any]) -> Any:
+def _take(dropped: ThrottledLog, read: Callable[[], Any]) -> Any:
     """Give what ``read`` gives; None, and counted, where somebody has put something else there."""
     try:
         return read()
@@ -142,7 +142,7 @@ def _take(dropped: RareLog, read: Callable[[], Any]) -> Any:
         return None
 
 
-def _read_keys(members: Any, dropped: RareLog) -> Iterable[str]:
+def _read_keys(members: Any, dropped: ThrottledLog) -> Iterable[str]:
     if not isinstance(members, list | set):
         raise MalformedError("a set of overridden circuits that is none")
     keys = [member.decode(errors="replace") for member in members]
@@ -152,7 +152,9 @@ def _read_keys(members: Any, dropped: RareLog) -> Iterable[str]:
     return filter(is_key, keys)
 
 
-def _read_living(answers: Sequence[Any], server_now: float, dropped: RareLog) -> list[Instance]:
+def _read_living(
+    answers: Sequence[Any], server_now: float, dropped: ThrottledLog
+) -> list[Instance]:
     seen, about = answers
     return read_instances(read_pairs(seen), about, server_now, dropped)
 

@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
 from fastapi_hybrid_breaker.fleet.fields import read_version
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.rare_log import RareLog
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .errors import CommandError, Exit
 from .reading import UNCUT
@@ -80,7 +80,10 @@ class Hand:
     async def _list(self, key: str, version: int) -> None:
         """Note a circuit's version in the index, so that who starts later finds it."""
         index = Index(
-            self._names.index, UNCUT, RareLog(time.monotonic), lambda _key, _version: None
+            self._names.index,
+            UNCUT,
+            ThrottledLog(time.monotonic, "dropped from Redis: "),
+            lambda _key, _version: None,
         )
         index.note(key, version)
         await self._link.ask([request.command for request in index.take(0.0, 1)])

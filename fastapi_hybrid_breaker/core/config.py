@@ -77,7 +77,8 @@ class CircuitConfig:
             transports alike; default None: 500 and above, for transports 429 as well.
         history_size: changes of state that are remembered; 1 to 10,000, default 50.
 
-    A function that raises makes no verdict of the call, and is logged.
+    Where a function raises, the call is not counted; it is logged, once a minute at most for
+    each function of a circuit.
 
     Raises:
         TypeError: a value of the wrong type.

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
+    from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+
     from .knowledge import Knowledge
-    from .rare_log import RareLog
     from .wire import Names
 
 BEAT_EVERY: Final = 5.0
@@ -193,7 +194,7 @@ def _read_answer(answer: Any) -> tuple[int, bool]:
 
 
 def read_instances(
-    seen: dict[str, str], answer: Any, server_now: float, dropped: RareLog
+    seen: dict[str, str], answer: Any, server_now: float, dropped: ThrottledLog
 ) -> list[Instance]:
     """Read what the instances tell of themselves, those ``seen`` (and when), the oldest first.
 

@@ -16,7 +16,7 @@ from .fields import VERSION_LIMIT, MalformedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .rare_log import RareLog
+    from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 _LIFE: Final = 2 * 86_400
 """Seconds: twice the longest open time."""
@@ -36,7 +36,7 @@ class Index:
     """
 
     def __init__(
-        self, name: str, most: int, dropped: RareLog, seen: Callable[[str, int], None]
+        self, name: str, most: int, dropped: ThrottledLog, seen: Callable[[str, int], None]
     ) -> None:
         self._name = name
         self._seen = seen

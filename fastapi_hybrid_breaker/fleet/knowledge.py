@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .clock import ServerClock
 from .errand import Errand, Plain
@@ -12,7 +13,6 @@ from .fields import MalformedError
 from .learning import Learning
 from .orders import Orders
 from .plain import Verdict, weigh
-from .rare_log import RareLog
 from .signals import parse_signal
 from .timetable import Timetable
 from .wire import parse_message
@@ -70,7 +70,7 @@ class Knowledge:
         self.orders = Orders()
         self.newest = 0
         self.received = 0
-        self.dropped = RareLog(clock)
+        self.dropped = ThrottledLog(clock, "dropped from Redis: ")
         self._random = random
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}

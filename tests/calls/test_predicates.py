@@ -17,7 +17,7 @@ from .parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -144,7 +144,7 @@ def test_a_value_of_a_sync_call_can_be_a_failure(clock: ManualClock, shape: Any)
 @pytest.mark.parametrize(
     "field", ["failure_exceptions", "success_exceptions", "ignored_exceptions", "failure_result"]
 )
-async def test_a_function_that_raises_makes_no_verdict_and_is_logged(
+async def test_a_function_that_raises_is_logged_once_a_minute_and_the_call_is_not_counted(
     clock: ManualClock, caplog: pytest.LogCaptureFixture, field: str, is_probe: bool
 ) -> None:
     circuit = make(clock, **{field: spoilt})
@@ -153,7 +153,7 @@ async def test_a_function_that_raises_makes_no_verdict_and_is_logged(
         clock.advance(OPEN_TIME)
     caplog.clear()
     with caplog.at_level(logging.ERROR, "fastapi_hybrid_breaker"):
-        for _ in range(2):
+        for _ in range(100):
             if field == "failure_result":
                 assert await circuit.call(returning(5)) == 5
             else:
@@ -161,9 +161,99 @@ async def test_a_function_that_raises_makes_no_verdict_and_is_logged(
                     await circuit.call(raising(500))
     assert circuit.state == ("HALF_OPEN" if is_probe else "CLOSED")
     assert circuit.stats().failures == 0
-    messages = [record.getMessage() for record in caplog.records]
-    assert messages == [f"circuit k: {field} raised, so the call gives no verdict"] * 2
+    text = f"circuit k: {field} raised, so the call is not counted"
+    assert lines(caplog) == [f"{text} (1 since the last such line)"]
     assert isinstance(caplog.records[0].exc_info[1].__cause__, ZeroDivisionError)  # type: ignore[index, union-attr]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+
+
+async def test_a_function_that_goes_on_raising_is_logged_again_after_a_minute(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    circuit = make(clock, failure_result=spoilt)
+    for wait in (59.9, 0.1, 30.0, 30.0):
+        await circuit.call(returning(5))
+        await circuit.call(returning(5))
+        clock.advance(wait)
+    counts = [line.partition("(")[2].partition(" ")[0] for line in lines(caplog)]
+    assert counts == ["1", "4"]
+
+
+async def test_each_function_and_each_circuit_has_a_line_of_its_own(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaker = HybridBreaker(redis=None, clock=clock)
+    config = CircuitConfig(failure_exceptions=spoilt, failure_result=spoilt)
+    for key in ("a", "b"):
+        for _ in range(3):
+            await breaker.circuit(key, config).call(returning(5))
+            with pytest.raises(CodedError):
+                await breaker.circuit(key, config).call(raising(500))
+    assert [line.partition(" raised")[0] for line in lines(caplog)] == [
+        "circuit a: failure_result",
+        "circuit a: failure_exceptions",
+        "circuit b: failure_result",
+        "circuit b: failure_exceptions",
+    ]
+
+
+class Handler(logging.Handler):
+    """Handles records by a function."""
+
+    def __init__(self, handle: Callable[[], object]) -> None:
+        super().__init__(logging.ERROR)
+        self._handle = handle
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self._handle()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)  # as a handler that does not care for the rules of emit
+        return True
+
+
+@pytest.fixture
+def handlers() -> Iterator[Callable[[Callable[[], object]], None]]:
+    logger, added = logging.getLogger("fastapi_hybrid_breaker"), []
+
+    def add(handle: Callable[[], object]) -> None:
+        added.append(Handler(handle))
+        logger.addHandler(added[-1])
+
+    yield add
+    for handler in added:
+        logger.removeHandler(handler)
+
+
+async def test_a_logging_handler_that_raises_takes_no_probe_with_it(
+    clock: ManualClock, handlers: Callable[[Callable[[], object]], None]
+) -> None:
+    circuit = make(clock, failure_exceptions=spoilt)
+    circuit.open_here(OPEN_TIME)
+    clock.advance(OPEN_TIME)
+    handlers(lambda: spoilt(None))
+    with pytest.raises(CodedError):
+        await circuit.call(raising(500))
+    assert await circuit.call(returning(5)) == 5  # the place was given back
+    assert circuit.state == "CLOSED"
+
+
+def test_a_logging_handler_that_makes_such_a_call_itself_does_not_run_for_ever(
+    clock: ManualClock, handlers: Callable[[Callable[[], object]], None]
+) -> None:
+    circuit = make(clock, failure_result=spoilt)
+    calls = []
+
+    def ship() -> None:
+        calls.append(circuit.call_sync(lambda: 5))
+
+    handlers(ship)
+    assert circuit.call_sync(lambda: 5) == 5
+    assert calls == [5]
 
 
 async def test_no_function_is_asked_about_cancellations_and_rejections(clock: ManualClock) -> None:
