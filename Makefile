@@ -1,10 +1,11 @@
 # One command each, on a machine that has python3 with venv and pip, make and git:
-#   make test                 the tests, with branch coverage
+#   make test                 the tests, with branch coverage; a browser and redis-server, which
+#                             some of them need, are installed where that may be done
 #   make check                lint, format and types
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
-#   make screenshots          the pictures of docs/console.md; takes some minutes, needs chromium
+#   make screenshots          the pictures of docs/console.md; takes some minutes
 #   make bench                what everything costs, beside all peers, in six minutes or so;
 #                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
@@ -19,7 +20,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: venv test check format demo screenshots bench bench-fleet simulate simulate-calm clean
+.PHONY: venv machine test check format demo screenshots bench bench-fleet simulate simulate-calm clean
 
 venv: $(READY)
 
@@ -33,7 +34,11 @@ $(READY): pyproject.toml constraints.txt
 		--editable '.[httpx,httpx2,demo,cli]'
 	touch $(READY)
 
-test: $(READY)
+# A browser and a second kind of server, which no package of Python brings.
+machine: $(READY)
+	$(VENV)/bin/python -m tests.machine
+
+test: machine
 	$(VENV)/bin/python -m pytest --numprocesses 3 --cov --cov-report=term $(ARGS)
 
 check: $(READY)
@@ -48,7 +53,7 @@ format: $(READY)
 demo: $(READY)
 	$(VENV)/bin/python -m demo_app $(ARGS)
 
-screenshots: $(READY)
+screenshots: machine
 	$(VENV)/bin/python -m tests.console.screenshots $(ARGS)
 
 $(BENCH_READY): pyproject.toml constraints.txt benchmarks/requirements.txt

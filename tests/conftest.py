@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+from .machine import NOT_TESTED
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 # A machine may be busy with something else: no test is judged by its time.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run on Valkey what needs a server; what is marked ``every_server`` on Redis as well."""
+    if "shared_server" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_server")
+        kinds = ["valkey", "redis"] if every else ["valkey"]
+        metafunc.parametrize("shared_server", kinds, indirect=True, scope="session")
+
+
+def not_tested(report: pytest.TestReport) -> str | None:
+    """Return what the machine lacks, if a test was skipped for that."""
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return None
+    _, found, what = report.longrepr[2].partition(NOT_TESTED)
+    return what if found else None
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Keep what the machine could not test apart from what is skipped on purpose."""
+    return None if not_tested(report) is None else ("not tested", "n", "NOT TESTED")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say in one line each what was not tested for want of something, and how to get it."""
+    missed = Counter(map(not_tested, terminalreporter.getreports("not tested")))
+    for what, times in sorted(missed.items()):
+        terminalreporter.write_line(f"{NOT_TESTED}{what} (tests: {times})", red=True, bold=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.fleet.server import Server, binaries
+from tests.fleet.server import Server, valkey_server
+from tests.machine import NO_BROWSER, NoBrowserError, browsing, do_without
 from tests.web.servers import eventually, uvicorn_serving
 
-from .browser import browsing
 from .console import PATIENCE, Console, make_console
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def instance_in(stack: ExitStack, app: str = "app", prefix: str = "/circuits") -
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(binaries()["valkey"], tmp_path_factory.mktemp("valkey")) as server:
+    with Server(valkey_server(), tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
@@ -93,7 +93,11 @@ def solo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    async with browsing() as browser:
+    async with AsyncExitStack() as stack:
+        try:
+            browser = await stack.enter_async_context(browsing())
+        except NoBrowserError:
+            do_without(NO_BROWSER)
         yield browser
 
 

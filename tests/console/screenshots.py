@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 import httpx2
 
-from tests.fleet.server import Server, binaries
+from tests.fleet.server import Server, valkey_server
+from tests.machine import browsing
 from tests.web.servers import uvicorn_serving
 
-from .browser import browsing
 from .story_served import CALM
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _PHONE = {"width": 390, "height": 844}
 async def main(seconds: float, folder: Path) -> None:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(Server(binaries()["valkey"], place))
+        server = stack.enter_context(Server(valkey_server(), place))
         os.environ["CIRCUIT_REDIS_URL"] = server.url
         ports = []
         for number in (1, 2, 3):

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.fleet.proxy import Proxy
-from tests.fleet.server import Server, binaries
+from tests.fleet.server import Server, valkey_server
 from tests.web.servers import eventually, uvicorn_serving
 
 from .conftest import Instance
@@ -28,7 +28,7 @@ APP = "tests.console.served:app"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """Start one for a test: processes that are cut off leave their traces in it."""
-    with Server(binaries()["valkey"], tmp_path) as server:
+    with Server(valkey_server(), tmp_path) as server:
         yield server
 
 

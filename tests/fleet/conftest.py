@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.machine import NO_REDIS, do_without, redis_server
+
 from .player import Player
 from .process import PREVIOUS, Launcher
 from .proxy import Proxy
-from .server import Server, binaries
+from .server import Server, valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session", params=binaries().items(), ids=lambda item: item[0])
+@pytest.fixture(scope="session")
 def shared_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    with Server(request.param[1], tmp_path_factory.mktemp(request.param[0])) as server:
+    """A server of the kind that ``tests/conftest.py`` asks for."""
+    kind = request.param
+    binary = valkey_server() if kind == "valkey" else redis_server() or do_without(NO_REDIS)
+    with Server(binary, tmp_path_factory.mktemp(kind)) as server:
         yield server
 
 

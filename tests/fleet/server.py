@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,15 +22,9 @@ DEADLINE = 20.0
 """Seconds for a server to come up; generous, because machines can be busy."""
 
 
-def binaries() -> dict[str, str]:
-    """The servers of the suite: the embedded Valkey, and in CI Debian's Redis as well."""
-    found = {"valkey": str(get_binary_path())}
-    redis_server = shutil.which("redis-server")
-    if redis_server:
-        found["redis"] = redis_server
-    elif os.environ.get("CI"):
-        raise RuntimeError("CI needs Debian's redis-server")
-    return found
+def valkey_server() -> str:
+    """Return the path of the server that comes as a Python package."""
+    return str(get_binary_path())
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.fleet.errand import Request
 
     from .server import Server
+
+pytestmark = pytest.mark.every_server
 
 ROUNDS: Final = 5
 """Exchanges after which all must be at rest."""

@@ -29,6 +29,8 @@ from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
 if TYPE_CHECKING:
     from .server import Server
 
+pytestmark = pytest.mark.every_server
+
 KEY = "inventory-api"
 OPEN, CLOSED = CircuitState.OPEN, CircuitState.CLOSED
 

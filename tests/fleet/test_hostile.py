@@ -25,6 +25,8 @@ from fastapi_hybrid_breaker.fleet.wire import (
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server
 
+pytestmark = pytest.mark.every_server
+
 KEY = "inventory-api"
 
 BAD_MESSAGES: list[bytes] = [

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .server import Server
 
+pytestmark = pytest.mark.every_server
+
 
 @pytest.fixture
 def join(server: Server) -> Iterator[Callable[..., Companion]]:

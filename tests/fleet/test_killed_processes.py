@@ -217,6 +217,7 @@ def test_frozen_beyond_patience_it_shares_again_when_it_goes_on(
     recover(a, b)
 
 
+@pytest.mark.every_server
 def test_server_killed_while_open_and_restarted_all_recover(
     pair: tuple[Mortal, Mortal], server: Server
 ) -> None:
@@ -230,6 +231,7 @@ def test_server_killed_while_open_and_restarted_all_recover(
     eventually(lambda: has_heard_of_the_opening(a))
 
 
+@pytest.mark.every_server
 def test_server_killed_while_one_probes_the_others_recover(
     pair: tuple[Mortal, Mortal], server: Server
 ) -> None:

@@ -159,6 +159,7 @@ async def test_peek_reads_what_this_process_does_not_know(server: Server) -> Non
         server.resume()
 
 
+@pytest.mark.every_server
 async def test_the_permissions_that_are_documented_are_enough(server: Server) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     line = next(one for one in readme.splitlines() if one.startswith("ACL SETUSER shop "))

@@ -16,6 +16,8 @@ from .speaker import PlainSpeaker
 if TYPE_CHECKING:
     from .server import Server
 
+pytestmark = pytest.mark.every_server
+
 
 def test_hash_expired_while_old_instances_remember(
     server: Server, players: tuple[Player, Player]

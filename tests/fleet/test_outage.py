@@ -15,6 +15,8 @@ from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server, free_port
 
+pytestmark = pytest.mark.every_server
+
 
 def states(*breakers: HybridBreaker) -> set[str]:
     return {breaker.sync_status().state for breaker in breakers}

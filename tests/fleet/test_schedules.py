@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .player import KEY, Player, play
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from .server import Server
+
+pytestmark = pytest.mark.every_server
 
 
 def test_a_proposal_repeated_after_a_lost_answer_changes_nothing(

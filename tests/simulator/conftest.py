@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fleet.server import Server, binaries
+from tests.fleet.server import Server, valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(binaries()["valkey"], tmp_path_factory.mktemp("valkey")) as server:
+    with Server(valkey_server(), tmp_path_factory.mktemp("valkey")) as server:
         yield server

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from tests.fleet.server import Server, binaries
+from tests.fleet.server import Server, valkey_server
 
 from .bench import KEY
 from .servers import eventually, uvicorn_serving
@@ -41,12 +41,10 @@ class Process:
         return bool(connection == "connected")
 
 
-@pytest.fixture(params=binaries().items(), ids=lambda item: item[0])
-def fleet(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[list[Process]]:
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Process]]:
     with ExitStack() as stack:
-        server = stack.enter_context(Server(request.param[1], tmp_path))
+        server = stack.enter_context(Server(valkey_server(), tmp_path))
         monkeypatch.setenv("CIRCUIT_REDIS_URL", server.url)
         processes = []
         for _ in range(2):
