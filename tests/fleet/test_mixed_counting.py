@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .process import KEY, agree, until, until_agreed
-from .server import binaries
 
 if TYPE_CHECKING:
     from .process import Launcher, Process, Version
     from .server import Server
 
-pytestmark = pytest.mark.parametrize(
-    ("shared_server", "previous"),
-    [(next(iter(binaries().items())), "0.3.0")],
-    ids=["0.3.0"],
-    indirect=True,
-)
+pytestmark = pytest.mark.parametrize("previous", ["0.3.0"], indirect=True)
 
 both_ways = pytest.mark.parametrize(
     ("one", "other"), [("previous", "current"), ("current", "previous")]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .process import KEY, PREVIOUS, agree, until, until_agreed
-from .server import binaries
 
 if TYPE_CHECKING:
     from .process import Launcher, Process, Version
@@ -22,16 +21,7 @@ if TYPE_CHECKING:
 
 VERSIONS: tuple[Version, Version] = ("previous", "current")
 
-SERVERS = list(binaries().items())
-
-# Each earlier version on a server of another kind: what the scripts make of either, their own tests
-# say, and a process is slow to start.
-pytestmark = pytest.mark.parametrize(
-    ("shared_server", "previous"),
-    [(SERVERS[at % len(SERVERS)], version) for at, version in enumerate(PREVIOUS)],
-    ids=PREVIOUS,
-    indirect=True,
-)
+pytestmark = pytest.mark.parametrize("previous", PREVIOUS, indirect=True)
 
 both_ways = pytest.mark.parametrize(("one", "other"), [VERSIONS, VERSIONS[::-1]])
 """Which version acts, and which one has to follow."""
