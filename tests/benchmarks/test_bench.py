@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.demo.test_whole_demo import children_of, is_there
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=PATIENCE,
     )
 
 
@@ -115,7 +116,7 @@ def test_a_signal_in_the_middle_ends_all_processes(number: signal.Signals, tmp_p
             time.sleep(0.01)
         process.send_signal(number)
         process.send_signal(number)  # a second one does not break off the cleaning up
-        assert process.wait(20) == 130
+        assert process.wait(PATIENCE) == 130
     finally:
         process.kill()
         process.communicate()

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.fleet.instances import Fleet
 from tests.demo.test_whole_demo import children_of, is_there
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(path.read_text())
@@ -121,7 +122,7 @@ def test_a_signal_in_the_middle_ends_all_processes(number: signal.Signals, tmp_p
         assert len(children) == 5  # four instances and a Valkey
         process.send_signal(number)
         process.send_signal(number)  # a second one does not break off the cleaning up
-        assert process.wait(20) == 130
+        assert process.wait(PATIENCE) == 130
     finally:
         process.kill()
         process.communicate()
@@ -159,7 +160,7 @@ def test_an_instance_that_dies_ends_the_measurement_with_a_word(tmp_path: Path) 
         assert process.stderr.readline() == "measuring: trips\n"
         children = children_of(process.pid)
         os.kill(max(children), signal.SIGKILL)
-        _, words = process.communicate(timeout=40)
+        _, words = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.communicate()
@@ -175,7 +176,7 @@ def test_an_amount_of_nothing_is_refused() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert "--trips must be above 0" in done.stderr

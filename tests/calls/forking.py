@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, Hyb
 from fastapi_hybrid_breaker.calls.bell import THE_BELL
 from fastapi_hybrid_breaker.testing import ManualClock
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds until a process counts as stuck."""
 
 CONFIG = CircuitConfig(failure_threshold=2, success_threshold=1, recovery_timeout=10.0)

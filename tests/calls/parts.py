@@ -12,12 +12,10 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, CircuitConfig
 from fastapi_hybrid_breaker.calls.bell import Ringable
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.patience import PATIENCE
 
 OPEN_TIME = 10.0
 """Seconds, in all circuits here unless said otherwise."""
-
-PATIENCE = 10.0
-"""Seconds that a test waits for a thread before it counts as stuck."""
 
 CONFIG = CircuitConfig(failure_threshold=2, success_threshold=2, recovery_timeout=OPEN_TIME)
 ONE_PROBE = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=OPEN_TIME)

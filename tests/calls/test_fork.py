@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,7 +23,7 @@ def found() -> dict[str, Any]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=2 * PATIENCE,
         check=False,
     )
     lines = [line.split(" ", 1) for line in ran.stdout.splitlines()]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from typer.testing import CliRunner
 
 from fastapi_hybrid_breaker.cli.app import app
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.fleet.proxy import Proxy
     from tests.fleet.server import Server
 
-PATIENCE = 30.0
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "fastapi_hybrid_breaker.cli")
 

@@ -10,8 +10,9 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreake
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
 from fastapi_hybrid_breaker.fleet.wire import Names
 from tests.fleet.instances import CONFIG, fail, fleet, settled, succeed, until
-from tests.fleet.server import Server
+from tests.fleet.server import Server, arrived
 from tests.fleet.speaker import PlainSpeaker
+from tests.patience import PATIENCE
 
 from .command import beside, on, process_beside
 
@@ -62,7 +63,7 @@ async def test_open_rejects_everywhere_and_ends_by_itself(server: Server) -> Non
             assert (override.kind, override.reason) == ("forced_open", "a migration")
             assert "@" in override.by
         for breaker in breakers:
-            await until(lambda b=breaker: b.state(KEY) == "CLOSED", deadline=20)
+            await until(lambda b=breaker: b.state(KEY) == "CLOSED")
             await succeed(breaker, KEY)
         assert (await beside(server, "clear", KEY)).code == 1  # it is over
 
@@ -98,7 +99,7 @@ async def test_disable_ends_by_itself(server: Server) -> None:
         breaker.circuit(KEY)
         await beside(server, "disable", KEY, "--reason", "x", "--for", "1s")
         await until(lambda: breaker.stats(KEY).override is not None)
-        await until(lambda: breaker.stats(KEY).override is None, deadline=20)
+        await until(lambda: breaker.stats(KEY).override is None)
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
@@ -163,7 +164,7 @@ async def test_the_command_is_no_instance_and_a_lone_service_stays_alone(server:
         await settled(breaker)
         signals = server.ask.pubsub(ignore_subscribe_messages=True)
         signals.subscribe("circuit#signals")
-        signals.get_message(timeout=1)
+        signals.get_message(timeout=PATIENCE)
         about = server.ask.hkeys("circuit#{live}:about")
         for order in (
             ("status",),
@@ -178,9 +179,7 @@ async def test_the_command_is_no_instance_and_a_lone_service_stays_alone(server:
             assert server.ask.zrange("circuit#{live}", 0, -1) == [breaker.instance]
         assert server.ask.hkeys("circuit#{live}:about") == about
         assert breaker.surroundings.live == 1
-        heard = []
-        while message := signals.get_message(timeout=0.05):
-            heard.append(json.loads(message["data"]))
+        heard = [json.loads(message["data"]) for message in arrived(signals)]
         assert all(one["signal"] == "tick" and one["live"] == 1 for one in heard), heard
         signals.close()
 

@@ -25,8 +25,9 @@ from fastapi_hybrid_breaker.cli.options import Place
 from fastapi_hybrid_breaker.cli.watch import EVERY, watch
 from tests.fleet.instances import fail, fleet, settled
 from tests.fleet.speaker import PlainSpeaker
+from tests.patience import PATIENCE
 
-from .command import COMMAND, PATIENCE, ROOT, environment
+from .command import COMMAND, ROOT, environment
 
 if TYPE_CHECKING:
     from types import TracebackType

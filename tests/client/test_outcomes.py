@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.client.bench import Bench
 from tests.client.conftest import real_transport
-from tests.client.upstream import LONGEST_WAIT
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ SHORT = 0.05
 
 
 def read_within(http: ModuleType, seconds: float) -> Any:
-    return http.Timeout(LONGEST_WAIT, read=seconds)
+    return http.Timeout(PATIENCE, read=seconds)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 304, 400, 404, 422])
@@ -166,9 +166,7 @@ async def test_a_full_pool_is_no_verdict(
     await asyncio.to_thread(upstream.wait_for_requests, 1)
 
     with pytest.raises(http.PoolTimeout):
-        await caller.get(
-            f"{upstream.url}/status/200", timeout=http.Timeout(LONGEST_WAIT, pool=SHORT)
-        )
+        await caller.get(f"{upstream.url}/status/200", timeout=http.Timeout(PATIENCE, pool=SHORT))
     assert bench.outcome() is Outcome.NO_VERDICT
 
     upstream.release.set()

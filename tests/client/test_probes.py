@@ -9,6 +9,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
 from tests.client.bench import KEY, Bench
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ async def test_at_the_end_of_the_open_time_exactly_the_probes_reach_the_server(
     bench = Bench(probing=True, config=config)
     caller = make_caller(bench)
     calls = [
-        asyncio.create_task(caller.get(f"{upstream.url}/head-waits", timeout=30))
+        asyncio.create_task(caller.get(f"{upstream.url}/head-waits", timeout=PATIENCE))
         for _ in range(100)
     ]
     rejected = []

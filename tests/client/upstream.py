@@ -8,8 +8,7 @@ import socketserver
 import threading
 from typing import Self
 
-LONGEST_WAIT = 10.0
-"""Seconds after which anything that waits gives up: a failing test must not hang."""
+from tests.patience import PATIENCE
 
 
 class Upstream:
@@ -31,7 +30,7 @@ class Upstream:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                self.request.settimeout(LONGEST_WAIT)
+                self.request.settimeout(PATIENCE)
                 try:
                     upstream._serve(self.request)
                 except OSError:
@@ -49,7 +48,7 @@ class Upstream:
     def __exit__(self, *error: object) -> None:
         self.release.set()
         self._server.shutdown()
-        self._thread.join(LONGEST_WAIT)
+        self._thread.join(PATIENCE)
         with self._changed:
             for connection in self._open:  # of clients that are closed later than this server
                 with contextlib.suppress(OSError):
@@ -59,7 +58,7 @@ class Upstream:
     def wait_for_requests(self, number: int) -> None:
         """Wait until so many requests have come in."""
         with self._changed:
-            came = self._changed.wait_for(lambda: len(self.requests) >= number, LONGEST_WAIT)
+            came = self._changed.wait_for(lambda: len(self.requests) >= number, PATIENCE)
         assert came, f"{len(self.requests)} requests came, not {number}"
 
     def _serve(self, connection: socket.socket) -> None:
@@ -114,18 +113,18 @@ class Upstream:
                 length = b"" if rest == "204" else b"Content-Length: %d\r\n" % len(body)
                 connection.sendall(b"HTTP/1.1 %s X\r\n%s\r\n%s" % (rest.encode(), length, body))
             case "head-waits":
-                self.release.wait(LONGEST_WAIT)
+                self.release.wait(PATIENCE)
                 connection.sendall(ten + b"0123456789")
             case "body-waits":
                 connection.sendall(ten + b"01234")
-                self.release.wait(LONGEST_WAIT)
+                self.release.wait(PATIENCE)
                 connection.sendall(b"56789")
             case "body-breaks":
                 connection.sendall(ten + b"01234")
                 return False
             case "body-never":
                 connection.sendall(ten)
-                self.release.wait(LONGEST_WAIT)
+                self.release.wait(PATIENCE)
                 return False
             case "garbage":
                 connection.sendall(b"this is no HTTP\r\n\r\n")

@@ -12,9 +12,10 @@ from playwright.async_api import expect
 
 from tests.fleet.server import Server, valkey_server
 from tests.machine import NO_BROWSER, NoBrowserError, browsing, do_without
+from tests.patience import PATIENCE
 from tests.web.servers import eventually, uvicorn_serving
 
-from .console import PATIENCE, Console, make_console
+from .console import Console, make_console
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Look = Callable[..., Awaitable[Console]]
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 class Instance:
@@ -36,7 +37,7 @@ class Instance:
         self.address = f"{self.base}{prefix}/-/console"
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        return httpx2.request(method, self.base + path, timeout=20, **options)
+        return httpx2.request(method, self.base + path, timeout=PATIENCE, **options)
 
     def play(self, key: str, **calls: Any) -> int:
         """Make calls under a circuit; tells how many were rejected."""
@@ -108,7 +109,7 @@ async def look(browser: Browser) -> AsyncIterator[Look]:
 
     async def look(address: str, **options: Any) -> Console:
         context = await browser.new_context(**options)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(PATIENCE * 1000)
         made.append(await make_console(context, address))
         return made[-1]
 

@@ -11,9 +11,6 @@ from playwright.async_api import expect
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page
 
-PATIENCE = 20_000.0
-"""Milliseconds that anything may take in the browser before a test fails."""
-
 _NOTE_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`violated: ${event.violatedDirective} ${event.blockedURI}`));

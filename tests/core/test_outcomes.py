@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError, MisuseError, WrongContextError
 from fastapi_hybrid_breaker.core.outcomes import judge, mark_counted
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests.patience import PATIENCE
 
 SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
 
@@ -227,7 +228,7 @@ def test_a_counted_error_can_be_unpickled_where_this_package_is_not() -> None:
         [sys.executable, "-c", script],
         input=pickle.dumps(error),
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     assert answer.stdout.strip() == b"ValueError('x')"

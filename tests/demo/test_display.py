@@ -13,6 +13,7 @@ from demo_app.cast import Cast
 from demo_app.display import Display
 from demo_app.stage import Stage
 from demo_app.traffic import Answer
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ async def test_on_a_terminal_the_tables_are_drawn_again_and_again(stage: Stage) 
     with display:
         drawing = asyncio.create_task(display.keep_drawing())
         display.begin("the first step")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while output.getvalue().count("shop-2") < 2:
                 await asyncio.sleep(0.01)
         display.end("the first step", "seen")

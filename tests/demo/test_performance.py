@@ -14,6 +14,7 @@ from demo_app.performance import Performance, StepFailedError
 from demo_app.processes import answers
 from demo_app.stage import NotSeenError, Stage
 from demo_app.story import Step, start, steps
+from tests.patience import PATIENCE
 
 SetSteps = "Callable[[list[Step]], None]"
 
@@ -59,7 +60,7 @@ async def test_after_the_story_the_services_stay_up_until_told_to_stop(
 ) -> None:
     performance = make(output, monkeypatch, [("the services start", start)], once=False)
     running = asyncio.create_task(performance.run())
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while "until Ctrl-C" not in output.getvalue():
             await asyncio.sleep(0.01)
     (stage,) = seen_stages

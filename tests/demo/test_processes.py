@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo_app.processes import Child, answers, end_all, free_ports
+from tests.patience import PATIENCE
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True);"
 
@@ -94,7 +95,7 @@ def test_modules_are_found_from_any_folder(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     assert ran.stdout.strip() == str(root)

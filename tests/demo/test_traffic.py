@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from demo_app.traffic import Answer, Tally, classify, visit
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ async def test_customers_keep_coming_whatever_they_are_answered() -> None:
     tally = Tally()
     async with httpx.AsyncClient(transport=httpx.MockTransport(shop)) as client:
         customers = asyncio.create_task(visit(client, "http://shop", tally, rate=1000.0))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await enough.wait()
         customers.cancel()
         with pytest.raises(asyncio.CancelledError):

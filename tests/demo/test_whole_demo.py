@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,7 +53,7 @@ def demo(*args: str, redis_url: str = "") -> Iterator[subprocess.Popen[str]]:
     finally:
         timer.cancel()
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=PATIENCE)
 
 
 def children_of(pid: int) -> list[int]:
@@ -60,7 +62,7 @@ def children_of(pid: int) -> list[int]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=10,
+        timeout=PATIENCE,
     )
     pairs = (line.split() for line in listed.stdout.splitlines())
     return [int(child) for child, parent in pairs if int(parent) == pid]
@@ -74,7 +76,6 @@ def is_there(pid: int) -> bool:
     return True
 
 
-@pytest.mark.timeout(150)
 def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
     with demo("--once") as process:
         assert process.stdout is not None
@@ -109,7 +110,7 @@ def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
 def test_a_redis_that_is_not_there_fails_the_step_that_needs_it() -> None:
     url = "redis://somebody:hushhush@127.0.0.1:1/0"
     with demo("--once", "--patience", "5", redis_url=url) as process:
-        output, _ = process.communicate(timeout=90)
+        output, _ = process.communicate(timeout=2 * PATIENCE)
     assert process.returncode == 1
     assert "step failed: the services start: every shop is connected to Redis" in output
     assert "shop-1 CLOSED (isolated)" in output
@@ -127,6 +128,6 @@ def test_a_signal_in_the_middle_of_the_story_ends_all_processes(number: signal.S
         children = children_of(process.pid)
         assert len(children) == 5
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert not any(is_there(child) for child in children)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -55,7 +57,7 @@ async def reading(
     port: int, last_event_id: str | None = None, path: str = "/circuits/-/events"
 ) -> AsyncIterator[Reader]:
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
-    timeout = httpx2.Timeout(20)
+    timeout = httpx2.Timeout(PATIENCE)
     async with (
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=timeout) as client,
         client.stream("GET", path, headers=headers) as response,

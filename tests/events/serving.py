@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from tests.fleet.instances import until
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,4 +35,4 @@ async def served(
         yield breaker, server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, PATIENCE)

@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker.web.events import broadcast, stream
 from fastapi_hybrid_breaker.web.events.channel import Channel
 from fastapi_hybrid_breaker.web.events.feed import Feed
 from tests.fleet.instances import fail, until
+from tests.patience import PATIENCE
 from tests.web.servers import uvicorn_serving
 
 from .reader import reading
@@ -240,7 +241,7 @@ def test_a_server_that_is_told_to_end_ends_the_streams() -> None:
     request = b"GET /circuits/-/events HTTP/1.1\r\nHost: test\r\n\r\n"
     with socket.socket() as connection:  # longer than the server, which must not wait for it
         with uvicorn_serving("tests.fleet.served:app", lambda *end: said.append(end)) as port:
-            connection.settimeout(20)
+            connection.settimeout(PATIENCE)
             connection.connect(("127.0.0.1", port))
             connection.sendall(request)
             with connection.makefile("rb") as answer:

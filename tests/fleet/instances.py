@@ -7,14 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from .server import Server
-
-DEADLINE = 3.0
-"""Seconds for something to become true; never reached when all is well."""
 
 CONFIG = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=30.0)
 
@@ -33,12 +31,10 @@ async def fleet(
         yield breakers
 
 
-async def until(
-    condition: Callable[[], object], what: str = "", *, deadline: float = DEADLINE
-) -> None:
+async def until(condition: Callable[[], object], what: str = "") -> None:
     """Wait until ``condition`` holds."""
     try:
-        async with asyncio.timeout(deadline):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 await asyncio.sleep(0.002)
     except TimeoutError:
@@ -77,7 +73,7 @@ async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None
             except CircuitOpenError:
                 await asyncio.sleep(0.002)
 
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         await admitted()
 
 
@@ -103,5 +99,5 @@ async def settled(*breakers: HybridBreaker) -> None:
         session = breaker.sync._session
         assert session is not None
         await until(lambda s=session: s.agenda.is_idle(), "nothing left to send")
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             await session._lane.drained()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
+from tests.patience import PATIENCE
 
-from . import instances
-from .instances import CONFIG, fail, fleet, succeed
+from .instances import CONFIG, fail, fleet, succeed, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 KEY = "inventory-api"
 FLEETING = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=0.3)
-until = partial(instances.until, deadline=15.0)
-"""Generous: a link that is slow on purpose takes its time for every step."""
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +62,7 @@ async def calls_without_a_turn(breaker: HybridBreaker) -> None:
 
 async def recovers(*breakers: HybridBreaker) -> None:
     """Call each one, again and again, until the circuit is closed for all of them."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while not all_are("CLOSED", *breakers):
             for breaker in breakers:
                 with contextlib.suppress(CircuitOpenError):

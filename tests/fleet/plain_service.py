@@ -11,6 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 CHANNEL = "circuit:updates"
 LIFE = 3600
-PATIENCE = 15.0
 FIELDS = {"state", "failures", "successes", "nextAttempt"}
 STATES = {"CLOSED", "OPEN", "HALF_OPEN"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,9 @@ from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
 from fastapi_hybrid_breaker.fleet.wire import Names
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.patience import PATIENCE
+
+from .server import arrived
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
@@ -53,7 +55,7 @@ class Player:
         self.raw = redis_py.Redis(port=server.port, protocol=2)
         self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe("circuit:updates")
-        self.pubsub.get_message(timeout=5)
+        self.pubsub.get_message(timeout=PATIENCE)
         for name in NAMES:
             self.raw.script_load(load(name).text)
 
@@ -106,16 +108,7 @@ class Player:
 
     def arrived(self) -> list[dict[str, Any]]:
         """All messages that were sent before this, as the client gives them."""
-        self.pubsub.ping()  # answered behind them
-        found = []
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            message = self.pubsub.get_message(timeout=0.5)  # None also for what is no message
-            if message is not None and message["type"] == "pong":
-                return found
-            if message is not None:
-                found.append(message)
-        raise AssertionError("no answer")
+        return arrived(self.pubsub)
 
     def listen(self) -> None:
         for message in self.messages():

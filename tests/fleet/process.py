@@ -15,6 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from .server import Server
 
 Version = Literal["previous", "current"]
-
-PATIENCE = 15.0
-"""Seconds for something in another process to become true; never reached when all is well."""
 
 KEY = "inventory-api"
 

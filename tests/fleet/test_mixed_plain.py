@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from tests.patience import PATIENCE
+
 from .plain_service import PlainService
 from .process import KEY, PREVIOUS, agree, until, until_agreed
+from .server import arrived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,12 +214,10 @@ def test_plain_service_that_missed_our_opening_does_not_end_it_and_brings_no_sto
         before = server.commands()
         with server.ask.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe("circuit:updates")
-            channel.get_message(timeout=5)
+            channel.get_message(timeout=PATIENCE)
             assert plain.succeed(times=300) == ["admitted"] * 300
             pass_fence(server, ours, plain)
-            heard = 0
-            while heard < 2 * plain.published and channel.get_message(timeout=0.05) is not None:
-                heard += 1
+            heard = len(arrived(channel))
         # Three commands and a message with each of its calls are its own.
         commands = server.commands() - before - 3 * plain.published
         assert commands < plain.published

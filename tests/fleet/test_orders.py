@@ -52,7 +52,7 @@ async def test_what_is_queued_is_told_until_the_fleet_has_it(server: Server, lin
         assert beyond.sync_status().orders == (KEY, "prices")
         link.release()
         link.cut()
-        await until(lambda: beyond.sync_status().state == "connected", deadline=10)
+        await until(lambda: beyond.sync_status().state == "connected")
         assert beyond.sync_status().orders == ()  # all of it before it is connected again
 
 

@@ -222,7 +222,7 @@ async def test_stop_leaves_nothing_behind_whatever_redis_does(server: Server, tr
         server.kill()
     if trouble == "hung":
         server.hang()
-    async with asyncio.timeout(10):  # a bound against hanging; what is promised is 2 s
+    async with asyncio.timeout(30):  # a bound against hanging; what is promised is 2 s
         await breaker.stop()
     assert asyncio.all_tasks() == before
     assert breaker.sync_status().state == "disabled"

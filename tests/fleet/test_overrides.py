@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .server import arrived
 from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
@@ -115,14 +117,12 @@ async def test_plain_readers_see_a_disabled_circuit_as_closed(server: Server) ->
 async def test_messages_tell_plain_listeners_what_is_in_force(server: Server) -> None:
     with server.ask.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe("circuit:updates")
-        listener.get_message(timeout=5)
+        listener.get_message(timeout=PATIENCE)
         async with fleet(server, 1) as (a,):
             await force_open(a)
             await a.clear_override(KEY)
-        states = []
-        while (message := listener.get_message(timeout=1)) is not None:
-            states.append(json.loads(message["data"])["stats"]["state"])
-        assert states == ["OPEN", "CLOSED"]
+        said = [json.loads(message["data"]) for message in arrived(listener)]
+        assert [one["stats"]["state"] for one in said] == ["OPEN", "CLOSED"]
 
 
 async def test_it_ends_by_itself_at_its_time_on_every_instance(server: Server) -> None:

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, hush, settled, succeed, until
 from .server import Server
@@ -93,11 +94,11 @@ async def test_plain_speaker_is_told_again_of_the_opening_it_missed(server: Serv
         await settled(a)
         listener = server.ask.pubsub(ignore_subscribe_messages=True)
         listener.subscribe("circuit:updates")
-        listener.get_message(timeout=5)
+        listener.get_message(timeout=PATIENCE)
         PlainSpeaker(server).say("CLOSED")
         said = []
         while len(said) < 2:
-            message = await asyncio.to_thread(listener.get_message, timeout=5)
+            message = await asyncio.to_thread(listener.get_message, timeout=PATIENCE)
             assert message is not None
             said.append(json.loads(message["data"])["stats"]["state"])
         assert said == ["CLOSED", "OPEN"]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, hush, probe, settled, succeed, until
 from .server import Server
@@ -117,7 +118,7 @@ async def test_two_namespaces_do_not_meet(server: Server) -> None:
 async def test_what_is_stored_is_the_pinned_format(server: Server) -> None:
     listener = server.ask.pubsub()
     listener.subscribe("circuit:updates")
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=PATIENCE)
     async with fleet(server, 1) as (a,):
         await fail(a, "stock/ä b:c")
         await settled(a)
@@ -130,7 +131,7 @@ async def test_what_is_stored_is_the_pinned_format(server: Server) -> None:
     assert stored["version"].isdigit()
     assert stored["p"] == "1"
     assert 3_500 < server.ask.ttl("circuit:stock/ä b:c") <= 3_631
-    message = listener.get_message(timeout=5)
+    message = listener.get_message(timeout=PATIENCE)
     assert message is not None
     said = json.loads(message["data"])
     assert said["key"] == "stock/ä b:c"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from tests.patience import PATIENCE
 from tests.web.servers import eventually, uvicorn_serving
 
 if TYPE_CHECKING:
@@ -26,18 +27,18 @@ class Process:
         self._base = f"http://127.0.0.1:{port}"
 
     def ask(self, status: int) -> int:
-        return httpx2.get(f"{self._base}/answer/{status}", timeout=20).status_code
+        return httpx2.get(f"{self._base}/answer/{status}", timeout=PATIENCE).status_code
 
     def circuits(self) -> dict[str, Any]:
-        shown: dict[str, Any] = httpx2.get(f"{self._base}/circuits", timeout=20).json()
+        shown: dict[str, Any] = httpx2.get(f"{self._base}/circuits", timeout=PATIENCE).json()
         return shown
 
     def state(self) -> str:
-        shown = httpx2.get(f"{self._base}/circuits/{KEY}", timeout=20)
+        shown = httpx2.get(f"{self._base}/circuits/{KEY}", timeout=PATIENCE)
         return str(shown.json()["state"]) if shown.status_code == 200 else "unknown"
 
     def reset(self) -> httpx2.Response:
-        return httpx2.delete(f"{self._base}/circuits/{KEY}", timeout=20)
+        return httpx2.delete(f"{self._base}/circuits/{KEY}", timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -86,7 +86,6 @@ def scenario_of(seed: int) -> Scenario:
     return replace(scenario, events=tuple(events))
 
 
-@pytest.mark.timeout(300)  # it plays many histories, and machines can be busy
 @pytest.mark.parametrize(
     ("break_it", "words", "known"), BREAKS, ids=[one[0].__name__ for one in BREAKS]
 )

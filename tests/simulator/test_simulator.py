@@ -75,7 +75,6 @@ BREAKS: list[tuple[Callable[[pytest.MonkeyPatch], None], int]] = [
 """Each with a seed that found it: tried first."""
 
 
-@pytest.mark.timeout(300)  # it may have to play many histories, and machines can be busy
 @pytest.mark.parametrize(("break_it", "known"), BREAKS, ids=[one[0].__name__ for one in BREAKS])
 def test_it_finds_what_is_broken_on_purpose(
     monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None], known: int

@@ -61,7 +61,7 @@ async def test_an_instance_that_is_cut_off_says_0_and_its_queue_grows(
             await fail(here, key)
         await until(lambda: collect().value("sync.queue.length") >= 3)
         server.start()
-        await until(lambda: collect().value("sync.connected") == 1, deadline=10.0)
+        await until(lambda: collect().value("sync.connected") == 1)
         await settled(here)
         assert collect().value("sync.queue.length") == 0
         undo()

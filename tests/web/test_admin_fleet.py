@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.fleet.server import Server, valkey_server
+from tests.patience import PATIENCE
 
 from .bench import KEY
 from .servers import eventually, uvicorn_serving
@@ -50,7 +51,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Proc
         for _ in range(2):
             port = stack.enter_context(uvicorn_serving("tests.fleet.served:app"))
             base = f"http://127.0.0.1:{port}"
-            client = stack.enter_context(httpx2.Client(base_url=base, timeout=20))
+            client = stack.enter_context(httpx2.Client(base_url=base, timeout=PATIENCE))
             processes.append(Process(client))
             eventually(processes[-1].is_connected)
         yield processes
