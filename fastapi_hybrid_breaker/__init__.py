@@ -9,7 +9,7 @@ from __future__ import annotations
 from .breaker import HybridBreaker
 from .calls.circuit_object import Circuit
 from .core.config import CircuitConfig
-from .core.errors import CircuitOpenError, NotInstalledError, WrongContextError
+from .core.errors import CircuitOpenError, NotInstalledError
 from .core.evidence import Evidence
 from .core.opening import Backoff
 from .core.override import OverrideKind
@@ -44,7 +44,6 @@ __all__ = [
     "SlowCallRate",
     "StateChange",
     "TimeWindow",
-    "WrongContextError",
     "bearer_token",
     "circuit",
 ]

@@ -9,10 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
-from .calls.bell import THE_BELL
-from .calls.change_log import log_change
-from .calls.listeners import Listeners
-from .calls.marks import gives_coroutine
+from .calls.listeners import ChangeQueue
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace
@@ -24,7 +21,7 @@ from .health import Health, health_of
 from .settings import FROM_ENVIRONMENT, BreakerSettings, FromEnvironment, naming_variables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
 
     import redis.asyncio
@@ -95,10 +92,9 @@ class HybridBreaker:
         if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
         self.clock = clock
-        self.bell = THE_BELL if clock is time.monotonic else None
         self.random = random
         self.surroundings = Surroundings()
-        self.listeners = Listeners()
+        self.changes = ChangeQueue()
         self._start_notes: list[str] = []
         self._starts = 0
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
@@ -143,30 +139,20 @@ class HybridBreaker:
         return iter(self.registry)
 
     @overload
-    def execute(
+    async def execute(
         self, key: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> T: ...
     @overload
-    def execute(
+    async def execute(
         self, key: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, T]: ...
-    @gives_coroutine
-    def execute(
-        self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> T: ...
+    async def execute(self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run an async or sync callable under the circuit of ``key``; a sync one blocks the loop.
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
-        # No coroutine around the circuit's own, and the arguments as they came: either would cost
-        # more than the look-up.
-        circuit = self.registry.by_key.get(key)
-        if circuit is None:
-            circuit = self.circuit(key)
-        else:
-            circuit.recent = True
-        return circuit.execute_with(fn, args, kwargs)
+        return await self.circuit(key).execute(fn, *args, **kwargs)
 
     def state(self, key: str) -> CircuitState:
         """Give the state of a circuit, as this process knows it; makes no circuit."""
@@ -232,17 +218,16 @@ class HybridBreaker:
     def on_change(self, listener: Callable[[StateChange], object]) -> Callable[[], None]:
         """Have ``listener`` called after each change of a circuit's state.
 
-        It runs synchronously, outside every lock, in the thread that brought the change about.
-        What it raises is logged. Returns a function that takes it off again.
+        Listeners are called synchronously and outside every lock, in the order of the changes, by
+        one thread at a time: a thread that finds another one calling them leaves its change to
+        that one, and what a listener changes itself is delivered after the change it was called
+        for. What a listener raises is logged. Returns a function that takes it off again.
         """
-        return self.listeners.add(listener)
+        return self.changes.add(listener)
 
-    def changed(self, circuit: Circuit, change: StateChange) -> None:
-        """Tell the fleet and the listeners of a change (called by circuits)."""
+    def changed(self, circuit: Circuit) -> None:
+        """Have the fleet hear of a circuit's change (called by circuits)."""
         self.sync.changed(circuit)
-        with contextlib.suppress(Exception):  # a logging handler whose server is down
-            log_change(change)
-        self.listeners.tell(change)
 
     def stirred(self, circuit: Circuit) -> None:
         """Have the fleet hear of calls on a circuit (called by circuits)."""
@@ -354,5 +339,6 @@ class HybridBreaker:
     def after_fork(self) -> None:
         """Start over in a child process: states stay, everything that runs stayed behind."""
         self._starts = 0
+        self.changes.after_fork()
         self.registry.after_fork()
         self.sync.after_fork()

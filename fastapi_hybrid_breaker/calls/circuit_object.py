@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
-from fastapi_hybrid_breaker.core.errors import BarredCallError
 from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
 
-from .block import Block, HeldBlock, enter_short, leave_short
-from .context import current_request, note_rejection, note_verdict
+from .callables import refuse_async, refuse_unstarted
 from .decorator import decorate
 from .gate import Gate
-from .marks import gives_coroutine
-from .permits import refuse_coroutine
+from .guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from types import TracebackType
 
     from .hub import Reach
     from .permits import Permit
@@ -29,54 +23,29 @@ T = TypeVar("T")
 
 
 class Circuit(Gate):
-    """One named breaker. Made by ``HybridBreaker.circuit``; safe from threads and tasks.
-
-    ``call`` and ``call_sync`` are written out in full although ``admit`` and ``settle`` say the
-    same: each Python call they save is a good part of what a guarded call costs.
-    """
+    """One named breaker. Made by ``HybridBreaker.circuit``; safe from threads and tasks."""
 
     __slots__ = ("__weakref__",)
 
     # -- running a call ---------------------------------------------------------------------
 
-    async def call(  # noqa: C901 - written out, see above
-        self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await ``fn(*args, **kwargs)`` under this circuit.
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
-            TypeError: ``fn`` gave nothing to await (no verdict): use ``call_sync`` for it.
+            TypeError: ``fn`` returned nothing to await (not counted): use ``call_sync`` for it.
         """
-        machine = self.machine
-        permit: Permit | None = machine.ticket
-        if permit is not None:
-            started = None
-        elif machine.barred:
-            self.rejections += 1.0
-            if current_request() is not None:
-                note_rejection()
-            raise BarredCallError(self)
-        else:
-            permit = machine.timed_ticket
-            if permit is None:
-                permit = self.enter()
-                if machine.ramp is not None:
-                    return await self.call_inside(permit, fn, args, kwargs)
-            started = self.clock() if machine.timed else None
+        permit: Permit | None = self.machine.free_permit
+        if permit is None:
+            permit = self.enter(fn)
         try:
-            result = await (fn(*args, **kwargs) if kwargs else fn(*args))  # type: ignore[call-arg]
+            result = await fn(*args, **kwargs)
         except BaseException as error:
-            self.settle_error(permit, error, fn, started)
+            self.settle_error(permit, error, fn)
             raise
-        if machine.attentive:
-            if machine.only_watched:
-                if current_request() is not None:
-                    note_verdict(machine)
-            elif machine.swift is not None or machine.config.failure_result is None:
-                self.settle_success(permit, started)
-            else:
-                self.settle_result(permit, result, started)
+        if self.machine.counts_successes:
+            self.settle_result(permit, result)
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -84,100 +53,60 @@ class Circuit(Gate):
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
-            TypeError: ``fn`` is asynchronous (no verdict): use ``call`` for it.
+            TypeError: ``fn`` is asynchronous (use ``call``) or a generator function (guard its
+                body with ``guard()``); not counted.
         """
-        machine = self.machine
-        permit: Permit | None = machine.ticket
-        started = None
+        permit: Permit | None = self.machine.free_permit
         if permit is None:
-            if machine.barred:
-                raise self.refuse()
-            permit = machine.timed_ticket
-            if permit is None:
-                permit = self.enter()
-                if machine.ramp is not None:
-                    with HeldBlock(self, permit, fn) as block:
-                        result = block.result = refuse_coroutine(fn(*args, **kwargs), fn)
-                        return result
-                started = self.clock() if machine.timed else None
-            else:
-                started = self.clock()
+            permit = self.enter(fn)
         try:
-            result = fn(*args, **kwargs) if kwargs else fn(*args)  # type: ignore[call-arg]
-            if type(result) is CoroutineType:
-                refuse_coroutine(result, fn)
+            result = fn(*args, **kwargs)
+            refuse_async(result, fn)
+            refuse_unstarted(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, fn, started)
+            self.settle_error(permit, error, fn)
             raise
-        if machine.attentive:
-            self.settle_result(permit, result, started)
+        if self.machine.counts_successes:
+            self.settle_result(permit, result)
         return result
 
     @overload
-    def execute(
+    async def execute(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> T: ...
     @overload
-    def execute(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, T]: ...
-    @gives_coroutine
-    def execute(
-        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Coroutine[Any, Any, Any]:
-        """Call ``fn`` under this circuit, and await what it gives if that can be awaited.
+    async def execute(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def execute(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call ``fn`` under this circuit, and await what it returns if that can be awaited.
 
         A sync callable runs in place and blocks the event loop as long as it runs.
 
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
+            TypeError: ``fn`` is a generator function (not counted).
         """
-        return self.execute_with(fn, args, kwargs)
-
-    async def execute_with(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Do what ``execute`` says; for who has the arguments in hand, to unpack them once only."""
-        machine = self.machine
-        permit: Permit | None = machine.ticket
-        started = None
+        permit: Permit | None = self.machine.free_permit
         if permit is None:
-            if machine.barred:
-                raise self.refuse()
-            permit = machine.timed_ticket
-            if permit is None:
-                permit = self.enter()
-                if machine.ramp is not None:
-                    with HeldBlock(self, permit, fn) as block:
-                        result: Any = fn(*args, **kwargs)
-                        if inspect.isawaitable(result):
-                            result = await result
-                        block.result = result
-                        return result
-                started = self.clock() if machine.timed else None
-            else:
-                started = self.clock()
+            permit = self.enter(fn)
         try:
-            result = fn(*args, **kwargs) if kwargs else fn(*args)
-            if type(result) is CoroutineType or inspect.isawaitable(result):
+            result = fn(*args, **kwargs)
+            if hasattr(type(result), "__await__"):
                 result = await result
+            refuse_unstarted(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, fn, started)
+            self.settle_error(permit, error, fn)
             raise
-        if machine.attentive:
-            self.settle_result(permit, result, started)
+        if self.machine.counts_successes:
+            self.settle_result(permit, result)
         return result
 
-    def guard(self) -> Block:
-        """Give a fresh permit for a block: ``with circuit.guard():`` or ``async with``.
+    def guard(self) -> Guard:
+        """Return a fresh permit for a block: ``with circuit.guard():`` or ``async with``.
 
         Entering raises ``CircuitOpenError`` when the call is rejected. The block may be entered
         in one task or thread and left in another.
         """
-        block = Block()
-        block.circuit = self
-        block.held = None
-        return block
+        return Guard(self)
 
     @overload
     def __call__(
@@ -192,30 +121,6 @@ class Circuit(Gate):
             TypeError: ``fn`` is a generator function: calling one runs nothing yet.
         """
         return decorate(self, fn)
-
-    def __enter__(self) -> Self:
-        enter_short(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        leave_short(self, error)
-
-    async def __aenter__(self) -> Self:
-        enter_short(self)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        leave_short(self, error)
 
     async def reset(self, *, reason: str = "", by: str = "") -> Reach:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
@@ -266,15 +171,3 @@ class Circuit(Gate):
         """
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
         return await self._hub.put(self.key, None, by, reason)
-
-    async def call_inside(
-        self,
-        permit: Permit,
-        fn: Callable[..., Awaitable[T]],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> T:
-        """Run a call under a permit that others may share: what nests in a probe must know it."""
-        with HeldBlock(self, permit, fn) as block:
-            result = block.result = await fn(*args, **kwargs)
-            return result

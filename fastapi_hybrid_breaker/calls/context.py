@@ -1,176 +1,167 @@
-"""What a guarded call runs inside of: a probe of the same circuit, or a guarded request.
+"""What the running code is inside of: calls that circuits admitted, and guarded requests.
 
-Two context variables. ``_probe`` is set around the body of a call that runs as a probe, so that
-a call on the same circuit within it shares the permit. ``_request`` is set by the web
-middleware, so that a route's verdict can know what happened inside of it.
+Two context variables. ``_permit`` is set around the body of a call that was admitted as a probe,
+as one of a ramp's share, or is timed; ``_request`` is set by the web middleware. A context is
+copied into tasks and threads that outlive the call, so nothing is ever taken back: a mark counts
+as long as the call or request that it stands for runs.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+import asyncio
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, cast
 
 from fastapi_hybrid_breaker.core.probe import Probe
 
-from .permits import Borrowed
+from .permits import NestedPermit, admitted_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi_hybrid_breaker.core.machine import Machine
 
     from .circuit_object import Circuit
-    from .permits import Permit
+    from .permits import EnteredPermit, Permit
 
-Guard = tuple["Circuit", "Permit", float | None]
-"""A circuit that guards a request, the request's permit of it, and when it was given (monotonic
-seconds; None: nobody asks how long the request takes)."""
-
-_first_note = threading.Lock()
-"""Two threads of one request must not both make the set, and one of them lose its note."""
+Guard = tuple["Circuit", "Permit"]
+"""A circuit that guards a request, and the request's permit of it."""
 
 
 class Request:
     """What the guards of one request share: one mutable record, written from any context.
 
     Args:
-        outer: the record of an application that this one is mounted in, or None.
+        outer: the record of the request that this one runs inside of, or None.
     """
 
-    __slots__ = ("guards", "judged", "outer", "rejected")
+    __slots__ = ("counted", "guards", "is_over", "outer", "rejected")
 
     def __init__(self, outer: Request | None = None) -> None:
         self.outer = outer
         self.guards: tuple[Guard, ...] = ()  # one is the rule, so nothing is looked up by key
-        self.judged: set[Machine] | None = None
-        self.rejected = False
+        self.counted: set[Machine] = set()
+        """Circuits for which a guarded call inside this request had an outcome."""
+        self.rejected: set[str] = set()
+        """Keys of circuits that rejected a call inside this request."""
+        self.is_over = False
 
-    def is_guarded_by(self, machine: Machine) -> bool:
-        """Tell whether a circuit guards this request."""
-        return any(circuit.machine is machine for circuit, _, _ in self.guards)
-
-    def probe_of(self, machine: Machine) -> Probe | None:
-        """Give the probe that this request is for ``machine``, or runs inside of."""
-        for circuit, permit, _ in self.guards:
+    def permit_of(self, machine: Machine) -> Permit | None:
+        """Return the request's own permit of a circuit, None where that does not guard it."""
+        for circuit, permit in self.guards:
             if circuit.machine is machine:
-                probe = permit.probe if isinstance(permit, Borrowed) else permit
-                return probe if isinstance(probe, Probe) else None
+                return permit
         return None
 
-    def note_verdict(self, machine: Machine) -> None:
-        """Note that a guarded call inside this request gave a verdict on a circuit."""
+    def note_outcome(self, machine: Machine) -> None:
+        """Record that a guarded call inside this request had an outcome."""
+        for request in self.chain():
+            request.counted.add(machine)
+
+    def note_rejection(self, key: str) -> None:
+        """Record that a circuit rejected a call inside this request."""
+        for request in self.chain():
+            request.rejected.add(key)
+
+    def chain(self) -> Iterator[Request]:
+        """Iterate over this request and those that it runs inside of."""
         request: Request | None = self
         while request is not None:
-            if request.judged is None:
-                with _first_note:
-                    if request.judged is None:
-                        request.judged = set()
-            request.judged.add(machine)
-            request = request.outer
-
-    def note_rejection(self) -> None:
-        """Note that some circuit rejected a call inside this request."""
-        request: Request | None = self
-        while request is not None:
-            request.rejected = True
+            yield request
             request = request.outer
 
 
-# The innermost probe that the running code is inside of, and by its ``outer`` the others.
-_probe: ContextVar[Probe | None] = ContextVar("hybrid_breaker_probe", default=None)
+# The innermost permit of a call that the running code is inside of; its ``outer`` leads on.
+_permit: ContextVar[EnteredPermit | None] = ContextVar("hybrid_breaker_permit", default=None)
 _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
-
-# The circuits whose recovery admits only a share of the calls, and that have admitted one which
-# the running code is inside of: what nests in it is no further call to be drawn for.
-_shared: ContextVar[frozenset[Machine]] = ContextVar("hybrid_breaker_shared", default=frozenset())
-
-current_request = _request.get
-
-# The chain as it is, and a new one of one: for who knows that nothing in it runs any more.
-current_probe = _probe.get
-put_probe = _probe.set
 
 # Set around each request, and put back after it, for in-process ASGI shares its caller's context.
 # A request whose coroutine is dropped ends in another context: putting back is a ValueError there.
 enter_request = _request.set
 leave_request = _request.reset
 
-
-def note_verdict(machine: Machine) -> None:
-    """Have the request, if the code runs in one, know of a verdict on a circuit."""
-    if (request := _request.get()) is not None:
-        request.note_verdict(machine)
+recorded_request = _request.get
+"""Return the innermost request of this context; it may be over."""
 
 
-def note_rejection() -> None:
-    """Have the request, if the code runs in one, know of a rejection."""
-    if (request := _request.get()) is not None:
-        request.note_rejection()
-
-
-def enter_share(machine: Machine) -> Token[frozenset[Machine]]:
-    """Run what follows as part of an admitted call; the token goes to ``leave_share``."""
-    return _shared.set(_shared.get() | {machine})
-
-
-def leave_share(token: Token[frozenset[Machine]]) -> None:
-    """End what ``enter_share`` began; in another context there is nothing to end."""
-    with contextlib.suppress(ValueError):
-        _shared.reset(token)
-
-
-def is_sharing(machine: Machine) -> bool:
-    """Tell whether the running code is inside of a call that the circuit has admitted."""
-    if machine in _shared.get():
-        return True
+def current_request() -> Request | None:
+    """Return the request that the running code is part of, if that has not ended."""
     request = _request.get()
-    while request is not None:
-        if request.is_guarded_by(machine):
-            return True
+    while request is not None and request.is_over:
         request = request.outer
-    return False
+    return request
 
 
-def enter_probe(probe: Probe) -> None:
-    """Run what follows inside ``probe``, until that is settled; once for each probe.
+def enter(permit: EnteredPermit) -> None:
+    """Run what follows inside ``permit``, until that is settled; once for each permit.
 
-    Nothing is put back then: a settled probe counts for nothing, and the next one that begins in
-    this context takes its place. So it does not matter in which context, or in which order, the
-    calls of probes end.
+    A settled permit counts for nothing, and the next one that is entered in this context takes
+    its place. So it does not matter in which context, or in which order, calls end.
     """
-    outer = _probe.get()
-    while outer is not None and not outer.is_running():
-        outer = outer.outer  # such may not pile up
-    probe.outer = outer
-    _probe.set(probe)
+    permit.outer = _running(_permit.get())
+    _permit.set(permit)
 
 
-def leave_probe(probe: Probe) -> None:
-    """End what ``enter_probe`` began before the probe is settled.
+def leave(permit: EnteredPermit) -> None:
+    """End what ``enter`` began before the permit is settled.
 
-    What is left in another context, or before what was entered after it, ends with the probe.
+    What is left in another context, or before what was entered after it, ends with the permit.
     """
-    top = _probe.get()
-    while top is not None and top is not probe and not top.is_running():
-        top = top.outer  # of a call inside of this one, that has ended
-    if top is probe:
-        _probe.set(probe.outer)
+    if (top := _running(_permit.get())) is permit:
+        _permit.set(outer_of(top))
+
+
+def enclosing_permits() -> Iterator[EnteredPermit]:
+    """Iterate over the running permits that the running code is inside of, the innermost first."""
+    permit = _running(_permit.get())
+    while permit is not None:
+        yield permit
+        permit = _running(outer_of(permit))
 
 
 def enclosing_probe(machine: Machine, now: float) -> Probe | None:
-    """Give the running probe of ``machine`` that the running code is inside of.
+    """Return the running probe of a circuit that the running code is inside of.
 
     One past its deadline has no place to share any more.
     """
-    probe = _probe.get()
-    while probe is not None:
-        if probe.machine is machine and probe.has_place(now):
+    for permit in enclosing_permits():
+        if permit.machine is machine and isinstance(permit, Probe) and permit.has_place(now):
+            return permit
+    request = current_request()
+    for one in request.chain() if request is not None else ():
+        guarding = one.permit_of(machine)
+        probe = guarding.probe if isinstance(guarding, NestedPermit) else guarding
+        if isinstance(probe, Probe) and probe.has_place(now) and not one.is_over:
             return probe
-        probe = probe.outer
-    request = _request.get()
-    while request is not None:
-        found = request.probe_of(machine)
-        if found is not None and found.has_place(now):
-            return found
-        request = request.outer
     return None
+
+
+def is_inside_admitted(machine: Machine) -> bool:
+    """Whether the running code is inside of a call or request that this recovery has admitted."""
+    if any(permit.machine is machine for permit in enclosing_permits()):
+        return True
+    request = current_request()
+    for one in request.chain() if request is not None else ():
+        permit = one.permit_of(machine)
+        if permit is not None and admitted_at(permit) >= machine.first and not one.is_over:
+            return True
+    return False
+
+
+def running_in() -> int:
+    """Return the ``id`` of the running task, or outside of one the number of the thread."""
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - exported; the public one raises
+    task = None if loop is None else asyncio.current_task(loop)
+    return get_ident() if task is None else id(task)
+
+
+def _running(permit: EnteredPermit | None) -> EnteredPermit | None:
+    while permit is not None and not permit.is_running():
+        permit = outer_of(permit)  # such may not pile up
+    return permit
+
+
+def outer_of(permit: EnteredPermit) -> EnteredPermit | None:
+    """Return the permit of the call that encloses that of ``permit``."""
+    return cast("EnteredPermit | None", permit.outer)

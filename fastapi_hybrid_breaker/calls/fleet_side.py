@@ -22,64 +22,65 @@ class FleetSide(LockedMachine):
 
     def propose(self) -> Proposal | None:
         """Give the change of state that the fleet has not seen, or None."""
-        with self._alone():
+        with self._locked():
             return self.machine.propose(self.clock())
 
     def describe(self) -> Proposal:
         """Give the present state and the fleet's version it is based on."""
-        with self._alone():
+        with self._locked():
             return self.machine.describe(self.clock())
 
     def confirm(self, proposal: Proposal, news: News) -> None:
         """Take the fleet's consent to what this process proposed."""
-        with self._alone():
-            change = self.machine.confirm(proposal, news, self.clock())
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.confirm(proposal, news, now), now)
 
     def adopt(self, news: News, *, refused: bool = False) -> None:
         """Take over the fleet's state if it is newer, or was held against ours."""
-        with self._alone():
-            change = self.machine.adopt(news, self.clock(), refused=refused)
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.lift(now), now)
+            self._post(self.machine.adopt(news, now, refused=refused), now)
 
     def forget_fleet(self) -> None:
         """Know nothing of the fleet any more: what is read next is the first."""
-        with self._alone():
+        with self._locked():
             self.machine.forget_fleet()
 
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""
-        with self._alone():
-            change = self.machine.adopt_override(news, self.clock())
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.adopt_override(news, now), now)
 
     def take_report(self, *, is_hot: bool) -> Report | None:
         """Give what the fleet has to hear of the calls here; it counts as told."""
-        with self._alone():
+        with self._locked():
             return self.machine.take_report(self.clock(), is_hot=is_hot)
 
     def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]]) -> None:
         """Open if the calls of the whole fleet fulfil a rule."""
-        with self._alone():
-            change = self.machine.judge_fleet(generation, calls, self.clock())
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.judge_fleet(generation, calls, now), now)
 
     def trip_by_run(self, generation: int, failures: int) -> None:
         """Open by a run of failures that several instances have met."""
-        with self._alone():
-            change = self.machine.trip_by_run(generation, failures, self.clock())
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.trip_by_run(generation, failures, now), now)
 
     def listen(self, seconds: float) -> None:
         """Note successes for so long: failures of others are being counted."""
         now = self.clock()
-        with self._alone():
+        with self._locked():
             self.machine.listen(now, now + seconds)
 
     def run_ended(self, seconds: float) -> None:
         """Take in that the fleet's run is over, and note successes for so long still."""
         now = self.clock()
-        with self._alone():
+        with self._locked():
             if self.machine.contribution is not None:
                 self.machine.contribution.ended()
                 self.machine.contribution.stop_listening(now + seconds)
@@ -87,7 +88,7 @@ class FleetSide(LockedMachine):
 
     def object_to_run(self, since: float) -> bool:
         """Tell whether there was a success here after ``since``, and have it told to the fleet."""
-        with self._alone():
+        with self._locked():
             contribution = self.machine.contribution
             last = None if contribution is None else contribution.success_at
             if contribution is None or last is None or last <= since:
@@ -97,40 +98,40 @@ class FleetSide(LockedMachine):
 
     def vote(self) -> bool | None:
         """Tell whether this process stands by an opening that binds only itself."""
-        with self._alone():
+        with self._locked():
             return self.machine.vote()
 
     def withdrew(self) -> None:
         """Take in that the fleet does not count the vote any more."""
-        with self._alone():
+        with self._locked():
             self.machine.withdrew()
 
     def join(self, generation: int) -> None:
         """Have an opening of our own bind all."""
-        with self._alone():
+        with self._locked():
             self.machine.join(generation)
 
     def wish(self) -> LeaseWish | None:
         """Give what to ask for the lease of probes with."""
-        with self._alone():
+        with self._locked():
             return self.machine.wish(self.clock())
 
     def grant(self, opening: int, lease: Lease, successes: int) -> None:
         """Take the lease of probes."""
-        with self._alone():
+        with self._locked():
             self.machine.grant(opening, lease, successes)
 
     def see_lease(self, opening: int, until: float, successes: int) -> None:
         """Take in that somebody else may probe until then."""
-        with self._alone():
+        with self._locked():
             self.machine.see_lease(opening, until, successes)
 
     def doubt_lease(self) -> None:
         """Have the lease asked for again before its next use."""
-        with self._alone():
+        with self._locked():
             self.machine.doubt_lease()
 
     def see_probing(self) -> None:
         """Take in that somebody probes."""
-        with self._alone():
+        with self._locked():
             self.machine.see_probing(self.clock())

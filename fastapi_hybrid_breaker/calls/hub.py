@@ -8,15 +8,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi_hybrid_breaker.core.override import Override
-    from fastapi_hybrid_breaker.core.states import StateChange
+    from fastapi_hybrid_breaker.core.states import Outcome
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
-    from .bell import Bell
     from .circuit_object import Circuit
+    from .listeners import ChangeQueue
 
 Reach = Literal["fleet", "queued", "local"]
 """How far a reset or an override has come: stored for the fleet; queued until Redis answers; or
 there is no fleet, only this process."""
+
+
+class CallObserver(Protocol):
+    """Hears of the guarded calls of circuits, on their way: quick, safe from threads, never raises.
+
+    It may be called by the collector of garbage, which can finalize a generator that holds a
+    permit anywhere: also while this thread holds whatever lock the observer would take.
+    """
+
+    def settled(self, circuit: Circuit, outcome: Outcome, seconds: float | None) -> None:
+        """Record the end of a call that ran; None: it was not timed from its beginning."""
+
+    def rejected(self, circuit: Circuit, retry_after: float) -> None:
+        """Record that a call was rejected; ``retry_after`` is in seconds."""
+
+    def shadowed(self, circuit: Circuit) -> None:
+        """Record that a call was let through that only shadow mode kept from being rejected."""
 
 
 class Hub(Protocol):
@@ -25,8 +42,8 @@ class Hub(Protocol):
     clock: Callable[[], float]
     """Monotonic seconds."""
 
-    bell: Bell | None
-    """Rings circuits by that clock; None: nothing does."""
+    changes: ChangeQueue
+    """Takes changes of state under a circuit's lock, and delivers them outside of it."""
 
     @property
     def instance(self) -> str:
@@ -41,8 +58,8 @@ class Hub(Protocol):
     def stirred(self, circuit: Circuit) -> None:
         """Have the fleet's part look at a circuit; called outside every lock, never raises."""
 
-    def changed(self, circuit: Circuit, change: StateChange) -> None:
-        """Tell listeners and the fleet; called outside every lock, never raises."""
+    def changed(self, circuit: Circuit) -> None:
+        """Have the fleet hear of a circuit's change; called outside every lock, never raises."""
 
     async def reset(self, key: str, *, reason: str = "", by: str = "") -> Reach:
         """Reset a circuit in the whole fleet."""

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
+from fastapi_hybrid_breaker.core.evidence import NO_EVIDENCE
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitStats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
     from .circuit_object import Circuit
-    from .hub import Hub
-    from .observed import CallObserver
+    from .hub import CallObserver, Hub
 
 
 class LockedMachine:
@@ -32,27 +32,27 @@ class LockedMachine:
 
     The lock is re-entrant: under it the collector of garbage may finalize a generator that holds
     a permit of this very circuit, and so come back to it in the middle of a change. What is
-    settled there is put off until the change is done. No listener is called under the lock.
+    settled there is deferred until the change is done.
 
-    ``with`` on a lock costs more than all else that a probe needs, for its exit takes three
-    arguments. So probes take it by hand, as safe from signals as ``with`` is: ``acquire`` stands
-    inside of the ``try``, since a signal's handler may raise as soon as it returns; and where one
-    raises while it waits, there is nothing to release, which is no error.
+    Changes are put into the hub's queue under the lock, in their order, and delivered outside of
+    it: no listener is called under the lock.
     """
 
     __slots__ = (
+        "_busy",
+        "_deferred",
+        "_effective",
         "_faults",
+        "_has_changed",
         "_history",
         "_hub",
-        "_inside",
         "_lock",
-        "_observer",
-        "_postponed",
         "clock",
         "heard",
         "machine",
+        "observer",
         "recent",
-        "rejections",
+        "rejected",
         "shadowed",
     )
 
@@ -61,13 +61,15 @@ class LockedMachine:
         self._hub = hub
         self.clock = hub.clock  # monotonic seconds; at hand, for it is read often
         self._lock = threading.RLock()
-        self._inside = False  # this thread, which holds the lock, is in the middle of something
-        self._postponed: deque[tuple[Ticket, Outcome, dict[str, Any]]] | None = None
+        self._busy = False  # this thread, which holds the lock, is in the middle of something
+        self._deferred: deque[tuple[Ticket, Outcome, dict[str, Any]]] = deque()
+        self._effective = CircuitState.CLOSED  # what listeners know
+        self._has_changed = False  # so that the fleet and the listeners are to be told
         self._history: deque[StateChange] | None = None  # most circuits never change
         self._faults: dict[str, ThrottledLog] | None = None  # of the user's functions, by name
-        self._observer: CallObserver | None = None  # see observed.py
-        # A float, exact up to 2**53: it comes from a list of free ones, an int is made each time.
-        self.rejections = 0.0
+        self.observer: CallObserver | None = None
+        # Counted without the lock: exact with the GIL, approximate without.
+        self.rejected = 0
         self.shadowed = 0  # let through in shadow mode
         self.recent = False  # looked up again since the registry last made room
         self.heard = False  # made for the fleet's news alone: its configuration is a guess
@@ -76,48 +78,76 @@ class LockedMachine:
         return f"<Circuit {self.key!r} {self.state}>"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock for a reading or a change; afterwards settle what was put off."""
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock for a reading or a change; afterwards do what has to wait for its end."""
         with self._lock:
-            before, self._inside = self._inside, True
+            before, self._busy = self._busy, True
             try:
                 yield
             finally:
-                self._inside = before
+                self._busy = before
         if not before:
-            if self.machine.stirred:
-                self._stir()
-            if self._postponed:
-                self._settle_postponed()
+            self._leave()
 
-    def _postpone(self, ticket: Ticket, outcome: Outcome, about: dict[str, Any]) -> None:
-        """Put off what is settled in the middle of a change."""
-        if self._postponed is None:
-            self._postponed = deque()
-        self._postponed.append((ticket, outcome, about))
-
-    def _settle_postponed(self) -> None:
-        """Settle what was put off, in its turn."""
-        while self._postponed:
-            with self._lock:
-                if self._inside or not self._postponed:
-                    return
-                ticket, outcome, about = self._postponed.popleft()
-                self._inside = True
-                try:
-                    change = self.machine.settle(ticket, outcome, self.clock(), **about)
-                finally:
-                    self._inside = False
-            self._tell(change)
+    def _leave(self) -> None:
+        """Do, outside of the lock, what had to wait for the end of a change."""
+        while True:
             if self.machine.stirred:
-                self._stir()
+                self.machine.stirred = False
+                self._hub.stirred(cast("Circuit", self))
+            if self._has_changed:
+                self._has_changed = False
+                self._hub.changed(cast("Circuit", self))
+                self._hub.changes.deliver()
+            if not self._deferred or not self._settle_deferred():
+                return
+
+    def _settle_deferred(self) -> bool:
+        """Settle the first call that was deferred; False: that is another thread's to do."""
+        with self._lock:
+            if self._busy or not self._deferred:
+                return False
+            ticket, outcome, about = self._deferred.popleft()
+            self._busy = True
+            try:
+                now = self.clock()
+                self._post(self.machine.settle(ticket, outcome, now, **about), now)
+            finally:
+                self._busy = False
+        return True
+
+    def _post(self, change: StateChange | None, now: float) -> None:
+        """Queue a change for the history, the log and listeners. Needs the lock.
+
+        They are told of effective states, each change beginning where the last one ended: what
+        happens below a manual override changes nothing for callers, and is told when that ends.
+        """
+        if change is None:
+            return
+        self._has_changed = True
+        is_override = change.cause in {Cause.OVERRIDE, Cause.OVERRIDE_ENDED}
+        effective = self.machine.in_force(now)
+        if not is_override:
+            if effective is not self.machine.state:
+                return
+            if change.old is not self._effective and change.old is not effective:
+                # The circuit was in that state meanwhile, for too short a time to be told of it.
+                meanwhile = replace(change, new=change.old, evidence=NO_EVIDENCE)
+                self._announce(meanwhile)
+            elif effective is self._effective:
+                return
+        self._announce(replace(change, new=effective))
+
+    def _announce(self, change: StateChange) -> None:
+        instance = change.instance or self._hub.instance
+        change = replace(change, old=self._effective, time=time.time(), instance=instance)
+        self._effective = change.new
+        if self._history is None:
+            self._history = deque(maxlen=self.config.history_size)
+        self._history.append(change)
+        self._hub.changes.put(change)
 
     # -- looking: changes nothing -----------------------------------------------------------
-
-    @property
-    def rejected(self) -> int:
-        """How many calls were rejected."""
-        return int(self.rejections)
 
     @property
     def key(self) -> str:
@@ -143,7 +173,7 @@ class LockedMachine:
         """Give the figures of this moment."""
         machine = self.machine
         now = self.clock()
-        with self._alone():
+        with self._locked():
             override = machine.override
             if override is not None and override.is_over(now):
                 override = None
@@ -171,70 +201,68 @@ class LockedMachine:
 
     def history(self) -> tuple[StateChange, ...]:
         """Give the last changes, oldest first; ``history_size`` of them at most."""
-        with self._alone():
+        with self._locked():
             return tuple(self._history or ())
 
     # -- changes from outside of calls --------------------------------------------------------
 
     def reset_here(self, *, by: str = "", reason: str = "") -> Proposal:
-        """Close the circuit in this process; the answer is what to tell the fleet."""
-        now = self.clock()
-        with self._alone():
-            change = self.machine.reset(now, by=by, reason=reason)
-            proposal = self.machine.describe(now)
-        self._tell(change)
-        return proposal
+        """Close the circuit in this process; returns what to send to the fleet."""
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.lift(now), now)
+            self._post(self.machine.reset(now, by=by, reason=reason), now)
+            return self.machine.describe(now)
 
     def open_here(self, seconds: float) -> None:
         """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
-        with self._alone():
-            change = self.machine.open_for(seconds, self.clock())
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.open_for(seconds, now), now)
 
     def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
         """Set or clear the override in this process."""
-        now = self.clock()
-        with self._alone():
-            change = self.machine.put(override, by, now, reason)
-        self._tell(change)
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.lift(now), now)
+            self._post(self.machine.put(override, by, now, reason), now)
 
     def lift(self) -> None:
-        """End the override if its time is up."""
-        with self._alone():
-            change = self.machine.lift(self.clock())
-        self._tell(change)
+        """End the override if it has expired."""
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.lift(now), now)
 
-    def _tell(self, change: StateChange | None) -> None:
-        if change is None:
-            return
-        change = replace(change, time=time.time(), instance=change.instance or self._hub.instance)
-        with self._alone():
-            if self._history is None:
-                self._history = deque(maxlen=self.config.history_size)
-            self._history.append(change)
-        self._hub.changed(cast("Circuit", self), change)
-
-    def _stir(self) -> None:
-        """Have the fleet's part look at what has happened here."""
-        self.machine.stirred = False
-        self._hub.stirred(cast("Circuit", self))
-
-    # -- for the web parts and the registry -------------------------------------------------------
+    # -- for the web parts, telemetry and the registry ------------------------------------------
 
     def watch(self) -> None:
-        """Have the circuit tell enclosing requests of its verdicts: a route guards it."""
+        """Have the circuit report its outcomes to enclosing requests: a route guards it."""
         if not self.machine.watched:
-            with self._alone():
+            with self._locked():
                 self.machine.watch()
+
+    def observe(self, observer: CallObserver | None, *, measured: bool) -> None:
+        """Report the circuit's calls to ``observer`` from now on; None: to nobody.
+
+        Args:
+            observer: replaces the one before; calls that run now may end observed without having
+                begun so.
+            measured: it wants to hear of each call, and how long it took; else of rejections, and
+                of those calls only that change something.
+        """
+        with self._locked():
+            self.observer = observer
+            self.machine.measure(measured)
 
     def configure(self, config: CircuitConfig) -> None:
         """Take the configuration of the code that uses it, where the one so far was a guess."""
-        with self._alone():
+        with self._locked():
             self.machine.configure(config)
             self.heard = False
 
     def after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""
         self._lock = threading.RLock()
-        self._inside = False
+        self._busy = False
+        self._deferred.clear()  # calls of the parent
         self.machine.after_fork()

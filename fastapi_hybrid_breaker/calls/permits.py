@@ -1,77 +1,63 @@
-"""What the parts of a guarded call hand to each other."""
+"""The permits of calls: what ``Circuit.admit`` returns and ``Circuit.settle`` takes."""
 
 from __future__ import annotations
 
-import dis
-from types import CoroutineType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from fastapi_hybrid_breaker.core.errors import MisuseError
-from fastapi_hybrid_breaker.core.probe import Probe, Ticket
+from fastapi_hybrid_breaker.core.probe import Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-T = TypeVar("T")
-
-UNKNOWN: Final = object()
-"""Stands for a callable that is not known, and for a result that is not there."""
+    from fastapi_hybrid_breaker.core.machine import Machine
 
 
-class Borrowed:
-    """The right to run inside a probe that another guard of the same circuit holds.
+class CallPermit:
+    """The permit of a call while CLOSED that is timed, or is one of a ramp's share of the calls.
 
-    Its verdict is the probe's; without a verdict the probe stays with its holder.
+    Args:
+        machine: the circuit that admitted it.
+        admitted: the sequence number at admission.
+        now: when that was, monotonic seconds.
     """
 
-    __slots__ = ("probe",)
+    __slots__ = ("admitted", "machine", "outer", "settled", "started")
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, machine: Machine, admitted: int, now: float) -> None:
+        self.machine = machine
+        self.admitted = admitted
+        self.started = now
+        self.settled = False
+        self.outer: object = None
+
+    def is_running(self) -> bool:
+        """Whether its outcome would count: not settled, and of the present generation."""
+        return not self.settled and self.admitted >= self.machine.first
+
+
+class NestedPermit:
+    """The right to run inside of a probe that another guard of the same circuit holds.
+
+    Its outcome is the probe's; where it is not counted, the probe stays with its holder.
+    """
+
+    __slots__ = ("probe", "started")
+
+    def __init__(self, probe: Probe, now: float) -> None:
         self.probe = probe
+        self.started = now
 
 
-Permit = Ticket | Borrowed
-"""The right to run one guarded call, to be given back to ``Circuit.settle`` exactly once."""
+EnteredPermit: TypeAlias = Probe | CallPermit
+"""A permit that calls inside of the one it admitted have to know of."""
+
+Permit: TypeAlias = int | EnteredPermit | NestedPermit
+"""The right to run one guarded call, to be given back to ``Circuit.settle`` exactly once.
+
+While CLOSED the sequence number itself is the permit of a call that nobody times: no allocation.
+"""
 
 
-def refuse_coroutine(result: T, fn: Callable[..., object]) -> T:
-    """Give ``result`` back, unless it is a coroutine that nobody would await under the guard."""
-    if isinstance(result, CoroutineType):
-        result.close()  # or Python warns that it was never awaited
-        raise MisuseError(f"call_sync() cannot guard {_name(fn)}, which is async: await call()")
-    return result
-
-
-def find_misuse(fn: object, error: TypeError) -> MisuseError | None:
-    """Tell a TypeError of the way in which ``fn`` was given from one that ``fn`` raised.
-
-    To keep what ``fn`` gave, so as to look at it here, would cost each call more than all that
-    is looked at for it.
-    """
-    if not callable(fn):
-        if isinstance(fn, CoroutineType):
-            fn.close()  # or Python warns that it was never awaited
-        return MisuseError(f"a circuit needs the callable, not what it gave: call(fn), not {fn!r}")
-    if _is_of_await(error.__traceback__):
-        return MisuseError(f"call() needs an async callable, {_name(fn)} is none: use call_sync()")
-    return None
-
-
-def _is_of_await(traceback: TracebackType | None) -> bool:
-    """Tell whether the code that the traceback begins with had nothing that it could await.
-
-    Neither the text of the error nor that no other code is in the traceback would tell: an error
-    that comes from another process has no traceback of its own.
-    """
-    if traceback is None or traceback.tb_next is not None:
-        return False
-    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _GET_AWAITABLE
-
-
-_GET_AWAITABLE: Final = dis.opmap.get("GET_AWAITABLE", -1)
-"""The instruction with which ``await`` asks for what it is to wait for; -1 is none."""
-
-
-def _name(fn: object) -> str:
-    return getattr(fn, "__qualname__", None) or repr(fn)
+def admitted_at(permit: Permit) -> int:
+    """Return the sequence number at which a permit was given."""
+    if isinstance(permit, int):
+        return permit
+    return permit.probe.admitted if isinstance(permit, NestedPermit) else permit.admitted

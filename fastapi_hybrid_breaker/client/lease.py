@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.calls.context import enter_probe, leave_probe
+from fastapi_hybrid_breaker.calls.context import enter, leave
+from fastapi_hybrid_breaker.calls.permits import CallPermit
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
-from .outcome import of_head, of_leaving, telling
+from .outcome import of_head, telling
 from .retry_after import ASKING, read_retry_after
 from .streams import watched
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.permits import Permit
+    from fastapi_hybrid_breaker.calls.permits import EnteredPermit, Permit
     from fastapi_hybrid_breaker.core.states import Outcome
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
@@ -33,19 +34,19 @@ class Lease:
         "_body",
         "_circuit",
         "_entered",
+        "_is_watched",
         "_permit",
         "_since",
         "_waited",
-        "has_chunk",
         "timed",
     )
 
     def __init__(self, circuit: Circuit, permit: Permit) -> None:
         self._circuit = circuit
         self._permit: Permit | None = permit
-        self._entered: Probe | None = None
+        self._entered: EnteredPermit | None = None
         self._body: _RequestBody | None = None
-        self.has_chunk = False
+        self._is_watched = False  # the head was good, and the body decides
         self.timed = circuit.machine.timed
         self._waited = 0.0  # seconds, for the dependency
         self._since: float | None = None  # waiting since then, monotonic seconds
@@ -56,9 +57,9 @@ class Lease:
         """Begin the part of the call that runs in the transport."""
         if self.timed:
             self.waits()
-        if isinstance(self._permit, Probe):
+        if isinstance(self._permit, Probe | CallPermit):
             self._entered = self._permit
-            enter_probe(self._entered)
+            enter(self._entered)
         kind = type(request.stream)
         # What is made of bytes, text, forms and JSON holds its bytes, and cannot fail.
         if kind.__name__ != "ByteStream" or kind.__module__ not in _LIBRARIES:
@@ -68,7 +69,7 @@ class Lease:
     def leave(self, request: Any) -> None:
         """End what ``enter`` began: later requests of this task are not inside of this one."""
         if self._entered is not None:
-            leave_probe(self._entered)
+            leave(self._entered)
             self._entered = None
         # The transport may have replaced it by what it read; and a request can be sent again.
         if self._body is not None and request.stream is self._body.stream:
@@ -82,10 +83,10 @@ class Lease:
             self._circuit.config,
             request.method,
             response.status_code,
-            is_read=response.is_stream_consumed,
-            is_closed=response.is_closed,
+            is_over=response.is_stream_consumed or response.is_closed,
         )
         if outcome is None:
+            self._is_watched = True
             response.stream = watched(response.stream, self)
         elif outcome is FAILURE:
             status = response.status_code
@@ -102,15 +103,15 @@ class Lease:
 
     def waits(self) -> None:
         """Begin to wait for the dependency; what the caller does in between is no matter."""
-        self._since = self._circuit.start_time()
+        self._since = self._circuit.clock()
 
     def came(self) -> None:
         """Take that it has answered, or sent a chunk."""
         self._waited, self._since = self._seconds() or 0.0, None
 
     def seems_well(self) -> bool:
-        """Tell whether a caller that left now would leave behind a success."""
-        return self.has_chunk
+        """Whether a caller that left now would leave behind a success: the status was good."""
+        return self._is_watched
 
     def ended(self) -> None:
         """Take the end of the response's body."""
@@ -118,8 +119,7 @@ class Lease:
 
     def left(self) -> None:
         """Take that nobody will read on; after the end, as clients do it, that is no news."""
-        if self._permit is not None:
-            self._settle(of_leaving(has_chunk=self.has_chunk))
+        self._settle(SUCCESS)
 
     def failed(self, error: BaseException) -> None:
         """Take an exception, of the transport or of the response's body."""
@@ -138,10 +138,9 @@ class Lease:
         """Give how long the dependency was waited for, where anybody wants to know."""
         if not self.timed:
             return None
-        now = self._circuit.start_time()
-        if self._since is None or now is None:
+        if self._since is None:
             return self._waited
-        return self._waited + now - self._since
+        return self._waited + self._circuit.clock() - self._since
 
     def _settle(
         self, outcome: Outcome, *, error: str | None = None, asked: float | None = None
@@ -150,18 +149,17 @@ class Lease:
         if permit is None:
             return
         # A healthy circuit looks at failures only: that saves its lock.
-        if outcome is FAILURE or self._circuit.machine.attentive:
+        if outcome is FAILURE or self._circuit.machine.counts_successes:
             self._circuit.settle(permit, outcome, seconds=self._seconds(), error=error, asked=asked)
 
 
 class _RequestBody:
     """Notes whether the request's body raised: that is the caller's own error."""
 
-    __slots__ = ("has_chunk", "has_failed", "original", "stream", "timed")
+    __slots__ = ("has_failed", "original", "stream", "timed")
 
     def __init__(self, original: Any) -> None:
         self.original = original
-        self.has_chunk = False
         self.has_failed = False
         self.timed = False
         self.stream = watched(original, self)

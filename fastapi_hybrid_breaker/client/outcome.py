@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.outcomes import without
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
+from fastapi_hybrid_breaker.core.states import FAILURE, SUCCESS
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.config import CircuitConfig
@@ -19,26 +19,18 @@ _OWN_FAULTS = frozenset({"PoolTimeout", "UnsupportedProtocol", "LocalProtocolErr
 _LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11"})
 
 
-def of_head(
-    config: CircuitConfig, method: str, status: int, *, is_read: bool, is_closed: bool
-) -> Outcome | None:
-    """Judge a response by its head, or give None: the body decides.
+def of_head(config: CircuitConfig, method: str, status: int, *, is_over: bool) -> Outcome | None:
+    """Judge a response by its head, or return None: the body decides.
 
-    ``is_read`` and ``is_closed`` tell of a body that the transport has dealt with by itself, so
-    that nobody will ever read it again.
+    ``is_over``: the transport has read or closed the body by itself: nobody will read it again.
     """
     if config.is_failing(status, also=ALSO_FAILING):
         return FAILURE
     # Responses that cannot have a body end with their head, and are commonly left unread. After
     # an upgrade (101) the bytes that follow are no body, and may follow for hours.
-    if is_read or status in {101, 204, 304} or method == "HEAD":
+    if is_over or status in {101, 204, 304} or method == "HEAD":
         return SUCCESS
-    return NO_VERDICT if is_closed else None
-
-
-def of_leaving(*, has_chunk: bool) -> Outcome:
-    """Judge a good response whose body is left before its end."""
-    return SUCCESS if has_chunk else NO_VERDICT
+    return None
 
 
 def telling(config: CircuitConfig, error: BaseException) -> BaseException | None:

@@ -20,9 +20,6 @@ _FAMILY_BASES = frozenset({"SyncByteStream", "AsyncByteStream"})
 class Watcher(Protocol):
     """Who is told how a stream goes. More may follow, such as closing: the first thing counts."""
 
-    has_chunk: bool
-    """Set when the first chunk has come."""
-
     timed: bool
     """Whether it is told when chunks are waited for."""
 
@@ -60,7 +57,6 @@ class _SyncHalf(_Watched):
             if timed:
                 watcher.waits()
             for chunk in self._stream:
-                watcher.has_chunk = True
                 if timed:
                     watcher.came()
                 yield chunk
@@ -105,7 +101,6 @@ class _AsyncHalf(_Watched):
             if timed:
                 watcher.waits()
             async for chunk in _AskedOnce(chunks):
-                watcher.has_chunk = True
                 if timed:
                     watcher.came()
                 yield chunk

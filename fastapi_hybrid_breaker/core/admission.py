@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from .contribution import LONGEST_RUN, Contribution
 from .cycle import Cycle
 from .evidence import describe_error
-from .probe import Probe, Ticket, make_probe
+from .probe import UNCOUNTED, Probe, Ticket
 from .rules import ConsecutiveFailures
 from .run import Run
+from .standoff import Standoff
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause, StateChange
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Admission(Cycle):
     says that there is something new, for whoever tells the fleet to look at.
     """
 
-    __slots__ = ("contribution", "noting", "stirred")
+    __slots__ = ("contribution", "noting", "standoff", "stirred")
 
     def __init__(
         self,
@@ -41,13 +42,19 @@ class Admission(Cycle):
     ) -> None:
         self.contribution: Contribution | None = None  # most circuits never have a failure
         self.noting = False  # successes matter for the fleet's run
+        self.standoff: Standoff | None = None  # of the present recovery
         self.stirred = False
         super().__init__(key, config, random, surroundings)
 
     # -- guarded calls ----------------------------------------------------------------------
 
-    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
-        """Give a ticket, or None: rejected. The open time ends here, with the first call after."""
+    def admit(
+        self, now: float, *, is_route: bool = False
+    ) -> tuple[Ticket | None, StateChange | None]:
+        """Return a ticket, or None: rejected. The open time ends here, with the first call after.
+
+        ``is_route``: for the guard of a route, which is only a gate for what is called inside.
+        """
         if self.state is CLOSED:
             return self._admit_some(now), None
         change = None
@@ -60,19 +67,16 @@ class Admission(Cycle):
             if self.probes:
                 change = self._end_overdue(now)
                 if self.state is CLOSED:
-                    return self.admit(now)[0], change
+                    return self.admit(now, is_route=is_route)[0], change
             longest = self.config.half_open_maximum
             if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        probes = self.probes
-        if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
-            probes = self.probes = []
-        if len(probes) >= self.places(now):
-            return None, change
-        probe = make_probe(self, now)
-        probes.append(probe)
-        self.began_probe(now)
-        return probe, change
+        return self._admit_probe(now, is_route=is_route), change
+
+    def rejected_inside(self, probe: Probe) -> None:
+        """Record that a probe ends because this circuit rejected a call inside of it."""
+        if probe.is_running() and self.standoff is not None:
+            self.standoff.occurred()
 
     def settle(
         self,
@@ -101,10 +105,11 @@ class Admission(Cycle):
         if self.state is not CLOSED or ticket < self.first:
             return None
         if outcome is SUCCESS:
-            self.failures, self.run = 0, None
-            if self.contribution is not None:
-                self._note_success(self.contribution, now)
-            self.attend()
+            if self.failures or self.contribution is not None:
+                self.failures, self.run = 0, None
+                if self.contribution is not None:
+                    self._note_success(self.contribution, now)
+                self.refresh()
         elif outcome is FAILURE:
             self._lengthen_run(now, asked)
             self._note_failure(now, error)
@@ -117,25 +122,6 @@ class Admission(Cycle):
         if self.meter.is_troubled and self.shares_evidence():
             self.stirred = True
         return None
-
-    def count_success(self, probe: Probe) -> bool:
-        """Count a probe's success if it changes no state; False: ``settle`` has more to do."""
-        successes = self.successes + 1
-        if (
-            not self.probing
-            or probe.settled
-            or probe.admitted < self.first
-            or successes >= self.config.success_threshold
-        ):
-            return False
-        probe.settled = True
-        self.successes = successes
-        if self.probes:
-            try:  # noqa: SIM105 - suppress() costs more than all of this
-                self.probes.remove(probe)
-            except ValueError:  # its deadline passed
-                pass
-        return True
 
     def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
         """Give how many probes may run at once now."""
@@ -164,9 +150,29 @@ class Admission(Cycle):
         """Work out again whether successes matter for the fleet's run."""
         contribution = self.contribution
         self.noting = contribution is not None and contribution.is_listening(now)
-        self.attend()
+        self.refresh()
 
     # -- parts ------------------------------------------------------------------------------
+
+    def _admit_probe(self, now: float, *, is_route: bool) -> Ticket | None:
+        """Return a probe while HALF_OPEN, or None: no place is to be had."""
+        probes = self.probes
+        if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
+            probes = self.probes = []
+        if self.standoff is None:
+            self.standoff = Standoff()
+        if is_route and self.standoff.routes_yield:
+            return UNCOUNTED
+        if len(probes) >= self.places(now):
+            holder = None if is_route else self.standoff.find_holder(probes, self.random)
+            if holder is None:
+                return None
+            holder.settled = True  # a gate from now on: whatever comes of it is not counted
+            probes.remove(holder)
+        probe = Probe(self, now, is_route=is_route)
+        probes.append(probe)
+        self.began_probe(now)
+        return probe
 
     def _admit_some(self, now: float) -> int | None:
         if self.ramp is not None:
@@ -221,6 +227,8 @@ class Admission(Cycle):
 
     def _count_probe(self, now: float) -> StateChange | None:
         """Count a successful probe; enough of them close the circuit."""
+        if self.standoff is not None:
+            self.standoff.resolved()
         self.successes += 1
         if self.successes < self.config.success_threshold:
             return None
@@ -253,13 +261,10 @@ class Admission(Cycle):
     def _count_failure(self, failures: int) -> None:
         self.failures = failures
         self.sequence += 1
-        if self.ticket is not None:
-            self.ticket = self.sequence
-        elif self.timed_ticket is not None:
-            self.timed_ticket = self.sequence
-        self.attend()
+        self.refresh()
 
     def _forget_counts(self) -> None:
         super()._forget_counts()
         self.contribution = None
         self.noting = False
+        self.standoff = None

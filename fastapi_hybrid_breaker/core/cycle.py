@@ -1,12 +1,10 @@
 """CLOSED, OPEN, HALF_OPEN and back: the states of one circuit in one process.
 
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
-holds a lock around every method. Some slots may be read without it, because a stale value costs
-nothing but a second look under the lock: ``ticket`` (admit at once?), ``timed_ticket`` (the same,
-where the call is to be timed), ``barred`` (reject at once?), ``probing`` (is a call a probe if a
-place is free?) and ``attentive`` (does a success change anything?), with
-``only_watched`` (no more than what an enclosing request is to know) and ``swift`` (no more than
-the counts of one window).
+holds a lock around every method. Three slots may be read without it, because a stale value costs
+nothing but a second look under the lock: ``free_permit`` (the permit of a call that is admitted
+without a question, or None), ``reject_until`` (when the circuit stops rejecting everything,
+monotonic seconds) and ``counts_successes`` (whether a success changes anything).
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from __future__ import annotations
 import random as chance
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence, describe_error
 from .meter import Meter
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
 RETRY_WHILE_PROBING = 1.0
 """Seconds a caller is told to wait while probes run: nobody knows when those end."""
 
+NEVER: Final = float("-inf")
+
 _serial = count(1)
 
 
@@ -46,31 +46,28 @@ class Cycle:
     ``generation`` rises with every change of state in this process; ``sequence`` with every
     counted failure as well, and is the ticket of calls while CLOSED. ``unshared`` says that a
     change has happened that others should hear of, ``timed`` that durations count, ``shadow``
-    that calls are only told to have been rejected, ``observed`` that somebody outside of the
-    circuit hears of rejections and of what changes something, ``measured`` that they hear of every
-    call and how long it took.
+    that calls are only told to have been rejected, ``measured`` that somebody outside of the
+    circuit wants to hear of every call and how long it took.
     """
 
     __slots__ = (
-        "attentive",
-        "barred",
         "changed_at",
         "config",
+        "counts_successes",
         "deadline",
         "evidence",
         "failures",
         "first",
+        "free_permit",
         "generation",
         "key",
         "measured",
         "meter",
-        "observed",
-        "only_watched",
         "probes",
-        "probing",
         "ramp",
         "random",
         "recovered_at",
+        "reject_until",
         "reopenings",
         "run",
         "sequence",
@@ -79,10 +76,7 @@ class Cycle:
         "state",
         "successes",
         "surroundings",
-        "swift",
-        "ticket",
         "timed",
-        "timed_ticket",
         "unshared",
         "watched",
     )
@@ -103,7 +97,6 @@ class Cycle:
         self.sequence = 0
         self.first = 0  # the sequence at which the present generation began
         self.watched = False  # a route guards this circuit, and must hear of verdicts
-        self.observed = False
         self.measured = False
         self.failures = 0
         self.run: Run | None = None  # what ``failures`` counts while CLOSED, where there are any
@@ -126,40 +119,26 @@ class Cycle:
         self.measure(self.measured)
 
     def refresh(self) -> None:
-        """Work out again what may be read without the lock."""
-        ticket = self.sequence if self.admits_all() else None
-        self.ticket: int | None = None if self.timed else ticket
-        self.timed_ticket: int | None = ticket if self.timed else None
-        self.barred = False
-        self.probing = self.admits_probes()
-        self.attend()
-
-    def attend(self) -> None:
-        """Work out again what a success changes."""
-        is_plain = self.failures == 0 and self.state is CLOSED and not self.looks_at_successes()
-        self.attentive = not is_plain or self.watched or bool(self.meter.books)
-        is_swift = is_plain and not self.meter.books
-        # Where statuses are declared failures, the request has to be asked which one it got.
-        is_declared = self.config.failure_statuses is not None
-        self.only_watched = is_swift and self.watched and not is_declared
-        self.swift = self.meter.swift if is_plain and self.admits_all() else None
+        """Publish what calls read without the lock: the only place that writes these slots."""
+        is_free = self.admits_all() and not self.timed
+        self.free_permit: int | None = self.sequence if is_free else None
+        self.reject_until = self.deadline if self.rejects_all() else NEVER
+        self.counts_successes = (
+            self.failures > 0
+            or self.state is not CLOSED
+            or self.ramp is not None
+            or self.watched
+            or bool(self.meter.books)
+            or self.looks_at_successes()
+        )
 
     def admits_all(self) -> bool:
-        """Tell whether calls are admitted without a question."""
+        """Whether calls are admitted without a question."""
         return self.state is CLOSED and self.ramp is None
 
     def rejects_all(self) -> bool:
-        """Tell whether calls are rejected until ``deadline``, and nobody else hears of it.
-
-        Who sees to it that the circuit is looked at in time may set ``barred`` then.
-        """
-        return self.state is OPEN and not self.shadow and not self.observed
-
-    def admits_probes(self) -> bool:
-        """Tell whether probes need a free place and nothing else, and only the circuit hears."""
-        is_heard = self.timed or self.watched or self.observed
-        is_plain = self.config.half_open_maximum is None and not is_heard
-        return self.state is HALF_OPEN and is_plain
+        """Whether calls are rejected until ``deadline``."""
+        return self.state is OPEN and not self.shadow
 
     def looks_at_successes(self) -> bool:
         """Tell whether each success must be looked at, and not only counted."""
@@ -191,9 +170,14 @@ class Cycle:
     def open_for(self, seconds: float, now: float) -> StateChange | None:
         """Open here, whatever was counted; the fleet is not told."""
         change = self._move(OPEN, Cause.FAILURES, now)
-        self.deadline = now + seconds
+        self.stay_open_until(now + seconds)
         self.unshared = False
         return change
+
+    def stay_open_until(self, deadline: float) -> None:
+        """Set when the present or next opening is over, monotonic seconds."""
+        self.deadline = deadline
+        self.refresh()
 
     def watch(self) -> None:
         """Have every success settled in full from now on."""
@@ -246,7 +230,8 @@ class Cycle:
         failures, old = self.failures, self.state
         change = self._move(OPEN, cause, now, evidence)
         self.failures = failures  # kept to be shown
-        self.deadline = now + open_seconds(self.config, self.reopenings, asked, self.random)
+        seconds = open_seconds(self.config, self.reopenings, asked, self.random)
+        self.stay_open_until(now + seconds)
         self._offer(old)
         return change
 

@@ -12,10 +12,10 @@ from .evidence import Evidence
 from .member import Member
 from .override import Override, OverrideKind
 from .probe import UNCOUNTED, Ticket
-from .states import CLOSED, Cause, StateChange
+from .states import CLOSED, HALF_OPEN, NO_VERDICT, OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from .config import CircuitConfig
     from .lease import LeaseWish
@@ -65,6 +65,22 @@ class Machine(Member):
             return self.override.kind.state
         return self.state
 
+    def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
+        """Open by a run of failures that several instances have met; not while disabled."""
+        return None if self.is_disabled(now) else super().trip_by_run(generation, failures, now)
+
+    def judge_fleet(
+        self, generation: int, calls: Mapping[str, Sequence[int]], now: float
+    ) -> StateChange | None:
+        """Open if the calls of the whole fleet fulfil a rule of ours; not while disabled."""
+        return None if self.is_disabled(now) else super().judge_fleet(generation, calls, now)
+
+    def shown_state(self, now: float) -> CircuitState:
+        """Return the state to show a rejected caller: HALF_OPEN once the open time is over."""
+        state = self.in_force(now)
+        is_probing = state is OPEN and self.override is None and now >= self.deadline
+        return HALF_OPEN if is_probing else state
+
     def admits_all(self) -> bool:
         """Tell whether calls are admitted without a question: an override is one."""
         return self.override is None and super().admits_all()
@@ -73,14 +89,12 @@ class Machine(Member):
         """Tell whether calls are rejected until ``deadline``: an override is above that."""
         return self.override is None and super().rejects_all()
 
-    def admits_probes(self) -> bool:
-        """Tell whether probes need a free place and nothing else: an override is above them."""
-        return self.override is None and super().admits_probes()
-
-    def admit(self, now: float) -> tuple[Ticket | None, StateChange | None]:
-        """Give a ticket, or None: rejected; see ``lift`` for an override whose time is up."""
+    def admit(
+        self, now: float, *, is_route: bool = False
+    ) -> tuple[Ticket | None, StateChange | None]:
+        """Return a ticket, or None: rejected; see ``lift`` for an override whose time is up."""
         if self.override is None:
-            return super().admit(now)
+            return super().admit(now, is_route=is_route)
         if self.override.kind is OverrideKind.DISABLED:
             return UNCOUNTED, None
         return None, None
@@ -103,12 +117,40 @@ class Machine(Member):
         self.wants_lease = False
         return None
 
-    def put(self, override: Override | None, by: str, now: float, reason: str = "") -> StateChange:
+    def settle(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: float,
+        seconds: float | None = None,
+        error: object = None,
+        asked: float | None = None,
+    ) -> StateChange | None:
+        """Record the outcome of an admitted call; while disabled, nothing is counted."""
+        if self.is_disabled(now):
+            outcome, seconds = NO_VERDICT, None
+        return super().settle(ticket, outcome, now, seconds, error, asked)
+
+    def is_disabled(self, now: float) -> bool:
+        """Whether an override admits everything and counts nothing."""
+        override = self.override
+        return (
+            override is not None
+            and override.kind is OverrideKind.DISABLED
+            and not override.is_over(now)
+        )
+
+    def put(
+        self, override: Override | None, by: str, now: float, reason: str = ""
+    ) -> StateChange | None:
         """Set the override, or clear it (None); the register hears of it in its turn.
 
-        ``by`` and ``reason`` are those of a clearing: an override has its own.
+        ``by`` and ``reason`` are those of a clearing: an override has its own. Returns None where
+        there was nothing to clear.
         """
         self.override_unshared = True
+        if override is None and self.override is None:
+            return None
         return self._told(override, by, reason, now)
 
     def _told(self, override: Override | None, by: str, reason: str, now: float) -> StateChange:
@@ -124,7 +166,12 @@ class Machine(Member):
         """End the override if its time is up."""
         if self.override is None or not self.override.is_over(now):
             return None
-        return self._put(None, Cause.OVERRIDE_ENDED, Evidence(reason="its time is up"), now)
+        return self._put(
+            None,
+            Cause.OVERRIDE_ENDED,
+            Evidence(reason=f"override by {self.override.by} expired"),
+            now,
+        )
 
     def adopt_override(self, news: OverrideNews, now: float) -> StateChange | None:
         """Take over what the fleet's register says, if it is newer than what is known here.

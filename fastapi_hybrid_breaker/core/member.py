@@ -122,9 +122,9 @@ class Member(Prober):
         else:
             self._recover(now)
         if news.state is OPEN:
-            self.deadline = now + news.remaining
+            self.stay_open_until(now + news.remaining)
         elif news.state is HALF_OPEN:
-            self.deadline = min(self.deadline, now)  # that of an opening of ours is void
+            self.stay_open_until(min(self.deadline, now))  # an opening of ours is void
         return change
 
     def _follow(self, news: News, now: float) -> StateChange | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
-from .windows import FAILED, GIVEN_UP, KINDS, NEVER, SLOW, SUCCEEDED, TimeCounts, TimeWindow
+from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from .rules import Rule
     from .states import Outcome
     from .windows import Counts, Window
-
-
-_HAS_GIL: Final = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
-"""Without it an addition is not one step, and takes the lock like everything else."""
 
 
 class Totals(NamedTuple):
@@ -207,11 +202,10 @@ class Meter:
     """The bookkeepings of one circuit: one for each window, shared by the rules that can.
 
     ``run`` is the number of failures in a row that opens it, or 0: no such rule. The run itself
-    is the machine's, which has it anyway. ``swift`` is the counts of the one window where a swift
-    success can be no more than an addition to them: until ``swift.calm_until``, see ``_note_calm``.
+    is the machine's, which has it anyway.
     """
 
-    __slots__ = ("_surroundings", "books", "is_troubled", "run", "slow", "swift")
+    __slots__ = ("_surroundings", "books", "is_troubled", "run", "slow")
 
     def __init__(self, rules: Sequence[Rule], surroundings: Surroundings | None = None) -> None:
         self._surroundings = surroundings or Surroundings()
@@ -230,8 +224,6 @@ class Meter:
         self.books.sort(key=lambda book: rules.index(book.rules[0]))
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
         self.slow = min(slow, default=None)
-        counts = self.books[0].counts if len(self.books) == 1 else None
-        self.swift = counts if isinstance(counts, TimeCounts) and _HAS_GIL else None
 
     def add(
         self, now: float, outcome: Outcome, seconds: float | None, asked: float | None = None
@@ -244,17 +236,7 @@ class Meter:
                 self.is_troubled = True
             if rule is not None and found is None:
                 found = book, rule
-        if self.swift is not None:
-            self._note_calm(self.swift)
         return found
-
-    def _note_calm(self, counts: TimeCounts) -> None:
-        """Say for how long swift successes need nothing but to be counted.
-
-        They lower every rate. So no rule comes to be fulfilled by one, unless a rate is reached
-        already and calls are missing, or until the end of a bucket takes good calls away.
-        """
-        counts.calm_until = NEVER if self.books[0].is_troubled else counts.end
 
     def rates(self, now: float) -> Rates:
         """Give the figures of the first window, and the slow calls of the first that has any."""

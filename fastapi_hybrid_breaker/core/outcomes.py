@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from .errors import CircuitOpenError, MisuseError, WrongContextError
 from .states import FAILURE, NO_VERDICT, SUCCESS
+from .translated import rejection_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from .config import CircuitConfig
     from .states import Outcome
 
-_OUR_OWN = (CircuitOpenError, MisuseError, WrongContextError)
-_MARK = "_hybrid_breaker_counted"
+_SERVER_ERROR = 500
 
 
 def without(
@@ -46,26 +44,22 @@ class PredicateError(Exception):
     """A function of the user's that was to judge a call has raised; that is the cause."""
 
 
-class _Counts(dict[int, int]):
-    """By circuit, the sequence number with which it counted an error.
+def judge(
+    config: CircuitConfig,
+    error: BaseException,
+    is_counted: Callable[[BaseException], bool] = lambda _: False,
+) -> Outcome:
+    """Return what ``error`` means for a guarded call.
 
-    The numbers mean something in this process only. An error that was pickled into another one,
-    as a process pool does, arrives there uncounted, and as a plain dict: this package need not
-    be there.
-    """
+    Not counted are: a rejection by any circuit and what was raised in its place, an ignored
+    exception, an HTTPException below 500, the end of an iterator, and whatever is not an
+    ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt). A group is a failure when at
+    least one error within it is, and else a success when one is.
 
-    def __reduce__(self) -> tuple[type[dict[int, int]], tuple[()]]:
-        return dict, ()
-
-
-def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted: int) -> Outcome:
-    """Return what ``error`` means for a call that ``circuit`` admitted after failure ``admitted``.
-
-    A rejection by any circuit (and any error of this library's own), an ignored exception and
-    whatever is no ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt) are not counted;
-    nor is an error that this circuit has counted since the call was admitted, as a nested
-    call's error that travels outwards. A group is a failure when at least one error within it is,
-    and else a success when one is.
+    Args:
+        config: the circuit's.
+        error: what left the call.
+        is_counted: whether the circuit has counted an error as that of a call inside this one.
 
     Raises:
         PredicateError: ``failure_exceptions``, ``success_exceptions`` or ``ignored_exceptions``
@@ -77,41 +71,60 @@ def judge(config: CircuitConfig, error: BaseException, *, circuit: int, admitted
     left = [error]
     while left:
         one = left.pop()
-        if isinstance(one, _OUR_OWN) or _is_among("ignored_exceptions", config, one):
+        if rejection_in(one) is not None or _is_among("ignored_exceptions", config, one):
             continue
-        if isinstance(one, BaseExceptionGroup) and not _is_named_group(config, one):
+        if isinstance(one, BaseExceptionGroup) and not _is_named(config, one, _is_group):
             left.extend(one.exceptions)
         elif not isinstance(one, Exception):
             continue
         elif _is_among("success_exceptions", config, one):
             outcome = SUCCESS
-        elif not _is_among("failure_exceptions", config, one):
+        elif not _is_among("failure_exceptions", config, one) or _is_quiet(config, one):
             continue
-        # The number matters: an exception object raised again by a later call is a new failure.
-        elif _counts_on(one).get(circuit, -1) <= admitted:
-            return FAILURE
-        else:
+        elif is_counted(one):
             has_counted = True
+        else:
+            return FAILURE
     return NO_VERDICT if has_counted else outcome
 
 
-def _is_named_group(config: CircuitConfig, group: BaseExceptionGroup[BaseException]) -> bool:
-    """Whether a class of groups is named itself, as failure or success, not merely a base of it."""
+def _is_named(
+    config: CircuitConfig, error: BaseException, is_kind: Callable[[type[BaseException]], bool]
+) -> bool:
+    """Whether a class of this kind is named itself, as failure or success, not merely a base."""
     return any(
-        issubclass(kind, BaseExceptionGroup) and isinstance(group, kind)
+        is_kind(kind) and isinstance(error, kind)
         for named in (config.failure_exceptions, config.success_exceptions)
         if isinstance(named, tuple)
         for kind in named
     )
 
 
-def _counts_on(error: BaseException) -> dict[int, int]:
-    """Give the note on an error; one that hides its attributes has none."""
-    try:
-        counts = error.__dict__.get(_MARK)
-    except Exception:  # noqa: BLE001 - a property of a stranger's class
-        return {}
-    return counts if isinstance(counts, dict) else {}
+def _is_group(kind: type[BaseException]) -> bool:
+    return issubclass(kind, BaseExceptionGroup)
+
+
+def _is_end(kind: type[BaseException]) -> bool:
+    """Whether iterators say with it that there is nothing more."""
+    return issubclass(kind, (StopIteration, StopAsyncIteration))
+
+
+def _is_http(kind: type[BaseException]) -> bool:
+    """Whether it is Starlette's or FastAPI's HTTPException, by name: they need not be installed."""
+    return any(
+        one.__name__ == "HTTPException" and one.__module__ == "starlette.exceptions"
+        for one in kind.__mro__
+    )
+
+
+def _is_quiet(config: CircuitConfig, error: Exception) -> bool:
+    """Whether an exception says nothing about the upstream, unless its class is named a failure."""
+    if isinstance(error, (StopIteration, StopAsyncIteration)):
+        return not _is_named(config, error, _is_end)
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status >= _SERVER_ERROR or not _is_http(type(error)):
+        return False
+    return not _is_named(config, error, _is_http)
 
 
 def judge_result(config: CircuitConfig, result: object) -> Outcome:
@@ -138,22 +151,3 @@ def _is_among(field: str, config: CircuitConfig, error: BaseException) -> bool:
         return bool(asked(error))
     except Exception as fault:
         raise PredicateError(field) from fault
-
-
-def mark_counted(error: BaseException, *, circuit: int, sequence: int) -> None:
-    """Note on ``error``, and on all it groups, that ``circuit`` counted it as ``sequence``.
-
-    The note stands on the exception and not in the circuit, which would keep the traceback of
-    its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
-    """
-    left = [error]
-    while left:
-        one = left.pop()
-        counts = _counts_on(one)
-        if not isinstance(counts, _Counts):
-            counts = _Counts()
-            with contextlib.suppress(Exception):  # see _counts_on
-                one.__dict__[_MARK] = counts
-        counts[circuit] = sequence
-        if isinstance(one, BaseExceptionGroup):
-            left.extend(one.exceptions)

@@ -1,4 +1,4 @@
-"""Permits: the right to run one guarded call."""
+"""Probes: the calls that a HALF_OPEN circuit admits to find out whether its upstream recovered."""
 
 from __future__ import annotations
 
@@ -9,29 +9,46 @@ if TYPE_CHECKING:
 
 
 class Witness(Protocol):
-    """Who sees how a long call goes, such as a stream."""
+    """Reports how a long call, such as a stream, is going."""
 
     def seems_well(self) -> bool:
-        """Tell whether the call, ended now by its caller, would be a success."""
+        """Whether the call, ended now by its caller, would be a success."""
 
 
 class Probe:
-    """A permit of a HALF_OPEN circuit: a lease of one of its places.
+    """The permit of a probe: a lease of one of the places of a HALF_OPEN circuit.
 
-    ``started`` is monotonic seconds; ``admitted`` is the sequence at admission. ``outer`` is the
-    probe, of any circuit, inside of which its call runs. ``witness`` is asked how a call goes that
-    has not ended by the deadline.
+    Args:
+        machine: the circuit that admitted it.
+        now: when that was, monotonic seconds.
+        is_route: it is the permit of a route's guard, whose place may move to a call inside it.
+
+    ``admitted`` is the sequence number at admission; ``settled`` says that its outcome is known,
+    or that it holds no place any more; ``outer`` is the permit, of any circuit, of the call that
+    encloses it; ``witness`` reports on a call that still runs at the deadline; ``is_challenged``
+    that a call which found no place has drawn for this one (once each).
     """
 
-    __slots__ = ("admitted", "machine", "outer", "settled", "started", "witness")
+    __slots__ = (
+        "admitted",
+        "is_challenged",
+        "is_route",
+        "machine",
+        "outer",
+        "settled",
+        "started",
+        "witness",
+    )
 
-    # No constructor: calling one is half of what it costs to make a probe. See ``make_probe``.
-    machine: Cycle
-    admitted: int
-    started: float
-    settled: bool
-    outer: Probe | None
-    witness: Witness | None
+    def __init__(self, machine: Cycle, now: float, *, is_route: bool = False) -> None:
+        self.machine = machine
+        self.admitted = machine.sequence
+        self.started = now
+        self.settled = False
+        self.is_route = is_route
+        self.is_challenged = False
+        self.outer: object = None
+        self.witness: Witness | None = None
 
     @property
     def deadline(self) -> float:
@@ -39,22 +56,13 @@ class Probe:
         return self.started + self.machine.config.probe_timeout
 
     def is_running(self) -> bool:
-        """Tell whether its verdict would count: not settled, and of the present generation."""
+        """Whether its outcome would count: not settled, and of the present generation."""
         return not self.settled and self.admitted >= self.machine.first
 
     def has_place(self, now: float) -> bool:
-        """Tell whether it is running and holds its place still."""
+        """Whether it is running and still holds its place."""
         has_one = self in (self.machine.probes or ())
         return has_one and now < self.deadline and self.is_running()
-
-
-def make_probe(machine: Cycle, now: float) -> Probe:
-    """Make a probe that is admitted now, monotonic seconds."""
-    probe = Probe()
-    probe.machine, probe.admitted = machine, machine.sequence
-    probe.started, probe.settled = now, False
-    probe.outer = probe.witness = None
-    return probe
 
 
 Ticket = int | Probe

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from .admission import Admission
 from .cycle import RETRY_WHILE_PROBING
 from .lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY, Lease, LeaseWish
-from .probe import Probe
 from .states import CLOSED, HALF_OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
@@ -92,34 +91,6 @@ class Prober(Admission):
         # Nobody seems to probe. This call does, and the lease is asked for beside it.
         self.lease = Lease(places=1, deadline=now + PROVISIONAL)
         return 1
-
-    def take_place(self, now: float) -> Probe | None:
-        """Give a probe if nothing but a free place is needed; None: ``admit`` has more to ask.
-
-        What ``admit`` would do, in one Python call: that is most of what a probe costs.
-        """
-        probes = self.probes
-        if not self.probing or probes is None:
-            return None
-        lease = self.lease
-        if lease is not None and now < lease.deadline:
-            if not probes and now >= self.show_from:
-                return None  # the fleet is to hear of it
-            places = lease.places
-        elif self.surroundings.live > 1 and self.is_bound():
-            return None
-        else:
-            places = self.config.probe_places
-        if probes and (len(probes) >= places or now >= probes[0].deadline):  # the oldest
-            return None
-        probe = Probe()  # as make_probe makes it
-        probe.machine, probe.admitted = self, self.sequence
-        probe.started, probe.settled = now, False
-        probe.outer = probe.witness = None
-        probes.append(probe)
-        if now > self.last_sign:  # noqa: PLR1730 - max() costs as much as a clock
-            self.last_sign = now
-        return probe
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""

@@ -155,22 +155,10 @@ class TimeCounts:
     The present bucket has no counts of its own: it is what the totals have grown by since it
     began, and is worked out when it ends.
 
-    ``by_kind`` is changed by call-free additions only, in place: one made without the lock, while
-    another thread begins a bucket, is in the old one or the new one, and never lost. ``end`` is
-    when the present bucket ends, ``calm_until`` for whoever counts with them to set, to no later
-    time than that.
+    ``end`` is when the present bucket ends.
     """
 
-    __slots__ = (
-        "_at_start",
-        "_buckets",
-        "_index",
-        "_width",
-        "by_kind",
-        "calm_until",
-        "end",
-        "parts",
-    )
+    __slots__ = ("_at_start", "_buckets", "_index", "_width", "by_kind", "end", "parts")
 
     def __init__(self, width: float, buckets: int) -> None:
         self._width = width
@@ -180,7 +168,6 @@ class TimeCounts:
 
     def clear(self) -> None:
         """Drop everything."""
-        self.calm_until = NEVER
         self.by_kind = [0] * KINDS
         self._at_start: tuple[int, ...] = (0,) * KINDS
         self._index = 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from opentelemetry import metrics, trace
 
 from fastapi_hybrid_breaker.breaker import HybridBreaker
-from fastapi_hybrid_breaker.calls.observed import observe
 from fastapi_hybrid_breaker.core.checks import check_count
 
 from . import names
@@ -110,7 +109,7 @@ class _Instrumentation:
         self._forget_listener()
         self._instruments.sources.discard(self._readings)
         for circuit in self._circuits():
-            observe(circuit, None, measured=False)
+            circuit.observe(None, measured=False)
         self._put.stop()
         self._put.catch_up()
         _instrumented.discard(self._breaker)
@@ -134,9 +133,9 @@ class _Instrumentation:
 
     def _observe(self, circuit: Circuit) -> None:
         if self._is_observed:
-            observe(circuit, self._series_of(circuit), measured=self._is_measured)
+            circuit.observe(self._series_of(circuit), measured=self._is_measured)
         if self._is_over:  # meanwhile, in another thread
-            observe(circuit, None, measured=False)
+            circuit.observe(None, measured=False)
 
     def _circuits(self) -> list[Circuit]:
         surplus = self._breaker.registry.overflow

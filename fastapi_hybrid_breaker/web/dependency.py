@@ -36,35 +36,16 @@ class RouteGuard:
     times as much and never see the status.
     """
 
-    __slots__ = ("__weakref__", "fixed_key", "key")
+    __slots__ = ("__weakref__", "key")
 
     def __init__(self, key: str | KeyOf) -> None:
         self.key = key
-        self.fixed_key = key if isinstance(key, str) else ""  # no circuit has an empty key
 
     def __repr__(self) -> str:
         return f"circuit({self.key!r})"
 
     async def __call__(self, connection: HTTPConnection) -> Circuit:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
-        # First what most requests are: the only guard, of a circuit that admits all. Written out,
-        # for each Python call is a good part of what a guard costs.
-        record = connection.scope.get(SCOPE_KEY)
-        if type(record) is RouteRequest and not record.guards:
-            circuit = record.breaker.registry.by_key.get(self.fixed_key)
-            if circuit is not None:
-                machine = circuit.machine
-                permit = machine.ticket
-                if (
-                    permit is not None
-                    and machine.watched
-                    and record.outer is None
-                    and record.status is None
-                ):
-                    circuit.recent = record.unsettled = True
-                    record.calm = machine
-                    record.guards = ((circuit, permit, None),)
-                    return circuit
         return self.admit(connection)
 
     def admit(self, connection: HTTPConnection) -> Circuit:
@@ -84,7 +65,7 @@ class RouteGuard:
             circuit = record.breaker.registry.by_key.get(key) or record.breaker.circuit(key)
         except (TypeError, ValueError):
             # Often made of what the client sent; it must not count against other guards.
-            record.note_rejection()
+            record.is_uncounted = True
             raise
         circuit.recent = True
         try:
@@ -92,7 +73,7 @@ class RouteGuard:
         except CircuitOpenError as error:
             kind = RouteRejectedError if can_respond(scope) else WebSocketRejectedError
             is_public = is_key_public(record.breaker, key)
-            raise kind(error.key, error.retry_after, is_public=is_public) from None
+            raise kind(*error.args, is_public=is_public, state=error.state) from None
         return circuit
 
 

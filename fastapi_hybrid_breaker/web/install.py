@@ -39,7 +39,7 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
             " call breaker.install(app) where the application is made"
         )
     # At the end of the list is innermost; add_middleware() would put it outermost.
-    app.user_middleware.append(Middleware(CircuitMiddleware, breaker=breaker, home=app))
+    app.user_middleware.append(Middleware(CircuitMiddleware, breaker=breaker))
     # Whoever handles rejections in a way of their own keeps that.
     app.exception_handlers.setdefault(CircuitOpenError, handle_rejection)
     _compose_lifespan(breaker, app)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
-from fastapi_hybrid_breaker.calls.context import enter_request, leave_request
+from fastapi_hybrid_breaker.calls.context import (
+    Request,
+    current_request,
+    enter_request,
+    leave_request,
+)
 
 from .outcome import SWITCHED
 from .record import SCOPE_KEY, RouteRequest
@@ -25,13 +31,11 @@ class CircuitMiddleware:
     Args:
         app: what lies further in.
         breaker: whose circuits guard in this application.
-        home: the application itself.
     """
 
-    def __init__(self, app: ASGIApp, breaker: HybridBreaker, home: object) -> None:
+    def __init__(self, app: ASGIApp, breaker: HybridBreaker) -> None:
         self.app = app
         self.breaker = breaker
-        self.home = home
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection and settle what its guards have admitted."""
@@ -39,46 +43,35 @@ class CircuitMiddleware:
         if watch is None:
             await self.app(scope, receive, send)
             return
-        outer = scope.get(SCOPE_KEY)
-        record = scope[SCOPE_KEY] = RouteRequest(self.breaker, self.home, outer)
+        mounted_in = scope.get(SCOPE_KEY)
+        # One that calls this application in process shares its context with it.
+        outer = mounted_in if isinstance(mounted_in, Request) else current_request()
+        record = scope[SCOPE_KEY] = RouteRequest(self.breaker, outer)
         token = enter_request(record)
         try:
-            await self.app(scope, receive, watch(record, send, scope))
+            await self.app(scope, receive, watch(record, send))
         except BaseException as error:
-            if record.unsettled:
-                record.end_with(error)
+            record.end_with(error)
             raise
         else:
-            if record.unsettled:
-                record.settle()
+            record.end()
         finally:
-            try:  # noqa: SIM105 - a context manager would cost each request as much as all of this
+            record.is_over = True
+            with contextlib.suppress(ValueError):
                 leave_request(token)
-            except ValueError:
-                pass
-            if outer is not None:
-                scope[SCOPE_KEY] = outer
+            if mounted_in is not None:
+                scope[SCOPE_KEY] = mounted_in
 
 
-def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
+def _watch_http(record: RouteRequest, send: Send) -> Send:
     async def watched(message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            status = record.status = message["status"]
-            if status >= 400:
-                record.calm = None
-            if record.timed:
-                record.begin(status)
-        elif record.unsettled and (
-            (kind == "http.response.body" and not message.get("more_body", False))
-            or kind == "http.response.pathsend"
+            record.begin(message["status"])
+        elif kind == "http.response.pathsend" or (
+            kind == "http.response.body" and not message.get("more_body", False)
         ):
-            # Before it is sent: how fast the client takes it is no part of the verdict.
-            calm = record.calm
-            if calm is not None and calm.only_watched:
-                record.unsettled = False  # so most requests end: a success that changes nothing
-            else:
-                record.end_of_body(scope)
+            record.end_of_body()  # before it is sent: how fast the client takes it is no matter
         try:
             await send(message)
         except Exception as error:
@@ -88,7 +81,7 @@ def _watch_http(record: RouteRequest, send: Send, scope: Scope) -> Send:
     return watched
 
 
-def _watch_websocket(record: RouteRequest, send: Send, _: Scope) -> Send:
+def _watch_websocket(record: RouteRequest, send: Send) -> Send:
     async def watched(message: Message) -> None:
         try:
             await send(message)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SWITCHED = 101
 """The status that stands for an accepted WebSocket."""
 
+_ANSWERED = frozenset({400, 402, 404, 409, 410, 412, 423, 451})
+"""Statuses below 500 with which an upstream that works answers what was asked wrongly. The others
+(such as 401, 408, 429, 499) may have been decided without it, or tell of its load."""
+
 # The last one says that the application used a socket after its end. Older releases of
 # Starlette raise a plain RuntimeError for it, which stays a failure there.
 _LEAVING = (
@@ -34,14 +38,14 @@ _LEAVING = (
 def outcome_of_status(config: CircuitConfig, status: int | None, *, rejected: bool) -> Outcome:
     """Judge the status that left the application; None: the client was gone before there was one.
 
-    Where a circuit rejected a call inside the request, a failing status is (or may be) that
-    rejection, told on: it says nothing new.
+    ``rejected``: a circuit rejected a call inside the request, so that a 503 is (or may be) that
+    rejection, passed on.
     """
-    if status is None:
+    if status is None or (status == 503 and rejected):
         return NO_VERDICT
     if config.is_failing(status):
-        return NO_VERDICT if rejected else FAILURE
-    return SUCCESS if status < 400 else NO_VERDICT
+        return FAILURE
+    return SUCCESS if status < 400 or status in _ANSWERED else NO_VERDICT
 
 
 def error_of_application(

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.states import CircuitState
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -33,6 +34,9 @@ class RejectionProblem(Problem):
     title: str = "Service Unavailable"
     status: int = 503
     retry_after: int = Field(ge=1, description="The header once more: whole seconds.")
+    state: CircuitState = Field(
+        default=CircuitState.OPEN, description="HALF_OPEN while probes of a recovery run."
+    )
     circuit: str | None = Field(
         default=None, description="The circuit's key; left out where the key was made at run time."
     )
@@ -69,14 +73,23 @@ class RouteRejectedError(CircuitOpenError, HTTPException):
         key: the circuit's key.
         retry_after: seconds until a request may be admitted.
         is_public: whether the answer may name the circuit.
+        state: OPEN, or HALF_OPEN while probes of a recovery run.
     """
 
-    def __init__(self, key: str, retry_after: float, *, is_public: bool = False) -> None:
-        CircuitOpenError.__init__(self, key, retry_after)
+    def __init__(
+        self,
+        key: str,
+        retry_after: float,
+        *,
+        is_public: bool = False,
+        state: CircuitState = CircuitState.OPEN,
+    ) -> None:
         # Default handlers make the body of the detail; the type here keeps them from naming it
         # by another one.
         headers = {"Content-Type": PROBLEM_TYPE, **_headers(retry_after)}
-        HTTPException.__init__(self, 503, _detail(key if is_public else None), headers)
+        HTTPException.__init__(self, 503, _detail(key if is_public else None, state), headers)
+        CircuitOpenError.__init__(self, key, retry_after)
+        self.state = state
 
 
 class WebSocketRejectedError(CircuitOpenError, WebSocketException):
@@ -85,9 +98,18 @@ class WebSocketRejectedError(CircuitOpenError, WebSocketException):
     Parameters: as for ``RouteRejectedError``.
     """
 
-    def __init__(self, key: str, retry_after: float, *, is_public: bool = False) -> None:
+    def __init__(
+        self,
+        key: str,
+        retry_after: float,
+        *,
+        is_public: bool = False,
+        state: CircuitState = CircuitState.OPEN,
+    ) -> None:
+        detail = _detail(key if is_public else None, state)
+        WebSocketException.__init__(self, TRY_AGAIN_LATER, detail)
         CircuitOpenError.__init__(self, key, retry_after)
-        WebSocketException.__init__(self, TRY_AGAIN_LATER, _detail(key if is_public else None))
+        self.state = state
 
 
 def can_respond(scope: Scope) -> bool:
@@ -100,9 +122,12 @@ def rejection_response(error: CircuitOpenError, *, is_public: bool) -> JSONRespo
     key = error.key if is_public else None
     headers = _headers(error.retry_after)
     problem = RejectionProblem(
-        detail=_detail(key), retry_after=int(headers["Retry-After"]), circuit=key
+        detail=_detail(key, error.state),
+        retry_after=int(headers["Retry-After"]),
+        state=error.state,
+        circuit=key,
     )
-    body = problem.model_dump(exclude_none=True)
+    body = problem.model_dump(mode="json", exclude_none=True)
     return JSONResponse(body, problem.status, headers, PROBLEM_TYPE)
 
 
@@ -110,5 +135,7 @@ def _headers(retry_after: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, math.ceil(retry_after)))}
 
 
-def _detail(key: str | None) -> str:
-    return "Circuit breaker is OPEN" if key is None else f"Circuit breaker is OPEN for {key}"
+def _detail(key: str | None, state: CircuitState) -> str:
+    named = "" if key is None else f" for {key}"
+    probing = ": probing" if state is CircuitState.HALF_OPEN else ""
+    return f"Circuit breaker is OPEN{named}{probing}"

@@ -13,13 +13,9 @@ from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 from .outcome import error_of_application, outcome_of_status
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
-
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.context import Guard
     from fastapi_hybrid_breaker.calls.permits import Permit
-    from fastapi_hybrid_breaker.core.machine import Machine
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
 """Where the record stands in the scope. A middleware that copies the scope copies only the
@@ -31,121 +27,117 @@ class RouteRequest(Request):
 
     Args:
         breaker: whose circuits guard here.
-        home: the application that the breaker is installed on.
-        outer: the record of the application that this one is mounted in, or None.
+        outer: the record of the request that this one runs inside of: of the application that
+            this one is mounted in, or that calls this one in process; or None.
     """
 
     __slots__ = (
+        "_answered",
+        "_handled_outside",
+        "_headers_sent_at",
         "breaker",
-        "calm",
-        "error_page_of",
-        "head_at",
-        "home",
+        "is_uncounted",
         "send_errors",
         "status",
-        "timed",
         "unsettled",
     )
 
-    # Written out, without super(): this runs for every request, guarded or not.
-    def __init__(self, breaker: HybridBreaker, home: object, outer: Request | None) -> None:
-        self.outer = outer
-        self.guards = ()
-        self.judged = None
-        self.rejected = False
+    def __init__(self, breaker: HybridBreaker, outer: Request | None) -> None:
+        super().__init__(outer)
         self.breaker = breaker
-        self.home = home
         self.unsettled = False  # guards have permits that are to be given back
-        # The only guard's circuit, where a success is likely to change nothing and concern nobody.
-        self.calm: Machine | None = None
+        self.is_uncounted = False  # for a page of our own, or of a key that cannot be made
         self.status: int | None = None
-        self.timed = False  # a guarding circuit wants to know how long the request takes
-        self.head_at: float | None = None  # monotonic seconds
         self.send_errors: tuple[Exception, ...] = ()
-        self.error_page_of: BaseException | None = None
+        # The exception that an exception handler answers, while it does; that of a caller in
+        # process, which calls the application in a handler of its own, is none of this request.
+        self._answered: BaseException | None = None
+        self._handled_outside = sys.exc_info()[1]
+        self._headers_sent_at: float | None = None  # monotonic seconds
 
     def enter(self, circuit: Circuit) -> None:
         """Take the request's permit of ``circuit``, unless a guard before has taken it.
 
         Raises:
-            CircuitOpenError: no permit is to be had now.
+            CircuitOpenError: rejected.
         """
-        machine = circuit.machine
-        if self.is_guarded_by(machine):
+        if self.is_uncounted or self.permit_of(circuit.machine) is not None:
             return
-        permit: Permit | None = machine.ticket
-        if permit is None:
-            try:
-                permit = circuit.admit()
-            except CircuitOpenError:
-                self.note_rejection()  # it knows the way through the scope, whatever the context
-                raise
-        if not machine.watched:
-            circuit.watch()
-        started = None
-        if machine.timed:
-            self.timed, started = True, circuit.start_time()
-        self.calm = None
-        self.guards = (*self.guards, (circuit, permit, started))
+        try:
+            permit = circuit.admit(is_route=True)
+        except CircuitOpenError as error:
+            self.note_rejection(error.key)  # known through the scope, whatever the context
+            raise
+        circuit.watch()
+        self.guards = (*self.guards, (circuit, permit))
         self.unsettled = True
         if isinstance(permit, Probe):
             permit.witness = self
 
     def begin(self, status: int) -> None:
-        """Take the head of the answer, or (101) the acceptance of a WebSocket."""
+        """Record the status of the answer, or (101) that a WebSocket was accepted."""
         self.status = status
-        if self.timed:
-            self.head_at = self.breaker.clock()
+        if self.unsettled:
+            self._headers_sent_at = self.breaker.clock()
+            if status >= 500:
+                handled = sys.exc_info()[1]
+                self._answered = None if handled is self._handled_outside else handled
 
-    def end_of_body(self, scope: Scope) -> None:
-        """Settle now, because what follows (background tasks) is no part of the verdict.
-
-        An application mounted in this one has an error page of its own, sent while the exception
-        that it stands for is handled; that exception gets here after it, and knows better.
-        """
-        if self.status is not None and self.status >= 500 and scope.get("app") is not self.home:
-            self.error_page_of = sys.exc_info()[1]
-        if self.error_page_of is None:
-            self.settle()
+    def end_of_body(self) -> None:
+        """Settle now, because what follows (background tasks) is not part of the outcome."""
+        if self._answered is None:
+            self._settle_by_status()
+        else:
+            self._settle_by_error(self._answered, otherwise=None)
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""
-        if self.error_page_of is None:
-            self.settle(error_of_application(error, self.send_errors))
-        elif self.error_page_of is error:
-            self.status = None  # it was the page
-            self.settle(error_of_application(error, self.send_errors))
-        else:
-            self.settle()  # an answer after all; this came of what followed it
+        self._settle_by_error(error, otherwise=self.status)
+
+    def end(self) -> None:
+        """Settle now: the application returned."""
+        self._settle_by_status()
 
     def seems_well(self) -> bool:
-        """Tell whether a client that left now would leave behind successes."""
-        return all(
-            outcome_of_status(circuit.config, self.status, rejected=self.rejected) is SUCCESS
-            for circuit, _, _ in self._to_settle()
+        """Whether a client that left now would leave behind successes."""
+        return self.unsettled and all(
+            outcome_of_status(circuit.config, self.status, rejected=bool(self.rejected)) is SUCCESS
+            for circuit, _ in self.guards
         )
 
-    def settle(self, error: BaseException | None = None) -> None:
-        """Give each permit back, once, with what ``error`` or else the status says."""
-        guards, self.unsettled = self._to_settle(), False
-        for circuit, permit, started in guards:
-            seconds = None
-            if started is not None:
-                # Until the head: streams last as long as they are wanted.
-                head_at = self.breaker.clock() if self.head_at is None else self.head_at
-                seconds = head_at - started
-            if self.judged is not None and circuit.machine in self.judged:
-                circuit.settle_gate(permit)
-            elif error is None:
-                config = circuit.machine.config
-                outcome = outcome_of_status(config, self.status, rejected=self.rejected)
-                text = f"status {self.status}" if outcome is FAILURE else None
-                circuit.settle(permit, outcome, seconds=seconds, error=text)
-            elif self.rejected:
-                # As for the 500 it leads to.
-                circuit.settle(permit, NO_VERDICT, seconds=seconds)
-            else:
-                circuit.settle_error(permit, error, seconds=seconds)
+    def _settle_by_status(self) -> None:
+        self._settle_all(None, self.status)
 
-    def _to_settle(self) -> tuple[Guard, ...]:
-        return self.guards if self.unsettled else ()
+    def _settle_by_error(self, error: BaseException, otherwise: int | None) -> None:
+        """Settle by ``error``, or by the status ``otherwise`` where it is the client's leaving."""
+        told = error_of_application(error, self.send_errors)
+        self._settle_all(told, otherwise)
+
+    def _settle_all(self, error: BaseException | None, status: int | None) -> None:
+        if not self.unsettled:
+            return
+        self.unsettled = False
+        for circuit, permit in self.guards:
+            if self.is_uncounted or circuit.machine in self.counted:
+                circuit.settle_gate(permit)
+            elif error is not None:
+                seconds = self._seconds(circuit, permit)
+                circuit.settle_error(permit, error, seconds=seconds)
+            else:
+                self._settle_one(circuit, permit, status)
+
+    def _settle_one(self, circuit: Circuit, permit: Permit, status: int | None) -> None:
+        outcome = outcome_of_status(circuit.config, status, rejected=bool(self.rejected))
+        if outcome is SUCCESS and not circuit.machine.counts_successes:
+            return
+        if outcome is NO_VERDICT and circuit.key in self.rejected:
+            circuit.rejected_inside(permit)
+        text = f"status {status}" if outcome is FAILURE else None
+        circuit.settle(permit, outcome, seconds=self._seconds(circuit, permit), error=text)
+
+    def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
+        """Return how long the headers took, where a rule asks: streams last as long as wanted."""
+        if isinstance(permit, int) or not circuit.machine.timed:
+            return None
+        sent_at = self._headers_sent_at
+        return (circuit.clock() if sent_at is None else sent_at) - permit.started

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig
-from fastapi_hybrid_breaker.calls.bell import Ringable
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.patience import PATIENCE
 
@@ -20,28 +19,6 @@ OPEN_TIME = 10.0
 CONFIG = CircuitConfig(failure_threshold=2, success_threshold=2, recovery_timeout=OPEN_TIME)
 ONE_PROBE = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=OPEN_TIME)
 """One failure opens it, one probe at a time runs, one success closes it."""
-
-
-class HandBell:
-    """A bell that a test rings; it has no thread."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        self.clock = clock
-        self.asked: list[float] = []
-        self._waiting: list[tuple[float, Ringable]] = []
-
-    def note(self, at: float, one: Ringable) -> bool:
-        self.asked.append(at)
-        self._waiting.append((at, one))
-        return True
-
-    def ring(self) -> None:
-        """Ring for all whose time has come."""
-        now = self.clock()
-        due = [one for at, one in self._waiting if at <= now]
-        self._waiting = [(at, one) for at, one in self._waiting if at > now]
-        for one in due:
-            one.ring()
 
 
 class BrokenError(Exception):
@@ -100,11 +77,6 @@ async def _in_guard(circuit: Circuit, fn: Callable[[], Awaitable[Any]]) -> Any:
         return await fn()
 
 
-async def _in_short(circuit: Circuit, fn: Callable[[], Awaitable[Any]]) -> Any:
-    async with circuit:
-        return await fn()
-
-
 Shape = Callable[[Circuit, Callable[[], Any]], Any]
 
 ASYNC_SHAPES: dict[str, Shape] = {
@@ -112,7 +84,6 @@ ASYNC_SHAPES: dict[str, Shape] = {
     "execute": _in_execute,
     "decorator": _in_decorated,
     "guard": _in_guard,
-    "short": _in_short,
 }
 
 each_async_shape = pytest.mark.parametrize("shape", ASYNC_SHAPES.values(), ids=ASYNC_SHAPES)
@@ -120,11 +91,6 @@ each_async_shape = pytest.mark.parametrize("shape", ASYNC_SHAPES.values(), ids=A
 
 def _in_sync_guard(circuit: Circuit, fn: Callable[[], Any]) -> Any:
     with circuit.guard():
-        return fn()
-
-
-def _in_sync_short(circuit: Circuit, fn: Callable[[], Any]) -> Any:
-    with circuit:
         return fn()
 
 
@@ -139,7 +105,6 @@ SYNC_SHAPES: dict[str, Shape] = {
     "call_sync": lambda circuit, fn: circuit.call_sync(fn),
     "decorator": _in_sync_decorated,
     "guard": _in_sync_guard,
-    "short": _in_sync_short,
 }
 
 each_sync_shape = pytest.mark.parametrize("shape", SYNC_SHAPES.values(), ids=SYNC_SHAPES)

@@ -120,7 +120,7 @@ def test_no_failure_of_any_thread_is_lost(breaker: HybridBreaker) -> None:
     assert circuit.stats().failures == THREADS * 500
     assert circuit.machine.sequence == THREADS * 500
     circuit.call_sync(fine_sync)
-    assert (circuit.stats().failures, circuit.machine.attentive) == (0, False)
+    assert (circuit.stats().failures, circuit.machine.counts_successes) == (0, False)
 
 
 def test_every_probe_place_comes_back_from_threads_that_race(
@@ -179,7 +179,7 @@ def test_whatever_threads_do_at_once_the_circuit_recovers(
     run_in_threads(THREADS, storm)
     assert all(seen == sorted(seen) for seen in generations)
     machine = circuit.machine
-    assert (machine.ticket is None) == (machine.state != "CLOSED")
+    assert (machine.free_permit is None) == (machine.state != "CLOSED")
     clock.advance(2 * OPEN_TIME)
     for _ in range(2):
         circuit.call_sync(fine_sync)

@@ -140,10 +140,10 @@ def test_one_success_is_enough_until_the_run_is_announced_again(
     clock.advance(ANNOUNCED_AGAIN)
     succeed(circuit)
     assert not circuit.machine.noting
-    assert not circuit.machine.attentive
+    assert not circuit.machine.counts_successes
     circuit.listen(3600.0)
     assert circuit.machine.noting
-    assert circuit.machine.attentive
+    assert circuit.machine.counts_successes
     assert stirs == []
 
 
@@ -156,7 +156,7 @@ def test_listens_for_so_many_seconds_from_now(
     clock.advance(5.0)
     succeed(circuit)
     assert not circuit.machine.noting
-    assert not circuit.machine.attentive
+    assert not circuit.machine.counts_successes
     assert stirs == []
 
 
@@ -172,7 +172,7 @@ def test_after_the_end_of_a_run_it_listens_on_for_a_while_and_pays_nothing_then(
     clock.advance(1.0)
     succeed(circuit)
     assert not circuit.machine.noting
-    assert not circuit.machine.attentive
+    assert not circuit.machine.counts_successes
     assert len(stirs) == 1
 
 
@@ -184,7 +184,7 @@ def test_who_need_not_listen_on_pays_nothing_from_the_end_of_the_run(
     succeed(circuit)
     circuit.run_ended(0.0)
     assert not circuit.machine.noting
-    assert not circuit.machine.attentive
+    assert not circuit.machine.counts_successes
     assert len(stirs) == 2
 
 

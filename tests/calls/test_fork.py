@@ -57,9 +57,3 @@ def test_listeners_of_the_child_hear_the_changes_of_the_child(found: dict[str, A
 
 def test_what_the_child_does_moves_nothing_in_the_parent(found: dict[str, Any]) -> None:
     assert (found["parent"]["opened"], found["parent"]["closed failures"]) == ("OPEN", 1)
-
-
-def test_the_child_has_a_bell_of_its_own(found: dict[str, Any]) -> None:
-    assert (found["parent"]["barred"], found["child"]["barred"]) == (True, False)
-    assert found["child"]["barred later"] is True
-    assert found["child"]["barred admits"] is True

@@ -1,4 +1,4 @@
-"""Blocks: ``with circuit.guard():``, wherever it is entered and left, and ``with circuit:``."""
+"""Blocks: ``with circuit.guard():``, wherever it is entered and left."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker import (
-    Circuit,
-    CircuitOpenError,
-    HybridBreaker,
-    WrongContextError,
-)
-from fastapi_hybrid_breaker.calls import block
-from fastapi_hybrid_breaker.calls.context import _probe, enclosing_probe
+from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls.context import _permit, enclosing_probe
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import ONE_PROBE, PATIENCE, BrokenError, fail, fine, let_probe, trip
+from .parts import ONE_PROBE, PATIENCE, BrokenError, fine, let_probe, trip
 
 
 @pytest.fixture
@@ -54,9 +48,6 @@ async def in_task(work: Any) -> None:
         work()
 
     await asyncio.create_task(run())
-
-
-# -- guard(): one permit, entered and left anywhere ------------------------------------------
 
 
 async def test_entered_in_one_task_and_left_in_another_it_counts(
@@ -101,7 +92,7 @@ def test_guards_left_elsewhere_leave_nothing_that_piles_up(
         guard = one.guard()
         guard.__enter__()
         elsewhere(functools.partial(guard.__exit__, BrokenError, BrokenError(), None))
-    depth, probe = 0, _probe.get()
+    depth, probe = 0, _permit.get()
     while probe is not None:
         depth, probe = depth + 1, probe.outer
     assert depth <= 1
@@ -138,7 +129,7 @@ def test_probes_left_in_another_order_than_entered(
         pass
     two.__exit__(None, None, None)
     assert (first.state, second.state) == ("CLOSED", "CLOSED")
-    probe = _probe.get()
+    probe = _permit.get()
     while probe is not None:
         assert not probe.is_running()
         probe = probe.outer
@@ -193,122 +184,6 @@ def test_an_exit_stack_may_hold_it(circuit: Circuit) -> None:
         stack.enter_context(circuit.guard())
         raise BrokenError
     assert circuit.stats().failures == 1
-
-
-# -- with circuit: its short form within one task or thread ----------------------------------
-
-
-async def test_short_form_left_in_another_task_is_an_error_without_a_verdict(
-    circuit: Circuit,
-) -> None:
-    await in_task(circuit.__enter__)
-    for _ in range(3):
-        with pytest.raises(
-            WrongContextError, match=r"use 'with circuit.guard\(\):' there"
-        ) as caught:
-            circuit.__exit__(BrokenError, BrokenError(), None)
-        assert type(caught.value.__cause__) is BrokenError
-    assert circuit.stats().failures == 0
-
-
-async def test_short_form_left_in_a_child_task_is_an_error_and_stays_entered(
-    circuit: Circuit,
-) -> None:
-    """The child sees a copy of what its parent entered."""
-    with circuit:
-        with pytest.raises(WrongContextError):
-            await in_task(lambda: circuit.__exit__(None, None, None))
-        fail(circuit)
-    assert circuit.stats().failures == 0  # the parent's own exit gave its success
-
-
-def test_short_form_left_in_another_thread_is_an_error(circuit: Circuit) -> None:
-    with circuit, pytest.raises(WrongContextError):
-        elsewhere(lambda: circuit.__exit__(BrokenError, BrokenError(), None))
-    assert circuit.stats().failures == 0
-
-
-def test_short_form_entered_in_another_context_of_one_thread_is_an_error(
-    circuit: Circuit,
-) -> None:
-    contextvars.copy_context().run(circuit.__enter__)
-    with pytest.raises(WrongContextError):
-        circuit.__exit__(None, None, None)
-
-
-def test_short_form_never_entered_is_an_error(circuit: Circuit) -> None:
-    with pytest.raises(WrongContextError):
-        circuit.__exit__(None, None, None)
-
-
-async def test_short_form_of_a_probe_left_elsewhere_does_not_wedge(
-    one: Circuit, clock: ManualClock
-) -> None:
-    let_probe(one, clock)
-    await in_task(one.__enter__)
-    with pytest.raises(WrongContextError):
-        one.__exit__(None, None, None)
-    clock.advance(10)
-    with one:
-        pass
-    assert one.state == "CLOSED"
-
-
-def test_short_forms_nest_on_one_circuit_and_on_two(
-    breaker: HybridBreaker, circuit: Circuit
-) -> None:
-    other = breaker.circuit("other")
-    with pytest.raises(BrokenError), circuit, other, circuit:
-        raise BrokenError
-    assert (circuit.stats().failures, other.stats().failures) == (1, 1)
-
-
-def test_short_forms_on_two_circuits_left_in_another_order(
-    breaker: HybridBreaker, circuit: Circuit
-) -> None:
-    other = breaker.circuit("other")
-    circuit.__enter__()
-    other.__enter__()
-    circuit.__exit__(BrokenError, BrokenError(), None)
-    other.__exit__(None, None, None)
-    assert (circuit.stats().failures, other.stats().failures) == (1, 0)
-
-
-async def test_short_forms_of_many_tasks_do_not_mix(breaker: HybridBreaker) -> None:
-    circuit = breaker.circuit("many", ONE_PROBE)
-    gate = asyncio.Event()
-
-    async def work(number: int) -> int:
-        async with circuit:
-            await gate.wait()
-            return number
-
-    tasks = [asyncio.create_task(work(number)) for number in range(20)]
-    await asyncio.sleep(0)
-    gate.set()
-    assert await asyncio.gather(*tasks) == list(range(20))
-
-
-async def test_a_child_task_started_inside_may_use_the_short_form_itself(
-    circuit: Circuit,
-) -> None:
-    async def child() -> None:
-        with circuit:
-            raise BrokenError
-
-    with circuit, pytest.raises(BrokenError):
-        await asyncio.create_task(child())
-    assert circuit.stats().failures == 0
-
-
-def test_short_form_leaves_no_trace(circuit: Circuit) -> None:
-    before = block._entered.get()
-    with circuit, circuit:
-        pass
-    trip(circuit)
-    with pytest.raises(CircuitOpenError), circuit:
-        pass
-    assert block._entered.get() == before
 
 
 async def test_async_generator_resource_may_use_guard_across_tasks(one: Circuit) -> None:

@@ -156,13 +156,14 @@ async def test_a_guarded_call_inside_the_transport_shares_the_probe(
 
 
 async def test_a_transport_inside_a_guarded_call_shares_its_probe(
-    make_caller: MakeCaller, upstream: Upstream
+    make_caller: MakeCaller, upstream: Upstream, http: ModuleType
 ) -> None:
     bench = Bench(probing=True)
     caller = make_caller(bench)
 
     async def fetch_twice() -> None:
-        await caller.look(f"{upstream.url}/status/200", chunks=0)  # no verdict: still a probe
+        with pytest.raises(http.UnsupportedProtocol):  # not counted: still a probe
+            await caller.get("ftp://upstream/")
         await caller.get(f"{upstream.url}/status/200")
 
     await bench.circuit.call(fetch_twice)

@@ -37,4 +37,4 @@ def lease(now: float, *, places: int = 2, seconds: float = 1.8) -> Lease:
 
 def is_on_the_fast_path(machine: Machine) -> bool:
     """Tell whether a success costs a look at three slots, and no lock."""
-    return machine.ticket is not None and not machine.attentive and not machine.noting
+    return machine.free_permit is not None and not machine.counts_successes and not machine.noting

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker import (
+    Circuit,
+    CircuitConfig,
+    CircuitOpenError,
+    CircuitState,
+    HybridBreaker,
+)
+from fastapi_hybrid_breaker.testing import ManualClock
+from fastapi_hybrid_breaker.web.problem import RouteRejectedError, WebSocketRejectedError
 
 
 @pytest.mark.parametrize(
@@ -23,12 +32,59 @@ def test_survives_pickling_and_copying_however_it_was_made(error: CircuitOpenErr
 
 
 @pytest.mark.parametrize(
-    ("wait", "shown"), [(0.04, "0.0"), (1.0, "1.0"), (59.96, "60.0"), (86_400.0, "86400.0")]
+    ("wait", "shown"), [(0.04, "0"), (1.0, "1"), (2.52, "2.5"), (59.96, "60"), (86_400.0, "86400")]
 )
 def test_tells_the_circuit_and_the_wait(wait: float, shown: str) -> None:
     error = CircuitOpenError("inventory-api", wait)
-    wanted = f"Circuit breaker is OPEN for inventory-api (retry after {shown} s)"
-    assert str(error) == wanted
+    assert str(error) == f"Circuit breaker is OPEN for inventory-api; retry in {shown} s"
+    error.state = CircuitState.HALF_OPEN
+    assert str(error) == f"Circuit breaker is OPEN for inventory-api: probing; retry in {shown} s"
+
+
+def rejections(circuit: Circuit) -> list[CircuitOpenError]:
+    """Return what the first rejection raises, and a later one."""
+    found = []
+    for _ in range(2):
+        with pytest.raises(CircuitOpenError) as caught:
+            circuit.call_sync(int)
+        found.append(caught.value)
+    return found
+
+
+def test_each_rejection_can_be_rebuilt_from_its_args() -> None:
+    circuit = HybridBreaker(redis=None, clock=ManualClock()).circuit("k")
+    circuit.open_here(60.0)
+    for error in rejections(circuit):
+        assert error.args == ("k", 60.0)
+        rebuilt = type(error)(*json.loads(json.dumps(error.args)))
+        assert type(rebuilt) is CircuitOpenError
+        assert (str(rebuilt), rebuilt.state) == (str(error), CircuitState.OPEN)
+        assert str(type(error)(error.key, error.retry_after)) == str(error)
+
+
+def test_the_state_of_a_rejection_while_probing_travels_with_a_pickle() -> None:
+    clock = ManualClock()
+    config = CircuitConfig(half_open_max_calls=1)
+    circuit = HybridBreaker(redis=None, clock=clock, defaults=config).circuit("k")
+    circuit.open_here(60.0)
+    clock.advance(60.0)
+    circuit.admit()
+    for error in rejections(circuit):
+        twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        assert (twin.args, twin.state) == (("k", 1.0), CircuitState.HALF_OPEN)
+        assert type(error)(*error.args).state is CircuitState.OPEN
+
+
+@pytest.mark.parametrize("kind", [RouteRejectedError, WebSocketRejectedError])
+def test_the_errors_of_routes_are_rebuilt_from_the_same_two_args(
+    kind: type[RouteRejectedError | WebSocketRejectedError],
+) -> None:
+    error = kind("k", 2.5, is_public=True, state=CircuitState.HALF_OPEN)
+    assert error.args == ("k", 2.5)
+    assert str(kind(*error.args)) == "Circuit breaker is OPEN for k; retry in 2.5 s"
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (twin.key, twin.retry_after, twin.state) == ("k", 2.5, CircuitState.HALF_OPEN)
+    assert vars(twin) == vars(error)
 
 
 def test_a_subclass_keeps_its_class_when_pickled() -> None:
@@ -48,14 +104,3 @@ def test_a_subclass_can_be_an_error_of_another_kind_too() -> None:
     error = Unreachable("k", 1.0)
     assert isinstance(error, OSError)
     assert (error.key, error.retry_after) == ("k", 1.0)
-
-
-def test_what_a_rejection_says_can_be_changed_on_its_way() -> None:
-    circuit = HybridBreaker(redis=None).circuit("k")
-    circuit.open_here(60.0)
-    with pytest.raises(CircuitOpenError) as caught:
-        circuit.call_sync(int)
-    caught.value.key, caught.value.retry_after = "shop", 5.0
-    twin = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
-    for error in (caught.value, twin):
-        assert str(error) == "Circuit breaker is OPEN for shop (retry after 5.0 s)"

@@ -158,10 +158,10 @@ def test_a_reset_drops_the_failures_and_the_results_of_running_calls() -> None:
 
 def test_successes_are_worth_a_look_only_while_failures_stand() -> None:
     machine = make(failure_threshold=3)
-    seen = [machine.attentive]
+    seen = [machine.counts_successes]
     for outcome in (FAILURE, SUCCESS):
         run(machine, outcome)
-        seen.append(machine.attentive)
+        seen.append(machine.counts_successes)
     assert seen == [False, True, False]
 
 
@@ -169,12 +169,12 @@ def test_a_watched_circuit_looks_at_every_success_in_every_state() -> None:
     machine = make(failure_threshold=1, success_threshold=1)
     machine.watch()
     run(machine, SUCCESS)
-    assert machine.attentive is True
+    assert machine.counts_successes is True
     trip(machine, 0.0)
     run(machine, SUCCESS, OPEN_TIME)
-    assert (machine.state, machine.attentive) == (CLOSED, True)
+    assert (machine.state, machine.counts_successes) == (CLOSED, True)
     machine.reset(OPEN_TIME)
-    assert machine.attentive is True
+    assert machine.counts_successes is True
 
 
 def test_tickets_rise_with_failures_so_that_an_error_is_known_as_counted() -> None:
@@ -198,9 +198,9 @@ def test_a_child_process_completes_a_change_that_the_fork_cut_in_two() -> None:
     machine = make(failure_threshold=1)
     trip(machine, 0.0)
     # As seen when another thread of the parent was between two lines of the change.
-    machine.ticket, machine.attentive = 0, False
+    machine.free_permit, machine.counts_successes = 0, False
     machine.after_fork()
-    assert (machine.state, machine.attentive) == (OPEN, True)
+    assert (machine.state, machine.counts_successes) == (OPEN, True)
     assert is_rejected(machine, 0.0)
 
 

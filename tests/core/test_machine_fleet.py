@@ -130,7 +130,7 @@ def test_adopts_a_close_or_a_reset_of_others() -> None:
     machine = make(failure_threshold=1)
     machine.adopt(news(3, OPEN, remaining=OPEN_TIME), 0.0)
     assert machine.adopt(news(4, CLOSED), 0.0) == change(OPEN, CLOSED, Cause.FLEET, 2)
-    assert (machine.failures, machine.attentive) == (0, False)
+    assert (machine.failures, machine.counts_successes) == (0, False)
     admit(machine, 0.0)
 
 

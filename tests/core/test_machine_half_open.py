@@ -6,7 +6,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.override import make_override
-from fastapi_hybrid_breaker.core.probe import Probe, make_probe
+from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
 from .machines import (
@@ -33,16 +33,6 @@ def test_as_many_probes_as_it_takes_to_close_unless_said_otherwise() -> None:
     probe(machine, OPEN_TIME)
     probe(machine, OPEN_TIME)
     assert is_rejected(machine, OPEN_TIME)
-
-
-def test_a_probe_that_is_admitted_without_a_question_is_made_as_any_other() -> None:
-    machine, _ = half_open(success_threshold=3)
-    quick = machine.take_place(OPEN_TIME)
-    other = make_probe(machine, OPEN_TIME)
-    assert quick is not None
-    assert quick is not other
-    for name in Probe.__slots__:
-        assert getattr(quick, name) == getattr(other, name), name
 
 
 def test_never_more_probes_at_once_than_half_open_max_calls() -> None:
@@ -187,28 +177,18 @@ def test_a_change_to_half_open_that_was_interrupted_rejects_nobody_for_ever(
     assert isinstance(admit(machine, OPEN_TIME), Probe)
 
 
-def test_a_success_that_may_have_been_slow_is_not_only_counted() -> None:
-    machine, first = half_open(success_threshold=3)
-    assert machine.count_success(first)
-    second = probe(machine, OPEN_TIME)
-    machine.measure(wanted=True)
-    assert not machine.count_success(second)
-    assert (second.settled, machine.successes) == (False, 1)
-
-
-def test_under_an_override_no_place_is_taken_and_nothing_barred() -> None:
+def test_under_an_override_calls_are_not_rejected_by_the_circuits_own_deadline() -> None:
     machine, _ = half_open(success_threshold=3)
     override = make_override("forced_open", by="me", reason="why", seconds=None, now=OPEN_TIME)
     machine.put(override, "me", OPEN_TIME)
-    assert machine.take_place(OPEN_TIME) is None
     machine.open_for(OPEN_TIME, OPEN_TIME)
-    assert not machine.rejects_all()
+    assert machine.reject_until < OPEN_TIME
     machine.put(None, "me", OPEN_TIME)
-    assert machine.rejects_all()
+    assert machine.reject_until == machine.deadline == 2 * OPEN_TIME
 
 
 def test_a_probe_is_no_earlier_sign_than_the_one_before() -> None:
     machine, _ = half_open(success_threshold=3)
     machine.see_probing(OPEN_TIME + 2.0)
-    assert machine.take_place(OPEN_TIME + 1.0) is not None
+    probe(machine, OPEN_TIME + 1.0)
     assert machine.last_sign == OPEN_TIME + 2.0

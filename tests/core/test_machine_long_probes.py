@@ -67,7 +67,7 @@ def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
     ticket, change = machine.admit(65.0)
     assert change is not None
     assert (change.new, change.cause) == (CLOSED, "probes_succeeded")
-    assert ticket == machine.ticket
+    assert ticket == machine.free_permit
     assert machine.settle(first, FAILURE, 66.0) is None  # it was settled
 
 

@@ -82,7 +82,7 @@ def test_reset_closes_at_once_and_empties_the_counts() -> None:
     machine = make(failure_threshold=2)
     trip(machine, 0.0)
     assert machine.reset(1.0) == change(OPEN, CLOSED, Cause.RESET, 2)
-    assert (machine.failures, machine.successes, machine.ticket) == (0, 0, machine.sequence)
+    assert (machine.failures, machine.successes, machine.free_permit) == (0, 0, machine.sequence)
     run(machine, FAILURE, 1.0)
     assert machine.state is CLOSED
 

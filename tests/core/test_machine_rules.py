@@ -60,9 +60,9 @@ def test_successes_between_failures_do_not_hide_a_rate() -> None:
 
 def test_every_success_is_counted() -> None:
     machine = make(HALF)
-    assert machine.attentive is True
+    assert machine.counts_successes is True
     run(machine, SUCCESS)
-    assert machine.attentive is True
+    assert machine.counts_successes is True
     assert machine.meter.rates(0.0).calls == 1
 
 
@@ -136,7 +136,7 @@ def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
     ticket, change = machine.admit(65.0)
     assert change is not None
     assert (change.new, change.cause) == (CLOSED, "probes_succeeded")
-    assert ticket == machine.ticket
+    assert ticket == machine.free_permit
     assert machine.settle(first, FAILURE, 66.0) is None  # it was settled
 
 

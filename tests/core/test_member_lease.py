@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
-from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
@@ -655,29 +655,10 @@ def test_probes_one_after_the_other_have_the_fleet_look_now_and_then() -> None:
     for at in range(10):  # twenty milliseconds each
         now = OPEN_TIME + 0.02 * at
         machine.stirred = False
-        ticket = machine.take_place(now) or probe(machine, now)
+        ticket = probe(machine, now)
         looks.append(machine.stirred)
         machine.settle(ticket, SUCCESS, now)
     assert looks == [False] * 5 + [True] + [False] * 4
-
-
-def test_under_the_lease_a_free_place_is_taken_without_a_question() -> None:
-    machine, first = probing(places=2)
-    second = machine.take_place(OPEN_TIME + 0.01)
-    assert second is not None
-    assert machine.take_place(OPEN_TIME + 0.01) is None
-    assert machine.probes == [first, second]
-    assert machine.last_sign == OPEN_TIME + 0.01
-
-
-def test_without_a_lease_or_past_its_end_no_place_is_taken_without_a_question() -> None:
-    machine, first = probing(OPEN_TIME)
-    machine.settle(first, SUCCESS, OPEN_TIME)
-    ends = OPEN_TIME + 1.8
-    machine.show_from = ends + SHOW_EVERY
-    assert machine.take_place(ends) is None
-    machine.lease = None
-    assert machine.take_place(OPEN_TIME) is None
 
 
 def test_an_opening_that_the_fleet_has_not_taken_keeps_nobody_from_probing() -> None:

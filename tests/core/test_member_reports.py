@@ -374,7 +374,7 @@ def test_a_healthy_circuit_pays_nothing() -> None:
 def test_a_failure_that_was_not_told_costs_until_the_next_success() -> None:
     machine = member()
     run(machine, FAILURE)
-    assert machine.attentive
+    assert machine.counts_successes
     assert not machine.noting
     run(machine, SUCCESS)
     assert is_on_the_fast_path(machine)
@@ -386,7 +386,7 @@ def test_successes_matter_once_failures_were_told_until_the_run_has_ended() -> N
     reported(machine)
     assert machine.noting
     run(machine, SUCCESS, 1.0)
-    assert machine.attentive
+    assert machine.counts_successes
     assert machine.noting
     reported(machine, 1.0)
     assert is_on_the_fast_path(machine)
@@ -395,7 +395,7 @@ def test_successes_matter_once_failures_were_told_until_the_run_has_ended() -> N
 def test_while_others_fail_successes_are_noted_and_nobody_is_stirred() -> None:
     machine = member()
     hears_of_a_run(machine, 0.0, 100.0)
-    assert machine.attentive
+    assert machine.counts_successes
     assert machine.noting
     run(machine, SUCCESS, 7.0)
     assert machine.contribution is not None
@@ -459,7 +459,7 @@ def test_the_end_of_the_fleets_run_does_not_end_a_run_here() -> None:
     reported(machine)
     end_run(machine, 1.0, 0.0)
     assert machine.failures == 1
-    assert machine.attentive
+    assert machine.counts_successes
 
 
 @pytest.mark.parametrize("state", [OPEN, CLOSED])

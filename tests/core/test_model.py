@@ -195,10 +195,10 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def unlocked_readers_are_not_misled(self) -> None:
         machine = self.machine
-        assert (machine.ticket is None) == (machine.state is not CircuitState.CLOSED)
-        assert machine.ticket in {None, machine.sequence}
+        assert (machine.free_permit is None) == (machine.state is not CircuitState.CLOSED)
+        assert machine.free_permit in {None, machine.sequence}
         if machine.failures or machine.state is not CircuitState.CLOSED:
-            assert machine.attentive is True
+            assert machine.counts_successes is True
 
     # -- parts ------------------------------------------------------------------------------
 

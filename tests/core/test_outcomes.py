@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.errors import CircuitOpenError, MisuseError, WrongContextError
-from fastapi_hybrid_breaker.core.outcomes import judge, mark_counted
+from fastapi_hybrid_breaker.core.counted import mark_counted, marks_on
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.outcomes import judge
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -23,16 +24,25 @@ SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERD
 OURS, OTHER = 1, 2
 """Serial numbers of two circuits."""
 
+CALLER = 7
+"""Whose call it is, in most of these tests."""
+
 
 def told(
     error: BaseException, *, admitted: int = 0, circuit: int = OURS, **settings: Any
 ) -> Outcome:
-    return judge(CircuitConfig(**settings), error, circuit=circuit, admitted=admitted)
+    return judge(
+        CircuitConfig(**settings),
+        error,
+        lambda one: marks_on(one, circuit).get(CALLER, -1) > admitted,
+    )
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError(), TimeoutError(), OSError(), StopIteration(), AssertionError()]
-)
+def mark(error: BaseException, *, circuit: int = OURS, sequence: int = 5) -> None:
+    mark_counted(error, circuit=circuit, sequence=sequence, callers=[CALLER])
+
+
+@pytest.mark.parametrize("error", [ValueError(), TimeoutError(), OSError(), AssertionError()])
 def test_an_exception_is_a_failure(error: Exception) -> None:
     assert told(error) is FAILURE
 
@@ -45,8 +55,8 @@ def test_an_exception_is_a_failure(error: Exception) -> None:
         KeyboardInterrupt(),
         SystemExit(),
         CircuitOpenError("other", 1.0),
-        MisuseError(),
-        WrongContextError(),
+        StopIteration(),
+        StopAsyncIteration(),
     ],
 )
 def test_says_nothing_about_the_dependency(error: BaseException) -> None:
@@ -140,30 +150,30 @@ def test_an_ignored_group_class_is_ignored_whatever_is_in_it() -> None:
 
 def test_counted_since_the_call_was_admitted_is_not_counted_again() -> None:
     error = ValueError()
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     assert told(error, admitted=4) is NO_VERDICT
 
 
 def test_raised_again_by_a_later_call_counts_again() -> None:
     error = ValueError()
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     assert told(error, admitted=5) is FAILURE
-    mark_counted(error, circuit=OURS, sequence=6)
+    mark(error, circuit=OURS, sequence=6)
     assert told(error, admitted=5) is NO_VERDICT
 
 
 def test_counted_by_one_circuit_still_counts_for_another() -> None:
     error = ValueError()
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     assert told(error, circuit=OTHER) is FAILURE
-    mark_counted(error, circuit=OTHER, sequence=9)
+    mark(error, circuit=OTHER, sequence=9)
     assert told(error, circuit=OURS, admitted=4) is NO_VERDICT
 
 
 def test_what_a_counted_group_holds_is_counted() -> None:
     inner = ValueError()
     group = ExceptionGroup("g", [inner, ExceptionGroup("h", [KeyError()])])
-    mark_counted(group, circuit=OURS, sequence=5)
+    mark(group, circuit=OURS, sequence=5)
     assert told(inner) is NO_VERDICT
     rest = group.subgroup(KeyError)
     assert rest is not None
@@ -172,7 +182,7 @@ def test_what_a_counted_group_holds_is_counted() -> None:
 
 def test_a_counted_error_in_a_new_group_is_not_counted_again() -> None:
     inner = ValueError()
-    mark_counted(inner, circuit=OURS, sequence=5)
+    mark(inner, circuit=OURS, sequence=5)
     assert told(ExceptionGroup("g", [inner])) is NO_VERDICT
     assert told(ExceptionGroup("g", [inner, KeyError()])) is FAILURE
 
@@ -195,31 +205,31 @@ class StubbornError(Exception):
 @pytest.mark.parametrize("error", [FrozenError(1), FrozenSlotsError(1), StubbornError()])
 def test_exceptions_that_refuse_to_be_written_are_counted_once_as_well(error: Exception) -> None:
     assert told(error) is FAILURE
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     assert told(error) is NO_VERDICT
 
 
 def test_a_shallow_copy_of_a_counted_error_is_the_same_error() -> None:
     error = ValueError("x")
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     assert told(copy.copy(error)) is NO_VERDICT
 
 
 def test_a_counted_error_arrives_uncounted_in_another_process() -> None:
     """There the same numbers mean other circuits: its failures would go unseen."""
     error = ValueError("x")
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     for _ in range(2):  # and so when it travels on from there
         error = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
         assert error.args == ("x",)
         assert told(error) is FAILURE
-        mark_counted(error, circuit=OURS, sequence=7)
+        mark(error, circuit=OURS, sequence=7)
         assert told(error) is NO_VERDICT
 
 
 def test_a_counted_error_can_be_unpickled_where_this_package_is_not() -> None:
     error = ValueError("x")
-    mark_counted(error, circuit=OURS, sequence=5)
+    mark(error, circuit=OURS, sequence=5)
     script = (
         "import pickle, sys; sys.modules['fastapi_hybrid_breaker'] = None;"
         " print(repr(pickle.loads(sys.stdin.buffer.read())))"

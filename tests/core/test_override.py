@@ -60,7 +60,7 @@ def test_forced_open_rejects_whatever_is_under_it(under: Any) -> None:
     change = machine.put(override(), "ann", 1.0)
     assert (change.new, change.cause, change.evidence.by) == (OPEN, "override", "ann")
     assert is_rejected(machine, 2.0)
-    assert machine.ticket is None
+    assert machine.free_permit is None
     assert (machine.in_force(2.0), machine.state) == (OPEN, state)
     assert machine.retry_after(40.0) == 60.0
 
@@ -104,23 +104,43 @@ def test_what_runs_under_it_counts_underneath() -> None:
     assert (machine.state, machine.in_force(1.0)) == (CLOSED, OPEN)
     assert is_rejected(machine, 1.0)
     machine.put(None, "ann", 2.0)
-    assert machine.admit(2.0)[0] == machine.ticket
+    assert machine.admit(2.0)[0] == machine.free_permit
 
 
-def test_a_trip_and_a_reset_change_what_is_underneath() -> None:
+def test_while_disabled_a_call_that_was_running_is_not_counted() -> None:
     machine = make(failure_threshold=1)
     ticket = admit(machine)
     machine.put(override(DISABLED), "ann", 0.0)
-    machine.settle(ticket, FAILURE, 1.0)
-    assert (machine.state, machine.in_force(1.0)) == (OPEN, CLOSED)
-    machine.reset(2.0)
+    assert machine.settle(ticket, FAILURE, 1.0) is None
+    assert (machine.state, machine.failures) == (CLOSED, 0)
+
+
+def test_while_disabled_a_probe_that_was_running_gives_its_place_back() -> None:
+    machine, first = half_open(now=0.0, half_open_max_calls=1)
+    machine.put(override(DISABLED), "ann", 0.0)
+    machine.settle(first, FAILURE, 1.0)
+    machine.put(None, "ann", 2.0)
+    assert (machine.state, machine.probes) == (HALF_OPEN, [])
+
+
+def test_while_disabled_the_failures_of_others_open_nothing() -> None:
+    machine = make(failure_threshold=2)
+    machine.put(override(DISABLED), "ann", 0.0)
+    assert machine.trip_by_run(machine.generation, 2, 1.0) is None
+    assert machine.state is CLOSED
+
+
+def test_a_reset_and_the_fleet_change_what_is_underneath() -> None:
+    machine = make(failure_threshold=1)
+    machine.put(override(DISABLED), "ann", 0.0)
     machine.adopt(news(5, HALF_OPEN), 3.0)
     assert (machine.state, machine.in_force(3.0)) == (HALF_OPEN, CLOSED)
+    machine.reset(4.0)
+    assert machine.state is CLOSED
 
 
-def test_clearing_without_an_override_is_told_all_the_same() -> None:
-    change = make().put(None, "ann", 0.0)
-    assert (change.old, change.new, change.evidence.by) == (CLOSED, CLOSED, "ann")
+def test_clearing_without_an_override_changes_nothing() -> None:
+    assert make().put(None, "ann", 0.0) is None
 
 
 # -- the fleet's register --------------------------------------------------------------------------

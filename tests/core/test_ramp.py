@@ -51,8 +51,8 @@ def test_the_first_call_is_admitted_and_then_every_tenth() -> None:
 
 def test_afterwards_calls_are_admitted_without_a_question() -> None:
     machine = recovered()
-    assert machine.ticket is None
-    assert machine.admit(50.0)[0] == machine.ticket
+    assert machine.free_permit is None
+    assert machine.admit(50.0)[0] == machine.free_permit
     assert machine.ramp is None
 
 

@@ -49,7 +49,7 @@ def client(breaker: HybridBreaker, clock: ManualClock) -> TestClient:
 
 
 def test_a_route_counts_by_its_status(client: TestClient, collect: Collect) -> None:
-    for status in (200, 404, 500):
+    for status in (200, 403, 500):
         client.get(f"/{status}")
     found = collect()
     assert found.calls(key="stock") == {"success": 1, "no_verdict": 1, "failure": 1}

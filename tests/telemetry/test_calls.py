@@ -183,7 +183,7 @@ def test_an_instrument_that_fails_harms_no_call_and_is_logged_once(
     def fail(*_: object) -> None:
         raise RuntimeError("the exporter is broken")
 
-    instruments = circuit._observer._instruments  # type: ignore[union-attr]
+    instruments = circuit.observer._instruments  # type: ignore[union-attr]
     monkeypatch.setattr(instruments, "calls", type("Broken", (), {"add": fail})())
     assert circuit.call_sync(int) == 0
     assert circuit.call_sync(int) == 0

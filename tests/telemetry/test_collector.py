@@ -19,7 +19,7 @@ def test_a_generator_finalized_inside_of_an_instrument_does_not_lock_up(
         with circuit.guard():
             yield
 
-    instruments = circuit._observer._instruments  # type: ignore[union-attr]
+    instruments = circuit.observer._instruments  # type: ignore[union-attr]
     usual, inside = instruments.calls.add, []
 
     def add(*args: Any) -> None:

@@ -122,10 +122,6 @@ async def methods(guarded: Guarded) -> None:
 
 
 async def blocks(breaker: HybridBreaker, circuit: Circuit) -> None:
-    with circuit as one:
-        assert_type(one, Circuit)
-    async with circuit as two:
-        assert_type(two, Circuit)
     with circuit.guard():
         value = 1
     assert_type(value, int)  # the block swallows no exception, so what it binds is bound

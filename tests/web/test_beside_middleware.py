@@ -74,7 +74,8 @@ def shop(app: FastAPI) -> HybridBreaker:
 
 ROWS = [
     ("/returned?status=200", SUCCESS),
-    ("/returned?status=404", NO_VERDICT),
+    ("/returned?status=404", SUCCESS),
+    ("/returned?status=403", NO_VERDICT),
     ("/returned?status=503", FAILURE),
     ("/raised", FAILURE),
     ("/stream?fail=0", SUCCESS),

@@ -57,7 +57,7 @@ async def test_a_circuit_that_guards_requests_outlives_idle_ones() -> None:
     guard = circuit("busy")
     busy = None
     for number in range(200):
-        await guard(HTTPConnection({"type": "http", SCOPE_KEY: RouteRequest(breaker, app, None)}))
+        await guard(HTTPConnection({"type": "http", SCOPE_KEY: RouteRequest(breaker, None)}))
         busy = busy or weakref.ref(breaker.registry.by_key["busy"])
         breaker.circuit(f"tenant-{number}")
     assert busy is not None

@@ -78,7 +78,7 @@ async def run(inner: ASGIApp, send: Send = drop) -> Outcome:
 
     async def request() -> None:
         try:
-            await CircuitMiddleware(calling(inner), breaker, None)(dict(SCOPE), receive, send)
+            await CircuitMiddleware(calling(inner), breaker)(dict(SCOPE), receive, send)
         except (Exception, asyncio.CancelledError):
             assert current_request() is None
 
@@ -108,8 +108,10 @@ async def start(send: Send, status: int) -> None:
         (200, ClientDisconnect(), SUCCESS),
         (200, asyncio.CancelledError(), SUCCESS),
         (200, ValueError(), FAILURE),
-        (404, None, NO_VERDICT),
-        (404, ClientDisconnect(), NO_VERDICT),
+        (404, None, SUCCESS),
+        (404, ClientDisconnect(), SUCCESS),
+        (403, None, NO_VERDICT),
+        (403, ClientDisconnect(), NO_VERDICT),
         (404, ValueError(), FAILURE),
         (503, None, FAILURE),
         (503, ClientDisconnect(), FAILURE),
@@ -156,12 +158,12 @@ async def test_it_settles_before_the_last_message_is_sent(
 
     arm(guarded)
     with pytest.raises(ValueError, match="after the end"):
-        await CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, send)
+        await CircuitMiddleware(admitting(inner), breaker)(dict(SCOPE), receive, send)
     assert seen == [NO_VERDICT, NO_VERDICT, outcome]
     assert read(guarded) is outcome
 
 
-@pytest.mark.parametrize(("status", "outcome"), [(200, SUCCESS), (404, NO_VERDICT)])
+@pytest.mark.parametrize(("status", "outcome"), [(200, SUCCESS), (404, SUCCESS), (429, NO_VERDICT)])
 async def test_an_error_of_the_servers_send_is_the_clients_leaving(
     status: int, outcome: Outcome
 ) -> None:
@@ -192,7 +194,7 @@ async def test_a_guard_that_admits_after_the_end_of_the_body_still_gives_its_per
         GUARD.admit(HTTPConnection(scope))
 
     make_half_open(guarded, clock)
-    await CircuitMiddleware(app, breaker, None)(dict(SCOPE), receive, drop)
+    await CircuitMiddleware(app, breaker)(dict(SCOPE), receive, drop)
     assert guarded.stats().retry_after == 0.0
 
 
@@ -204,7 +206,7 @@ async def test_what_is_no_connection_passes_through_untouched() -> None:
         seen.extend([scope, send])
 
     scope = {"type": "lifespan"}
-    await CircuitMiddleware(app, breaker, None)(scope, receive, drop)
+    await CircuitMiddleware(app, breaker)(scope, receive, drop)
     assert seen == [{"type": "lifespan"}, drop]
 
 
@@ -216,7 +218,7 @@ async def test_the_callers_context_is_as_it_was() -> None:
         inside.append(current_request())
 
     scope = dict(SCOPE)
-    await CircuitMiddleware(app, breaker, None)(scope, receive, drop)
+    await CircuitMiddleware(app, breaker)(scope, receive, drop)
     assert inside == [scope[SCOPE_KEY]]
     assert current_request() is None
 
@@ -229,7 +231,7 @@ async def test_a_request_that_is_dropped_in_another_context_gives_its_probe_back
         await asyncio.get_running_loop().create_future()
 
     make_half_open(guarded, clock)
-    request = CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, drop)
+    request = CircuitMiddleware(admitting(inner), breaker)(dict(SCOPE), receive, drop)
     contextvars.Context().run(request.send, None)
     assert guarded.stats().retry_after == 1.0
     request.close()
@@ -253,7 +255,7 @@ async def test_a_rejection_in_a_context_of_its_own_is_known_to_the_request() -> 
         await send({"type": "http.response.body"})
 
     arm(guarded)
-    await CircuitMiddleware(admitting(inner), breaker, None)(dict(SCOPE), receive, drop)
+    await CircuitMiddleware(admitting(inner), breaker)(dict(SCOPE), receive, drop)
     assert read(guarded) is NO_VERDICT
 
 
@@ -371,11 +373,11 @@ def test_each_row_of_the_table_in_process() -> None:
     assert verdicts == {
         "/returned?status=204": SUCCESS,
         "/returned?status=307": SUCCESS,
-        "/returned?status=404": NO_VERDICT,
+        "/returned?status=404": SUCCESS,
         "/returned?status=503": FAILURE,
         "/returned?status=what": NO_VERDICT,
         "/raised?kind=key": FAILURE,
-        "/raised?kind=index": NO_VERDICT,
+        "/raised?kind=index": SUCCESS,
         "/raised?kind=value": FAILURE,
         "/stream?fail=0": SUCCESS,
         "/stream?fail=1": FAILURE,

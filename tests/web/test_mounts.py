@@ -82,7 +82,8 @@ def test_a_rejection_is_answered_by_the_default_handler_as_a_503_problem() -> No
         ("/raised?kind=value", FAILURE),
         ("/raised?kind=key", NO_VERDICT),
         ("/returned?status=503", FAILURE),
-        ("/returned?status=404", NO_VERDICT),
+        ("/returned?status=404", SUCCESS),
+        ("/returned?status=403", NO_VERDICT),
         ("/returned?status=what", NO_VERDICT),
     ],
 )

@@ -224,7 +224,7 @@ def rejecting(breaker: HybridBreaker, app: FastAPI) -> TestClient:
             await call()
         except CircuitOpenError:
             pass
-        return Response(status_code=502)
+        return Response(status_code=503)
 
     @app.get("/unhandled", dependencies=GUARDED)
     async def unhandled() -> None:

@@ -26,8 +26,23 @@ from .bench import FAILURE, NO_VERDICT, SUCCESS
         (SWITCHED, SUCCESS),
         (200, SUCCESS),
         (399, SUCCESS),
-        (400, NO_VERDICT),
+        (400, SUCCESS),
+        (401, NO_VERDICT),
+        (402, SUCCESS),
+        (403, NO_VERDICT),
+        (404, SUCCESS),
+        (405, NO_VERDICT),
+        (408, NO_VERDICT),
+        (409, SUCCESS),
+        (410, SUCCESS),
+        (412, SUCCESS),
+        (413, NO_VERDICT),
+        (415, NO_VERDICT),
         (422, NO_VERDICT),
+        (423, SUCCESS),
+        (425, NO_VERDICT),
+        (428, NO_VERDICT),
+        (451, SUCCESS),
         (429, NO_VERDICT),
         (499, NO_VERDICT),
         (500, FAILURE),
@@ -39,16 +54,17 @@ def test_the_status_decides(status: int | None, outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(200, SUCCESS), (404, NO_VERDICT), (500, NO_VERDICT)]
+    ("status", "outcome"),
+    [(200, SUCCESS), (404, SUCCESS), (500, FAILURE), (502, FAILURE), (503, NO_VERDICT)],
 )
-def test_a_rejection_inside_takes_the_failure_from_a_5xx_only(
+def test_a_rejection_inside_takes_the_failure_from_a_503_only(
     status: int, outcome: Outcome
 ) -> None:
     assert outcome_of_status(CircuitConfig(), status, rejected=True) is outcome
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(429, FAILURE), (500, NO_VERDICT), (200, SUCCESS), (404, NO_VERDICT)]
+    ("status", "outcome"), [(429, FAILURE), (500, NO_VERDICT), (200, SUCCESS), (404, SUCCESS)]
 )
 def test_failure_statuses_replace_the_5xx(status: int, outcome: Outcome) -> None:
     config = CircuitConfig(failure_statuses=frozenset({429}))

@@ -59,6 +59,7 @@ def test_a_rejected_request_is_a_503_with_retry_after_and_a_problem_body() -> No
         "status": 503,
         "detail": "Circuit breaker is OPEN for inventory-api",
         "retry_after": 8,
+        "state": "OPEN",
         "circuit": "inventory-api",
     }
 

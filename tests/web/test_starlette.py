@@ -73,7 +73,13 @@ ROUTES: dict[str, BaseRoute] = {
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
 @pytest.mark.parametrize(
     ("query", "verdict"),
-    [("", SUCCESS), ("status=404", NO_VERDICT), ("status=502", FAILURE), ("raise", FAILURE)],
+    [
+        ("", SUCCESS),
+        ("status=404", SUCCESS),
+        ("status=403", NO_VERDICT),
+        ("status=502", FAILURE),
+        ("raise", FAILURE),
+    ],
 )
 def test_the_verdict_of_a_guarded_route(route: BaseRoute, query: str, verdict: Outcome) -> None:
     app = Starlette(routes=[route])
@@ -99,7 +105,7 @@ def test_an_open_circuit_answers_and_a_probe_closes_it(route: BaseRoute) -> None
     assert guarded.state is CircuitState.CLOSED
 
 
-@pytest.mark.parametrize(("status", "verdict"), [(404, NO_VERDICT), (500, FAILURE)])
+@pytest.mark.parametrize(("status", "verdict"), [(404, SUCCESS), (403, NO_VERDICT), (500, FAILURE)])
 def test_the_verdict_is_the_status_that_a_handler_made(status: int, verdict: Outcome) -> None:
     app = Starlette(routes=[ROUTES["route"]])
     breaker, _ = make_breaker(app)

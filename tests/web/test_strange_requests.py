@@ -267,7 +267,10 @@ def test_a_group_that_cannot_be_taken_apart_leaks_no_probe() -> None:
 # -- rejections and keys ---------------------------------------------------------------------------
 
 
-def test_a_rejection_by_a_breaker_that_no_app_has_makes_a_502_no_verdict() -> None:
+@pytest.mark.parametrize(("status", "outcome"), [(503, NO_VERDICT), (502, FAILURE)])
+def test_a_rejection_by_a_breaker_that_no_app_has_may_be_what_a_503_passes_on(
+    status: int, outcome: Outcome
+) -> None:
     app = FastAPI()
     breaker, _ = make_breaker(app)
     other, _ = make_breaker()
@@ -278,10 +281,10 @@ def test_a_rejection_by_a_breaker_that_no_app_has_makes_a_502_no_verdict() -> No
         try:
             other.circuit("upstream").call_sync(int)
         except CircuitOpenError:
-            return Response(status_code=502)
+            return Response(status_code=status)
         return Response()
 
-    assert verdict_of(breaker.circuit(KEY), lambda: client_of(app).get("/")) is NO_VERDICT
+    assert verdict_of(breaker.circuit(KEY), lambda: client_of(app).get("/")) is outcome
 
 
 def test_a_rejection_in_an_executor_that_becomes_a_503_is_no_verdict() -> None:

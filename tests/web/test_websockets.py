@@ -91,7 +91,7 @@ class Sockets:
         ("fail-after", FAILURE),
         ("fail-before", FAILURE),
         ("deny-502", FAILURE),
-        ("deny", NO_VERDICT),
+        ("deny", SUCCESS),
         ("close-before", NO_VERDICT),
     ],
 )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.calls.change_log import explain
+from fastapi_hybrid_breaker.calls.listeners import explain
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitView
 
 if TYPE_CHECKING:

@@ -1,0 +1,59 @@
+"""Guarding a block of code: ``with circuit.guard():`` and ``async with circuit.guard():``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from fastapi_hybrid_breaker.core.states import SUCCESS
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .circuit_object import Circuit
+    from .permits import Permit
+
+
+class Guard:
+    """One permit for one block of code, wherever it is entered and left.
+
+    For ``with`` and ``async with`` alike; neither waits for anything. Entering it again while
+    it is entered is an error, entering it again later takes a fresh permit.
+    """
+
+    __slots__ = ("_circuit", "_permit")
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        self._permit: Permit | None = None
+
+    def __enter__(self) -> Self:
+        if self._permit is not None:
+            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
+        permit: Permit | None = self._circuit.machine.free_permit
+        self._permit = self._circuit.enter() if permit is None else permit
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        permit, self._permit = self._permit, None
+        if permit is None:
+            raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
+        if error is not None:
+            self._circuit.settle_error(permit, error)
+        elif self._circuit.machine.counts_successes:
+            self._circuit.settle(permit, SUCCESS)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)

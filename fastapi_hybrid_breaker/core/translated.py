@@ -1,0 +1,47 @@
+"""Which exceptions are a rejection by a circuit, or another exception raised in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import CircuitOpenError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_DEEPEST = 100
+"""Exceptions of one chain that are looked at; a chain can be a circle."""
+
+
+def rejection_in(error: BaseException) -> CircuitOpenError | None:
+    """Return the rejection that ``error`` is, or was raised in place of; None: it is another error.
+
+    An exception stands for a rejection where it was raised ``from`` one, and where the very
+    function that caught a rejection raised it: ``except CircuitOpenError: raise ServiceError()``.
+    What a fallback raises further down is a failure of the fallback, though its ``__context__`` is
+    the rejection as well.
+    """
+    one: BaseException | None = error
+    for _ in range(_DEEPEST):
+        if one is None or isinstance(one, CircuitOpenError):
+            return one
+        one = one.__cause__ or _caught_where_raised(one)
+    return None
+
+
+def _caught_where_raised(error: BaseException) -> BaseException | None:
+    """Return the exception in whose handler ``error`` was raised, by the one who caught it."""
+    context = error.__context__
+    if context is None or context.__traceback__ is None:
+        return None
+    # A traceback begins where the exception was caught, and ends where it was raised.
+    return context if _raised_in(error) is context.__traceback__.tb_frame else None
+
+
+def _raised_in(error: BaseException) -> FrameType | None:
+    traceback = error.__traceback__
+    if traceback is None:
+        return None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame
