@@ -96,7 +96,7 @@ def test_old_failures_are_not_shown_either() -> None:
         run(machine, FAILURE, now)
     assert [machine.failures_at(now) for now in (100.0, 3600.0, 3650.0, 3701.0)] == [3, 3, 1, 0]
     run(machine, SUCCESS, 4000.0)
-    assert (machine.failures_at(4000.0), machine.attentive) == (0, False)
+    assert (machine.failures_at(4000.0), machine.counts_successes) == (0, False)
 
 
 def test_a_pause_that_was_asked_for_over_an_hour_ago_is_over() -> None:

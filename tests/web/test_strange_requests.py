@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
+    from fastapi_hybrid_breaker.core.states import Outcome
+
 GUARDED = [Depends(circuit(KEY))]
 IGNORING = CircuitConfig(failure_threshold=9, ignored_exceptions=(KeyError,))
 
