@@ -79,17 +79,21 @@ class Agenda:
 
     # -- in ---------------------------------------------------------------------------------
 
-    def changed(self, circuit: Circuit) -> None:
-        """Propose a circuit's new state, if it is one that the fleet has not seen."""
+    def changed(self, circuit: Circuit, rejected: int | None = None) -> None:
+        """Propose a circuit's new state, if it is one that the fleet has not seen.
+
+        ``rejected``: how many calls had been rejected when it changed; None: it did just now.
+        """
+        rejected = circuit.rejected if rejected is None else rejected
         if circuit.machine.unshared:
             self._errands.want(circuit.key, "change", must=True)
-        self.leases.changed(circuit)
-        self.heartbeat.troubles.changed(circuit)
+        self.leases.changed(circuit, rejected)
+        self.heartbeat.troubles.changed(circuit, rejected)
 
-    def stirred(self, circuit: Circuit) -> bool:
-        """Look at what calls have made of a circuit; tells whether there is something to send."""
-        looked = [part.stirred(circuit) for part in (self.gathering, self.votes, self.leases)]
-        return any(looked)
+    def stirred(self, circuit: Circuit) -> None:
+        """Look at what calls have made of a circuit."""
+        for part in (self.gathering, self.votes, self.leases):
+            part.stirred(circuit)
 
     def read(self, key: str) -> None:
         """Read the hash of a circuit that was made here, and take in what it says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.evidence import Evidence
@@ -52,12 +53,11 @@ class Commands:
         self.names = names
         self._instance = instance
         self._newest = newest
-        self._operations = 0
+        self._operations = count(1)
 
     def new_operation(self) -> str:
         """Give an id by which the script knows a repeated request."""
-        self._operations += 1
-        return f"{self._instance}-{self._operations}"
+        return f"{self._instance}-{next(self._operations)}"
 
     def read(self, key: str) -> tuple[Any, ...]:
         """Read a circuit's hash."""

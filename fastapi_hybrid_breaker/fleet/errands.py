@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from .errand import Errand
@@ -14,11 +13,10 @@ if TYPE_CHECKING:
 
 
 class Errands:
-    """The queue of the lane: bounded, one entry per key, filled from any thread."""
+    """The queue of the lane: bounded, one entry per key; for its event loop alone."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
         self._errands: dict[str, Errand] = {}
         self.refused = 0
 
@@ -30,17 +28,16 @@ class Errands:
 
         ``must`` is for circuits in memory: those are bounded by the registry.
         """
-        with self._lock:
-            errand = self._errands.get(key)
-            if errand is None:
-                if len(self._errands) >= self._most and not must:
-                    self.refused += 1
-                    return False
-                errand = self._errands[key] = Errand()
-            edit(errand)
-            if errand.is_done():
-                del self._errands[key]
-            return True
+        errand = self._errands.get(key)
+        if errand is None:
+            if len(self._errands) >= self._most and not must:
+                self.refused += 1
+                return False
+            errand = self._errands[key] = Errand()
+        edit(errand)
+        if errand.is_done():
+            del self._errands[key]
+        return True
 
     def want(self, key: str, wish: Wish, *, must: bool = False) -> bool:
         """Have one thing done for ``key``; as ``edit`` otherwise."""
@@ -51,27 +48,26 @@ class Errands:
 
         What comes with it is a copy of the errand as it was.
         """
-        taken: list[tuple[Kind, str, Errand]] = []
-        with self._lock:
-            for key, errand in list(self._errands.items()):
-                if len(taken) >= most:
-                    break
-                kind = errand.next_kind(now)
-                if kind is None:
-                    continue
-                taken.append((kind, key, errand.cut(kind)))
-                # What is left goes to the end of the row: no circuit waits for a busy one.
-                del self._errands[key]
-                if not errand.is_done():
-                    self._errands[key] = errand
-        return iter(taken)
+        taken = 0
+        for key, errand in list(self._errands.items()):
+            if taken >= most:
+                break
+            kind = errand.next_kind(now)
+            if kind is None:
+                continue
+            taken += 1
+            cut = errand.cut(kind)
+            # What is left goes to the end of the row: no circuit waits for a busy one.
+            del self._errands[key]
+            if not errand.is_done():
+                self._errands[key] = errand
+            yield kind, key, cut
 
     def next_due(self) -> float | None:
         """Give when the next errand may be taken; 0.0 for at once."""
-        with self._lock:
-            due = None
-            for errand in self._errands.values():
-                if errand.plain is None or errand.next_kind(errand.plain.due - 1) is not None:
-                    return 0.0
-                due = errand.plain.due if due is None else min(due, errand.plain.due)
-            return due
+        due = None
+        for errand in self._errands.values():
+            if errand.plain is None or errand.next_kind(errand.plain.due - 1) is not None:
+                return 0.0
+            due = errand.plain.due if due is None else min(due, errand.plain.due)
+        return due

@@ -119,15 +119,14 @@ class Gathering:
 
     # -- in ---------------------------------------------------------------------------------
 
-    def stirred(self, circuit: Circuit) -> bool:
-        """Look at what calls have made of a circuit; tells whether there is something to send."""
+    def stirred(self, circuit: Circuit) -> None:
+        """Look at what calls have made of a circuit."""
         machine, now, key = circuit.machine, self._knowledge.clock(), circuit.key
         contribution = machine.contribution
         if machine.meter.is_troubled or (contribution is not None and contribution.owes_success):
-            return self._reports.note(key, self._soonest(key, now))
-        if contribution is not None and contribution.untold:
-            return self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
-        return False
+            self._reports.note(key, self._soonest(key, now))
+        elif contribution is not None and contribution.untold:
+            self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
     def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
         """Take what a plain speaker counts; it is passed on where it meets failures of ours."""

@@ -71,6 +71,9 @@ class Knowledge:
         self.newest = 0
         self.received = 0
         self.dropped = ThrottledLog(clock, "dropped from Redis: ")
+        self.defects = ThrottledLog(
+            clock, "internal error while sharing circuits (please report): "
+        )
         self._random = random
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}

@@ -140,12 +140,12 @@ class Lane:
         if now >= repair:
             self._agenda.repair()
             return self._next_repair()
+        self._wake.clear()  # first: what comes from now on wakes it again
         due = self.expected = self._agenda.next_due()
         if self._agenda.is_idle():
             self._idle.set()
             if self._is_answered:  # what was left after the last answer may have become needless
                 self._works(0, is_idle=True)
-        self._wake.clear()
         until = repair if due is None else min(due, repair)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - now)):

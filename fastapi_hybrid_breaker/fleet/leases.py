@@ -100,8 +100,8 @@ class Leases:
 
     # -- in ---------------------------------------------------------------------------------
 
-    def changed(self, circuit: Circuit) -> None:
-        """Look at a circuit's new state."""
+    def changed(self, circuit: Circuit, rejected: int) -> None:
+        """Look at a circuit's new state; so many calls had been rejected when it changed."""
         machine, key, now = circuit.machine, circuit.key, self._knowledge.clock()
         if machine.state is CircuitState.CLOSED:
             self._posts.pop(key, None)
@@ -110,30 +110,27 @@ class Leases:
             if (known := self._posts.get(key)) is not None and known.opening == machine.opening:
                 return  # nothing new: calls may have been rejected since
             ask_at = machine.deadline - EARLY + self._random.uniform(0, self._spread(circuit))
-            self._posts[key] = _Post(ask_at, circuit.rejected, machine.opening)
+            self._posts[key] = _Post(ask_at, rejected, machine.opening)
             self._due.drop(key)
             self._due.note(key, ask_at)
         elif (post := self._posts.get(key)) is not None and post.holds:
             self._due.note(key, now)  # a probe runs: the fleet is to know
         else:
-            post = self._posts.setdefault(key, _Post(now, circuit.rejected, machine.opening))
+            post = self._posts.setdefault(key, _Post(now, rejected, machine.opening))
             # Somebody probes, and has the lease for that. It may not wait for the end of an
             # opening of ours that the fleet has not taken.
             post.not_before = now + TERM
 
-    def stirred(self, circuit: Circuit) -> bool:
-        """Ask for the lease if a call wants it, and tell at once of the first probe under it.
-
-        Gives whether there is something to send.
-        """
+    def stirred(self, circuit: Circuit) -> None:
+        """Ask for the lease if a call wants it, and tell at once of the first probe under it."""
         machine = circuit.machine
         if not machine.wants_lease and (machine.state is CircuitState.CLOSED or not machine.probes):
-            return False
+            return
         now = self._knowledge.clock()
         post = self._posts.setdefault(
             circuit.key, _Post(now, circuit.rejected, circuit.machine.opening)
         )
-        return self._due.note(circuit.key, max(now, post.not_before))
+        self._due.note(circuit.key, max(now, post.not_before))
 
     def seen(self, circuit: Circuit, signal: Signal) -> None:
         """Take in that probes run somewhere; whoever runs them has the lease, it seems."""

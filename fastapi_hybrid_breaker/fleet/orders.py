@@ -17,7 +17,7 @@ class Orders:
         self._operations: dict[tuple[str, Order], str] = {}
 
     def note(self, key: str, kind: Order, operation: str) -> None:
-        """Note an order; from any thread."""
+        """Note an order."""
         self._operations[key, kind] = operation
 
     def taken(self, key: str, kind: Order, operation: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from contextvars import ContextVar
 from random import Random
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from .agenda import Agenda
 from .errands import Errands
+from .incoming import Incoming
 from .knowledge import Knowledge
 from .lane import Lane
 from .listener import Listener
@@ -74,7 +74,6 @@ class Session:
         self.state: SyncState = "isolated"
         self.since = time.time()
         self.sent = 0
-        self._thread = threading.get_ident()
         self._source = source
         self._is_listening = False
         self._is_warned = False
@@ -94,6 +93,7 @@ class Session:
             subscribed=self._subscribed,
             failed=self._listener_failed,
         )
+        self.incoming = Incoming(self.loop, taken_in=self._look, failed=self.knowledge.defects.fail)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -111,6 +111,7 @@ class Session:
         """Send what is left if Redis answers, then end everything."""
         try:
             if self.state == "connected":
+                self.incoming.take_in()
                 self.agenda.leave()
                 self._lane.wake()
                 with contextlib.suppress(TimeoutError):
@@ -134,14 +135,9 @@ class Session:
             ):
                 return
 
-    def wake(self) -> None:
-        """Have the lane look for work; from any thread."""
-        if threading.get_ident() == self._thread:
-            self._lane.wake()
-            return
-        # RuntimeError: the loop is closed, and the process near its end.
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._lane.wake)
+    def is_idle(self) -> bool:
+        """Tell whether nothing waits to be looked at or to be sent."""
+        return not self.incoming and self.agenda.is_idle()
 
     async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run until cancelled; a defect of ours must not end the sharing for good."""
@@ -163,7 +159,7 @@ class Session:
             self._look()
 
     def _look(self) -> None:
-        """Have the lane look if what was heard leaves something to do."""
+        """Have the lane look if what was heard or taken in leaves something to do."""
         if self.agenda.next_due() != self._lane.expected:
             self._lane.wake()
 

@@ -6,9 +6,12 @@ import asyncio
 import secrets
 import time
 import weakref
+from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .connection import Source
+from .errand import resolve
 from .learning import Learning
 from .session import Session
 from .status import SyncStatus
@@ -16,7 +19,6 @@ from .wire import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     import redis.asyncio
 
@@ -142,8 +144,8 @@ class FleetSync:
             instance=session.instance,
             sent=session.sent,
             received=knowledge.received,
-            dropped=knowledge.dropped.count + knowledge.errands.refused,
-            queued=len(knowledge.errands),
+            dropped=knowledge.dropped.count + knowledge.defects.count + knowledge.errands.refused,
+            queued=len(knowledge.errands) + len(session.incoming),
             lag=self.learning.lag,
             corrected=self.learning.corrected,
             orders=knowledge.orders.keys(),
@@ -152,45 +154,33 @@ class FleetSync:
     def made(self, key: str) -> None:
         """Read a circuit used for the first time: plain speakers may know it to be open."""
         if (session := self._session) is not None:
-            session.agenda.read(key)
-            session.wake()
+            session.incoming.put(partial(session.agenda.read, key))
 
     def changed(self, circuit: Circuit) -> None:
         """Propose a circuit's change to the fleet; from any thread."""
         if (session := self._session) is not None:
-            session.agenda.changed(circuit)
-            session.wake()
+            look = partial(session.agenda.changed, circuit, circuit.rejected)
+            session.incoming.touch(circuit, "changed", look)
 
     def stirred(self, circuit: Circuit) -> None:
         """Look at what calls have made of a circuit, for the fleet to hear; from any thread."""
-        if (session := self._session) is not None and session.agenda.stirred(circuit):
-            session.wake()
+        if (session := self._session) is not None:
+            session.incoming.touch(circuit, "stirred", partial(session.agenda.stirred, circuit))
 
     async def reset(self, key: str, proposal: Proposal | None, by: str, reason: str) -> Reach:
         """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
         if session is None:
             return "local"
-        answer = session.agenda.reset(key, proposal, by, reason)
-        session.wake()
-        try:
-            await _within_a_second(answer)
-        except TimeoutError:
-            return "queued"
-        return "fleet"
+        return await _ordered(session, lambda: session.agenda.reset(key, proposal, by, reason))
 
     async def override(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) an override in the fleet."""
         session = self._session
         if session is None:
             return "local"
-        answer = session.agenda.overrides.order(key, override, by, reason)
-        session.wake()
-        try:
-            await _within_a_second(answer)
-        except TimeoutError:
-            return "queued"
-        return "fleet"
+        overrides = session.agenda.overrides
+        return await _ordered(session, lambda: overrides.order(key, override, by, reason))
 
     async def instances(self) -> list[Instance] | None:
         """Give the instances of the fleet; None where Redis does not tell."""
@@ -213,10 +203,8 @@ class FleetSync:
         session = self._session
         if session is None or session.state != "connected":
             return None
-        answer = question(session.agenda)
-        session.wake()
         try:
-            return await _within_a_second(answer)
+            return await _answer(session, lambda: question(session.agenda))
         except TimeoutError:
             return None
 
@@ -229,7 +217,27 @@ class FleetSync:
         self._starts = weakref.WeakKeyDictionary()
 
 
-async def _within_a_second(answer: Future[T]) -> T:
+async def _ordered(session: Session, order: Callable[[], Future[None]]) -> Reach:
+    """Give an order to the fleet, and say how far it has come within a second."""
+    try:
+        await _answer(session, order)
+    except TimeoutError:
+        return "queued"
+    return "fleet"
+
+
+async def _answer(session: Session, ask: Callable[[], Future[T]]) -> T:
+    """Have the session ask, and wait for the answer, for a second at most.
+
+    Raises:
+        TimeoutError: there is none yet.
+    """
+    answer: Future[T] = Future()
+
+    def begin() -> None:
+        ask().add_done_callback(lambda done: resolve(answer, done.result()))
+
+    session.incoming.put(begin)
     # Wrapped in the caller's loop, which need not be the session's.
     async with asyncio.timeout(_WAIT_FOR_ANSWER):
         wrapped: Any = asyncio.wrap_future(answer)

@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 import heapq
-import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Timetable:
-    """A due time by key; filled from any thread."""
+    """A due time by key; for one event loop alone."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # re-entrant: a finalizer may come here in the middle
         self._due: dict[str, float] = {}
         # The same by time, with entries left in it that are not valid any more.
         self._order: list[tuple[float, str]] = []
 
-    def note(self, key: str, due: float) -> bool:
-        """Have ``key`` taken at ``due``, monotonic seconds; tells whether this is news.
-
-        If it was due before that already, so it stays.
-        """
-        with self._lock:
-            if self._due.get(key, float("inf")) <= due:
-                return False
-            self._due[key] = due
-            heapq.heappush(self._order, (due, key))
-            if len(self._order) > 4 * len(self._due) + 100:
-                self._order = [(at, one) for one, at in self._due.items()]
-                heapq.heapify(self._order)
-            return True
+    def note(self, key: str, due: float) -> None:
+        """Have ``key`` taken at ``due``, monotonic seconds; if it is due before, so it stays."""
+        if self._due.get(key, float("inf")) <= due:
+            return
+        self._due[key] = due
+        heapq.heappush(self._order, (due, key))
+        if len(self._order) > 4 * len(self._due) + 100:
+            self._order = [(at, one) for one, at in self._due.items()]
+            heapq.heapify(self._order)
 
     def drop(self, key: str) -> None:
         """Forget a key."""
-        with self._lock:
-            self._due.pop(key, None)
+        self._due.pop(key, None)
 
-    def take(self, now: float, most: int) -> list[str]:
-        """Give the keys that are due, ``most`` of them at most; they are off the table."""
-        keys: list[str] = []
-        with self._lock:
-            while len(keys) < most and (due := self.next_due()) is not None and due <= now:
-                _, key = heapq.heappop(self._order)
-                del self._due[key]
-                keys.append(key)
-        return keys
+    def take(self, now: float, most: int) -> Iterator[str]:
+        """Take the keys that are due off the table, one by one, ``most`` of them at most."""
+        for _ in range(most):
+            due = self.next_due()
+            if due is None or due > now:
+                return
+            _, key = heapq.heappop(self._order)
+            del self._due[key]
+            yield key
 
     def next_due(self) -> float | None:
         """Give when the next is due, or None."""
-        with self._lock:
-            while self._order:
-                due, key = self._order[0]
-                if self._due.get(key) == due:
-                    return due
-                heapq.heappop(self._order)
-            return None
+        while self._order:
+            due, key = self._order[0]
+            if self._due.get(key) == due:
+                return due
+            heapq.heappop(self._order)
+        return None

@@ -53,9 +53,12 @@ class Troubles:
         self._watched: dict[str, int] = {}  # calls rejected when it was told last
         self._told_at: float | None = None
 
-    def changed(self, circuit: Circuit) -> None:
-        """Tell of a circuit from now on: it is not CLOSED, or was not a moment ago."""
-        self._watched.setdefault(circuit.key, circuit.rejected)
+    def changed(self, circuit: Circuit, rejected: int) -> None:
+        """Tell of a circuit from now on: it is not CLOSED, or was not a moment ago.
+
+        ``rejected``: how many calls had been rejected then.
+        """
+        self._watched.setdefault(circuit.key, rejected)
 
     def tell(self, now: float) -> dict[str, Any]:
         """Give what to tell, the worst first, as JSON values."""
@@ -63,7 +66,6 @@ class Troubles:
         self._told_at = now
         found: list[tuple[str, Trouble]] = []
         for key in tuple(self._watched):
-            # Taken off before it is looked at: what changes meanwhile puts it on again.
             before = self._watched.pop(key)
             circuit = self._registry.get(key)
             if circuit is None:

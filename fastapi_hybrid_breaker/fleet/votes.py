@@ -50,10 +50,10 @@ class Votes:
         self._questions: deque[tuple[str, Future[tuple[str, ...] | None]]] = deque()
         self._is_leaving = False
 
-    def stirred(self, circuit: Circuit) -> bool:
-        """Look at what has become of a circuit; tells whether there is something to send."""
-        machine = circuit.machine
-        return (machine.alone or machine.has_voted) and self._due.note(circuit.key, 0.0)
+    def stirred(self, circuit: Circuit) -> None:
+        """Look at what has become of a circuit."""
+        if circuit.machine.alone or circuit.machine.has_voted:
+            self._due.note(circuit.key, 0.0)
 
     def stands_alone(self, circuit: Circuit) -> None:
         """Have a circuit that is open only here told of: whoever reconnects begins with that."""

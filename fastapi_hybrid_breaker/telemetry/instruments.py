@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry import metrics
 
+from fastapi_hybrid_breaker import forks
+
 from .names import SCOPE
 
 if TYPE_CHECKING:
@@ -159,24 +161,43 @@ class Instruments:
         return callback
 
 
-_lock = threading.Lock()
-_made: weakref.WeakKeyDictionary[MeterProvider, Instruments] = weakref.WeakKeyDictionary()
+class _Made:
+    """The instruments by provider."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: weakref.WeakKeyDictionary[MeterProvider, Instruments] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def find_or_make(self, provider: MeterProvider) -> Instruments:
+        """See ``instruments_of``."""
+        with self._lock:
+            found = self._made.get(provider)
+            if found is None and provider is metrics.get_meter_provider():
+                made = self._made.items()
+                found = next((one for given, one in made if _is_stand_in(given)), None)
+            if found is None:
+                found = Instruments(_meter_of(provider))
+            self._made[provider] = found
+            return found
+
+    def after_fork(self) -> None:
+        """Take a new lock: a thread that is not in the child may have held the old one."""
+        self._lock = threading.Lock()
+
+
+_made: Final = _Made()
+forks.note(_made)
 
 
 def instruments_of(provider: MeterProvider) -> Instruments:
-    """Give the instruments of a provider, made with its first use.
+    """Return the instruments of a provider, made with its first use.
 
     Those that were made before the application had set a provider are that one's afterwards: the
     API sees to it.
     """
-    with _lock:
-        found = _made.get(provider)
-        if found is None and provider is metrics.get_meter_provider():
-            found = next((one for given, one in _made.items() if _is_stand_in(given)), None)
-        if found is None:
-            found = Instruments(_meter_of(provider))
-        _made[provider] = found
-        return found
+    return _made.find_or_make(provider)
 
 
 def is_placeholder(provider: object) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
+from itertools import count
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.web.dependency import is_key_public
@@ -37,8 +37,9 @@ class Labels:
         self._breaker = breaker
         self._key = key
         self._most = most
-        self._lock = threading.Lock()
-        self._labels: set[str] = set()
+        # By the place that each came in, and without a lock: a fork could leave that taken.
+        self._labels: dict[str, int] = {}
+        self._places = count()
         # By circuit, not by key: what is forgotten leaves nothing behind here.
         self._given: weakref.WeakKeyDictionary[Circuit, str] = weakref.WeakKeyDictionary()
         self.declared = {each: self._admit(self._wish(each)) for each in breaker.registry.declared}
@@ -67,9 +68,9 @@ class Labels:
     def _admit(self, label: str | None) -> str:
         if label is None:
             return OTHER
-        with self._lock:
-            if label not in self._labels:
-                if len(self._labels) >= self._most:
-                    return OTHER
-                self._labels.add(label)
-        return label
+        place = self._labels.get(label)
+        if place is None:
+            if len(self._labels) >= self._most:
+                return OTHER
+            place = self._labels.setdefault(label, next(self._places))
+        return label if place < self._most else OTHER

@@ -180,7 +180,7 @@ def beat(breaker: HybridBreaker) -> None:
     session = breaker.sync._session
     assert session is not None
     session.agenda.heartbeat.beat()
-    session.wake()
+    session._lane.wake()
 
 
 def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) -> None:

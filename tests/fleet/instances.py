@@ -98,6 +98,6 @@ async def settled(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
-        await until(lambda s=session: s.agenda.is_idle(), "nothing left to send")
+        await until(lambda s=session: s.is_idle(), "nothing left to send")
         async with asyncio.timeout(PATIENCE):
             await session._lane.drained()

@@ -104,7 +104,7 @@ async def test_who_missed_the_message_reads_who_and_why(server: Server) -> None:
         await a.reset(KEY, reason="it is back", by="carl")
         assert b.stats(KEY).override is not None
         deaf.agenda.repair()
-        deaf.wake()
+        deaf._lane.wake()
         await until(lambda: b.stats(KEY).override is None and b.state(KEY) is CLOSED)
         told = {(one.evidence.by, one.evidence.reason) for one in b.circuit(KEY).history()}
         assert {("ann", "the move is over"), ("carl", "it is back")} <= told
@@ -165,7 +165,7 @@ async def test_a_reset_is_written_back_with_who_and_why(server: Server) -> None:
         session = a.sync._session
         assert session is not None
         session.agenda.read_all()
-        session.wake()
+        session._lane.wake()
         await until(lambda: server.hash(KEY))
         assert '"by":"ann","reason":"it is back"' in server.hash(KEY)["why"]
 

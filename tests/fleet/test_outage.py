@@ -64,7 +64,7 @@ async def test_flushed_while_open_is_written_back_by_the_repair(server: Server) 
             session = breaker.sync._session
             assert session is not None
             session.agenda.repair()
-            session.wake()
+            session._lane.wake()
         await until(lambda: server.hash("inventory-api").get("version") == before["version"])
         await settled(a, b)
         assert server.hash("inventory-api")["state"] == "OPEN"
@@ -87,7 +87,7 @@ async def test_flushed_it_is_told_all_again_by_who_gives_the_next_sign_of_life(
         session = one.sync._session
         assert session is not None
         session.agenda.heartbeat._due = 0.0
-        session.wake()
+        session._lane.wake()
         await until(lambda: server.hash("open") and server.hash("closed") and server.hash("forced"))
         await settled(one)
         for key, version in versions.items():

@@ -193,7 +193,7 @@ async def test_until_cleared_it_has_no_end_in_redis_even_if_a_plain_speaker_give
         session = a.sync._session
         assert session is not None
         session.agenda.repair()
-        session.wake()
+        session._lane.wake()
         await until(lambda: server.ask.ttl(f"circuit:{key}") == -1)
 
 
@@ -216,7 +216,7 @@ async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server:
             await settled(a)
             assert b.state(KEY) is OPEN  # it missed the message
             deaf.agenda.repair()
-            deaf.wake()
+            deaf._lane.wake()
             await until(lambda: b.state(KEY) is CLOSED)
             await settled(b)
         assert server.ask.hget(REGISTER, "override").split("|")[2] == "-"
@@ -236,7 +236,7 @@ async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) 
         session = a.sync._session
         assert session is not None
         session.agenda.read_all()
-        session.wake()
+        session._lane.wake()
         await until(lambda: server.ask.hget(REGISTER, "override").split("|")[2] == "-")
         await settled(a)
         about = json.loads(server.ask.hget(REGISTER, "override").split("|", 4)[4])

@@ -86,7 +86,7 @@ async def test_an_override_brought_back_over_a_plain_hash_leaves_all_agreed(
         session = one.sync._session
         assert session is not None
         session.agenda.overrides.repair()
-        session.wake()
+        session._lane.wake()
         await until(lambda: "override" in server.ask.hgetall(f"circuit#override:{{{HASH}}}"))
         await settled(one)
         stored = server.hash(KEY)

@@ -50,7 +50,7 @@ async def test_adoption_does_not_loop(server: Server) -> None:
             assert session is not None
             session.agenda.read_all()
             hush(breaker)
-            session.wake()
+            session._lane.wake()
         await settled(a, b)
         assert a.stats(KEY).version == b.stats(KEY).version == version
         assert server.commands() - before < 20  # readings, and nothing that answers them

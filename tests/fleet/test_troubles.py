@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.core.states import StateChange
 from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Trouble, Troubles, read_troubles
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -16,7 +17,12 @@ def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, Troubles, Ma
     clock = ManualClock()
     breaker = HybridBreaker(redis=None, clock=clock, max_circuits=200)
     troubles = Troubles(breaker.registry)
-    breaker.on_change(lambda change: troubles.changed(breaker.circuit(change.key)))
+
+    def changed(change: StateChange) -> None:
+        circuit = breaker.circuit(change.key)
+        troubles.changed(circuit, circuit.rejected)
+
+    breaker.on_change(changed)
     for number in range(keys):
         breaker.circuit(f"{name}{number}").open_here(60.0)
     return breaker, troubles, clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -173,3 +174,23 @@ def test_bad_arguments_are_named(options: dict[str, Any], error: str) -> None:
 def test_only_a_breaker_can_be_instrumented() -> None:
     with pytest.raises(TypeError, match="breaker must be a HybridBreaker, not <fastapi"):
         instrument(FastAPI())  # type: ignore[arg-type]
+
+
+def test_there_are_never_more_labels_than_asked_for_whoever_comes_at_the_same_moment(
+    make: Make, collect: Collect
+) -> None:
+    breaker = make({"key": lambda key: key, "max_keys": 10}, circuits={})
+    start = threading.Barrier(8)
+
+    def use(thread: int) -> None:
+        start.wait()
+        call(breaker, *(f"{thread}-{number}" for number in range(20)))
+
+    threads = [threading.Thread(target=use, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    labels = collect().keys("calls")
+    assert len(labels) == 11
+    assert "other" in labels

@@ -102,7 +102,7 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
         usual = knowledge.server_now
         monkeypatch.setattr(knowledge, "server_now", lambda: (usual() or 0.0) + 25.0)
         session.agenda.repair()
-        session.wake()
+        session._lane.wake()
         await until(lambda: here.state("db") == "OPEN")
         found = collect()
         assert found.value("sync.corrections") == 1 == here.sync_status().corrected
