@@ -117,7 +117,7 @@ async def test_nothing_that_threads_put_is_lost(inbox: Inbox) -> None:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    await until(lambda: len(done) == 8_000, deadline=20.0)
+    await until(lambda: len(done) == 8_000)
     for thread in threads:
         thread.join()
     for number in range(4):
