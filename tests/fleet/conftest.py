@@ -9,7 +9,7 @@ import pytest
 from tests.machine import NO_REDIS, do_without, redis_server
 
 from .player import Player
-from .process import PREVIOUS, Launcher
+from .process import PREVIOUS, Launcher, Programs
 from .proxy import Proxy
 from .server import Server, valkey_server
 
@@ -76,8 +76,15 @@ def previous(request: pytest.FixtureRequest) -> str:
     return version
 
 
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    programs = Programs()
+    yield programs
+    programs.end()
+
+
 @pytest.fixture
-def launch(server: Server, previous: str) -> Iterator[Launcher]:
+def launch(programs: Programs, server: Server, previous: str) -> Iterator[Launcher]:
     """Start instances in processes of their own; they end with the test, without a complaint."""
-    with Launcher(server, previous) as launcher:
+    with Launcher(programs, server, previous) as launcher:
         yield launcher

@@ -34,7 +34,103 @@ _HERE = Path(__file__).parent
 PREVIOUS = ("0.1.0", "0.3.0")
 """Versions of which a wheel is kept (``previous/README.md``), the oldest first."""
 
+MOST_IDLE = 2
+"""Processes of a version that are kept for the next instances."""
+
 _COMPLAINTS = ("Traceback", "ERROR", "CRITICAL", "was destroyed", "never awaited")
+
+
+class Program:
+    """A process that runs ``worker.py`` with the package of one version; instances take turns."""
+
+    def __init__(self, package: Path) -> None:
+        self.package = package
+        self.log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in kill
+        # -P: without it the folder of the script, full of modules, would be searched first.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(_HERE / "worker.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(package)},
+        )
+        # Read beside: a process that hangs must not hang the test.
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def order(self, **order: Any) -> None:
+        assert self.process.stdin is not None
+        # Where it has ended by itself, the missing answer brings its last words to light.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        try:
+            line = self._answers.get(timeout=PATIENCE)
+        except queue.Empty:
+            line = ""
+        assert line, f"process {self.process.pid} gives no answer: {self.written()}"
+        return json.loads(line)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._answers.put(line)
+        self._answers.put("")
+
+    def written(self, since: int = 0) -> str:
+        """Return what it has written beside its answers."""
+        self.log.seek(since)
+        return self.log.read().decode()
+
+    def end(self) -> None:
+        """End it between two instances, and make sure that it had nothing to complain of."""
+        try:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            status, log = self.process.wait(PATIENCE), self.written()
+        finally:
+            self.kill()
+        assert status == 0, log
+        assert not [word for word in _COMPLAINTS if word in log], log
+
+    def kill(self) -> None:
+        """End it without a farewell."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self._reader.join()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+class Programs:
+    """Processes in which no instance lives at the moment: most of a start is importing."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Path, list[Program]] = {}
+
+    def take(self, package: Path) -> Program:
+        idle = self._idle.get(package)
+        return idle.pop() if idle else Program(package)
+
+    def give_back(self, program: Program) -> None:
+        idle = self._idle.setdefault(program.package, [])
+        if len(idle) < MOST_IDLE:
+            idle.append(program)
+        else:
+            program.end()
+
+    def end(self) -> None:
+        with ExitStack() as stack:
+            for idle in self._idle.values():
+                for program in idle:
+                    stack.callback(program.end)
 
 
 class Process:
@@ -42,6 +138,7 @@ class Process:
 
     def __init__(
         self,
+        programs: Programs,
         version: Version,
         server: Server,
         keys: Sequence[str] = (KEY,),
@@ -51,30 +148,14 @@ class Process:
         **config: Any,
     ) -> None:
         self.version = version
-        self._package = _HERE.parents[1] if version == "current" else wheel_of(previous)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        settings = {
-            "redis": server.url,
-            "keys": list(keys),
-            "config": CONFIG | config,
-            "ahead": ahead,
-        }
-        # -P: without it the folder of the script, full of modules, would be searched first.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_HERE / "worker.py"), json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(self._package)},
-        )
-        # Read beside: a process that hangs must not hang the test.
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._programs = programs
+        package = _HERE.parents[1] if version == "current" else wheel_of(previous)
+        self._program: Program | None = programs.take(package)
+        self._begins = self._program.log.seek(0, os.SEEK_END)
+        self._program.order(redis=server.url, keys=list(keys), config=CONFIG | config, ahead=ahead)
 
     def __repr__(self) -> str:
-        return f"<{self.version} {self._process.pid}>"
+        return f"<{self.version} {self._program and self._program.process.pid}>"
 
     def __enter__(self) -> Self:
         return self
@@ -89,8 +170,9 @@ class Process:
 
     def until_connected(self) -> None:
         """Wait until it shares circuits, and make sure that it is what it was started as."""
-        package = self._answer()["package"]
-        assert package.startswith(str(self._package)), package
+        assert self._program is not None
+        package = self._program.answer()["package"]
+        assert package.startswith(str(self._program.package)), package
         until(lambda: self.sync()["state"] == "connected", self)
 
     def call(self, key: str = KEY) -> str:
@@ -139,64 +221,44 @@ class Process:
         return status
 
     def log(self) -> str:
-        """Give what the process has written beside its answers."""
-        self._log.seek(0)
-        return self._log.read().decode()
+        """Return what the process has written beside its answers."""
+        assert self._program is not None
+        return self._program.written(self._begins)
 
     def _ask(self, do: str, **order: Any) -> Any:
-        assert self._process.stdin is not None
-        # Where it has ended by itself, the missing answer brings its last words to light.
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"do": do, **order}) + "\n")
-            self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> Any:
-        try:
-            line = self._answers.get(timeout=PATIENCE)
-        except queue.Empty:
-            line = ""
-        assert line, f"{self} gives no answer: {self.log()}"
-        return json.loads(line)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
-        self._answers.put("")
+        assert self._program is not None
+        self._program.order(do=do, **order)
+        return self._program.answer()
 
     def stop(self) -> None:
-        """End it, if it still runs, and make sure that it has had nothing to complain of."""
-        if self._log.closed:
+        """End it, if it still lives, and make sure that it has had nothing to complain of."""
+        if self._program is None:
             return
+        program = self._program
         try:
             dropped = self.sync()["dropped"]
-            assert self._process.stdin is not None
-            self._process.stdin.close()  # the order to stop
-            status = self._process.wait(PATIENCE)
+            self._ask("stop")
             log = self.log()
-        finally:
+            assert not [word for word in _COMPLAINTS if word in log], log
+            assert dropped == 0, log  # all that the others said was understood
+        except BaseException:
             self.kill()
-        assert status == 0, log
-        assert not [word for word in _COMPLAINTS if word in log], log
-        assert dropped == 0, log  # all that the others said was understood
+            raise
+        self._program = None
+        self._programs.give_back(program)
 
     def kill(self) -> None:
-        """End it without a farewell."""
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        self._reader.join()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()
+        """End its process without a farewell."""
+        if self._program is not None:
+            self._program.kill()
+            self._program = None
 
 
 class Launcher:
     """Starts instances for one test, and ends them with it, whatever becomes of it."""
 
-    def __init__(self, server: Server, previous: str) -> None:
+    def __init__(self, programs: Programs, server: Server, previous: str) -> None:
+        self._programs = programs
         self._server = server
         self._previous = previous
         self._stack = ExitStack()
@@ -210,7 +272,9 @@ class Launcher:
         """
         processes = [
             self._stack.enter_context(
-                Process(version, self._server, keys, previous=self._previous, **config)
+                Process(
+                    self._programs, version, self._server, keys, previous=self._previous, **config
+                )
             )
             for version in versions
         ]

@@ -1,4 +1,4 @@
-"""One instance in a process of its own, told what to do in lines of JSON; see ``process.py``.
+"""Instances, one after the other, told what to do in lines of JSON; see ``process.py``.
 
 Which version of the package it runs is decided by PYTHONPATH alone. So this file uses nothing of
 the tests, and of the package only what every version has had: its public names.
@@ -100,9 +100,10 @@ class Worker:
         return {name: getattr(status, name) for name in names}
 
 
-async def main(settings: dict[str, Any]) -> None:
+async def live(settings: dict[str, Any]) -> None:
+    """Be an instance until it is told to stop."""
     config = CircuitConfig(**settings["config"])
-    wall, ahead = time.time, settings["ahead"]
+    ahead = settings["ahead"]
     time.time = lambda: wall() + ahead
     breaker = HybridBreaker(
         redis=settings["redis"],
@@ -113,10 +114,14 @@ async def main(settings: dict[str, Any]) -> None:
     async with breaker:
         worker = Worker(breaker)
         say({"package": fastapi_hybrid_breaker.__file__})
-        # The end of the input is the order to stop: nobody is left to give another.
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            order = json.loads(line)
+        while (order := await asyncio.to_thread(read))["do"] != "stop":
             say(await getattr(worker, order.pop("do"))(**order))
+
+
+def read() -> dict[str, Any]:
+    """Read an order; the end of the input is the order to stop: nobody is left to give another."""
+    line = sys.stdin.readline()
+    return dict(json.loads(line)) if line else {"do": "stop"}
 
 
 def say(answer: object) -> None:
@@ -126,4 +131,7 @@ def say(answer: object) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    asyncio.run(main(json.loads(sys.argv[1])))
+    wall = time.time
+    for settings in sys.stdin:
+        asyncio.run(live(json.loads(settings)))
+        say("stopped")
