@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx2
-
-from tests.patience import PATIENCE
-from tests.web.servers import eventually, uvicorn_serving
+from tests.web.servers import eventually, request, uvicorn_serving
 
 from .command import process
 
@@ -33,9 +30,7 @@ def test_service_is_reset_and_opened_from_the_terminal(
     with uvicorn_serving(APP) as port:
 
         def answer(status: int = 200) -> int:
-            return httpx2.get(
-                f"http://127.0.0.1:{port}/answer/{status}", timeout=PATIENCE
-            ).status_code
+            return request("GET", f"http://127.0.0.1:{port}/answer/{status}").status_code
 
         assert [answer(500) for _ in range(3)] == [500, 500, 500]
         assert answer() == 503

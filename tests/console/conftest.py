@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from tests.fleet.server import Server, valkey_server
 from tests.machine import NO_BROWSER, NoBrowserError, browsing, do_without
 from tests.patience import PATIENCE
-from tests.web.servers import eventually, uvicorn_serving
+from tests.web.servers import eventually, request, uvicorn_serving
 
 from .console import Console, make_console
 
@@ -37,7 +37,7 @@ class Instance:
         self.address = f"{self.base}{prefix}/-/console"
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        return httpx2.request(method, self.base + path, timeout=PATIENCE, **options)
+        return request(method, self.base + path, **options)
 
     def play(self, key: str, **calls: Any) -> int:
         """Make calls under a circuit; tells how many were rejected."""

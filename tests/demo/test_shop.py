@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from demo_app.cast import FAILURE_THRESHOLD, Cast
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ def cast() -> Iterator[Cast]:
     with Cast(redis_url="") as cast:
         cast.upstream.start()
         cast.shops["shop-1"].start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         for url in (cast.upstream_url, cast.shop_urls["shop-1"]):
             while not _is_healthy(url):
                 assert time.monotonic() < deadline, cast.last_words()
@@ -29,14 +30,16 @@ def cast() -> Iterator[Cast]:
 
 def _is_healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/-/health", trust_env=False).json() == {"status": "ok"}
+        return httpx.get(f"{url}/-/health", trust_env=False, timeout=PATIENCE).json() == {
+            "status": "ok"
+        }
     except httpx.ConnectError:
         return False
 
 
 def test_the_shop_protects_itself_alone_when_there_is_no_redis(cast: Cast) -> None:
     upstream, shop = cast.upstream_url, cast.shop_urls["shop-1"]
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
 
         def calls() -> int:
             return int(client.get(f"{upstream}/-/condition").json()["calls"])
@@ -72,7 +75,7 @@ def test_the_shop_protects_itself_alone_when_there_is_no_redis(cast: Cast) -> No
 
 def test_a_name_of_goods_cannot_smuggle_parameters_upstream(cast: Cast) -> None:
     shop = cast.shop_urls["shop-1"]
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         answer = client.get(f"{shop}/stock/a%26sku%3Db%3F%23")
         assert answer.json()["sku"] == "a&sku=b?#"
         plain = client.get(f"{cast.upstream_url}/stock", params={"sku": "a&sku=b?#"}).json()

@@ -46,7 +46,7 @@ def demo(*args: str, redis_url: str = "") -> Iterator[subprocess.Popen[str]]:
         encoding="utf-8",
     )
     # Reading line by line knows no time-out; the demo cleans up after SIGTERM.
-    timer = threading.Timer(100, process.terminate)
+    timer = threading.Timer(4 * PATIENCE, process.terminate)
     timer.start()
     try:
         yield process
@@ -77,17 +77,17 @@ def is_there(pid: int) -> bool:
 
 
 def test_the_story_is_told_to_its_end_and_nothing_is_left_running() -> None:
-    with demo("--once") as process:
+    with demo("--once", "--patience", str(PATIENCE)) as process:
         assert process.stdout is not None
         lines, children, pages = [], set(), []
         for line in process.stdout:
             lines.append(line)
             if "✓ all is healthy" in line:
                 (address,) = re.findall(r"http://\S+/-/console", "".join(lines))
-                pages.append(httpx2.get(address, trust_env=False))
+                pages.append(httpx2.get(address, trust_env=False, timeout=PATIENCE))
             if "✓" in line:
                 children.update(children_of(process.pid))
-        assert process.wait(15) == 0, "".join(lines)
+        assert process.wait(PATIENCE) == 0, "".join(lines)
     output = "".join(lines)
 
     told = [match[1] for match in re.finditer(r"✓ ([^:]+):", output)]
@@ -120,7 +120,7 @@ def test_a_redis_that_is_not_there_fails_the_step_that_needs_it() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_in_the_middle_of_the_story_ends_all_processes(number: signal.Signals) -> None:
-    with demo("--once") as process:
+    with demo("--once", "--patience", str(PATIENCE)) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "✓ the services start" in line:

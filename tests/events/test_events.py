@@ -18,6 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.web.events import broadcast
 from tests.fleet.instances import fail, fleet, succeed
+from tests.patience import PATIENCE
 
 from .reader import reading
 from .serving import CONFIG, served
@@ -234,5 +235,7 @@ async def test_auth_is_asked_first() -> None:
         _,
         port,
     ):
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE
+        ) as client:
             assert (await client.get("/circuits/-/events")).status_code == 401

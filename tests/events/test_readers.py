@@ -68,7 +68,7 @@ async def test_who_comes_back_after_a_snapshot_alone_goes_on_too() -> None:
 
 @pytest.mark.parametrize("strange", ["", "7", "00000000-0", "00000000-\u0663", "x" * 9, "-", "-1"])
 async def test_an_event_that_nobody_knows_begins_anew(strange: str) -> None:
-    async with served() as (_, port), reading(port), httpx2.AsyncClient() as client:
+    async with served() as (_, port), reading(port), httpx2.AsyncClient(timeout=PATIENCE) as client:
         headers = {"Last-Event-ID": strange.encode()}
         url = f"http://127.0.0.1:{port}/circuits/-/events"
         async with client.stream("GET", url, headers=headers) as response:

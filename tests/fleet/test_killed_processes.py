@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from tests.patience import PATIENCE
-from tests.web.servers import eventually, raw_request, read_until, uvicorn_serving
+from tests.web.servers import eventually, raw_request, read_until, request, uvicorn_serving
 
 from .mortal import KEY
 from .test_uvicorn_processes import Process
@@ -30,7 +29,7 @@ class Mortal(Process):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.port = port
-        self.pid = int(httpx2.get(f"{self._base}/-/pid", timeout=PATIENCE).text)
+        self.pid = int(request("GET", f"{self._base}/-/pid").text)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -42,8 +41,7 @@ class Mortal(Process):
         os.kill(self.pid, signal.SIGCONT)
 
     def die_when_it_opens(self, turns: int) -> None:
-        path = f"/-/die-when-it-opens/{turns}"
-        httpx2.post(self._base + path, timeout=PATIENCE).raise_for_status()
+        request("POST", f"{self._base}/-/die-when-it-opens/{turns}").raise_for_status()
 
     def is_connected(self) -> bool:
         return bool(self.circuits()["sync"]["state"] == "connected")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from tests.patience import PATIENCE
-from tests.web.servers import eventually, uvicorn_serving
+from tests.web.servers import eventually, request, uvicorn_serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +26,18 @@ class Process:
         self._base = f"http://127.0.0.1:{port}"
 
     def ask(self, status: int) -> int:
-        return httpx2.get(f"{self._base}/answer/{status}", timeout=PATIENCE).status_code
+        return request("GET", f"{self._base}/answer/{status}").status_code
 
     def circuits(self) -> dict[str, Any]:
-        shown: dict[str, Any] = httpx2.get(f"{self._base}/circuits", timeout=PATIENCE).json()
+        shown: dict[str, Any] = request("GET", f"{self._base}/circuits").json()
         return shown
 
     def state(self) -> str:
-        shown = httpx2.get(f"{self._base}/circuits/{KEY}", timeout=PATIENCE)
+        shown = request("GET", f"{self._base}/circuits/{KEY}")
         return str(shown.json()["state"]) if shown.status_code == 200 else "unknown"
 
     def reset(self) -> httpx2.Response:
-        return httpx2.delete(f"{self._base}/circuits/{KEY}", timeout=PATIENCE)
+        return request("DELETE", f"{self._base}/circuits/{KEY}")
 
 
 @pytest.fixture

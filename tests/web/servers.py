@@ -12,7 +12,9 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import httpx2
 
 from tests.patience import PATIENCE
 
@@ -29,6 +31,12 @@ def eventually(is_so: Callable[[], bool], describe: Callable[[], object] = str) 
     while not is_so():
         assert time.monotonic() < deadline, describe()
         time.sleep(0.005)
+
+
+def request(method: str, url: str, **options: Any) -> httpx2.Response:
+    """Send one request to a process on this machine."""
+    # verify=False: plain HTTP needs no certificates, and each client takes 20 ms to load them.
+    return httpx2.request(method, url, timeout=PATIENCE, verify=False, **options)
 
 
 @contextmanager

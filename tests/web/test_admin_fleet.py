@@ -51,7 +51,9 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Proc
         for _ in range(2):
             port = stack.enter_context(uvicorn_serving("tests.fleet.served:app"))
             base = f"http://127.0.0.1:{port}"
-            client = stack.enter_context(httpx2.Client(base_url=base, timeout=PATIENCE))
+            client = stack.enter_context(
+                httpx2.Client(base_url=base, timeout=PATIENCE, verify=False)
+            )
             processes.append(Process(client))
             eventually(processes[-1].is_connected)
         yield processes
