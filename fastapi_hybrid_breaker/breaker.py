@@ -163,13 +163,15 @@ class HybridBreaker:
         circuit = self.registry.get(check_key(key))
         return NEVER_USED if circuit is None else circuit.stats()
 
-    async def reset(self, key: str, *, reason: str = "", by: str = "") -> Reach:
+    async def reset(self, key: str, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
         """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
         circuit = self.registry.get(key)
-        proposal = None if circuit is None else circuit.reset_here(by=by, reason=reason)
-        return await self.sync.reset(key, proposal, by, reason)
+        proposal = None
+        if circuit is not None:
+            proposal = circuit.reset_here(by=by, reason=reason, ramp=ramp)
+        return await self.sync.reset(key, proposal, by, reason, ramp=ramp)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None

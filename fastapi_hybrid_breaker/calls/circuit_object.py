@@ -122,7 +122,7 @@ class Circuit(Gate):
         """
         return decorate(self, fn)
 
-    async def reset(self, *, reason: str = "", by: str = "") -> Reach:
+    async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
@@ -131,11 +131,13 @@ class Circuit(Gate):
         Args:
             reason: what for, at most 200 characters.
             by: who resets it, at most 200 characters.
+            ramp: whether calls come back in growing shares, as after a recovery, where
+                ``ramp_seconds`` is set; default False: all at once.
 
         Raises:
             TypeError, ValueError: a value of another type or range.
         """
-        return await self._hub.reset(self.key, reason=reason, by=by)
+        return await self._hub.reset(self.key, reason=reason, by=by, ramp=ramp)
 
     async def override(
         self, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None

@@ -61,7 +61,7 @@ class Hub(Protocol):
     def changed(self, circuit: Circuit) -> None:
         """Have the fleet hear of a circuit's change; called outside every lock, never raises."""
 
-    async def reset(self, key: str, *, reason: str = "", by: str = "") -> Reach:
+    async def reset(self, key: str, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
         """Reset a circuit in the whole fleet."""
 
     async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:

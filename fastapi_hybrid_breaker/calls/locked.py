@@ -206,12 +206,12 @@ class LockedMachine:
 
     # -- changes from outside of calls --------------------------------------------------------
 
-    def reset_here(self, *, by: str = "", reason: str = "") -> Proposal:
+    def reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:
         """Close the circuit in this process; returns what to send to the fleet."""
         with self._locked():
             now = self.clock()
             self._post(self.machine.lift(now), now)
-            self._post(self.machine.reset(now, by=by, reason=reason), now)
+            self._post(self.machine.reset(now, by=by, reason=reason, ramp=ramp), now)
             return self.machine.describe(now)
 
     def open_here(self, seconds: float) -> None:

@@ -27,6 +27,7 @@ from .options import (
     Key,
     Namespace,
     Place,
+    Ramp,
     Reason,
     RedisUrl,
     Timeout,
@@ -132,6 +133,7 @@ def reset(
     key: Key,
     reason: Reason = "",
     by: By = "",
+    ramp: Ramp = False,
     redis: RedisUrl = "",
     namespace: Namespace = "circuit",
     as_json: Json = False,
@@ -145,7 +147,7 @@ def reset(
             raise _not_found(place, key)
 
     async def act(hand: Hand) -> None:
-        await hand.reset(key, by=name, reason=why)
+        await hand.reset(key, by=name, reason=why, ramp=ramp)
 
     _steer("reset", key, Place.of(redis, namespace, timeout), check, act, as_json=as_json)
 

@@ -52,6 +52,11 @@ By = Annotated[
     ),
 ]
 
+Ramp = Annotated[
+    bool,
+    typer.Option("--ramp", help="Let calls back in growing shares, where ramp_seconds is set."),
+]
+
 Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", help="What for; all see it.", show_default=False),

@@ -42,13 +42,13 @@ class Hand:
         self._names = names
         self._commands = Commands(names, secrets.token_hex(8), lambda: newest)
 
-    async def reset(self, key: str, *, by: str, reason: str = "") -> None:
-        """Close a circuit in the whole fleet.
+    async def reset(self, key: str, *, by: str, reason: str = "", ramp: bool = False) -> None:
+        """Close a circuit in the whole fleet; ``ramp``: calls come back in shares.
 
         Raises:
             CommandError: there is something else under its name.
         """
-        command = self._commands.reset(key, self._operation(), by=by, reason=reason)
+        command = self._commands.reset(key, self._operation(), by=by, reason=reason, ramp=ramp)
         answer = await self._order(key, command)
         await self._list(key, read_version(answer[1].decode()))
 

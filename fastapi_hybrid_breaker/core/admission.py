@@ -233,7 +233,8 @@ class Admission(Cycle):
         if self.successes < self.config.success_threshold:
             return None
         change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
-        self._recover(now)
+        self.recovered_at = now
+        self.let_back(now)
         self._offer(HALF_OPEN)
         return change
 

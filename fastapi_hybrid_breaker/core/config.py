@@ -50,8 +50,9 @@ class CircuitConfig:
         half_open_maximum: seconds after which a circuit still HALF_OPEN is opened by the next
             call; above 0, at most 86,400; default None: never. Not for a circuit with fewer
             calls in that time than ``success_threshold``.
-        ramp_seconds: seconds after a recovery in which only a growing share of the calls is
-            admitted; above 0, at most 86,400; default None: all at once.
+        ramp_seconds: seconds in which only a growing share of the calls is admitted after a
+            recovery, after a forced opening, and after a reset that asks for it; above 0, at most
+            86,400; default None: all at once.
         ramp_shares: the shares, each above 0, at most 1, none below the one before it, each
             for an equal part of ``ramp_seconds``; default (0.1, 0.25, 0.5, 1.0).
         mode: ``"enforce"``, the default, or ``"shadow"``: decides and counts, rejects nothing,

@@ -65,6 +65,7 @@ class Cycle:
         "meter",
         "probes",
         "ramp",
+        "ramp_from",
         "random",
         "recovered_at",
         "reject_until",
@@ -105,6 +106,7 @@ class Cycle:
         self.changed_at = 0.0
         self.recovered_at: float | None = None
         self.reopenings = 0
+        self.ramp_from: float | None = None  # when calls were let back, whether by a ramp or not
         self.ramp: Ramp | None = None
         self.probes: list[Probe] | None = None  # those that hold a place, while HALF_OPEN
         self.evidence: Evidence | None = None  # of the present state
@@ -117,6 +119,7 @@ class Cycle:
         self.meter = Meter(config.rules, self.surroundings)
         self.shadow = config.mode == "shadow"
         self.measure(self.measured)
+        self.let_back(self.ramp_from)
 
     def refresh(self) -> None:
         """Publish what calls read without the lock: the only place that writes these slots."""
@@ -159,11 +162,17 @@ class Cycle:
         """Return ``failures`` without those that have left the run by ``now``."""
         return self.failures if self.run is None else self.run.count(now)
 
-    def reset(self, now: float, *, by: str = "", reason: str = "") -> StateChange | None:
-        """Back to CLOSED with empty counts; what runs now counts no more."""
+    def reset(
+        self, now: float, *, by: str = "", reason: str = "", ramp: bool = False
+    ) -> StateChange | None:
+        """Back to CLOSED with empty counts; what runs now counts no more.
+
+        ``ramp``: calls come back in shares, as after a recovery.
+        """
         evidence = replace(self._evidence(Cause.RESET), by=by, reason=reason)
         change = self._move(CLOSED, Cause.RESET, now, evidence)
         self.recovered_at, self.reopenings = None, 0
+        self.let_back(now if ramp else None)
         self.unshared = False  # the fleet hears of the reset itself, whatever came before
         return change
 
@@ -235,12 +244,12 @@ class Cycle:
         self._offer(old)
         return change
 
-    def _recover(self, now: float) -> None:
-        """Note a recovery that has just closed the circuit."""
-        self.recovered_at = now
-        if self.config.ramp_seconds is not None and not self.shadow:
-            self.ramp = Ramp(self.config, now)
-            self.refresh()
+    def let_back(self, since: float | None) -> None:
+        """Let calls back in shares since then, where the configuration says so; None: all."""
+        self.ramp_from = since
+        is_in_shares = self.config.ramp_seconds is not None and not self.shadow
+        self.ramp = None if since is None or not is_in_shares else Ramp(self.config, since)
+        self.refresh()
 
     def _offer(self, old: CircuitState) -> None:  # noqa: ARG002 - what it means is the fleet's matter
         """Have the fleet hear of a change; a circuit that is only tried out keeps it to itself."""
@@ -272,7 +281,7 @@ class Cycle:
         self.run = None
         self.successes = 0
         self.probes = [] if new is HALF_OPEN else None
-        self.ramp = None
+        self.ramp_from = self.ramp = None
         self.changed_at = now
         self._forget_counts()
         self.refresh()

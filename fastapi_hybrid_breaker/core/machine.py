@@ -203,11 +203,15 @@ class Machine(Member):
         self, override: Override | None, cause: Cause, evidence: Evidence, now: float
     ) -> StateChange:
         before, old = self.override, self.state
+        self.override = override
         if before is not None:
             old = before.kind.state
+            ended = now if before.deadline is None else min(now, before.deadline)
             # Nobody probed under it, which was no sign that nobody will.
-            self.see_probing(now if before.deadline is None else min(now, before.deadline))
-        self.override = override
+            self.see_probing(ended)
+            was_open = before.kind is OverrideKind.FORCED_OPEN
+            if was_open and override is None and self.state is CLOSED:
+                self.let_back(ended)  # what was kept away would come all at once
         self.refresh()  # no new generation: what runs below goes on, and counts
         return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)
 

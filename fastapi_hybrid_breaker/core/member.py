@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from .contribution import Contribution, Report, Tally
 from .news import News, Proposal
+from .opening import is_again, open_seconds
 from .prober import Prober
 from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 
@@ -67,8 +68,14 @@ class Member(Prober):
             writer=self.writer,
             reopenings=self.reopenings,
             evidence=self.evidence,
+            recovered_for=self._since(self.recovered_at, now),
+            let_back_for=self._since(self.ramp_from, now),
             machine=self,
         )
+
+    def _since(self, moment: float | None, now: float) -> float | None:
+        """Return how long ago something was that belongs to being CLOSED."""
+        return None if moment is None or self.state is not CLOSED else max(0.0, now - moment)
 
     def confirm(self, proposal: Proposal, news: News, now: float) -> StateChange | None:
         """Take the fleet's consent: ``proposal`` stands there now as ``news``.
@@ -109,23 +116,42 @@ class Member(Prober):
         if news.state is HALF_OPEN and self.state is HALF_OPEN:
             self.last_sign = now
             return None
-        was_closed, recovered_at, ramp = self.state is CLOSED, self.recovered_at, self.ramp
+        before = (self.recovered_at, self.ramp_from) if self.state is CLOSED else None
         change = self._follow(news, now)
         self.followed = self.generation
         if news.state is not CLOSED:
             self.failures = news.failures
-        elif is_reset:
-            self.recovered_at = None
-        elif was_closed:  # one recovery, brought about by two at once: it goes on
-            self.recovered_at, self.ramp = recovered_at, ramp
-            self.refresh()
         else:
-            self._recover(now)
+            self._take_recovery(news, now, before, is_reset=is_reset)
         if news.state is OPEN:
             self.stay_open_until(now + news.remaining)
         elif news.state is HALF_OPEN:
             self.stay_open_until(min(self.deadline, now))  # an opening of ours is void
         return change
+
+    def _take_recovery(
+        self,
+        news: News,
+        now: float,
+        before: tuple[float | None, float | None] | None = None,
+        *,
+        is_reset: bool = False,
+    ) -> None:
+        """Take over when the fleet's circuit recovered, and since when calls are let back.
+
+        ``before`` is what was known here, if the circuit was CLOSED already: it stands where the
+        news does not say, as that of an older version, or of a recovery brought about by two.
+        """
+        recovered_for, let_back_for = news.recovered_for, news.let_back_for
+        if before is None and recovered_for is None and not is_reset:
+            recovered_for = let_back_for = news.age
+        recovered_at = None if recovered_for is None else now - recovered_for
+        let_back_at = None if let_back_for is None else now - let_back_for
+        if before is not None and not is_reset:
+            recovered_at = before[0] if recovered_at is None else recovered_at
+            let_back_at = before[1] if let_back_at is None else let_back_at
+        self.recovered_at = recovered_at
+        self.let_back(let_back_at)
 
     def _follow(self, news: News, now: float) -> StateChange | None:
         """Begin the state that the fleet tells of."""
@@ -148,10 +174,23 @@ class Member(Prober):
         return news.age > counted_for + _FIRST_WORD
 
     def _stand_on(self, news: News, now: float) -> None:
-        """Base what this process has on ``news``; its counts stay, and a change of its own."""
+        """Base what this process has on ``news``; its counts stay, and a change of its own.
+
+        What the fleet knows of the last recovery it takes over; an opening of its own continues
+        the fleet's row, as it would have had the news come before it.
+        """
         self.version, self.writer = news.version, news.writer
         if self.state is CLOSED:
             self.unshared, self.changed_at = False, now
+            self.reopenings = news.reopenings
+            self._take_recovery(news, now, (None, None))
+        elif self.state is OPEN and self.reopenings == 0 and news.recovered_for is not None:
+            closed_for = news.recovered_for - (now - self.troubled_at)
+            if is_again(self.config, closed_for):
+                self.reopenings = news.reopenings + 1
+                seconds = open_seconds(self.config, self.reopenings, None, self.random)
+                self.deadline = max(self.deadline, self.troubled_at + seconds)
+                self.refresh()
 
     def forget_fleet(self) -> None:
         """Know nothing of the fleet any more, as a new process; the state stays."""
@@ -242,10 +281,12 @@ class Member(Prober):
             self.alone = False
             self.unshared = True
 
-    def reset(self, now: float, *, by: str = "", reason: str = "") -> StateChange | None:
+    def reset(
+        self, now: float, *, by: str = "", reason: str = "", ramp: bool = False
+    ) -> StateChange | None:
         """Back to CLOSED with empty counts; what runs now counts no more."""
         self._stand_with_the_fleet()
-        return super().reset(now, by=by, reason=reason)
+        return super().reset(now, by=by, reason=reason, ramp=ramp)
 
     def open_for(self, seconds: float, now: float) -> StateChange | None:
         """Open here, whatever was counted; the fleet is not told."""

@@ -25,6 +25,8 @@ class News:
         reopenings: openings in a row, for the back-off.
         evidence: what the writer decided on; None where it did not say.
         age: seconds since it was written, by the server's clock; 0.0: now, or not known.
+        recovered_for: seconds since a recovery closed the circuit; None: none has, or not told.
+        let_back_for: seconds since calls are let back in shares; None: they are not, or not told.
     """
 
     version: int
@@ -36,6 +38,8 @@ class News:
     reopenings: int = 0
     evidence: Evidence | None = None
     age: float = 0.0
+    recovered_for: float | None = None
+    let_back_for: float | None = None
 
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Tell whether this comes after the state named by ``version`` and ``writer``."""
@@ -48,7 +52,7 @@ class Proposal:
 
     ``generation`` is that of ``machine``, which is the circuit as it was then: they tell whether
     the state has moved on by the time the answer comes, or the circuit was made again in between.
-    ``remaining`` is in seconds.
+    ``remaining`` is in seconds; ``recovered_for`` and ``let_back_for`` are as in ``News``.
     """
 
     generation: int
@@ -60,6 +64,8 @@ class Proposal:
     writer: str
     reopenings: int = 0
     evidence: Evidence | None = None
+    recovered_for: float | None = None
+    let_back_for: float | None = None
     machine: object = field(default=None, compare=False, repr=False)
 
     def is_of_change(self, other: Proposal) -> bool:

@@ -1,4 +1,4 @@
-"""After a recovery: a growing share of the calls."""
+"""After a recovery, and after a forced opening: a growing share of the calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _ROUNDING = 1e-9
 
 
 class Ramp:
-    """Which calls to admit in the time after a recovery; the shares are met exactly.
+    """Which calls to admit while they are let back; the shares are met exactly.
 
     Args:
         config: of a circuit that has ``ramp_seconds``.
-        begins: when the circuit closed, monotonic seconds.
+        begins: when the first of them was let back, monotonic seconds.
     """
 
     __slots__ = ("_begins", "_credit", "_length", "_shares")

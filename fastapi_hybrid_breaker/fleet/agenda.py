@@ -109,11 +109,17 @@ class Agenda:
         return answer
 
     def reset(
-        self, key: str, proposal: Proposal | None, by: str = "", reason: str = ""
+        self,
+        key: str,
+        proposal: Proposal | None,
+        by: str = "",
+        reason: str = "",
+        *,
+        ramp: bool = False,
     ) -> Future[None]:
         """Reset a circuit in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
-        reset = Reset(self._commands.new_operation(), proposal, by, reason, [answer])
+        reset = Reset(self._commands.new_operation(), proposal, by, reason, ramp, [answer])
         self._knowledge.orders.note(key, "reset", reset.operation)
         self._errands.edit(key, lambda errand: errand.add_reset(reset), must=True)
         return answer
@@ -258,7 +264,9 @@ class Agenda:
             # As it was decided, on top of what has been heard by now.
             ours = circuit.describe()
             proposal = replace(proposal, version=ours.version, writer=ours.writer)
-        command = self._commands.reset(key, reset.operation, by=reset.by, reason=reset.reason)
+        command = self._commands.reset(
+            key, reset.operation, by=reset.by, reason=reset.reason, ramp=reset.ramp
+        )
         return Request("reset", key, command, proposal, reset=reset)
 
     # -- answers ----------------------------------------------------------------------------

@@ -73,10 +73,15 @@ class Commands:
         """Tell the script of a circuit's state, or (UNKNOWN) ask it about it."""
         return self._script(what, key, operation, proposal)
 
-    def reset(self, key: str, operation: str, *, by: str = "", reason: str = "") -> tuple[Any, ...]:
-        """Close a circuit whatever its state; ``by`` and ``reason`` are shown."""
+    def reset(
+        self, key: str, operation: str, *, by: str = "", reason: str = "", ramp: bool = False
+    ) -> tuple[Any, ...]:
+        """Close a circuit whatever its state; ``by`` and ``reason`` are shown.
+
+        ``ramp``: calls are let back in shares from the moment at which the server has it.
+        """
         evidence = Evidence(cause=Cause.RESET, by=by, reason=reason)
-        proposal = replace(UNKNOWN, evidence=evidence)
+        proposal = replace(UNKNOWN, evidence=evidence, let_back_for=0.0 if ramp else None)
         return self._script("reset", key, operation, proposal)
 
     def overridden(self, keys: Iterable[str], *, wanted: bool) -> tuple[Any, ...]:
@@ -138,7 +143,13 @@ class Commands:
             proposal.reopenings,
             dump_evidence(proposal.evidence),
             *override,
+            _ago(proposal.recovered_for),
+            _ago(proposal.let_back_for),
         )
+
+
+def _ago(seconds: float | None) -> str:
+    return "-" if seconds is None else str(round(seconds * 1000))
 
 
 def based_on(version: int, writer: str) -> Proposal:

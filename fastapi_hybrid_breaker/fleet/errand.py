@@ -53,6 +53,7 @@ class Reset:
     proposal: Proposal | None
     by: str
     reason: str
+    ramp: bool
     waiting: list[Future[None]] = field(default_factory=list)
 
 

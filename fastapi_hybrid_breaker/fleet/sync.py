@@ -167,12 +167,16 @@ class FleetSync:
         if (session := self._session) is not None:
             session.incoming.touch(circuit, "stirred", partial(session.agenda.stirred, circuit))
 
-    async def reset(self, key: str, proposal: Proposal | None, by: str, reason: str) -> Reach:
+    async def reset(
+        self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False
+    ) -> Reach:
         """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
         if session is None:
             return "local"
-        return await _ordered(session, lambda: session.agenda.reset(key, proposal, by, reason))
+        return await _ordered(
+            session, lambda: session.agenda.reset(key, proposal, by, reason, ramp=ramp)
+        )
 
     async def override(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) an override in the fleet."""

@@ -20,7 +20,7 @@ from .fields import VERSION_LIMIT, MalformedError, number, read_version, read_wr
 from .override_wire import HeardOverride
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi_hybrid_breaker.core.evidence import Evidence
 
@@ -43,6 +43,9 @@ HASH_FIELDS: Final = (
     "reopened",
     "why",
     "under",
+    "closedAt",
+    "ramp",
+    "closedOf",
 )
 
 _MOST_COUNTED = 10**12
@@ -102,6 +105,8 @@ class Heard:
         at: when it was written, epoch seconds by the server's clock; 0.0 where unknown.
         plain: a writer of the plain format was here last.
         reopenings, evidence: as in ``News``.
+        recovered_at, let_back_at: when a recovery closed it, and when calls were let back in
+            shares, epoch seconds by the server's clock; 0.0: never, or not told.
     """
 
     state: CircuitState
@@ -114,6 +119,8 @@ class Heard:
     plain: bool
     reopenings: int = 0
     evidence: Evidence | None = None
+    recovered_at: float = 0.0
+    let_back_at: float = 0.0
 
     def remaining(self, server_now: float | None) -> float:
         """Give the seconds until the next attempt, never more than the open time as written."""
@@ -124,7 +131,11 @@ class Heard:
         return max(0.0, min(left, whole))
 
     def news(self, server_now: float | None) -> News:
-        """Give what a circuit can adopt."""
+        """Return what a circuit can adopt."""
+
+        def since(moment: float) -> float:
+            return 0.0 if server_now is None else max(0.0, server_now - moment)
+
         return News(
             version=self.version,
             writer=self.writer,
@@ -134,7 +145,9 @@ class Heard:
             remaining=self.remaining(server_now),
             reopenings=self.reopenings,
             evidence=self.evidence,
-            age=0.0 if server_now is None else max(0.0, server_now - self.at),
+            age=since(self.at),
+            recovered_for=since(self.recovered_at) if self.recovered_at else None,
+            let_back_for=since(self.let_back_at) if self.let_back_at else None,
         )
 
     def stats(self, wall_now: float, server_now: float | None) -> CircuitStats:
@@ -196,7 +209,7 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
         reopenings=int(number("reopened", message.get("reopened"), 0, _MOST_COUNTED)),
         evidence=read_evidence(message.get("why")),
     )
-    return key, heard, override
+    return key, _with_recovery(heard, message), override
 
 
 def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
@@ -233,10 +246,20 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     heard = _heard(stats, version, writer, at, plain=plain)
     if is_beyond_us:
         return heard
-    return replace(
+    heard = replace(
         heard,
         reopenings=int(number("reopened", fields["reopened"], 0, _MOST_COUNTED)),
         evidence=parse_evidence(fields["why"]),
+    )
+    # One that does not know of these fields leaves those of an older version there.
+    return _with_recovery(heard, fields) if fields["closedOf"] == fields["version"] else heard
+
+
+def _with_recovery(heard: Heard, fields: Mapping[str, Any]) -> Heard:
+    return replace(
+        heard,
+        recovered_at=number("closedAt", fields.get("closedAt") or 0, 0, _LATEST) / 1000,
+        let_back_at=number("ramp", fields.get("ramp") or 0, 0, _LATEST) / 1000,
     )
 
 
@@ -256,7 +279,7 @@ def parse_reply(values: object) -> Reply:
     Raises:
         MalformedError: it is not in the format.
     """
-    if not isinstance(values, list) or len(values) != 12:
+    if not isinstance(values, list) or len(values) != 14:
         raise MalformedError(f"an answer of the script that is none: {values!r}")
     try:
         status, version, writer, state, failures, successes, next_attempt, at, now, *more = (
@@ -264,7 +287,7 @@ def parse_reply(values: object) -> Reply:
         )
     except (UnicodeDecodeError, AttributeError):
         raise MalformedError("an answer of the script that is no text") from None
-    reopened, why, register = more
+    reopened, why, register, closed_at, ramp = more
     server_time = number("time", now, 0, 2**60) / 1_000_000
     override = HeardOverride.from_register(register) if register else None
     if not state:
@@ -287,6 +310,7 @@ def parse_reply(values: object) -> Reply:
         reopenings=int(number("reopened", reopened, 0, _MOST_COUNTED)),
         evidence=parse_evidence(why),
     )
+    stored = _with_recovery(stored, {"closedAt": closed_at, "ramp": ramp})
     return Reply(status, stored, server_time, override)
 
 

@@ -134,6 +134,10 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         caller: Annotated[Any, callers.asked],
         by: Annotated[str, Query(description=f"Who resets it. {AT_MOST} {WHEN_NAMED}")] = "",
         reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
+        *,
+        ramp: Annotated[
+            bool, Query(description="Let calls back in shares, where ramp_seconds is set.")
+        ] = False,
     ) -> Response:
         """Close a circuit and empty its counts in the whole fleet; also one unknown here."""
         if fault := fault_of(key):
@@ -142,7 +146,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
             said = callers.said(caller, by, reason)
         except ValueError as error:
             return unprocessable(error)
-        return done(RESET_HEADER, await breaker.reset(key, **said), breaker.instance)
+        return done(RESET_HEADER, await breaker.reset(key, **said, ramp=ramp), breaker.instance)
 
     return router
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +47,26 @@ async def test_reset_closes_the_circuit_on_running_instances(server: Server) -> 
             assert (change.evidence.cause, change.evidence.by) == ("reset", "ann@desk")
             assert change.evidence.reason == "fixed"
             await succeed(breaker, KEY)
+
+
+@pytest.mark.parametrize(("options", "share"), [((), 50), (("--ramp",), 5)])
+async def test_reset_lets_calls_back_in_shares_where_it_is_asked_to(
+    server: Server, options: tuple[str, ...], share: int
+) -> None:
+    config = replace(CONFIG, ramp_seconds=10_000.0)
+    async with fleet(server, defaults=config) as breakers:
+        await fail(breakers[0], KEY)
+        await until(lambda: breakers[1].state(KEY) == "OPEN")
+        done = await process_beside(server, "reset", KEY, *options)
+        assert done.code == 0, done
+        for breaker in breakers:
+            await until(lambda b=breaker: b.state(KEY) == "CLOSED")
+            admitted = 0
+            for _ in range(50):
+                with contextlib.suppress(CircuitOpenError):
+                    await succeed(breaker, KEY)
+                    admitted += 1
+            assert admitted == share
 
 
 async def test_open_rejects_everywhere_and_ends_by_itself(server: Server) -> None:

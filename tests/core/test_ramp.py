@@ -9,6 +9,7 @@ import pytest
 
 from fastapi_hybrid_breaker import Backoff, CircuitConfig, Evidence
 from fastapi_hybrid_breaker.core.machine import Machine
+from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 
 from .machines import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, news, run
 
@@ -100,6 +101,82 @@ def test_one_recovery_told_by_two_goes_on_where_it_was() -> None:
     machine = recovered()
     machine.adopt(news(5, CLOSED), 30.0)
     assert admitted(machine, 30.0) == 500
+
+
+def test_a_recovery_elsewhere_that_is_heard_of_late_has_ramped_meanwhile() -> None:
+    machine = recovered()
+    run(machine, FAILURE, 100.0)
+    machine.adopt(replace(news(5, CLOSED), age=25.0), 130.0)  # by one that says no more
+    assert admitted(machine, 130.0) == 500
+    run(machine, FAILURE, 200.0)
+    machine.adopt(replace(news(6, CLOSED), recovered_for=12.0, let_back_for=12.0), 230.0)
+    assert admitted(machine, 230.0) == 250
+    assert machine.recovered_at == 218.0
+
+
+def test_of_two_recoveries_the_one_that_was_missed_counts() -> None:
+    machine = recovered()
+    machine.adopt(replace(news(7, CLOSED), recovered_for=5.0, let_back_for=5.0), 500.0)
+    assert admitted(machine, 500.0) == 100
+
+
+@pytest.mark.parametrize("ends", [None, 100.0])
+def test_calls_come_back_in_shares_after_a_forced_opening(ends: float | None) -> None:
+    machine = recovered()
+    assert admitted(machine, 80.0) == 1000
+    machine.put(Override(OverrideKind.FORCED_OPEN, "ann", "x", ends), "ann", 90.0)
+    if ends is None:
+        machine.put(None, "ann", 100.0)
+    assert machine.lift(120.0) is None or ends is not None
+    assert admitted(machine, 105.0 if ends is None else 125.0) == (100 if ends is None else 500)
+
+
+def test_a_forced_opening_that_ended_long_before_the_next_call_has_ramped_meanwhile() -> None:
+    machine = recovered()
+    machine.put(Override(OverrideKind.FORCED_OPEN, "ann", "x", 100.0), "ann", 90.0)
+    machine.lift(1_000.0)
+    assert admitted(machine, 1_000.0) == 1000
+
+
+def test_a_forced_opening_that_is_replaced_lets_nothing_back() -> None:
+    machine = recovered()
+    machine.put(Override(OverrideKind.FORCED_OPEN, "ann", "x", None), "ann", 90.0)
+    machine.put(Override(OverrideKind.DISABLED, "ann", "x", None), "ann", 91.0)
+    assert admitted(machine, 91.0) == 1000
+    machine.put(None, "ann", 92.0)
+    assert admitted(machine, 92.0) == 1000
+
+
+@pytest.mark.parametrize("settings", [{"ramp_seconds": None}, {"mode": "shadow"}], ids=str)
+def test_there_is_none_after_a_forced_opening_either_unless_it_is_set(settings: Any) -> None:
+    machine = recovered(**settings)
+    machine.put(Override(OverrideKind.FORCED_OPEN, "ann", "x", None), "ann", 90.0)
+    machine.put(None, "ann", 100.0)
+    assert admitted(machine, 100.0) == 1000
+
+
+def test_a_reset_that_asks_for_it_lets_calls_back_in_shares() -> None:
+    machine = recovered()
+    run(machine, FAILURE, 100.0)
+    machine.reset(101.0, ramp=True)
+    assert admitted(machine, 101.0) == 100
+    assert (machine.recovered_at, machine.describe(101.0).let_back_for) == (None, 0.0)
+    machine.reset(102.0)
+    assert admitted(machine, 102.0) == 1000
+
+
+def test_a_reset_elsewhere_that_asks_for_it_lets_calls_back_in_shares() -> None:
+    machine = recovered()
+    told = replace(news(5, CLOSED), evidence=Evidence(cause="reset"), let_back_for=11.0)
+    machine.adopt(told, 101.0)
+    assert admitted(machine, 101.0) == 250
+    assert machine.recovered_at is None
+
+
+def test_a_configuration_that_comes_later_ramps_by_what_happened_before_it() -> None:
+    machine = recovered(ramp_seconds=None)
+    machine.configure(recovered().config)
+    assert admitted(machine, 20.0) == 250
 
 
 def test_probing_elsewhere_ends_it() -> None:

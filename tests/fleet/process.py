@@ -202,7 +202,7 @@ class Process:
         stats: dict[str, Any] = self._ask("stats", key=key)
         return stats
 
-    def reset(self, key: str = KEY, **said: str) -> str:
+    def reset(self, key: str = KEY, **said: str | bool) -> str:
         return str(self._ask("reset", key=key, **said))
 
     def override(self, kind: str, key: str = KEY, seconds: float | None = None) -> str:

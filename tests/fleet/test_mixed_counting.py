@@ -148,3 +148,60 @@ def test_override_ends_at_its_time_on_hosts_whose_clocks_differ(
     until(lambda: b.state() == "OPEN", a, b)
     assert 0 < b.stats()["retry_after"] <= 2.0
     until(lambda: a.call() == b.call() == "admitted", a, b)
+
+
+RAMP = {"recovery_timeout": 0.3, "ramp_seconds": 10_000.0, "ramp_shares": [0.1, 1.0]}
+
+
+def admitted(process: Process) -> int:
+    """How many of a hundred calls are admitted."""
+    return process.succeed(times=100).count("admitted")
+
+
+def test_reset_that_asks_for_a_ramp_closes_the_version_before_all_the_same(
+    launch: Launcher, server: Server
+) -> None:
+    old, new, _ = processes = launch("previous", "current", "current", **RAMP)
+    old.fail(times=3)
+    until_agreed(server, processes, "OPEN")
+    new.reset(ramp=True)
+    until_agreed(server, processes, "CLOSED")
+    assert [admitted(one) for one in processes] == [100, 10, 10]
+
+
+@both_ways
+def test_forced_opening_that_one_version_ends_ramps_on_this_one(
+    launch: Launcher, server: Server, one: Version, other: Version
+) -> None:
+    acts, follows = launch(one, other, **RAMP)
+    acts.override("forced_open")
+    until(lambda: follows.state() == "OPEN", acts, follows)
+    acts.clear_override()
+    until(lambda: acts.state() == follows.state() == "CLOSED", acts, follows)
+    shares = {"previous": 100, "current": 10}
+    assert [admitted(acts), admitted(follows)] == [shares[one], shares[other]]
+
+
+def test_recovery_of_the_version_before_is_not_taken_for_one_of_this_versions_before_it(
+    launch: Launcher, server: Server
+) -> None:
+    old, new = processes = launch("previous", "current", **RAMP)
+    for opens in (new, old):
+        opens.fail(times=3)
+        until_agreed(server, processes, "OPEN")
+
+        def is_closed(probes: Process = opens) -> bool:
+            probes.call()
+            return agree(server, processes, "CLOSED")
+
+        until(is_closed, *processes)
+        if opens is new:
+            assert int(server.hash(KEY)["closedAt"]) > 0
+            new.reset()
+            until_agreed(server, processes, "CLOSED")
+            assert "closedAt" not in server.hash(KEY)
+    (late,) = launch("current", **RAMP)
+    late.call()
+    until(lambda: agree(server, [late], "CLOSED"), late)
+    assert admitted(late) >= 99  # 0.3.0 does not tell when its recovery was
+    assert admitted(new) == 10

@@ -78,7 +78,7 @@ class Worker:
         stats = self._breaker.stats(key)
         return {name: getattr(stats, name) for name in FIGURES}
 
-    async def reset(self, key: str, **said: str) -> str:
+    async def reset(self, key: str, **said: Any) -> str:
         return await self._breaker.reset(key, **said)
 
     async def override(self, key: str, kind: str, seconds: float | None) -> str:

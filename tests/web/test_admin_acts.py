@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.security import APIKeyHeader
 
-from fastapi_hybrid_breaker import CircuitState, bearer_token
+from fastapi_hybrid_breaker import CircuitConfig, CircuitState, bearer_token
 
 from .bench import KEY, trip
 from .test_admin_override import PATH, PROBLEM, Admin
@@ -43,6 +43,26 @@ def test_neither_has_to_be_said(path: str) -> None:
     assert act(admin, path).status_code == 204
     evidence = admin.page()["history"][-1]["evidence"]
     assert (evidence["by"], evidence["reason"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "has_ramp"), [({}, False), ({"ramp": "false"}, False), ({"ramp": "true"}, True)]
+)
+def test_a_reset_lets_calls_back_in_shares_where_it_is_asked_to(
+    said: dict[str, str], has_ramp: bool
+) -> None:
+    admin = Admin()
+    circuit = admin.breaker.circuit("ramping", CircuitConfig(ramp_seconds=40.0))
+    trip(circuit)
+    assert admin.client.delete("/circuits/ramping", params=said).status_code == 204
+    assert (circuit.state, circuit.machine.ramp is not None) == (CircuitState.CLOSED, has_ramp)
+
+
+def test_what_is_neither_a_ramp_nor_none_is_a_422_and_resets_nothing() -> None:
+    admin = Admin()
+    trip(admin.breaker.circuit(KEY))
+    assert admin.client.delete(CIRCUIT, params={"ramp": "perhaps"}).status_code == 422
+    assert admin.breaker.state(KEY) is CircuitState.OPEN
 
 
 @pytest.mark.parametrize("path", [CIRCUIT, PATH])

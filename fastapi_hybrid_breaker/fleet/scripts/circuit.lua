@@ -15,8 +15,10 @@
 --         17 openings in a row  18 why, as JSON
 --         19 override: kind, "-" to clear    20 milliseconds it lasts, "-": until cleared
 --         21 override: by and reason, as JSON
+--         22 CLOSED: how long ago it recovered  23 and since when calls are let back in shares (ms),
+--            "-": never
 -- Returns  status, version, writer, state, failures, successes, nextAttempt (ms), at (ms),
---          server time (us), openings in a row, why, override as kept.
+--          server time (us), openings in a row, why, override as kept, closedAt, ramp (ms, 0: never).
 --          Status: done | repeat | refused | foreign | same.
 --
 -- The plain fields show what is in force: an override's state, or else the circuit's own. Under an
@@ -46,7 +48,7 @@ local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(now_us / 1000)
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'nextAttempt',
-  'version', 'writer', 'at', 'sum', 'ops', 'reopened', 'why', 'under')
+  'version', 'writer', 'at', 'sum', 'ops', 'reopened', 'why', 'under', 'closedAt', 'ramp', 'closedOf')
 local ops = raw[9] or ''
 
 local function four(text)
@@ -98,6 +100,12 @@ stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
 stored.next_attempt = stored.next_attempt or 0
 stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
 stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
+-- Of this version: one that does not know of them leaves what stands there to the next one's.
+local known_closed_at = version > 0 and raw[15] == raw[5] and whole(raw[13]) or 0
+local known_ramp = version > 0 and raw[15] == raw[5] and whole(raw[14]) or 0
+ours.closed_at, ours.ramp = known_closed_at, known_ramp
+stored.closed_at = foreign and 0 or known_closed_at
+stored.ramp = foreign and 0 or known_ramp
 
 local what, operation, instance, base, base_writer =
   ARGV[1], ARGV[2], ARGV[3], whole(ARGV[5]), ARGV[6]
@@ -114,7 +122,7 @@ local function reply(status)
   return { status, digits(stored.version), stored.writer, told.state or '',
     digits(told.failures), digits(told.successes), digits(told.next_attempt),
     digits(stored.at), digits(now_us), digits(stored.reopened), stored.why,
-    override.version > 0 and register() or '' }
+    override.version > 0 and register() or '', digits(told.closed_at), digits(told.ramp) }
 end
 
 local function object(four)
@@ -145,6 +153,8 @@ local function publish()
       .. ',"reopened":' .. digits(stored.reopened)
     if show ~= stored then message = message .. ',"under":' .. object(stored) end
     if stored.why ~= '' then message = message .. ',"why":' .. stored.why end
+    if stored.closed_at > 0 then message = message .. ',"closedAt":' .. digits(stored.closed_at) end
+    if stored.ramp > 0 then message = message .. ',"ramp":' .. digits(stored.ramp) end
   end
   if override.version > 0 then
     message = message .. ',"override":{"version":"' .. digits(override.version)
@@ -174,6 +184,12 @@ local function save()
     redis.call('HSET', KEYS[1], 'version', digits(stored.version), 'writer', stored.writer,
       'at', digits(stored.at), 'ops', ops, 'reopened', digits(stored.reopened),
       'why', stored.why)
+    if stored.closed_at > 0 or stored.ramp > 0 then
+      redis.call('HSET', KEYS[1], 'closedAt', digits(stored.closed_at), 'ramp',
+        digits(stored.ramp), 'closedOf', digits(stored.version))
+    elseif raw[15] then
+      redis.call('HDEL', KEYS[1], 'closedAt', 'ramp', 'closedOf')
+    end
   end
   if not stored.state then
     redis.call('HSET', KEYS[1], 'under', '-')
@@ -195,11 +211,29 @@ local function save()
   publish()
 end
 
+local function ago(text)
+  return text and text ~= '-' and math.max(1, now - whole(text)) or 0
+end
+
 local function write(version, writer, state, failures, successes, next_attempt, reopened, why)
   stored = { version = version, writer = writer, state = state, failures = failures,
     successes = successes, next_attempt = next_attempt, at = now, reopened = reopened,
-    why = why }
+    why = why, closed_at = state == 'CLOSED' and ago(ARGV[22]) or 0,
+    ramp = state == 'CLOSED' and ago(ARGV[23]) or 0 }
   save()
+end
+
+-- What a forced opening has kept away comes back in shares from then on.
+local function let_back(at)
+  if at and stored.state == 'CLOSED' and stored.version > 0 and at > stored.at then
+    stored.ramp = math.max(stored.ramp, at)
+  end
+end
+
+-- Gives when a forced opening ended, or ends now; nil: there is none.
+local function end_of_opening()
+  if override.kind ~= 'forced_open' then return nil end
+  return override.ends > 0 and math.min(override.ends, now) or now
 end
 
 local function with_operation(known)
@@ -276,6 +310,7 @@ end
 local function go_back_to(four)
   four.version, four.writer, four.at = stored.version, stored.writer, stored.at
   four.reopened, four.why = stored.reopened, stored.why
+  four.closed_at, four.ramp = known_closed_at, known_ramp
   stored = four
 end
 
@@ -295,6 +330,9 @@ local function adopt_plain(is_live)
   stored.version, stored.writer, stored.at = next_version(), instance, now
   stored.next_attempt, stored.why = next_attempt, ''
   stored.reopened = stored.state == 'OPEN' and stored.reopened or 0
+  local has_recovered = stored.state == 'CLOSED' and (ours.state == 'OPEN' or ours.state == 'HALF_OPEN')
+  stored.closed_at = has_recovered and now or 0
+  stored.ramp = stored.closed_at
 end
 
 -- Decides what stands below an override where a plain speaker wrote before it: that, under a
@@ -322,7 +360,9 @@ if what == 'show' then
   -- to last until it is cleared must not go with the hash.
   if in_force() and override.ends == 0 then redis.call('PERSIST', KEYS[1]) end
   local ended = base > 0 and override.version == base and override.writer == base_writer
+  local opening_ended
   if override.version > 0 and override.kind ~= '-' and (ended or not in_force()) then
+    opening_ended = end_of_opening()
     -- Over for good, also if the clock is set back.
     override.kind = '-'
     redis.call('HSET', KEYS[2], 'override', register())
@@ -335,12 +375,14 @@ if what == 'show' then
   end
   if foreign and not in_force() then return reply('foreign') end
   settle_below()
+  let_back(opening_ended)
   save()
   return reply('done')
 end
 
 if what == 'override' or what == 'restore_override' then
   local known = kept[2] or ''
+  local opening_ended = end_of_opening()
   if what == 'override' then
     if has_operation(known) then
       if not foreign then publish() end
@@ -370,6 +412,7 @@ if what == 'override' or what == 'restore_override' then
     end
   end
   settle_below()
+  if override.kind == '-' then let_back(opening_ended) end
   save()
   return reply('done')
 end
