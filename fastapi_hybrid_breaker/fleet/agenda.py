@@ -173,16 +173,22 @@ class Agenda:
 
     def take(self, most: int) -> list[Request]:
         """Give what to send next, one request per circuit; empty when there is nothing."""
-        self.overrides.end()
-        self._knowledge.say_again()
-        requests = []
+        contain = self._knowledge.contain
+        with contain("what is due"):
+            self.overrides.end()
+            self._knowledge.say_again()
+        requests: list[Request] = []
         for kind, key, errand in self._errands.take(self._knowledge.clock(), most):
-            request = self._request(kind, key, errand)
-            if request is not None:
-                requests.append(request)
+            with contain(f"a request ({kind})"):
+                request = self._request(kind, key, errand)
+                if request is not None:
+                    requests.append(request)
         now = self._knowledge.clock()
         for part in self._parts:
-            requests.extend(part.take(now, most))
+            with contain(f"requests of {type(part).__name__}"):
+                # One by one: what one of them raises, those before it have nothing to do with.
+                for each in part.take(now, most):
+                    requests.append(each)  # noqa: PERF402
         if requests:
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
@@ -274,18 +280,20 @@ class Agenda:
     def answered(
         self, requests: Sequence[Request], answers: Sequence[Any], sent: float, received: float
     ) -> None:
-        """Take the answers; ``sent`` and ``received`` are monotonic seconds."""
+        """Take the answers, each by itself; ``sent`` and ``received`` are monotonic seconds."""
         for request, answer in zip(requests, answers, strict=True):
-            try:
-                if request.kind == "time":
-                    self._knowledge.server_clock.sample(sent, received, _seconds(answer))
-                    self._knowledge.learning.take_time(self._knowledge.server_now())
-                else:
-                    self._take(request, answer)
-            except MalformedError as error:
-                self._knowledge.dropped.warn(str(error))
-                for waiting in request.waiting:
-                    resolve(waiting, None)
+            with self._knowledge.contain(f"an answer ({request.kind})"):
+                try:
+                    if request.kind == "time":
+                        self._knowledge.server_clock.sample(sent, received, _seconds(answer))
+                        self._knowledge.learning.take_time(self._knowledge.server_now())
+                    else:
+                        self._take(request, answer)
+                except MalformedError as error:
+                    self._knowledge.dropped.warn(str(error))
+                finally:
+                    for waiting in request.waiting:  # nobody waits any more who has an answer
+                        resolve(waiting, None)
 
     def _take(self, request: Request, answer: Any) -> None:
         kind = request.kind
@@ -365,6 +373,13 @@ def _refuse_wrong_type(answer: object) -> None:
 
 
 def _seconds(answer: Any) -> float:
-    """Read the answer to TIME, which redis-py makes a pair of numbers."""
-    seconds, microseconds = answer
-    return float(seconds) + float(microseconds) / 1_000_000
+    """Return what TIME answered, which redis-py makes a pair of numbers.
+
+    Raises:
+        MalformedError: it is not one.
+    """
+    try:
+        seconds, microseconds = answer
+        return float(seconds) + float(microseconds) / 1_000_000
+    except (TypeError, ValueError):
+        raise MalformedError(f"a time that is none: {answer!r:.200}") from None

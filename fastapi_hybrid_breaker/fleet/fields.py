@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 VERSION_LIMIT: Final = 2**53 - 10**12
@@ -22,8 +21,10 @@ def number(field: str, value: object, least: float, most: float) -> float:
             value = float(value)
         except ValueError:
             raise MalformedError(f"a {field} that is no number") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedError(f"a {field} that is no number")
+    # Nor is NaN in any range: it compares with nothing. And no function of math is asked, for those
+    # raise OverflowError: JSON's whole numbers have as many digits as their writer likes.
     if not least <= value <= most:
         raise MalformedError(f"a {field} out of range")
     return value

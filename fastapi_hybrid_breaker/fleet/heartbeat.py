@@ -206,7 +206,7 @@ def read_instances(
     for name, last in seen.items():
         try:
             found.append(_instance(name, last, about.get(name, ""), server_now))
-        except (MalformedError, ValueError, RecursionError):
+        except (ValueError, RecursionError):  # MalformedError is one of the former
             dropped.warn("an instance that is none")
     return sorted(found, key=lambda one: one.started)
 
@@ -221,14 +221,20 @@ def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
     circuits, more = read_troubles(said)
     return Instance(
         id=name,
-        host=str(said.get("host"))[:255],
+        host=_text(said.get("host"), 255),
         started=number("started", said.get("started"), 0, _MOST),
         last_seen=last_seen,
         sync="isolated" if server_now - last_seen > LOST_AFTER else "connected",
-        library=str(said.get("version"))[:64],
+        library=_text(said.get("version"), 64),
         circuits=circuits,
         more=more,
     )
+
+
+def _text(value: object, most: int) -> str:
+    """Return a text of printable characters, which can be shown anywhere."""
+    text = value[:most] if isinstance(value, str) else ""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def read_pairs(answer: Any) -> dict[str, str]:

@@ -105,7 +105,7 @@ class Index:
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
                 key, version = member.decode(), int(float(score))
-            except (ValueError, OverflowError, AttributeError):
+            except (ValueError, OverflowError, AttributeError, TypeError):
                 key, version = "", 0
             if not is_key(key) or version >= VERSION_LIMIT:
                 self._dropped.warn("a member of the index that is none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
@@ -18,7 +19,7 @@ from .timetable import Timetable
 from .wire import parse_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
@@ -88,6 +89,14 @@ class Knowledge:
     def server_now(self) -> float | None:
         """Give the server's time, epoch seconds; None before the first answer."""
         return self.server_clock.now(self.clock())
+
+    @contextmanager
+    def contain(self, what: str) -> Iterator[None]:
+        """Have an exception that nobody expected cost what is done in here, and no more."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self.defects.fail(what, error)
 
     def note_version(self, version: int) -> None:
         """Keep the highest version: what this process proposes next comes after it."""

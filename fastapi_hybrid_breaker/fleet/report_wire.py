@@ -150,7 +150,9 @@ def parse_votes(answer: Any, state: tuple[int, str] | None, server_now: float) -
     """
     if not isinstance(answer, list) or len(answer) != len(VOTE_FIELDS):
         raise MalformedError("votes that are none")
-    about, votes = (one.decode(errors="replace") if one else "" for one in answer)
+    about, votes = (
+        one.decode(errors="replace") if isinstance(one, bytes) else "" for one in answer
+    )
     if state is not None and about != f"{state[0]}|{state[1]}":
         return ()
     found = []

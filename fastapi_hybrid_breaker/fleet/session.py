@@ -151,12 +151,14 @@ class Session:
                 await asyncio.sleep(_PAUSE_AFTER_DEFECT)
 
     def _heard(self, data: object) -> None:
-        self.knowledge.hear(data)
+        with self.knowledge.contain("a message"):
+            self.knowledge.hear(data)
         self._look()
 
     def _heard_signal(self, data: object) -> None:
-        if self.knowledge.hear_signal(data):
-            self._look()
+        with self.knowledge.contain("a signal"):
+            if self.knowledge.hear_signal(data):
+                self._look()
 
     def _look(self) -> None:
         """Have the lane look if what was heard or taken in leaves something to do."""

@@ -19,7 +19,8 @@ class SyncStatus:
         instance: this process's name in the fleet, made at start; "" before.
         sent: commands that Redis has answered.
         received: messages of others that were taken in.
-        dropped: messages and hashes that were malformed or found no room.
+        dropped: messages and hashes that were malformed, found no room, or could not be handled
+            for an internal error.
         queued: circuits about which something waits to be sent.
         lag: seconds that the last change of another instance took to get here, by the server's
             clock; None before the first.

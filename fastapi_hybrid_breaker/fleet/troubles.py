@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ MOST: Final = 40
 
 LARGEST: Final = 3000
 """Characters that they may take; of the whole, 4096 are read by others."""
+
+_MOST_MORE: Final = 10**12
 
 _STATES: Final = {state.value: state for state in CircuitState}
 
@@ -100,9 +103,9 @@ def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, i
     found = {
         key: Trouble(_STATES[pair[0]], float(pair[1]))
         for key, pair in circuits.items()
-        if isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
+        if is_key(key) and isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
     }
-    return found, more if type(more) is int and more > 0 else 0
+    return found, more if type(more) is int and 0 < more <= _MOST_MORE else 0
 
 
 def _is_trouble(state: object, rejecting: object) -> bool:

@@ -218,11 +218,13 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     Raises:
         MalformedError: it is not in the format.
     """
+    if not isinstance(values, list | tuple) or len(values) != len(HASH_FIELDS):
+        raise MalformedError("a hash that is none")
     if all(value is None for value in values):
         return None
     try:
         texts = [None if value is None else value.decode() for value in values]
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, AttributeError):
         raise MalformedError("a hash that is no text") from None
     fields = dict(zip(HASH_FIELDS, texts, strict=True))
     stats: dict[str, Any] = {name: fields[name] for name in HASH_FIELDS[:4]}
@@ -280,7 +282,7 @@ def parse_reply(values: object) -> Reply:
         MalformedError: it is not in the format.
     """
     if not isinstance(values, list) or len(values) != 14:
-        raise MalformedError(f"an answer of the script that is none: {values!r}")
+        raise MalformedError(f"an answer of the script that is none: {values!r:.200}")
     try:
         status, version, writer, state, failures, successes, next_attempt, at, now, *more = (
             value.decode() for value in values
