@@ -145,8 +145,8 @@ def test_no_hash_raises_anything_else(stored: Any) -> None:
     only_malformed(lambda: parse_hash(stored))
 
 
-@given(st.lists(answers, max_size=14) | values)
-@example([b"done", b"1", b"a", b"OPEN", *[b"9" * 310] * 8])
+@given(st.lists(answers, max_size=16) | values)
+@example([b"done", b"1", b"a", b"OPEN", *[b"9" * 310] * 10])
 @example([b"confirmed", *[b"9" * 310] * 4])
 @example([b"granted", *[b"9" * 310] * 3])
 @example([HUGE, HUGE])
@@ -286,8 +286,10 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
 # -- one of a batch -----------------------------------------------------------------------------
 
 KEYS = tuple(f"k{number}" for number in range(6))
-OPEN_HASH = [b"OPEN", b"1", b"0", b"%d" % 2**43, b"12", b"a", b"5", None, b"1", None, None, None]
-OPEN_HASH[7] = b"OPEN|1|0|%d" % 2**43
+END = b"%d" % 2**43
+OPEN = {"state": b"OPEN", "failures": b"1", "successes": b"0", "nextAttempt": END, "p": b"1"}
+OPEN |= {"version": b"12", "writer": b"a", "at": b"5", "sum": b"OPEN|1|0|" + END}
+OPEN_HASH = [OPEN.get(name) for name in HASH_FIELDS]
 ERRORS = (OverflowError, RecursionError, UnicodeError, ZeroDivisionError, KeyError, TypeError)
 
 
