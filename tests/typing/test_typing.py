@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from mypy import api
-
-if TYPE_CHECKING:
-    import pytest
 
 ACCEPTED = Path(__file__).with_name("accepted.py")
 ROOT = Path(__file__).parents[2]
 
 STRICT = ["--strict", "--no-error-summary", "--no-pretty", "--hide-error-context"]
+
+
+# In one process of tests, for what mypy has read once it need not read again.
+pytestmark = pytest.mark.xdist_group("typing")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mypy")
 
 
 def check(source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -27,12 +33,14 @@ def check(source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_guarding_keeps_types_and_refuses_what_cannot_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert check(ACCEPTED, tmp_path / "cache", monkeypatch) == ""
+    assert check(ACCEPTED, cache, monkeypatch) == ""
 
 
-def test_the_check_sees_a_lost_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_sees_a_lost_type(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "lost.py"
     source.write_text(
         "from typing import Any, assert_type\n"
@@ -42,6 +50,4 @@ def test_the_check_sees_a_lost_type(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "    assert_type(await circuit.call(fetch, 'a'), Any)\n"
     )
 
-    assert 'Expression is of type "int", not "Any"' in check(
-        source, tmp_path / "cache", monkeypatch
-    )
+    assert 'Expression is of type "int", not "Any"' in check(source, cache, monkeypatch)
