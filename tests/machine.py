@@ -114,7 +114,9 @@ def run(*command: str) -> bool:
         print(f"  failed: {error}", flush=True)
         return False
     if done.returncode:
-        print("  failed:", *done.stdout.splitlines()[-1:], flush=True)
+        lines = done.stdout.splitlines()
+        why = next((line for line in lines if "error" in line.lower()), "".join(lines[-1:]))
+        print("  failed:", why.strip(), flush=True)
     return done.returncode == 0
 
 
