@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
-from .calls.hub import result_of_reset
 from .calls.listeners import ChangeQueue
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from .calls.circuit_object import Circuit
-    from .calls.hub import Reach, ResetResult
+    from .calls.hub import Reach
     from .core.config import CircuitConfig
     from .core.override import Override, OverrideKind
     from .core.states import StateChange
@@ -164,9 +163,7 @@ class HybridBreaker:
         circuit = self.registry.get(check_key(key))
         return NEVER_USED if circuit is None else circuit.stats()
 
-    async def reset(
-        self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
-    ) -> ResetResult:
+    async def reset(self, key: str, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
         """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
@@ -174,8 +171,7 @@ class HybridBreaker:
         proposal = None
         if circuit is not None:
             proposal = circuit.reset_here(by=by, reason=reason, ramp=ramp)
-        reach, override = await self.sync.reset(key, proposal, by, reason, ramp=ramp)
-        return result_of_reset(key, reach, (circuit and circuit.stats().override) or override)
+        return await self.sync.reset(key, proposal, by, reason, ramp=ramp)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None

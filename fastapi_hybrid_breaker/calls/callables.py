@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_CALLING: Final = f"{__package__}.circuit_object"
-"""The module in which guarded callables are called."""
+_CALLING: Final = frozenset({f"{__package__}.circuit_object", f"{__package__}.decorator"})
+"""The modules in which guarded callables are called."""
 
 UNKNOWN: Final = object()
 """Stands for what is called in a block, which its circuit does not know."""
@@ -95,26 +95,21 @@ def explain_misuse(error: TypeError, fn: object) -> bool:
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = traceback.tb_frame.f_globals.get("__name__")
-    if module == _CALLING and fn is not UNKNOWN:
+    if module in _CALLING and fn is not UNKNOWN:
         error.add_note(
             f"not counted: {name_of(fn)} could not be called like this. call(fn, *args) takes an"
             " async callable and its arguments, call_sync(fn, *args) a sync one."
         )
         if isinstance(fn, CoroutineType):
             fn.close()  # or Python warns that it was never awaited
-    return module in {_CALLING, __name__}
+    return module in _CALLING or module == __name__
 
 
-def check_callable(fn: object) -> None:
-    """Raise where what a callable returned was given in its place.
-
-    Raises:
-        TypeError: ``fn`` cannot be called.
-    """
-    if not callable(fn):
-        if isinstance(fn, CoroutineType):
-            fn.close()  # or Python warns that it was never awaited
-        raise TypeError(f"a circuit needs the callable, not what it returned: call(fn), not {fn!r}")
+def refused(fn: object) -> TypeError:
+    """Return the error for what a callable returned, given in its place."""
+    if isinstance(fn, CoroutineType):
+        fn.close()  # or Python warns that it was never awaited
+    return TypeError(f"a circuit needs the callable, not what it returned: call(fn), not {fn!r}")
 
 
 def name_of(fn: object) -> str:

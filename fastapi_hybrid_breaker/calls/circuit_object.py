@@ -15,7 +15,7 @@ from .guard import Guard
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from .hub import Reach, ResetResult
+    from .hub import Reach
     from .permits import Permit
 
 P = ParamSpec("P")
@@ -36,15 +36,18 @@ class Circuit(Gate):
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` returned nothing to await (not counted): use ``call_sync`` for it.
         """
-        permit: Permit | None = self.machine.free_permit
+        machine = self.machine
+        permit: Permit | None = machine.free_permit
         if permit is None:
+            if (wait := machine.reject_until - self.clock()) > 0.0:
+                raise self.rejection(wait, fn)
             permit = self.enter(fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if self.machine.counts_successes:
+        if machine.counts_successes:
             self.settle_result(permit, result)
         return result
 
@@ -56,8 +59,11 @@ class Circuit(Gate):
             TypeError: ``fn`` is asynchronous (use ``call``) or a generator function (guard its
                 body with ``guard()``); not counted.
         """
-        permit: Permit | None = self.machine.free_permit
+        machine = self.machine
+        permit: Permit | None = machine.free_permit
         if permit is None:
+            if (wait := machine.reject_until - self.clock()) > 0.0:
+                raise self.rejection(wait, fn)
             permit = self.enter(fn)
         try:
             result = fn(*args, **kwargs)
@@ -66,7 +72,7 @@ class Circuit(Gate):
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if self.machine.counts_successes:
+        if machine.counts_successes:
             self.settle_result(permit, result)
         return result
 
@@ -85,8 +91,11 @@ class Circuit(Gate):
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` is a generator function (not counted).
         """
-        permit: Permit | None = self.machine.free_permit
+        machine = self.machine
+        permit: Permit | None = machine.free_permit
         if permit is None:
+            if (wait := machine.reject_until - self.clock()) > 0.0:
+                raise self.rejection(wait, fn)
             permit = self.enter(fn)
         try:
             result = fn(*args, **kwargs)
@@ -96,7 +105,7 @@ class Circuit(Gate):
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if self.machine.counts_successes:
+        if machine.counts_successes:
             self.settle_result(permit, result)
         return result
 
@@ -122,14 +131,11 @@ class Circuit(Gate):
         """
         return decorate(self, fn)
 
-    async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> ResetResult:
+    async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
         ``"queued"`` when it is sent as soon as Redis answers, ``"local"`` without a fleet.
-
-        A manual override stays in force: ``.override`` of what is returned shows it, and a warning
-        is logged. ``clear_override`` ends it.
 
         Args:
             reason: what for, at most 200 characters.

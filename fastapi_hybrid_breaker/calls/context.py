@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.probe import Probe
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.probe import Enclosing
 
     from .circuit_object import Circuit
-    from .permits import EnteredPermit, Permit
+    from .permits import Permit
 
 Guard = tuple["Circuit", "Permit"]
 """A circuit that guards a request, and the request's permit of it."""
@@ -56,13 +57,17 @@ class Request:
 
     def note_outcome(self, machine: Machine) -> None:
         """Record that a guarded call inside this request had an outcome."""
-        for request in self.chain():
-            request.counted.add(machine)
+        request: Request | None = self
+        while request is not None:
+            request.counted.add(machine)  # that of one that is over is read by nobody
+            request = request.outer
 
     def note_rejection(self, key: str) -> None:
         """Record that a circuit rejected a call inside this request."""
-        for request in self.chain():
+        request: Request | None = self
+        while request is not None:
             request.rejected.add(key)
+            request = request.outer
 
     def chain(self) -> Iterator[Request]:
         """Iterate over this request and those that it runs inside of."""
@@ -73,7 +78,7 @@ class Request:
 
 
 # The innermost permit of a call that the running code is inside of; its ``outer`` leads on.
-_permit: ContextVar[EnteredPermit | None] = ContextVar("hybrid_breaker_permit", default=None)
+_permit: ContextVar[Enclosing | None] = ContextVar("hybrid_breaker_permit", default=None)
 _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", default=None)
 
 # Set around each request, and put back after it, for in-process ASGI shares its caller's context.
@@ -93,7 +98,7 @@ def current_request() -> Request | None:
     return request
 
 
-def enter(permit: EnteredPermit) -> None:
+def enter(permit: Enclosing) -> None:
     """Run what follows inside ``permit``, until that is settled; once for each permit.
 
     A settled permit counts for nothing, and the next one that is entered in this context takes
@@ -103,21 +108,13 @@ def enter(permit: EnteredPermit) -> None:
     _permit.set(permit)
 
 
-def leave(permit: EnteredPermit) -> None:
+def leave(permit: Enclosing) -> None:
     """End what ``enter`` began before the permit is settled.
 
     What is left in another context, or before what was entered after it, ends with the permit.
     """
     if (top := _running(_permit.get())) is permit:
-        _permit.set(outer_of(top))
-
-
-def enclosing_permits() -> Iterator[EnteredPermit]:
-    """Iterate over the running permits that the running code is inside of, the innermost first."""
-    permit = _running(_permit.get())
-    while permit is not None:
-        yield permit
-        permit = _running(outer_of(permit))
+        _permit.set(top.outer)
 
 
 def enclosing_probe(machine: Machine, now: float) -> Probe | None:
@@ -125,28 +122,46 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
 
     One past its deadline has no place to share any more.
     """
-    for permit in enclosing_permits():
-        if permit.machine is machine and isinstance(permit, Probe) and permit.has_place(now):
+    permit = _permit.get()
+    while permit is not None:
+        is_same = permit.machine is machine and not permit.settled
+        if is_same and isinstance(permit, Probe) and permit.has_place(now):
             return permit
-    request = current_request()
-    for one in request.chain() if request is not None else ():
-        guarding = one.permit_of(machine)
+        permit = permit.outer
+    request = _request.get()
+    while request is not None:
+        guarding = request.permit_of(machine)
         probe = guarding.probe if isinstance(guarding, NestedPermit) else guarding
-        if isinstance(probe, Probe) and probe.has_place(now) and not one.is_over:
+        if isinstance(probe, Probe) and probe.has_place(now) and not request.is_over:
             return probe
+        request = request.outer
     return None
 
 
 def is_inside_admitted(machine: Machine) -> bool:
     """Whether the running code is inside of a call or request that this recovery has admitted."""
-    if any(permit.machine is machine for permit in enclosing_permits()):
-        return True
-    request = current_request()
-    for one in request.chain() if request is not None else ():
-        permit = one.permit_of(machine)
-        if permit is not None and admitted_at(permit) >= machine.first and not one.is_over:
+    permit = _permit.get()
+    while permit is not None:
+        if permit.machine is machine and permit.is_running():
             return True
+        permit = permit.outer
+    request = _request.get()
+    while request is not None:
+        guarding = request.permit_of(machine)
+        if guarding is not None and admitted_at(guarding) >= machine.first and not request.is_over:
+            return True
+        request = request.outer
     return False
+
+
+def callers() -> tuple[int, ...]:
+    """Return by ``id`` whose call the running code is: see ``running_in``, and what encloses it."""
+    permit = _running(_permit.get())
+    found: tuple[int, ...] = (running_in(),)
+    while permit is not None:
+        found = (*found, id(permit))
+        permit = _running(permit.outer)
+    return found
 
 
 def running_in() -> int:
@@ -156,12 +171,7 @@ def running_in() -> int:
     return get_ident() if task is None else id(task)
 
 
-def _running(permit: EnteredPermit | None) -> EnteredPermit | None:
-    while permit is not None and not permit.is_running():
-        permit = outer_of(permit)  # such may not pile up
+def _running(permit: Enclosing | None) -> Enclosing | None:
+    while permit is not None and (permit.settled or not permit.is_running()):
+        permit = permit.outer  # such may not pile up
     return permit
-
-
-def outer_of(permit: EnteredPermit) -> EnteredPermit | None:
-    """Return the permit of the call that encloses that of ``permit``."""
-    return cast("EnteredPermit | None", permit.outer)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .circuit_object import Circuit
+    from .permits import Permit
 
 
 def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,15 +22,33 @@ def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
     """
     check_decorated(fn)
     if is_async(fn):
-
-        @functools.wraps(fn)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await circuit.call(fn, *args, **kwargs)
-
-        return guarded
+        return _guard_async(circuit, fn)
 
     @functools.wraps(fn)
     def guarded_sync(*args: Any, **kwargs: Any) -> Any:
         return circuit.call_sync(fn, *args, **kwargs)
 
     return guarded_sync
+
+
+def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
+    machine = circuit.machine
+
+    @functools.wraps(fn)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        # As ``Circuit.call``: awaiting that would be a second coroutine for each call.
+        permit: Permit | None = machine.free_permit
+        if permit is None:
+            if (wait := machine.reject_until - circuit.clock()) > 0.0:
+                raise circuit.rejection(wait, fn)
+            permit = circuit.enter(fn)
+        try:
+            result = await fn(*args, **kwargs)
+        except BaseException as error:
+            circuit.settle_error(permit, error, fn)
+            raise
+        if machine.counts_successes:
+            circuit.settle_result(permit, result)
+        return result
+
+    return guarded

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import mark_counted, marks_on
+from fastapi_hybrid_breaker.core.counted import counted_as, mark_counted, marks_on
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.evidence import describe_error
-from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge, judge_result
+from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge_result
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.states import (
     CLOSED,
@@ -21,21 +21,19 @@ from fastapi_hybrid_breaker.core.states import (
 from fastapi_hybrid_breaker.core.translated import rejection_in
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
-from .callables import UNKNOWN, check_callable, explain_misuse
+from .callables import UNKNOWN, explain_misuse, refused
 from .context import (
-    current_request,
-    enclosing_permits,
+    callers,
     enclosing_probe,
     enter,
     is_inside_admitted,
+    recorded_request,
     running_in,
 )
 from .fleet_side import FleetSide
 from .permits import CallPermit, NestedPermit, admitted_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
     from .permits import Permit
@@ -55,10 +53,12 @@ class Gate(FleetSide):
             CircuitOpenError: rejected.
             TypeError: ``fn`` is what a callable returned.
         """
-        if fn is not UNKNOWN:
-            check_callable(fn)
-        permit = self.admit()
-        if isinstance(permit, Probe | CallPermit):
+        if fn is not UNKNOWN and not callable(fn):
+            raise refused(fn)
+        permit = self._ask(is_route=False)
+        if isinstance(permit, Probe) or (
+            self.machine.ramp is not None and isinstance(permit, CallPermit)
+        ):
             enter(permit)
         return permit
 
@@ -71,12 +71,34 @@ class Gate(FleetSide):
         Raises:
             CircuitOpenError: rejected.
         """
+        free = self.machine.free_permit
+        return self._ask(is_route=is_route) if free is None else free
+
+    def rejection(
+        self, retry_after: float, fn: object = UNKNOWN, state: CircuitState = OPEN
+    ) -> Exception:
+        """Count a rejection and return the error to raise; ``retry_after`` is in seconds."""
+        if fn is not UNKNOWN and not callable(fn):
+            return refused(fn)
+        self.rejected += 1
+        if (request := recorded_request()) is not None:
+            request.note_rejection(self.key)
+        if self.observer is not None:
+            self.observer.rejected(self, retry_after)  # type: ignore[arg-type] # every gate is a circuit
+        error = CircuitOpenError(self.key, retry_after)
+        if state is HALF_OPEN:
+            error.state = state
+        return error
+
+    def _ask(self, *, is_route: bool) -> Permit:
         machine = self.machine
-        if (free := machine.free_permit) is not None:
-            return free
         now = self.clock()
         if (wait := machine.reject_until - now) > 0.0:
             raise self.rejection(wait)
+        # Read before the state: a number of an earlier state counts for nothing.
+        sequence = machine.sequence
+        if machine.state is CLOSED and machine.ramp is None and machine.override is None:
+            return CallPermit(machine, sequence, now) if machine.timed else sequence
         with self._lock:
             before, self._busy = self._busy, True
             try:
@@ -85,49 +107,38 @@ class Gate(FleetSide):
                     wait, state = machine.retry_after(now), machine.shown_state(now)
             finally:
                 self._busy = before
-        if not before:
+        if self._has_changed or self._deferred or machine.stirred:
             self._finish_admission(permit)
         if permit is not None:
             return permit
         if machine.shadow and machine.override is None:
             self.shadowed += 1
             if self.observer is not None:
-                self.observer.shadowed(self)  # type: ignore[arg-type] # every gate is a circuit
+                self.observer.shadowed(self)  # type: ignore[arg-type] # as above
             return UNCOUNTED
-        raise self.rejection(wait or RETRY_WHILE_PROBING, state)
-
-    def rejection(self, retry_after: float, state: CircuitState = OPEN) -> CircuitOpenError:
-        """Count a rejection and return the error to raise; ``retry_after`` is in seconds."""
-        self.rejected += 1
-        if (request := current_request()) is not None:
-            request.note_rejection(self.key)
-        if self.observer is not None:
-            self.observer.rejected(self, retry_after)  # type: ignore[arg-type] # as above
-        error = CircuitOpenError(self.key, retry_after)
-        if state is HALF_OPEN:
-            error.state = state
-        return error
+        raise self.rejection(wait or RETRY_WHILE_PROBING, state=state)
 
     def _decide(self, now: float, *, is_route: bool) -> Permit | None:
         """Return a permit or None: rejected. Needs the lock."""
         machine = self.machine
-        self._post(machine.lift(now), now)
-        if machine.override is None and machine.state is HALF_OPEN:
-            probe = enclosing_probe(machine, now)
-            if probe is not None:
+        if machine.override is not None:
+            self._post(machine.lift(now), now)
+        elif machine.state is HALF_OPEN:
+            if (probe := enclosing_probe(machine, now)) is not None:
                 return NestedPermit(probe, now)
-        ticket: int | Probe | None
-        if machine.ramp is not None and machine.override is None and is_inside_admitted(machine):
-            ticket = machine.sequence  # it was drawn for already
-        else:
-            ticket, change = machine.admit(now, is_route=is_route)
+        elif machine.ramp is not None and is_inside_admitted(machine):
+            return CallPermit(machine, machine.sequence, now)  # it was drawn for already
+        permit, change = machine.admit(now, is_route=is_route)
+        if change is not None:
             self._post(change, now)
-        is_tracked = machine.state is CLOSED and (machine.timed or machine.ramp is not None)
-        if is_tracked and isinstance(ticket, int) and ticket != UNCOUNTED:
-            return CallPermit(machine, ticket, now)
-        return ticket
+        is_tracked = machine.timed or machine.ramp is not None
+        if is_tracked and isinstance(permit, int) and permit != UNCOUNTED:
+            return CallPermit(machine, permit, now)
+        return permit
 
     def _finish_admission(self, permit: Permit | None) -> None:
+        if self._busy:
+            return  # a finalizer amid a change, whose end does it
         try:
             self._leave()
         except BaseException:  # a listener ends the program: the permit reaches nobody
@@ -137,7 +148,7 @@ class Gate(FleetSide):
 
     # -- settling -------------------------------------------------------------------------------
 
-    def settle(
+    def settle(  # noqa: C901, PLR0912 - one step after the other
         self,
         permit: Permit,
         outcome: Outcome,
@@ -145,6 +156,7 @@ class Gate(FleetSide):
         seconds: float | None = None,
         error: object = None,
         asked: float | None = None,
+        is_gate: bool = False,
     ) -> None:
         """Record the outcome of the call that ``permit`` admitted, once for each call.
 
@@ -156,46 +168,29 @@ class Gate(FleetSide):
             seconds: how long the call took, where that is not the time since it was admitted.
             error: an exception or a text, to explain an opening; not kept.
             asked: the open time that the upstream asks for, in seconds, or None.
+            is_gate: the permit was only a gate for a call inside, which had an outcome and a
+                duration of its own: nobody observes this one.
         """
         machine = self.machine
-        if seconds is None and machine.timed and not isinstance(permit, int):
-            started = permit.started
-            seconds = self.clock() - started
-        if self.observer is not None:
-            self.observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
-        self._settle(permit, outcome, seconds=seconds, error=error, asked=asked)
-
-    def settle_gate(self, permit: Permit) -> None:
-        """Take back the permit of a guard that was only a gate, unobserved.
-
-        A call inside of it had an outcome on this circuit, and a duration.
-        """
-        self._settle(permit, NO_VERDICT)
-
-    def _settle(
-        self,
-        permit: Permit,
-        outcome: Outcome,
-        *,
-        seconds: float | None = None,
-        error: object = None,
-        asked: float | None = None,
-    ) -> None:
-        machine = self.machine
+        if (machine.timed or self.observer is not None) and not is_gate:
+            seconds = self._observe(permit, outcome, seconds)
         if outcome is NO_VERDICT:
-            if isinstance(permit, int | NestedPermit):
+            if isinstance(permit, int) or isinstance(permit, NestedPermit):  # noqa: SIM101 - quicker
                 return
-        else:
-            if machine.watched and (request := current_request()) is not None:
+        elif machine.watched:
+            if (request := recorded_request()) is not None:
                 request.note_outcome(machine)
-            is_plain = outcome is SUCCESS and isinstance(permit, int)
-            if is_plain and not (machine.failures or machine.meter.books or machine.noting):
+            if outcome is SUCCESS and isinstance(permit, int) and not machine.counts_plainly():
                 return  # a success that changes nothing
         now = self.clock()
         with self._lock:
-            ticket = _ticket_of(permit)
-            if ticket is None:
-                return
+            if isinstance(permit, CallPermit):
+                if permit.settled:
+                    return
+                permit.settled = True
+                ticket: int | Probe = permit.admitted
+            else:
+                ticket = permit.probe if isinstance(permit, NestedPermit) else permit
             if self._busy:
                 about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
                 self._deferred.append((ticket, outcome, about))
@@ -211,6 +206,14 @@ class Gate(FleetSide):
                 self._busy = False
         if self._has_changed or self._deferred or machine.stirred:
             self._leave()
+
+    def _observe(self, permit: Permit, outcome: Outcome, seconds: float | None) -> float | None:
+        """Report the end of a call; return how long it took, None where nobody timed it."""
+        if seconds is None and self.machine.timed and not isinstance(permit, int):
+            seconds = self.clock() - permit.started
+        if self.observer is not None:
+            self.observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
+        return seconds
 
     def settle_result(self, permit: Permit, result: object) -> None:
         """Record a returned value as the outcome of the call that ``permit`` admitted."""
@@ -243,7 +246,10 @@ class Gate(FleetSide):
             self.settle(permit, NO_VERDICT, seconds=seconds)
             return
         try:
-            outcome = judge(machine.config, error, self._is_counted_by(permit))
+            outcome = machine.classifier.judge(error)
+            is_group = isinstance(error, BaseExceptionGroup)
+            if outcome is FAILURE and (is_group or marks_on(error)):
+                outcome = machine.classifier.judge(error, lambda one: self._is_counted(one, permit))
         except PredicateError as fault:
             self._note_fault(fault)
             outcome = NO_VERDICT
@@ -253,21 +259,18 @@ class Gate(FleetSide):
                 self.rejected_inside(permit)
         self.settle(permit, outcome, seconds=seconds, error=error)
         if outcome is FAILURE:
-            callers = [running_in(), *(id(one) for one in enclosing_permits())]
-            mark_counted(error, circuit=machine.serial, sequence=machine.sequence, callers=callers)
+            mark_counted(
+                error, circuit=machine.serial, sequence=machine.sequence, callers=callers()
+            )
 
-    def _is_counted_by(self, permit: Permit) -> Callable[[BaseException], bool]:
-        """Return a function that tells whether an error is that of a call inside this one."""
-
-        def is_counted(error: BaseException) -> bool:
-            marks = marks_on(error, self.machine.serial)
-            if not marks:
-                return False
-            admitted = admitted_at(permit)
-            # The number matters: an object that a later call raises again is a new failure.
-            return any(marks.get(caller, -1) > admitted for caller in (running_in(), id(permit)))
-
-        return is_counted
+    def _is_counted(self, error: BaseException, permit: Permit) -> bool:
+        """Whether ``error`` is that of a call inside this one, and was counted for it."""
+        serial, admitted = self.machine.serial, admitted_at(permit)
+        # The number matters: an object that a later call raises again is a new failure.
+        return (
+            counted_as(error, serial, running_in()) > admitted
+            or counted_as(error, serial, id(permit)) > admitted
+        )
 
     def rejected_inside(self, permit: Permit) -> None:
         """Record that the call of ``permit`` ends because this circuit rejected one inside it."""
@@ -282,15 +285,3 @@ class Gate(FleetSide):
         if name not in self._faults:
             self._faults[name] = ThrottledLog(self.clock, f"circuit {self.key}: ")
         self._faults[name].fail(f"{name} raised, so the call is not counted", fault)
-
-
-def _ticket_of(permit: Permit) -> int | Probe | None:
-    """Return what the machine knows of a permit, None where that is settled. Needs the lock."""
-    if isinstance(permit, NestedPermit):
-        return permit.probe
-    if isinstance(permit, CallPermit):
-        if permit.settled:
-            return None
-        permit.settled = True
-        return permit.admitted
-    return permit

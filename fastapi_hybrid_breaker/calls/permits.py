@@ -8,6 +8,7 @@ from fastapi_hybrid_breaker.core.probe import Probe
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.probe import Enclosing
 
 
 class CallPermit:
@@ -26,7 +27,7 @@ class CallPermit:
         self.admitted = admitted
         self.started = now
         self.settled = False
-        self.outer: object = None
+        self.outer: Enclosing | None = None
 
     def is_running(self) -> bool:
         """Whether its outcome would count: not settled, and of the present generation."""

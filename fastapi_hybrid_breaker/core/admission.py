@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from .contribution import LONGEST_RUN, Contribution
 from .cycle import Cycle
 from .evidence import describe_error
+from .override import OverrideKind
 from .probe import UNCOUNTED, Probe, Ticket
 from .rules import ConsecutiveFailures
 from .run import Run
-from .standoff import Standoff
-from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause, StateChange
+from .standoff import Standoff, find_holder
+from .states import CLOSED, FAILURE, HALF_OPEN, NO_VERDICT, OPEN, SUCCESS, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ class Admission(Cycle):
     says that there is something new, for whoever tells the fleet to look at.
     """
 
-    __slots__ = ("contribution", "noting", "standoff", "stirred")
+    __slots__ = ("contribution", "standoff", "stirred")
 
     def __init__(
         self,
@@ -41,7 +42,6 @@ class Admission(Cycle):
         surroundings: Surroundings | None = None,
     ) -> None:
         self.contribution: Contribution | None = None  # most circuits never have a failure
-        self.noting = False  # successes matter for the fleet's run
         self.standoff: Standoff | None = None  # of the present recovery
         self.stirred = False
         super().__init__(key, config, random, surroundings)
@@ -49,12 +49,17 @@ class Admission(Cycle):
     # -- guarded calls ----------------------------------------------------------------------
 
     def admit(
-        self, now: float, *, is_route: bool = False
+        self,
+        now: float,
+        *,
+        is_route: bool = False,
     ) -> tuple[Ticket | None, StateChange | None]:
         """Return a ticket, or None: rejected. The open time ends here, with the first call after.
 
         ``is_route``: for the guard of a route, which is only a gate for what is called inside.
         """
+        if self.override is not None:  # the caller ends one that has expired
+            return (UNCOUNTED if self.override.kind is OverrideKind.DISABLED else None), None
         if self.state is CLOSED:
             return self._admit_some(now), None
         change = None
@@ -75,10 +80,12 @@ class Admission(Cycle):
 
     def rejected_inside(self, probe: Probe) -> None:
         """Record that a probe ends because this circuit rejected a call inside of it."""
-        if probe.is_running() and self.standoff is not None:
+        if probe.is_running():
+            if self.standoff is None:
+                self.standoff = Standoff()
             self.standoff.occurred()
 
-    def settle(
+    def settle(  # noqa: C901 - one step after the other
         self,
         ticket: Ticket,
         outcome: Outcome,
@@ -100,28 +107,40 @@ class Admission(Cycle):
             error: an exception or a text, to explain an opening; not kept.
             asked: the pause that the upstream asks for, in seconds, or None.
         """
+        if self.override is not None and self.is_disabled(now):
+            outcome, seconds = NO_VERDICT, None
         if isinstance(ticket, Probe):
             return self._settle_probe(ticket, outcome, now, seconds, error, asked)
         if self.state is not CLOSED or ticket < self.first:
             return None
         if outcome is SUCCESS:
             if self.failures or self.contribution is not None:
-                self.failures, self.run = 0, None
-                if self.contribution is not None:
-                    self._note_success(self.contribution, now)
-                self.refresh()
+                self._end_run(now)
         elif outcome is FAILURE:
-            self._lengthen_run(now, asked)
-            self._note_failure(now, error)
-        fired = self.meter.add(now, outcome, seconds, asked) if self.meter.books else None
-        if outcome is FAILURE and 0 < self.meter.run <= self.failures:
-            return self._trip(ConsecutiveFailures(self.meter.run), None, now, error)
+            if self.run is None:
+                self.run = Run()
+            self._count_failure(self.run.add(now, asked))
+            if self.surroundings.has_fleet:
+                self._note_failure(now, error)
+        meter = self.meter
+        fired = meter.add(now, outcome, seconds, asked) if meter.books else None
+        if outcome is FAILURE and 0 < meter.run <= self.failures:
+            return self._trip(ConsecutiveFailures(meter.run), None, now, error)
         if fired is not None:
             book, rule = fired
             return self._trip(rule, book, now, error)
-        if self.meter.is_troubled and self.shares_evidence():
+        if meter.is_troubled and self.shares_evidence():
             self.stirred = True
         return None
+
+    def is_disabled(self, now: float) -> bool:
+        """Whether a manual override admits everything and counts nothing."""
+        override = self.override
+        return (
+            override is not None
+            and override.kind is OverrideKind.DISABLED
+            and not override.is_over(now)
+        )
 
     def places(self, now: float) -> int:  # noqa: ARG002 - whoever is in a fleet asks for the time
         """Give how many probes may run at once now."""
@@ -130,9 +149,9 @@ class Admission(Cycle):
     def began_probe(self, now: float) -> None:
         """Take in that a call here is a probe: whoever is in a fleet lets it know."""
 
-    def looks_at_successes(self) -> bool:
-        """Tell whether each success must be looked at: the fleet may count on it."""
-        return self.noting or super().looks_at_successes()
+    def counts_plainly(self) -> bool:
+        """Whether a success of a call that nobody timed changes anything here."""
+        return bool(self.failures or self.meter.books or self.noting)
 
     def shares_evidence(self) -> bool:
         """Tell whether what is counted here is counted in the fleet as well."""
@@ -159,12 +178,11 @@ class Admission(Cycle):
         probes = self.probes
         if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
             probes = self.probes = []
-        if self.standoff is None:
-            self.standoff = Standoff()
-        if is_route and self.standoff.routes_yield:
+        standoff = self.standoff
+        if is_route and standoff is not None and standoff.routes_yield:
             return UNCOUNTED
         if len(probes) >= self.places(now):
-            holder = None if is_route else self.standoff.find_holder(probes, self.random)
+            holder = None if is_route else find_holder(probes, standoff, self.random)
             if holder is None:
                 return None
             holder.settled = True  # a gate from now on: whatever comes of it is not counted
@@ -190,10 +208,14 @@ class Admission(Cycle):
             self.contribution.failed(now, describe_error(error))
             self.stirred = True
 
-    def _note_success(self, contribution: Contribution, now: float) -> None:
-        contribution.succeeded(now)
-        self.stirred = self.stirred or contribution.owes_success
-        self.noting = contribution.is_listening(now)
+    def _end_run(self, now: float) -> None:
+        self.failures, self.run = 0, None
+        contribution = self.contribution
+        if contribution is not None:
+            contribution.succeeded(now)
+            self.stirred = self.stirred or contribution.owes_success
+            self.noting = contribution.is_listening(now)
+        self.refresh()
 
     def _settle_probe(
         self,
@@ -253,11 +275,6 @@ class Admission(Cycle):
                 if change is not None:
                     return change
         return None
-
-    def _lengthen_run(self, now: float, asked: float | None) -> None:
-        if self.run is None:
-            self.run = Run()
-        self._count_failure(self.run.add(now, asked))
 
     def _count_failure(self, failures: int) -> None:
         self.failures = failures

@@ -8,59 +8,57 @@ or thread, and the permits of the calls that enclose it, each by its ``id``.
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-_MARK = "_hybrid_breaker_counted"
+_MARKS: Final = "_hybrid_breaker_counted"
 
-_MOST_MARKS = 200
-"""Marks kept for one circuit on one exception; the oldest go. Those who look for one come soon."""
+_MOST_MARKS: Final = 100
+"""Marks kept on one exception; the oldest go. Those who look for one come soon after it."""
 
+_HERE: Final = object()
+"""Stands in each mark, whose numbers mean something in this process only: what was pickled into
+another one, as a process pool does, has another object in this place."""
 
-class _Marks(dict[int, dict[int, int]]):
-    """By circuit and by whose call it was, the sequence number with which the error was counted.
-
-    The numbers mean something in this process only. An error that was pickled into another one,
-    as a process pool does, arrives there unmarked, and with a plain dict: this package need not
-    be there.
-    """
-
-    def __reduce__(self) -> tuple[type[dict[int, int]], tuple[()]]:
-        return dict, ()
+Mark = tuple[object, int, int, "Sequence[int]"]
+"""``_HERE``, the circuit, the sequence number with which it counted the error, and whose call it
+was: the task or thread, and the permits that enclose it."""
 
 
-def marks_on(error: BaseException, circuit: int) -> dict[int, int]:
-    """Return by whom ``circuit`` has counted an error; nothing where it hides its attributes."""
+def marks_on(error: BaseException) -> tuple[Mark, ...]:
+    """Return the marks on an error; one that hides its attributes has none."""
     try:
-        marks = error.__dict__.get(_MARK)
+        marks: tuple[Mark, ...] = error.__dict__.get(_MARKS, ())
     except Exception:  # noqa: BLE001 - a property of a stranger's class
-        return {}
-    return marks.get(circuit, {}) if isinstance(marks, _Marks) else {}
+        return ()
+    return marks
+
+
+def counted_as(error: BaseException, circuit: int, caller: int) -> int:
+    """Return the last number with which ``circuit`` counted an error of a caller, or -1."""
+    for here, by, sequence, callers in marks_on(error):
+        if here is _HERE and by == circuit and caller in callers:
+            return sequence
+    return -1
 
 
 def mark_counted(
-    error: BaseException, *, circuit: int, sequence: int, callers: Iterable[int]
+    error: BaseException, *, circuit: int, sequence: int, callers: Sequence[int]
 ) -> None:
     """Mark ``error``, and all that it groups, as counted by ``circuit`` with number ``sequence``.
 
     The mark stands on the exception and not in the circuit, which would keep the traceback of
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
+    mark = (_HERE, circuit, sequence, callers)
     left = [error]
     while left:
         one = left.pop()
         if isinstance(one, BaseExceptionGroup):
             left.extend(one.exceptions)
-        with contextlib.suppress(Exception):  # see marks_on
-            marks = one.__dict__.get(_MARK)
-            if not isinstance(marks, _Marks):
-                marks = one.__dict__[_MARK] = _Marks()
-            by_caller = marks.setdefault(circuit, {})
-            for caller in callers:
-                by_caller.pop(caller, None)  # so that the order is that of the marks
-                by_caller[caller] = sequence
-            while len(by_caller) > _MOST_MARKS:
-                del by_caller[next(iter(by_caller))]
+        try:
+            one.__dict__[_MARKS] = (mark, *marks_on(one)[: _MOST_MARKS - 1])
+        except Exception:  # noqa: BLE001, S112 - see marks_on
+            continue

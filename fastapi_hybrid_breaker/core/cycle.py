@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from .evidence import Evidence, describe_error
 from .meter import Meter
 from .opening import is_again, open_seconds
+from .outcomes import Classifier
 from .ramp import Ramp
 from .rules import SlowCallRate
 from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from .config import CircuitConfig
     from .meter import Book
+    from .override import Override
     from .probe import Probe
     from .rules import Rule
     from .run import Run
@@ -52,6 +54,7 @@ class Cycle:
 
     __slots__ = (
         "changed_at",
+        "classifier",
         "config",
         "counts_successes",
         "deadline",
@@ -63,6 +66,8 @@ class Cycle:
         "key",
         "measured",
         "meter",
+        "noting",
+        "override",
         "probes",
         "ramp",
         "ramp_from",
@@ -97,6 +102,8 @@ class Cycle:
         self.generation = 0
         self.sequence = 0
         self.first = 0  # the sequence at which the present generation began
+        self.override: Override | None = None  # a manual one, above all that is decided here
+        self.noting = False  # successes matter for the fleet's run
         self.watched = False  # a route guards this circuit, and must hear of verdicts
         self.measured = False
         self.failures = 0
@@ -116,6 +123,7 @@ class Cycle:
     def configure(self, config: CircuitConfig) -> None:
         """Decide by ``config`` from now on, with empty windows."""
         self.config = config
+        self.classifier = Classifier(config)
         self.meter = Meter(config.rules, self.surroundings)
         self.shadow = config.mode == "shadow"
         self.measure(self.measured)
@@ -123,29 +131,22 @@ class Cycle:
 
     def refresh(self) -> None:
         """Publish what calls read without the lock: the only place that writes these slots."""
-        is_free = self.admits_all() and not self.timed
+        is_own = self.override is None
+        is_closed = self.state is CLOSED
+        is_free = is_closed and is_own and self.ramp is None and not self.timed
         self.free_permit: int | None = self.sequence if is_free else None
-        self.reject_until = self.deadline if self.rejects_all() else NEVER
+        is_rejecting = self.state is OPEN and is_own and not self.shadow
+        self.reject_until = self.deadline if is_rejecting else NEVER
         self.counts_successes = (
-            self.failures > 0
-            or self.state is not CLOSED
-            or self.ramp is not None
+            not is_closed
+            or self.failures > 0
+            or self.noting
             or self.watched
+            or self.measured
+            or self.ramp is not None
             or bool(self.meter.books)
-            or self.looks_at_successes()
+            or self.config.failure_result is not None
         )
-
-    def admits_all(self) -> bool:
-        """Whether calls are admitted without a question."""
-        return self.state is CLOSED and self.ramp is None
-
-    def rejects_all(self) -> bool:
-        """Whether calls are rejected until ``deadline``."""
-        return self.state is OPEN and not self.shadow
-
-    def looks_at_successes(self) -> bool:
-        """Tell whether each success must be looked at, and not only counted."""
-        return self.config.failure_result is not None or self.measured
 
     # -- from outside ----------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from .evidence import Evidence
 from .member import Member
 from .override import Override, OverrideKind
-from .probe import UNCOUNTED, Ticket
-from .states import CLOSED, HALF_OPEN, NO_VERDICT, OPEN, Cause, StateChange
+from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +31,6 @@ class Machine(Member):
     """
 
     __slots__ = (
-        "override",
         "override_unshared",
         "override_version",
         "override_writer",
@@ -45,7 +43,6 @@ class Machine(Member):
         random: Callable[[], float] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        self.override: Override | None = None
         self.override_unshared = False  # set here, and not yet in the register
         self.override_version = 0
         self.override_writer = ""
@@ -60,14 +57,10 @@ class Machine(Member):
     # -- the override: above the cycle, which goes on below it ---------------------------------
 
     def in_force(self, now: float) -> CircuitState:
-        """Return the state that callers meet."""
-        return self.fixed_state(now) or self.state
-
-    def fixed_state(self, now: float) -> CircuitState | None:
-        """Return the state that an override sets, None: the circuit decides by itself."""
-        if self.override is None or self.override.is_over(now):
-            return None
-        return self.override.kind.state
+        """Give the state that callers meet."""
+        if self.override is not None and not self.override.is_over(now):
+            return self.override.kind.state
+        return self.state
 
     def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
         """Open by a run of failures that several instances have met; not while disabled."""
@@ -84,24 +77,6 @@ class Machine(Member):
         state = self.in_force(now)
         is_probing = state is OPEN and self.override is None and now >= self.deadline
         return HALF_OPEN if is_probing else state
-
-    def admits_all(self) -> bool:
-        """Tell whether calls are admitted without a question: an override is one."""
-        return self.override is None and super().admits_all()
-
-    def rejects_all(self) -> bool:
-        """Tell whether calls are rejected until ``deadline``: an override is above that."""
-        return self.override is None and super().rejects_all()
-
-    def admit(
-        self, now: float, *, is_route: bool = False
-    ) -> tuple[Ticket | None, StateChange | None]:
-        """Return a ticket, or None: rejected; see ``lift`` for an override whose time is up."""
-        if self.override is None:
-            return super().admit(now, is_route=is_route)
-        if self.override.kind is OverrideKind.DISABLED:
-            return UNCOUNTED, None
-        return None, None
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
@@ -120,29 +95,6 @@ class Machine(Member):
             return super().wish(now)
         self.wants_lease = False
         return None
-
-    def settle(
-        self,
-        ticket: Ticket,
-        outcome: Outcome,
-        now: float,
-        seconds: float | None = None,
-        error: object = None,
-        asked: float | None = None,
-    ) -> StateChange | None:
-        """Record the outcome of an admitted call; while disabled, nothing is counted."""
-        if self.is_disabled(now):
-            outcome, seconds = NO_VERDICT, None
-        return super().settle(ticket, outcome, now, seconds, error, asked)
-
-    def is_disabled(self, now: float) -> bool:
-        """Whether an override admits everything and counts nothing."""
-        override = self.override
-        return (
-            override is not None
-            and override.kind is OverrideKind.DISABLED
-            and not override.is_over(now)
-        )
 
     def put(
         self, override: Override | None, by: str, now: float, reason: str = ""
@@ -227,7 +179,7 @@ class OverflowMachine(Machine):
 
     def settle(
         self,
-        ticket: Ticket,  # noqa: ARG002 - as in Machine
+        ticket: object,  # noqa: ARG002 - as in Machine
         outcome: Outcome,  # noqa: ARG002
         now: float,  # noqa: ARG002
         seconds: float | None = None,  # noqa: ARG002

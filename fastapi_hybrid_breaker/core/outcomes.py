@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from .config import CircuitConfig
     from .states import Outcome
 
+_ENDS = (StopIteration, StopAsyncIteration)
+"""How iterators say that there is nothing more."""
+
 _SERVER_ERROR = 500
+
+_MOST_TYPES = 1000
 
 
 def without(
@@ -44,48 +49,80 @@ class PredicateError(Exception):
     """A function of the user's that was to judge a call has raised; that is the cause."""
 
 
-def judge(
-    config: CircuitConfig,
-    error: BaseException,
-    is_counted: Callable[[BaseException], bool] = lambda _: False,
-) -> Outcome:
-    """Return what ``error`` means for a guarded call.
-
-    Not counted are: a rejection by any circuit and what was raised in its place, an ignored
-    exception, an HTTPException below 500, the end of an iterator, and whatever is not an
-    ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt). A group is a failure when at
-    least one error within it is, and else a success when one is.
+class Classifier:
+    """What the exceptions that leave the calls of one circuit mean.
 
     Args:
         config: the circuit's.
-        error: what left the call.
-        is_counted: whether the circuit has counted an error as that of a call inside this one.
-
-    Raises:
-        PredicateError: ``failure_exceptions``, ``success_exceptions`` or ``ignored_exceptions``
-            is a function that raised.
     """
-    outcome = NO_VERDICT
-    has_counted = False
-    # Without recursion: nobody says how deep groups are nested.
-    left = [error]
-    while left:
-        one = left.pop()
-        if rejection_in(one) is not None or _is_among("ignored_exceptions", config, one):
-            continue
-        if isinstance(one, BaseExceptionGroup) and not _is_named(config, one, _is_group):
-            left.extend(one.exceptions)
-        elif not isinstance(one, Exception):
-            continue
-        elif _is_among("success_exceptions", config, one):
-            outcome = SUCCESS
-        elif not _is_among("failure_exceptions", config, one) or _is_quiet(config, one):
-            continue
-        elif is_counted(one):
+
+    __slots__ = ("_config", "_plain")
+
+    def __init__(self, config: CircuitConfig) -> None:
+        self._config = config
+        self._plain: set[type[BaseException]] = set()  # whatever else is true of one, a failure
+
+    def judge(
+        self, error: BaseException, is_counted: Callable[[BaseException], bool] | None = None
+    ) -> Outcome:
+        """Return what ``error`` means for a guarded call.
+
+        Not counted are: a rejection by any circuit and what was raised in its place, an ignored
+        exception, an HTTPException below 500, the end of an iterator, and whatever is not an
+        ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt). A group is a failure when
+        at least one error within it is, and else a success when one is.
+
+        Args:
+            error: what left the call.
+            is_counted: whether the circuit has counted an error as that of a call inside this one.
+
+        Raises:
+            PredicateError: ``failure_exceptions``, ``success_exceptions`` or
+                ``ignored_exceptions`` is a function that raised.
+        """
+        outcome = NO_VERDICT
+        has_counted = False
+        # Without recursion: nobody says how deep groups are nested.
+        left = [error]
+        while left:
+            one = left.pop()
+            is_alone = one.__context__ is None and one.__cause__ is None
+            if type(one) not in self._plain or not is_alone:
+                found = self._look_at(one)
+                if found is None and isinstance(one, BaseExceptionGroup):
+                    left.extend(one.exceptions)
+                if found is not FAILURE:
+                    outcome = SUCCESS if found is SUCCESS else outcome
+                    continue
+            if is_counted is None or not is_counted(one):
+                return FAILURE
             has_counted = True
-        else:
-            return FAILURE
-    return NO_VERDICT if has_counted else outcome
+        return NO_VERDICT if has_counted else outcome
+
+    def _look_at(self, error: BaseException) -> Outcome | None:
+        """Return what one error means; None: a group, which means what is in it does."""
+        config = self._config
+        if rejection_in(error) is not None or _is_among("ignored_exceptions", config, error):
+            return NO_VERDICT
+        if isinstance(error, BaseExceptionGroup) and not _is_named(config, error, _is_group):
+            return None
+        if not isinstance(error, Exception):
+            return NO_VERDICT
+        if _is_among("success_exceptions", config, error):
+            return SUCCESS
+        if not _is_among("failure_exceptions", config, error) or _is_quiet(config, error):
+            return NO_VERDICT
+        if _goes_by_type(config) and not _is_http(type(error)):
+            if len(self._plain) >= _MOST_TYPES:
+                self._plain.clear()  # of a program that makes classes as it runs
+            self._plain.add(type(error))
+        return FAILURE
+
+
+def _goes_by_type(config: CircuitConfig) -> bool:
+    """Whether no function is asked about an exception."""
+    asked = (config.failure_exceptions, config.success_exceptions, config.ignored_exceptions)
+    return all(isinstance(one, tuple) for one in asked)
 
 
 def _is_named(
@@ -106,7 +143,7 @@ def _is_group(kind: type[BaseException]) -> bool:
 
 def _is_end(kind: type[BaseException]) -> bool:
     """Whether iterators say with it that there is nothing more."""
-    return issubclass(kind, (StopIteration, StopAsyncIteration))
+    return issubclass(kind, _ENDS)
 
 
 def _is_http(kind: type[BaseException]) -> bool:
@@ -119,7 +156,7 @@ def _is_http(kind: type[BaseException]) -> bool:
 
 def _is_quiet(config: CircuitConfig, error: Exception) -> bool:
     """Whether an exception says nothing about the upstream, unless its class is named a failure."""
-    if isinstance(error, (StopIteration, StopAsyncIteration)):
+    if isinstance(error, _ENDS):
         return not _is_named(config, error, _is_end)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or status >= _SERVER_ERROR or not _is_http(type(error)):

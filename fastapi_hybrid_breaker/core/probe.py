@@ -15,6 +15,23 @@ class Witness(Protocol):
         """Whether the call, ended now by its caller, would be a success."""
 
 
+class Enclosing(Protocol):
+    """A permit of a call that other calls run inside of."""
+
+    outer: Enclosing | None
+    """The permit, of any circuit, of the call that encloses that one."""
+
+    settled: bool
+    """The call has ended."""
+
+    @property
+    def machine(self) -> Cycle:
+        """The circuit that admitted it."""
+
+    def is_running(self) -> bool:
+        """Whether its outcome would count: not settled, and of the present generation."""
+
+
 class Probe:
     """The permit of a probe: a lease of one of the places of a HALF_OPEN circuit.
 
@@ -47,7 +64,7 @@ class Probe:
         self.settled = False
         self.is_route = is_route
         self.is_challenged = False
-        self.outer: object = None
+        self.outer: Enclosing | None = None
         self.witness: Witness | None = None
 
     @property

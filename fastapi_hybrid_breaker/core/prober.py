@@ -70,8 +70,8 @@ class Prober(Admission):
     def is_bound(self) -> bool:
         """Tell whether a probe needs the fleet's lease; who is the only instance needs none."""
         return (
-            self.surroundings.is_connected
-            and self.surroundings.live > 1
+            self.surroundings.live > 1
+            and self.surroundings.is_connected
             and not self.alone
             and not self.shadow
             and self.config.scope == "fleet"
@@ -137,9 +137,8 @@ class Prober(Admission):
 
     def began_probe(self, now: float) -> None:
         """Take in that a call here is a probe, and have the fleet told if it is the first."""
-        self.see_probing(now)
-        is_first = len(self.probes or ()) == 1
-        if is_first and now >= self.show_from and self.is_bound():
+        self.last_sign = max(self.last_sign, now)
+        if now >= self.show_from and len(self.probes or ()) == 1 and self.is_bound():
             self.show_from = now + SHOW_EVERY
             self.stirred = True
 

@@ -18,38 +18,42 @@ class Run:
     Made with the first failure, and dropped by whoever has it with the success that ends it.
     """
 
-    __slots__ = ("_failures", "_parts")
+    __slots__ = ("_asked", "_at", "_failures", "_new", "_older")
 
     def __init__(self) -> None:
-        # When the first failure of a part was, how many it has, and the longest pause asked for.
-        self._parts: deque[tuple[float, int, float | None]] = deque()
         self._failures = 0  # in all parts
+        # The newest part: when its first failure was, how many it has, the longest pause asked.
+        self._at = float("-inf")
+        self._new = 0
+        self._asked: float | None = None
+        self._older: deque[tuple[float, int, float | None]] = deque()
 
     def add(self, now: float, asked: float | None) -> int:
         """Count a failure that asked for a pause of ``asked`` seconds; return the new length."""
-        at, failures = now, 1
-        if self._parts and now - self._parts[-1][0] < _TOGETHER:
-            at, failures, before = self._parts.pop()
-            failures += 1
-            asked = longer(asked, before)
-        self._parts.append((at, failures, asked))
+        if now - self._at >= _TOGETHER:
+            self._begin_part(now)
+        self._new += 1
         self._failures += 1
-        while now - self._parts[0][0] > RUN_LIFE:
-            self._failures -= self._parts.popleft()[1]
+        if asked is not None:
+            self._asked = longer(asked, self._asked)
         return self._failures
+
+    def _begin_part(self, now: float) -> None:
+        if self._new:
+            self._older.append((self._at, self._new, self._asked))
+        while self._older and now - self._older[0][0] > RUN_LIFE:
+            self._failures -= self._older.popleft()[1]
+        self._at, self._new, self._asked = now, 0, None
 
     def count(self, now: float) -> int:
         """Return how many failures the run has at ``now``."""
-        gone = 0
-        for at, failures, _ in self._parts:
-            if now - at <= RUN_LIFE:
-                break
-            gone += failures
-        return self._failures - gone
+        parts = (*self._older, (self._at, self._new, self._asked))
+        return sum(failures for at, failures, _ in parts if now - at <= RUN_LIFE)
 
     def asked(self) -> float | None:
         """Return the longest pause that was asked for, as of the last failure; None: none was."""
-        return max((asked for *_, asked in self._parts if asked is not None), default=None)
+        pauses = [self._asked, *(asked for *_, asked in self._older)]
+        return max((asked for asked in pauses if asked is not None), default=None)
 
 
 def longer(one: float | None, other: float | None) -> float | None:

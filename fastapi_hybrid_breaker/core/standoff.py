@@ -26,17 +26,15 @@ class Standoff:
     has ended because its own circuit rejected a call inside of it.
     """
 
-    __slots__ = ("_has_occurred", "_in_a_row", "routes_yield")
+    __slots__ = ("_in_a_row", "routes_yield")
 
     def __init__(self) -> None:
-        self._has_occurred = False
         self._in_a_row = 0
         self.routes_yield = False
         """Whether guards of routes take no place for the rest of this recovery."""
 
     def occurred(self) -> None:
         """Record that a probe ended because its own circuit rejected a call inside of it."""
-        self._has_occurred = True
         self._in_a_row += 1
         if self._in_a_row >= _YIELD_AFTER:
             self.routes_yield = True
@@ -45,20 +43,24 @@ class Standoff:
         """Record that a probe had an outcome."""
         self._in_a_row = 0
 
-    def find_holder(self, probes: Sequence[Probe], random: Callable[[], float]) -> Probe | None:
-        """Return the probe whose place moves to a call that found none, or None.
 
-        Args:
-            probes: those that hold a place, the oldest first.
-            random: returns a number from 0 to 1.
-        """
-        for probe in probes:
-            if probe.is_route:
-                return probe
-        if not self._has_occurred:
-            return None
-        for probe in probes:
-            if not probe.is_challenged:
-                probe.is_challenged = True
-                return probe if random() < _CHANCE else None
+def find_holder(
+    probes: Sequence[Probe], standoff: Standoff | None, random: Callable[[], float]
+) -> Probe | None:
+    """Return the probe whose place moves to a call that found none, or None.
+
+    Args:
+        probes: those that hold a place, the oldest first.
+        standoff: what this recovery has learned; None: nothing of the kind has occurred.
+        random: returns a number from 0 to 1.
+    """
+    for probe in probes:
+        if probe.is_route:
+            return probe
+    if standoff is None:
         return None
+    for probe in probes:
+        if not probe.is_challenged:
+            probe.is_challenged = True
+            return probe if random() < _CHANCE else None
+    return None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.hub import Reach
     from fastapi_hybrid_breaker.calls.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
-    from fastapi_hybrid_breaker.core.override import Override, OverrideView
+    from fastapi_hybrid_breaker.core.override import Override
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
     from .agenda import Agenda
@@ -169,14 +169,11 @@ class FleetSync:
 
     async def reset(
         self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False
-    ) -> tuple[Reach, OverrideView | None]:
-        """Reset a circuit in the fleet, and return the override that the fleet has on it.
-
-        ``proposal`` is what the reset made of it here.
-        """
+    ) -> Reach:
+        """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
         session = self._session
         if session is None:
-            return "local", None
+            return "local"
         return await _ordered(
             session, lambda: session.agenda.reset(key, proposal, by, reason, ramp=ramp)
         )
@@ -187,8 +184,7 @@ class FleetSync:
         if session is None:
             return "local"
         overrides = session.agenda.overrides
-        reach, _ = await _ordered(session, lambda: overrides.order(key, override, by, reason))
-        return reach
+        return await _ordered(session, lambda: overrides.order(key, override, by, reason))
 
     async def instances(self) -> list[Instance] | None:
         """Give the instances of the fleet; None where Redis does not tell."""
@@ -225,14 +221,13 @@ class FleetSync:
         self._starts = weakref.WeakKeyDictionary()
 
 
-async def _ordered(
-    session: Session, order: Callable[[], Future[T | None]]
-) -> tuple[Reach, T | None]:
-    """Give an order to the fleet; return how far it has come within a second, and its answer."""
+async def _ordered(session: Session, order: Callable[[], Future[None]]) -> Reach:
+    """Give an order to the fleet, and say how far it has come within a second."""
     try:
-        return "fleet", await _answer(session, order)
+        await _answer(session, order)
     except TimeoutError:
-        return "queued", None
+        return "queued"
+    return "fleet"
 
 
 async def _answer(session: Session, ask: Callable[[], Future[T]]) -> T:

@@ -119,7 +119,7 @@ class RouteRequest(Request):
         self.unsettled = False
         for circuit, permit in self.guards:
             if self.is_uncounted or circuit.machine in self.counted:
-                circuit.settle_gate(permit)
+                circuit.settle(permit, NO_VERDICT, is_gate=True)
             elif error is not None:
                 seconds = self._seconds(circuit, permit)
                 circuit.settle_error(permit, error, seconds=seconds)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.counted import mark_counted, marks_on
+from fastapi_hybrid_breaker.core.counted import counted_as, mark_counted
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
-from fastapi_hybrid_breaker.core.outcomes import judge
+from fastapi_hybrid_breaker.core.outcomes import Classifier
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -31,11 +31,9 @@ CALLER = 7
 def told(
     error: BaseException, *, admitted: int = 0, circuit: int = OURS, **settings: Any
 ) -> Outcome:
-    return judge(
-        CircuitConfig(**settings),
-        error,
-        lambda one: marks_on(one, circuit).get(CALLER, -1) > admitted,
-    )
+    classifier = Classifier(CircuitConfig(**settings))
+    classifier.judge(error)  # what it remembers of a class must not change what it says
+    return classifier.judge(error, lambda one: counted_as(one, circuit, CALLER) > admitted)
 
 
 def mark(error: BaseException, *, circuit: int = OURS, sequence: int = 5) -> None:

@@ -46,8 +46,7 @@ export async function exchange() {
 /** Each act gives how far it came, "fleet", "queued" or "local", and the process that has it. */
 export const acts = {
   async reset(key, said) {
-    const answer = await ask(pathOf(key, query(said)), { method: "DELETE" });
-    return { ...reach(answer, "X-Circuit-Reset"), left: overrideIn(answer.headers.get("X-Circuit-Overridden") ?? "") };
+    return reach(await ask(pathOf(key, query(said)), { method: "DELETE" }), "X-Circuit-Reset");
   },
 
   async override(key, order) {
@@ -73,12 +72,6 @@ function pathOf(key, rest = "") {
 
 function reach(answer, header) {
   return { reach: answer.headers.get(header) ?? "", instance: answer.headers.get("X-Circuit-Instance") ?? "" };
-}
-
-/** The override that a reset has left in force, or null: "forced_open; by=ann%40desk". */
-function overrideIn(text) {
-  const found = /^(\w+); by=(\S*)$/.exec(text);
-  return found && { kind: found[1], by: decodeURIComponent(found[2]) };
 }
 
 async function ask(url, { headers = {}, ...options } = {}) {
