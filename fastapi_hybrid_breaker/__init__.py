@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .breaker import HybridBreaker
 from .calls.circuit_object import Circuit
+from .calls.hub import ResetResult
 from .core.config import CircuitConfig
 from .core.errors import CircuitOpenError, NotInstalledError
 from .core.evidence import Evidence
@@ -40,6 +41,7 @@ __all__ = [
     "HybridBreaker",
     "NotInstalledError",
     "OverrideKind",
+    "ResetResult",
     "Rule",
     "SlowCallRate",
     "StateChange",

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
+from .calls.hub import result_of_reset
 from .calls.listeners import ChangeQueue
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from .calls.circuit_object import Circuit
-    from .calls.hub import Reach
+    from .calls.hub import Reach, ResetResult
     from .core.config import CircuitConfig
     from .core.override import Override, OverrideKind
     from .core.states import StateChange
@@ -163,7 +164,9 @@ class HybridBreaker:
         circuit = self.registry.get(check_key(key))
         return NEVER_USED if circuit is None else circuit.stats()
 
-    async def reset(self, key: str, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
+    async def reset(
+        self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
+    ) -> ResetResult:
         """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
@@ -171,7 +174,8 @@ class HybridBreaker:
         proposal = None
         if circuit is not None:
             proposal = circuit.reset_here(by=by, reason=reason, ramp=ramp)
-        return await self.sync.reset(key, proposal, by, reason, ramp=ramp)
+        reach, override = await self.sync.reset(key, proposal, by, reason, ramp=ramp)
+        return result_of_reset(key, reach, (circuit and circuit.stats().override) or override)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None

@@ -15,7 +15,7 @@ from .guard import Guard
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from .hub import Reach
+    from .hub import Reach, ResetResult
     from .permits import Permit
 
 P = ParamSpec("P")
@@ -131,11 +131,14 @@ class Circuit(Gate):
         """
         return decorate(self, fn)
 
-    async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
+    async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> ResetResult:
         """Close the circuit and empty its counts, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
         ``"queued"`` when it is sent as soon as Redis answers, ``"local"`` without a fleet.
+
+        A manual override stays in force: ``.override`` of what is returned shows it, and a warning
+        is logged. ``clear_override`` ends it.
 
         Args:
             reason: what for, at most 200 characters.

@@ -32,15 +32,12 @@ class FleetSide(LockedMachine):
 
     def confirm(self, proposal: Proposal, news: News) -> None:
         """Take the fleet's consent to what this process proposed."""
-        with self._locked():
-            now = self.clock()
+        with self._changing() as now:
             self._post(self.machine.confirm(proposal, news, now), now)
 
     def adopt(self, news: News, *, refused: bool = False) -> None:
         """Take over the fleet's state if it is newer, or was held against ours."""
-        with self._locked():
-            now = self.clock()
-            self._post(self.machine.lift(now), now)
+        with self._changing() as now:
             self._post(self.machine.adopt(news, now, refused=refused), now)
 
     def forget_fleet(self) -> None:
@@ -50,8 +47,7 @@ class FleetSide(LockedMachine):
 
     def adopt_override(self, news: OverrideNews) -> None:
         """Take over what the fleet's register says, if it is newer."""
-        with self._locked():
-            now = self.clock()
+        with self._changing() as now:
             self._post(self.machine.adopt_override(news, now), now)
 
     def take_report(self, *, is_hot: bool) -> Report | None:
@@ -61,14 +57,12 @@ class FleetSide(LockedMachine):
 
     def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]]) -> None:
         """Open if the calls of the whole fleet fulfil a rule."""
-        with self._locked():
-            now = self.clock()
+        with self._changing() as now:
             self._post(self.machine.judge_fleet(generation, calls, now), now)
 
     def trip_by_run(self, generation: int, failures: int) -> None:
         """Open by a run of failures that several instances have met."""
-        with self._locked():
-            now = self.clock()
+        with self._changing() as now:
             self._post(self.machine.trip_by_run(generation, failures, now), now)
 
     def listen(self, seconds: float) -> None:

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+import logging
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi_hybrid_breaker.core.override import Override
+    from fastapi_hybrid_breaker.core.override import Override, OverrideView
     from fastapi_hybrid_breaker.core.states import Outcome
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
     from .circuit_object import Circuit
     from .listeners import ChangeQueue
 
+log = logging.getLogger("fastapi_hybrid_breaker")
+
 Reach = Literal["fleet", "queued", "local"]
 """How far a reset or an override has come: stored for the fleet; queued until Redis answers; or
 there is no fleet, only this process."""
+
+
+class ResetResult(str):
+    """How far a reset has come, as a plain string: ``"fleet"``, ``"queued"`` or ``"local"``.
+
+    A reset ends no manual override. One that is still in force decides what callers meet:
+
+        result = await breaker.reset("inventory-api")
+        if result.override is not None:
+            print(f"still {result.override.kind}, set by {result.override.by}")
+    """
+
+    __slots__ = ("override",)
+
+    override: OverrideView | None
+    """The manual override that is still in force, as far as this process knows, or None."""
+
+    def __new__(cls, reach: Reach, override: OverrideView | None = None) -> Self:
+        """Make the result of a reset that has come as far as ``reach``."""
+        result = super().__new__(cls, reach)
+        result.override = override
+        return result
+
+
+def result_of_reset(key: str, reach: Reach, override: OverrideView | None) -> ResetResult:
+    """Return the result of a reset, and log which override it has left in force."""
+    if override is not None:
+        log.warning(
+            "circuit %s was reset, but the manual override stays in force: %s by %s (%s)",
+            key,
+            override.kind,
+            override.by,
+            override.reason,
+        )
+    return ResetResult(reach, override)
 
 
 class CallObserver(Protocol):
@@ -61,7 +99,9 @@ class Hub(Protocol):
     def changed(self, circuit: Circuit) -> None:
         """Have the fleet hear of a circuit's change; called outside every lock, never raises."""
 
-    async def reset(self, key: str, *, reason: str = "", by: str = "", ramp: bool = False) -> Reach:
+    async def reset(
+        self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
+    ) -> ResetResult:
         """Reset a circuit in the whole fleet."""
 
     async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:

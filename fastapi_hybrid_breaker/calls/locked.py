@@ -92,6 +92,14 @@ class LockedMachine:
         if not before:
             self._leave()
 
+    @contextmanager
+    def _changing(self) -> Iterator[float]:
+        """Hold the lock for a change, and yield the time; an expired override ends before it."""
+        with self._locked():
+            now = self.clock()
+            self._post(self.machine.lift(now), now)
+            yield now
+
     def _leave(self) -> None:
         """Do, outside of the lock, what had to wait for the end of a change."""
         while True:
@@ -131,7 +139,7 @@ class LockedMachine:
         is_override = change.cause in {Cause.OVERRIDE, Cause.OVERRIDE_ENDED}
         effective = self.machine.in_force(now)
         if not is_override:
-            if effective is not self.machine.state:
+            if self.machine.fixed_state(now) is not None:
                 return
             if change.old is not self._effective and change.old is not effective:
                 # The circuit was in that state meanwhile, for too short a time to be told of it.
@@ -206,30 +214,24 @@ class LockedMachine:
 
     def reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:
         """Close the circuit in this process; returns what to send to the fleet."""
-        with self._locked():
-            now = self.clock()
-            self._post(self.machine.lift(now), now)
+        with self._changing() as now:
             self._post(self.machine.reset(now, by=by, reason=reason, ramp=ramp), now)
             return self.machine.describe(now)
 
     def open_here(self, seconds: float) -> None:
         """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
-        with self._locked():
-            now = self.clock()
+        with self._changing() as now:
             self._post(self.machine.open_for(seconds, now), now)
 
     def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
         """Set or clear the override in this process."""
-        with self._locked():
-            now = self.clock()
-            self._post(self.machine.lift(now), now)
+        with self._changing() as now:
             self._post(self.machine.put(override, by, now, reason), now)
 
     def lift(self) -> None:
         """End the override if it has expired."""
-        with self._locked():
-            now = self.clock()
-            self._post(self.machine.lift(now), now)
+        with self._changing():
+            pass
 
     # -- for the web parts, telemetry and the registry ------------------------------------------
 

@@ -40,7 +40,7 @@ from .options import (
 from .picture import Picture
 from .reading import Reader
 from .steering import Hand
-from .tables import details, overview
+from .tables import details, override_left, overview
 from .watch import watch as draw_on
 from .words import shown
 
@@ -139,7 +139,7 @@ def reset(
     as_json: Json = False,
     timeout: Timeout = TIMEOUT,
 ) -> None:
-    """Close a circuit and empty its counts, in the whole fleet."""
+    """Close a circuit and clear its counters on all instances. A manual override stays."""
     name, why = who(by), checked_text("--reason", reason, least=0)
 
     def check(before: Picture, place: Place) -> None:
@@ -268,6 +268,8 @@ def _steer(
     console.print(Text(f"done: {action} {shown(key)} ({place})", "bold green"))
     if not was_known:
         console.print(Text("note: nothing was known of this circuit. Is the name right?", "yellow"))
+    if action == "reset" and (left := override_left(after.rows[0])):
+        console.print(Text(left, "bold yellow"))
     console.print(details(after))
 
 

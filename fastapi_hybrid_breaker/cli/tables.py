@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .words import duration, harmless
@@ -196,6 +197,19 @@ def override_words(row: Row) -> str:
         return ""
     left = "until cleared" if override.remaining is None else f"{duration(override.remaining)} left"
     return harmless(f"{override.kind.value} by {override.by}: {override.reason} ({left})")
+
+
+def override_left(row: Row) -> str:
+    """Return a sentence on the override that a reset has left in force, "" without one."""
+    if row.override is None:
+        return ""
+    effects = {
+        OverrideKind.FORCED_OPEN: "Every call is still rejected.",
+        OverrideKind.DISABLED: "Every call is still admitted, and none is counted.",
+    }
+    effect = effects[row.override.kind]
+    words = override_words(row)
+    return f"The manual override stays in force: {words}. {effect} Use 'clear' to end it."
 
 
 def names_of(ids: Sequence[str], instances: Sequence[Instance]) -> list[str]:

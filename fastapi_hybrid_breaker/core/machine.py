@@ -57,10 +57,14 @@ class Machine(Member):
     # -- the override: above the cycle, which goes on below it ---------------------------------
 
     def in_force(self, now: float) -> CircuitState:
-        """Give the state that callers meet."""
-        if self.override is not None and not self.override.is_over(now):
-            return self.override.kind.state
-        return self.state
+        """Return the state that callers meet."""
+        return self.fixed_state(now) or self.state
+
+    def fixed_state(self, now: float) -> CircuitState | None:
+        """Return the state that an override sets, None: the circuit decides by itself."""
+        if self.override is None or self.override.is_over(now):
+            return None
+        return self.override.kind.state
 
     def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
         """Open by a run of failures that several instances have met; not while disabled."""

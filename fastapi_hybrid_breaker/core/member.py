@@ -108,7 +108,7 @@ class Member(Prober):
         if not is_refusal and not news.is_newer_than(self.version, self.writer):
             return None
         self.version, self.writer, self.unshared = news.version, news.writer, False
-        is_reset = news.evidence is not None and news.evidence.cause == Cause.RESET
+        is_reset = _is_reset(news)
         if self.config.scope == "instance" and not is_reset:
             return None  # others decide for themselves, and so does this one
         self._stand_with_the_fleet()
@@ -133,9 +133,9 @@ class Member(Prober):
         self,
         news: News,
         now: float,
-        before: tuple[float | None, float | None] | None = None,
+        before: tuple[float | None, float | None] | None,
         *,
-        is_reset: bool = False,
+        is_reset: bool,
     ) -> None:
         """Take over when the fleet's circuit recovered, and since when calls are let back.
 
@@ -176,21 +176,29 @@ class Member(Prober):
     def _stand_on(self, news: News, now: float) -> None:
         """Base what this process has on ``news``; its counts stay, and a change of its own.
 
-        What the fleet knows of the last recovery it takes over; an opening of its own continues
-        the fleet's row, as it would have had the news come before it.
+        What the fleet knows of the last recovery it takes over.
         """
         self.version, self.writer = news.version, news.writer
         if self.state is CLOSED:
             self.unshared, self.changed_at = False, now
+        if self.config.scope == "instance" and not _is_reset(news):
+            return
+        if self.state is CLOSED:
             self.reopenings = news.reopenings
-            self._take_recovery(news, now, (None, None))
-        elif self.state is OPEN and self.reopenings == 0 and news.recovered_for is not None:
-            closed_for = news.recovered_for - (now - self.troubled_at)
-            if is_again(self.config, closed_for):
-                self.reopenings = news.reopenings + 1
-                seconds = open_seconds(self.config, self.reopenings, None, self.random)
-                self.deadline = max(self.deadline, self.troubled_at + seconds)
-                self.refresh()
+            before = (self.recovered_at, self.ramp_from)
+            self._take_recovery(news, now, before, is_reset=_is_reset(news))
+        elif self.state is OPEN and (self.unshared or self.alone):
+            self._continue_row(news, now)
+
+    def _continue_row(self, news: News, now: float) -> None:
+        """Have an opening of our own last as long as if ``news`` had come before it."""
+        if self.reopenings or news.recovered_for is None:
+            return
+        closed_for = news.recovered_for - (now - self.troubled_at)
+        if is_again(self.config, closed_for):
+            self.reopenings = news.reopenings + 1
+            seconds = open_seconds(self.config, self.reopenings, None, self.random)
+            self.stay_open_until(max(self.deadline, self.troubled_at + seconds))
 
     def forget_fleet(self) -> None:
         """Know nothing of the fleet any more, as a new process; the state stays."""
@@ -314,3 +322,7 @@ class Member(Prober):
             self.contribution = Contribution()
             self.contribution.has_told = True
             self.contribution.succeeded(self.changed_at)
+
+
+def _is_reset(news: News) -> bool:
+    return news.evidence is not None and news.evidence.cause == Cause.RESET

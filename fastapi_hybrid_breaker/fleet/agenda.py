@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.news import News, Proposal
+    from fastapi_hybrid_breaker.core.override import OverrideView
 
     from .errands import Errands
     from .knowledge import Knowledge
@@ -116,9 +117,9 @@ class Agenda:
         reason: str = "",
         *,
         ramp: bool = False,
-    ) -> Future[None]:
-        """Reset a circuit in the fleet; the future is done when it is."""
-        answer: Future[None] = Future()
+    ) -> Future[OverrideView | None]:
+        """Reset a circuit in the fleet; the future gets the override that stays in force there."""
+        answer: Future[OverrideView | None] = Future()
         reset = Reset(self._commands.new_operation(), proposal, by, reason, ramp, [answer])
         self._knowledge.orders.note(key, "reset", reset.operation)
         self._errands.edit(key, lambda errand: errand.add_reset(reset), must=True)
@@ -329,6 +330,10 @@ class Agenda:
             self._weigh_foreign(request)
         elif reply.stored is not None:
             self._take_stored(request, reply.status, reply.stored.news(reply.server_time))
+            if request.reset is not None:
+                self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
+                for waiting in request.reset.waiting:
+                    resolve(waiting, reply.override_in_force())
 
     def _weigh_foreign(self, request: Request) -> None:
         """A plain speaker wrote since we last heard."""
@@ -361,10 +366,6 @@ class Agenda:
             self.stirred(circuit)
         if request.kind == "change":
             self._proposed.pop(request.key, None)
-        if request.reset is not None:
-            self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
-            for waiting in request.reset.waiting:
-                resolve(waiting, None)
 
 
 def _refuse_wrong_type(answer: object) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from fastapi_hybrid_breaker.core.news import Proposal
-    from fastapi_hybrid_breaker.core.override import Override
+    from fastapi_hybrid_breaker.core.override import Override, OverrideView
 
     from .part import Part
     from .wire import Heard
@@ -54,7 +54,7 @@ class Reset:
     by: str
     reason: str
     ramp: bool
-    waiting: list[Future[None]] = field(default_factory=list)
+    waiting: list[Future[OverrideView | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.hub import Reach
     from fastapi_hybrid_breaker.calls.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
-    from fastapi_hybrid_breaker.core.override import Override
+    from fastapi_hybrid_breaker.core.override import Override, OverrideView
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
     from .agenda import Agenda
@@ -169,11 +169,14 @@ class FleetSync:
 
     async def reset(
         self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False
-    ) -> Reach:
-        """Reset a circuit in the fleet; ``proposal`` is what the reset made of it here."""
+    ) -> tuple[Reach, OverrideView | None]:
+        """Reset a circuit in the fleet, and return the override that the fleet has on it.
+
+        ``proposal`` is what the reset made of it here.
+        """
         session = self._session
         if session is None:
-            return "local"
+            return "local", None
         return await _ordered(
             session, lambda: session.agenda.reset(key, proposal, by, reason, ramp=ramp)
         )
@@ -184,7 +187,8 @@ class FleetSync:
         if session is None:
             return "local"
         overrides = session.agenda.overrides
-        return await _ordered(session, lambda: overrides.order(key, override, by, reason))
+        reach, _ = await _ordered(session, lambda: overrides.order(key, override, by, reason))
+        return reach
 
     async def instances(self) -> list[Instance] | None:
         """Give the instances of the fleet; None where Redis does not tell."""
@@ -221,13 +225,14 @@ class FleetSync:
         self._starts = weakref.WeakKeyDictionary()
 
 
-async def _ordered(session: Session, order: Callable[[], Future[None]]) -> Reach:
-    """Give an order to the fleet, and say how far it has come within a second."""
+async def _ordered(
+    session: Session, order: Callable[[], Future[T | None]]
+) -> tuple[Reach, T | None]:
+    """Give an order to the fleet; return how far it has come within a second, and its answer."""
     try:
-        await _answer(session, order)
+        return "fleet", await _answer(session, order)
     except TimeoutError:
-        return "queued"
-    return "fleet"
+        return "queued", None
 
 
 async def _answer(session: Session, ask: Callable[[], Future[T]]) -> T:

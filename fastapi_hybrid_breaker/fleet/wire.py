@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastapi_hybrid_breaker.core.evidence import Evidence
+    from fastapi_hybrid_breaker.core.override import OverrideView
 
 PROTOCOL: Final = 1
 """Stands in each message and hash. From a higher one only state, version and times are read."""
@@ -273,6 +274,11 @@ class Reply:
     stored: Heard | None
     server_time: float
     override: HeardOverride | None = None
+
+    def override_in_force(self) -> OverrideView | None:
+        """Return the override that is in force by the server's clock, or None."""
+        news = None if self.override is None else self.override.news(self.server_time)
+        return None if news is None else news.override
 
 
 def parse_reply(values: object) -> Reply:

@@ -14,8 +14,11 @@ from starlette.types import Scope
 from fastapi_hybrid_breaker.core.states import CircuitView
 
 from .admin_answers import (
+    OVERRIDDEN,
+    OVERRIDDEN_HEADER,
     Key,
     describe_done,
+    describe_override,
     describe_problem,
     done,
     fault_of,
@@ -125,7 +128,11 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         status_code=204,
         response_class=Response,
         responses={
-            204: describe_done(RESET_HEADER, "It is closed in this process."),
+            204: describe_done(
+                RESET_HEADER,
+                "Its own state is CLOSED in this process; a manual override stays in force.",
+                more={OVERRIDDEN_HEADER: OVERRIDDEN},
+            ),
             422: describe_problem("A key that can name no circuit, or a text out of range."),
         },
     )
@@ -139,14 +146,22 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
             bool, Query(description="Let calls back in shares, where ramp_seconds is set.")
         ] = False,
     ) -> Response:
-        """Close a circuit and empty its counts in the whole fleet; also one unknown here."""
+        """Close a circuit and clear its counters in the whole fleet; also one unknown here.
+
+        A manual override stays in force, and `X-Circuit-Overridden` shows it. To end it, use
+        `DELETE /{key}/-/override`.
+        """
         if fault := fault_of(key):
             return fault
         try:
             said = callers.said(caller, by, reason)
         except ValueError as error:
             return unprocessable(error)
-        return done(RESET_HEADER, await breaker.reset(key, **said, ramp=ramp), breaker.instance)
+        result = await breaker.reset(key, **said, ramp=ramp)
+        response = done(RESET_HEADER, result, breaker.instance)
+        if result.override is not None:
+            response.headers[OVERRIDDEN_HEADER] = describe_override(result.override)
+        return response
 
     return router
 

@@ -3,12 +3,14 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import Path, Response
 from starlette.responses import JSONResponse
 
-from fastapi_hybrid_breaker.calls.hub import Reach
+from fastapi_hybrid_breaker.calls.hub import Reach, ResetResult
 from fastapi_hybrid_breaker.core.keys import check_key
+from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 
 from .problem import PROBLEM_TYPE, Problem, problem_content
 
@@ -35,7 +37,7 @@ def problem(status: int, title: str, detail: str) -> JSONResponse:
     return JSONResponse(said.model_dump(), status, media_type=PROBLEM_TYPE)
 
 
-def done(header: str, reach: Reach, instance: str) -> Response:
+def done(header: str, reach: Reach | ResetResult, instance: str) -> Response:
     """Answer that a change is made, in ``header`` how far it came, and who has the order."""
     return Response(status_code=204, headers={header: reach, _INSTANCE_HEADER: instance})
 
@@ -45,10 +47,29 @@ def describe_problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": problem_content(Problem)}
 
 
-def describe_done(header: str, description: str) -> dict[str, Any]:
-    """Describe for OpenAPI what ``done`` answers."""
-    headers = {header: _REACH, _INSTANCE_HEADER: _INSTANCE}
+def describe_override(override: OverrideView) -> str:
+    """Return an override as the value of ``OVERRIDDEN_HEADER``; a header has no other letters."""
+    return f"{override.kind}; by={quote(override.by, safe='')}"
+
+
+def describe_done(
+    header: str, description: str, *, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe for OpenAPI what ``done`` answers, with ``more`` headers."""
+    headers = {header: _REACH, _INSTANCE_HEADER: _INSTANCE} | (more or {})
     return {"description": description, "headers": headers}
+
+
+OVERRIDDEN_HEADER: Final = "X-Circuit-Overridden"
+
+OVERRIDDEN: Final[dict[str, Any]] = {
+    "description": (
+        "The manual override that is still in force, absent without one: its kind, and"
+        " percent-encoded who set it, as in `forced_open; by=ann%40desk`."
+    ),
+    "required": False,
+    "schema": {"type": "string", "pattern": f"^({'|'.join(OverrideKind)}); by=[^ ]+$"},
+}
 
 
 _INSTANCE_HEADER: Final = "X-Circuit-Instance"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -185,3 +186,42 @@ def test_a_child_process_keeps_it(circuit: Circuit) -> None:
     circuit.after_fork()  # what the child does first
     with pytest.raises(CircuitOpenError):
         circuit.call_sync(fine_sync)
+
+
+# -- a reset ends no override ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", list(OverrideKind))
+async def test_reset_says_that_an_override_stays_in_force(
+    breaker: HybridBreaker, circuit: Circuit, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    trip(circuit)
+    await put_now(circuit, kind)
+    result = await circuit.reset()
+    assert result == "local"
+    assert result.override is not None
+    assert (result.override.kind, result.override.by) == (kind, "ann")
+    assert "was reset, but the manual override stays in force: " + kind in caplog.text
+    assert circuit.stats().override is not None
+    assert (await breaker.reset(circuit.key)).override is not None
+
+
+async def test_reset_without_an_override_says_nothing_of_one(
+    circuit: Circuit, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await put_now(circuit, "forced_open", 5.0)
+    clock.advance(5.0)
+    caplog.clear()
+    result = await circuit.reset()
+    assert (result, result.override, caplog.text) == ("local", None, "")
+
+
+async def test_result_of_a_reset_is_still_a_plain_string(breaker: HybridBreaker) -> None:
+    result = await breaker.reset("never-used")
+    assert {"local": 1}[result] == 1
+    assert f"{result} {json.dumps(result)}" == 'local "local"'
+    match result:
+        case "local":
+            pass
+        case _:
+            pytest.fail("no pattern fits")

@@ -289,3 +289,36 @@ async def test_another_namespace_is_another_fleet(server: Server) -> None:
             assert (await beside(server, "reset", KEY, "--namespace", "shop")).code == 0
             await until(lambda: theirs.state(KEY) == "CLOSED")
             assert ours.state(KEY) == "OPEN"
+
+
+async def test_reset_says_that_an_override_stays_in_force(server: Server) -> None:
+    async with fleet(server) as breakers:
+        await fail(breakers[0], KEY)
+        order = (KEY, "--reason", "a migration", "--until-cleared", "--by", "ann")
+        await beside(server, "open", *order)
+        done = await beside(server, "reset", KEY)
+        assert done.code == 0, done
+        said = " ".join(done.out.split())
+        assert "The manual override stays in force: forced_open by ann: a migration" in said
+        assert "Every call is still rejected. Use 'clear' to end it." in said
+        found = json.loads((await beside(server, "reset", KEY, "--json")).out)
+        assert found["circuit"]["override"]["kind"] == "forced_open"
+        await beside(server, "disable", *order)
+        said = " ".join((await beside(server, "reset", KEY)).out.split())
+        assert "Every call is still admitted, and none is counted." in said
+        await beside(server, "clear", KEY)
+        assert "manual override" not in (await beside(server, "reset", KEY)).out
+
+
+async def test_clear_without_an_override_is_refused_and_tells_nobody_anything(
+    server: Server,
+) -> None:
+    async with fleet(server) as breakers:
+        await fail(breakers[0], KEY)
+        await until(lambda: breakers[1].state(KEY) == "OPEN")
+        before = [breaker.circuit(KEY).history() for breaker in breakers]
+        done = await beside(server, "clear", KEY)
+        assert (done.code, "has no override" in done.err) == (1, True), done
+        await breakers[0].clear_override(KEY)  # in Redis as well
+        await settled(*breakers)
+        assert [breaker.circuit(KEY).history() for breaker in breakers] == before

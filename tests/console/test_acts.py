@@ -143,3 +143,27 @@ async def test_an_act_without_a_fleet_is_said_to_hold_in_this_process(
     await expect(console.outcome).to_contain_text(
         "There was nothing to change: here it is “Closed”, as before."
     )
+
+
+async def test_reset_under_an_override_says_that_it_stays(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, _ = fleet
+    a.play("loyalty", succeed=1)
+    console = await look(a.address)
+    await console.open("loyalty")
+    order = {"Reason": "a move", "For_how_long": "1 day", "Your_name": "Jörg & Ann"}
+    await console.act("Force open…", "Force open", **order)
+    await expect(console.own_state).to_have_text("Forced open")
+    stays = "The override by Jörg & Ann stays in force: forced open."
+    await console.page.get_by_role("button", name="Reset…").click()
+    dialog = console.page.get_by_role("dialog", name="Reset this circuit?")
+    await expect(dialog).to_contain_text(stays)
+    await dialog.get_by_role("button", name="Reset").click()
+    await expect(console.outcome).to_contain_text("Reset. Stored for the whole fleet.")
+    await expect(console.outcome).to_contain_text(stays)
+    await expect(console.own_state).to_have_text("Forced open")
+    await console.act("Clear the override…", "Clear the override")
+    await expect(console.own_state).to_have_text("Closed")
+    await console.page.get_by_role("button", name="Reset…").click()
+    await expect(dialog).not_to_contain_text("stays in force")

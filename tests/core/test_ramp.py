@@ -9,9 +9,10 @@ import pytest
 
 from fastapi_hybrid_breaker import Backoff, CircuitConfig, Evidence
 from fastapi_hybrid_breaker.core.machine import Machine
+from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 
-from .machines import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, news, run
+from .machines import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, admit, is_rejected, news, run
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 
@@ -177,6 +178,56 @@ def test_a_configuration_that_comes_later_ramps_by_what_happened_before_it() -> 
     machine = recovered(ramp_seconds=None)
     machine.configure(recovered().config)
     assert admitted(machine, 20.0) == 250
+
+
+def told_long_ago(**fields: Any) -> News:
+    """Give the first word on a circuit that has been CLOSED since before this process came."""
+    return replace(news(5, CLOSED), age=1_000.0, **fields)
+
+
+def test_a_session_that_begins_again_leaves_a_ramp_that_only_this_process_knows_of() -> None:
+    machine = recovered()
+    machine.forget_fleet()
+    machine.adopt(told_long_ago(), 20.0)
+    assert (admitted(machine, 20.0), machine.recovered_at) == (250, 10.0)
+
+
+def test_a_newcomer_that_decides_for_itself_takes_over_a_reset_alone() -> None:
+    config = replace(recovered().config, scope="instance")
+    machine = Machine("k", config)
+    machine.adopt(told_long_ago(recovered_for=1.0, let_back_for=1.0), 100.0)
+    assert (admitted(machine, 100.0), machine.recovered_at) == (1000, None)
+    machine = Machine("k", config)
+    reset = Evidence(cause="reset")
+    machine.adopt(told_long_ago(let_back_for=1.0, evidence=reset), 100.0)
+    assert admitted(machine, 100.0) == 100
+
+
+def test_an_opening_that_somebody_set_for_a_time_is_not_made_longer() -> None:
+    machine = Machine("k", replace(recovered().config, backoff=Backoff(jitter=0.0)))
+    machine.open_for(3.0, 100.0)
+    machine.adopt(told_long_ago(recovered_for=1.0), 101.0)
+    assert (machine.retry_after(101.0), machine.reopenings) == (2.0, 0)
+
+
+@pytest.mark.parametrize(("asked", "open_for"), [(None, 40.0), (90.0, 90.0)])
+def test_a_trip_before_the_first_word_lasts_as_long_as_one_after_it(
+    asked: float | None, open_for: float
+) -> None:
+    machine = Machine("k", replace(recovered().config, backoff=Backoff(jitter=0.0)))
+    machine.settle(admit(machine, 100.0), FAILURE, 100.0, asked=asked)
+    machine.adopt(replace(told_long_ago(recovered_for=6.0), reopenings=1), 101.0)
+    assert (machine.reopenings, machine.unshared) == (2, True)
+    assert machine.retry_after(100.0) == open_for
+    assert is_rejected(machine, 100.0 + open_for - 0.1)
+    assert not is_rejected(machine, 100.0 + open_for)
+
+
+def test_a_trip_before_the_first_word_after_a_recovery_long_ago_begins_a_row() -> None:
+    machine = Machine("k", replace(recovered().config, backoff=Backoff(jitter=0.0)))
+    run(machine, FAILURE, 100.0)
+    machine.adopt(replace(told_long_ago(recovered_for=500.0), reopenings=1), 101.0)
+    assert (machine.reopenings, machine.retry_after(100.0)) == (0, 10.0)
 
 
 def test_probing_elsewhere_ends_it() -> None:

@@ -239,3 +239,18 @@ async def test_auth_is_asked_first() -> None:
             base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE
         ) as client:
             assert (await client.get("/circuits/-/events")).status_code == 401
+
+
+async def test_what_happens_below_an_override_is_no_event() -> None:
+    async with served() as (breaker, port), reading(port) as reader:
+        await reader.next()
+        await fail(breaker, KEY)
+        await reader.until("circuit", state="OPEN")
+        await breaker.override(KEY, "disabled", by="ann", reason="x", seconds=None)
+        await reader.until("circuit", state="CLOSED")
+        await breaker.reset(KEY)  # OPEN below
+        await breaker.clear_override("another")
+        await breaker.override(KEY, "forced_open", by="ann", reason="y", seconds=None)
+        event = await reader.until("circuit")
+        assert event.data["change"]["evidence"]["reason"] == "y"
+        assert (event.data["change"]["old"], event.data["change"]["new"]) == ("CLOSED", "OPEN")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
@@ -329,3 +330,46 @@ async def test_a_register_of_another_type_is_survived(server: Server) -> None:
         await until(lambda: b.state(KEY) is OPEN)
         assert await force_open(a, "another") == "fleet"
         await until(lambda: b.state("another") is OPEN)
+
+
+# -- a reset, and what happens below ---------------------------------------------------------------
+
+
+async def test_reset_says_which_override_stays_also_of_a_circuit_that_is_not_known_here(
+    server: Server,
+) -> None:
+    async with fleet(server) as (a, b):
+        await force_open(a)
+        await until(lambda: b.state(KEY) is OPEN or not list(b.circuits()))
+        for breaker in (a, b):
+            result = await breaker.reset(KEY)
+            assert result == "fleet"
+            assert result.override is not None
+            assert (result.override.kind, result.override.by) == ("forced_open", "ann")
+        await a.clear_override(KEY)
+        assert (await b.reset(KEY)).override is None
+
+
+async def test_trip_of_another_instance_below_a_forced_opening_is_told_when_that_ends(
+    server: Server,
+) -> None:
+    async with fleet(server) as (a, b):
+        for breaker in (a, b):
+            await succeed(breaker, KEY)
+        circuit = b.circuit(KEY)
+        permit = circuit.admit()
+        await force_open(a)
+        await until(lambda: circuit.state is OPEN)
+        told: list[tuple[str, str]] = []
+        b.on_change(lambda change: told.append((change.old, change.new)))
+        for _ in range(CONFIG.failure_threshold or 0):
+            circuit.settle(permit, Outcome.FAILURE)  # calls that were running
+        version = a.stats(KEY).version
+        await until(lambda: a.stats(KEY).version > version)
+        assert (told, a.state(KEY)) == ([], OPEN)
+        await a.clear_override(KEY)
+        await until(lambda: bool(told))
+        assert told == [(OPEN, OPEN)]
+        await b.reset(KEY)
+        await until(lambda: a.state(KEY) is CLOSED)
+        assert a.circuit(KEY).history()[-1].old is OPEN

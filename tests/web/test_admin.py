@@ -183,8 +183,8 @@ def test_delete_closes_the_circuit(admin: Admin) -> None:
 def test_delete_tells_how_far_it_came(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, reach: str
 ) -> None:
-    async def reset(key: str, proposal: object, by: str, reason: str) -> str:
-        return reach
+    async def reset(key: str, proposal: object, by: str, reason: str, *, ramp: bool) -> Any:
+        return reach, None
 
     monkeypatch.setattr(admin.breaker.sync, "reset", reset)
     response = admin.client.delete("/circuits/unknown-here")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.security import APIKeyHeader
@@ -149,3 +152,43 @@ def test_openapi_knows_the_bearer_token_as_a_scheme() -> None:
     assert spec["components"]["securitySchemes"][name]["scheme"] == "bearer"
     asked = [one["security"] for path in spec["paths"].values() for one in path.values()]
     assert asked == [[{name: []}]] * 8
+
+
+HEADER = "x-circuit-overridden"
+
+
+@pytest.mark.parametrize("by", ["ann", "ann@desk; by=bob", "Jörg Müller", "жук"])
+def test_reset_answers_which_override_stays_in_force(by: str) -> None:
+    admin = Admin()
+    trip(admin.breaker.circuit(KEY))
+    admin.put(kind="disabled", by=by)
+    done = admin.client.delete(CIRCUIT)
+    assert (done.status_code, done.content) == (204, b"")
+    kind, _, name = done.headers[HEADER].partition("; by=")
+    assert (kind, unquote(name)) == ("disabled", by)
+    described = admin.app.openapi()["paths"]["/circuits/{key}"]["delete"]["responses"]["204"]
+    schema = described["headers"]["X-Circuit-Overridden"]["schema"]
+    assert re.fullmatch(schema["pattern"], done.headers[HEADER])
+
+
+def test_reset_answers_nothing_of_an_override_where_there_is_none() -> None:
+    admin = Admin()
+    admin.put()
+    admin.client.delete(PATH)
+    for path in (CIRCUIT, "/circuits/never-used"):
+        assert HEADER not in admin.client.delete(path).headers
+
+
+def test_clearing_without_an_override_is_a_204_and_no_change(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    admin = Admin()
+    trip(admin.breaker.circuit(KEY))
+    told: list[object] = []
+    admin.breaker.on_change(told.append)
+    before = admin.page()["history"]
+    caplog.set_level(logging.INFO, "fastapi_hybrid_breaker")
+    caplog.clear()
+    assert admin.client.delete(PATH, params=SAID).status_code == 204
+    assert (admin.page()["history"], told) == (before, [])
+    assert [one for one in caplog.records if one.name == "fastapi_hybrid_breaker"] == []

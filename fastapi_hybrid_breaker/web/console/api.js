@@ -46,7 +46,8 @@ export async function exchange() {
 /** Each act gives how far it came, "fleet", "queued" or "local", and the process that has it. */
 export const acts = {
   async reset(key, said) {
-    return reach(await ask(pathOf(key, query(said)), { method: "DELETE" }), "X-Circuit-Reset");
+    const answer = await ask(pathOf(key, query(said)), { method: "DELETE" });
+    return { ...reach(answer, "X-Circuit-Reset"), left: overrideIn(answer.headers.get("X-Circuit-Overridden") ?? "") };
   },
 
   async override(key, order) {
@@ -72,6 +73,12 @@ function pathOf(key, rest = "") {
 
 function reach(answer, header) {
   return { reach: answer.headers.get(header) ?? "", instance: answer.headers.get("X-Circuit-Instance") ?? "" };
+}
+
+/** The override that a reset has left in force, or null: "forced_open; by=ann%40desk". */
+function overrideIn(text) {
+  const found = /^(\w+); by=(\S*)$/.exec(text);
+  return found && { kind: found[1], by: decodeURIComponent(found[2]) };
 }
 
 async function ask(url, { headers = {}, ...options } = {}) {

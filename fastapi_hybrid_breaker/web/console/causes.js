@@ -15,6 +15,11 @@ const CAUSES = {
 
 const OVERRIDES = { forced_open: "Forced open", disabled: "Disabled" };
 
+/** A kind of override by its name, where it is one; else the text itself. */
+export function overrideInWords(kind) {
+  return Object.hasOwn(OVERRIDES, kind) ? OVERRIDES[kind] : kind;
+}
+
 /** A cause by its name, where it is one; else the text itself. */
 export function causeInWords(text) {
   return Object.hasOwn(CAUSES, text) ? CAUSES[text] : text;

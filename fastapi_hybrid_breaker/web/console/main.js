@@ -9,7 +9,7 @@ import { byId, setHidden } from "./dom.js";
 import { Instances } from "./instances.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
-import { Outcome } from "./outcome.js";
+import { Outcome, stays } from "./outcome.js";
 import { currentKey } from "./route.js";
 import { Stream } from "./stream.js";
 import { Summary } from "./summary.js";
@@ -130,7 +130,10 @@ document.addEventListener("keydown", (event) => {
 
 for (const button of document.querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => {
-    dialog.open(button.dataset.act, detail.key, banner.warning(), detail.caller);
+    const { act } = button.dataset;
+    const { override } = detail.circuit.row;
+    const left = act === "reset" && override ? stays(override) : "";
+    dialog.open(act, detail.key, [banner.warning(), left].filter(Boolean).join(" "), detail.caller);
   });
 }
 

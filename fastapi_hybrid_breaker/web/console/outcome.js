@@ -3,6 +3,7 @@
 
 import { REACHES } from "./acts.js";
 import { exchange } from "./api.js";
+import { overrideInWords } from "./causes.js";
 import { byId, setAttribute, setHidden, setText } from "./dom.js";
 import { where } from "./figures.js";
 import { STATUSES } from "./status.js";
@@ -25,7 +26,7 @@ const DONE = { reset: "Reset", forced_open: "Forced open", disabled: "Disabled",
 export class Outcome {
   #model;
   #stream;
-  #act = null; // {name, key, since, reach, instance, answeredAt, strangers, refusals}
+  #act = null; // {name, key, since, reach, instance, left, answeredAt, strangers, refusals}
   #timer = 0;
   #panel = byId("outcome");
 
@@ -40,9 +41,9 @@ export class Outcome {
     this.#act = { name, key, since: this.#model.get(key)?.row.since ?? null, reach: null, strangers: 0, refusals: 0 };
   }
 
-  answered(name, key, { reach, instance }) {
+  answered(name, key, { reach, instance, left = null }) {
     if (this.#act === null) return; // the page shows another circuit by now
-    Object.assign(this.#act, { reach, instance, answeredAt: performance.now() });
+    Object.assign(this.#act, { reach, instance, left, answeredAt: performance.now() });
     if (reach === "queued") this.#askSoon();
     this.draw();
   }
@@ -58,9 +59,9 @@ export class Outcome {
     if (!act || act.reach === null) return;
     const { said, tone } = REACHES[act.reach] ?? { said: `The server says “${act.reach}”.`, tone: "half" };
     setHidden(this.#panel, false);
-    setAttribute(this.#panel, "data-tone", tone);
+    setAttribute(this.#panel, "data-tone", act.left ? "half" : tone);
     setText(byId("outcome-title"), `${DONE[act.name]}. ${said}`);
-    setText(byId("outcome-text"), this.#follow(act));
+    setText(byId("outcome-text"), act.left ? `${stays(act.left)} Clear it to let the circuit decide by itself.` : this.#follow(act));
   }
 
   #askSoon() {
@@ -113,6 +114,11 @@ export class Outcome {
     if (unlike) return `${count(unlike, "other instance says", "other instances say")} otherwise.`;
     return "The other instances say the same.";
   }
+}
+
+/** That a reset ends no override. */
+export function stays({ kind, by }) {
+  return `The override by ${by} stays in force: ${overrideInWords(kind).toLowerCase()}.`;
 }
 
 const NOT_LIVE = "The page is not live: what became of it is shown when it is again.";
