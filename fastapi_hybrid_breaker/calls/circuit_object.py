@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
-from fastapi_hybrid_breaker.core.override import OverrideKind, make_override
+from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
 
 from .callables import refuse_async, refuse_unstarted
 from .decorator import decorate
@@ -148,7 +148,9 @@ class Circuit(Gate):
 
         Raises:
             TypeError, ValueError: a value of another type or range.
+            RuntimeError: it is the circuit that keys beyond ``max_circuits`` share.
         """
+        self._refuse_shared()
         return await self._hub.reset(self.key, reason=reason, by=by, ramp=ramp)
 
     async def override(
@@ -169,8 +171,10 @@ class Circuit(Gate):
 
         Raises:
             TypeError, ValueError: a value of another type or range.
+            RuntimeError: it is the circuit that keys beyond ``max_circuits`` share.
         """
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
+        self._refuse_shared()
         return await self._hub.put(self.key, override, override.by, override.reason)
 
     async def clear_override(self, *, by: str = "", reason: str = "") -> Reach:
@@ -182,6 +186,16 @@ class Circuit(Gate):
 
         Raises:
             TypeError, ValueError: a value of another type or range.
+            RuntimeError: it is the circuit that keys beyond ``max_circuits`` share.
         """
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
+        self._refuse_shared()
         return await self._hub.put(self.key, None, by, reason)
+
+    def _refuse_shared(self) -> None:
+        """Refuse an operator's order on the circuit of keys that have none of their own."""
+        if self.machine.override is NEVER_REJECTS:
+            raise RuntimeError(
+                "this circuit stands for all keys beyond max_circuits: it can be neither reset nor"
+                " overridden; use breaker.reset(key) or breaker.override(key, ...)"
+            )

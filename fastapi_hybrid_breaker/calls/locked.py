@@ -52,9 +52,9 @@ class LockedMachine:
         "key",
         "machine",
         "observer",
-        "recent",
         "rejected",
         "shadowed",
+        "used",
     )
 
     def __init__(self, machine: Machine, hub: Hub) -> None:
@@ -74,7 +74,7 @@ class LockedMachine:
         # Counted without the lock: exact with the GIL, approximate without.
         self.rejected = 0
         self.shadowed = 0  # let through in shadow mode
-        self.recent = False  # looked up again since the registry last made room
+        self.used = 0  # number of its last look-up, see registry.py; 0: only heard of
         self.heard = False  # made for the fleet's news alone: its configuration is a guess
 
     def __repr__(self) -> str:
@@ -175,6 +175,10 @@ class LockedMachine:
         """Give the seconds until a call may be admitted; 0.0: one may be now."""
         return self.machine.retry_after(self.clock())
 
+    def is_ready_to_probe(self) -> bool:
+        """Whether it waits for a call, which will be a probe; see ``CircuitStats``."""
+        return self.machine.is_ready_to_probe(self.clock())
+
     def stats(self) -> CircuitStats:
         """Give the figures of this moment."""
         machine = self.machine
@@ -187,12 +191,14 @@ class LockedMachine:
             retry_after = machine.retry_after(now)
             is_foreseen = override is None or override.deadline is not None
             is_open = state is CircuitState.OPEN and is_foreseen
+            # Of an opening it stays the same, also once it is over.
+            wait = retry_after if override is not None else machine.deadline - now
             rates = machine.meter.rates(now)
             return CircuitStats(
                 state=state,
                 failures=machine.failures_at(now),
                 successes=machine.successes,
-                next_attempt=time.time() + retry_after if is_open else None,
+                next_attempt=time.time() + wait if is_open else None,
                 retry_after=retry_after,
                 rejected=self.rejected,
                 version=machine.version,
@@ -203,6 +209,7 @@ class LockedMachine:
                 shadowed=self.shadowed,
                 override=None if override is None else override.view(now),
                 alone=machine.alone,
+                ready_to_probe=machine.is_ready_to_probe(now),
             )
 
     def history(self) -> tuple[StateChange, ...]:

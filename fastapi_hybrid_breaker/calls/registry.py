@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-import weakref
-from collections import deque
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.checks import check_count
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.keys import check_key
-from fastapi_hybrid_breaker.core.machine import Machine, OverflowMachine
+from fastapi_hybrid_breaker.core.machine import Machine
+from fastapi_hybrid_breaker.core.override import NEVER_REJECTS
 
 from .circuit_object import Circuit
+from .eviction import Eviction, next_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("fastapi_hybrid_breaker")
 
 _MOST_CIRCUITS = 10_000_000
-_PAUSE_AFTER_FULL = 1.0
-"""Seconds between two searches of a full registry: one costs a look at every circuit."""
+
+_LOG_EVERY: Final = 60.0
+"""Seconds between two log lines about keys without a circuit of their own."""
 
 
 class Registry:
     """Finds or makes circuits, ``max_circuits`` at most.
 
-    When full, it forgets a circuit that is CLOSED, that nobody outside holds, and that was not
-    looked up lately (a clock with a second chance: looking up sets a flag, nothing is moved).
+    When full, it forgets a circuit with which little is lost, see ``Eviction``. While nothing can
+    go, further keys share one circuit that never rejects. Declared keys, keys in the code of routes
+    and transports, and those that an operator overrides get their circuit all the same, beyond
+    ``max_circuits``: they are few.
     """
 
     def __init__(
@@ -61,16 +64,22 @@ class Registry:
                 self._patterns[key] = config
             else:
                 self._declared[key] = config
+        if len(self._declared) > max_circuits:
+            raise ValueError(
+                f"max_circuits={max_circuits} leaves no room for the {len(self._declared)} keys"
+                " declared in circuits="
+            )
         self._max = max_circuits
+        self._kept = set(self._declared)
         # Re-entrant: the collector of garbage may run a finalizer that comes here, at any line.
         self._lock = threading.RLock()
         self.by_key: dict[str, Circuit] = {}
-        """The circuits; one may be missing for a moment, see _forget."""
-        self._order: deque[str] = deque()  # the row in which room is looked for
+        """The circuits; one may be missing for a moment, see ``Eviction``."""
+        self._eviction = Eviction(self.by_key, self._kept, hub.clock)
         self._overflow: Circuit | None = None
         self.made: Callable[[Circuit], object] | None = None
         """Called with each circuit that is made, under the registry's lock."""
-        self._full_until = float("-inf")
+        self._log_from = float("-inf")
 
     @property
     def declared(self) -> Mapping[str, CircuitConfig]:
@@ -103,19 +112,30 @@ class Registry:
         """Give the circuit if this process knows it; makes nothing, notes nothing."""
         circuit = self.by_key.get(key)
         if circuit is None:
-            with self._lock:  # it may be missing for a moment, see _forget
+            with self._lock:  # it may be missing for a moment, see Eviction
                 circuit = self.by_key.get(key)
         return circuit
 
-    def find_or_make(self, key: str, config: CircuitConfig | None = None) -> tuple[Circuit, bool]:
-        """Give the circuit of ``key`` and whether it was made now.
+    def keep(self, key: str) -> None:
+        """Never forget the circuit of ``key``, which stands in the code of a route or transport."""
+        self._kept.add(key)
+
+    def find_or_make(
+        self, key: str, config: CircuitConfig | None = None, *, must: bool = False
+    ) -> tuple[Circuit, bool]:
+        """Return the circuit of ``key`` and whether it was made now.
+
+        Args:
+            key: names the circuit.
+            config: what the code that asks wants it to have.
+            must: it gets one of its own, whether or not there is room.
 
         Raises:
             ValueError: the key names no circuit, or has one with another configuration.
         """
         circuit = self.by_key.get(key)
         if circuit is not None and config is None:
-            circuit.recent = True
+            circuit.used = next_use()
             return circuit, False
         key = check_key(key)
         if config is not None:
@@ -123,10 +143,9 @@ class Registry:
         with self._lock:
             circuit = self.by_key.get(key)
             if circuit is None:
-                if not self._has_room():
+                if not self._make_room(key, must=must):
                     return self._overflowing(key), False
-                circuit = self._make(key, config or self.config_for(key))
-                return circuit, True
+                return self._make(key, config or self.config_for(key), next_use()), True
             if config is not None and circuit.heard:
                 # Made for the fleet's news, by a guess: the code that uses it knows better, and
                 # must not fail for having been later than the news.
@@ -136,19 +155,19 @@ class Registry:
                 f"circuit {key!r} exists with another configuration: {circuit.config!r},"
                 f" not {config!r}"
             )
-        circuit.recent = True
+        circuit.used = next_use()
         return circuit, False
 
     def hear_of(self, key: str) -> Circuit | None:
-        """Give or make the circuit of a key heard of from the fleet; None when there is no room.
+        """Return or make the circuit of a key heard of from the fleet; None: there is no room.
 
-        Keys heard of never push out keys used here.
+        Keys heard of push out no others: whoever uses one reads what the fleet knows of it.
         """
         with self._lock:
             circuit = self.by_key.get(key)
-            if circuit is None and len(self.by_key) < self._max:
-                circuit = self._make(key, self.config_for(key))
-                circuit.recent = False
+            if circuit is None and (len(self.by_key) < self._max or key in self._kept):
+                self._make_room(key)
+                circuit = self._make(key, self.config_for(key), 0)
                 circuit.heard = True
             return circuit
 
@@ -176,54 +195,40 @@ class Registry:
         if self._overflow is not None:
             self._overflow.after_fork()
 
-    def _make(self, key: str, config: CircuitConfig) -> Circuit:
+    def _make(self, key: str, config: CircuitConfig, used: int) -> Circuit:
         circuit = self.by_key[key] = Circuit(
             Machine(key, config, self._hub.random, self._hub.surroundings), self._hub
         )
-        self._order.append(key)
+        circuit.used = used
+        self._eviction.made(circuit)
         if self.made is not None:
             self.made(circuit)
         return circuit
 
-    def _has_room(self) -> bool:
-        """Tell whether one more fits, forgetting one circuit where that is needed."""
-        if len(self.by_key) < self._max:
-            return True
-        if self._hub.clock() < self._full_until:
-            return False
-        # Twice round at most: the first time takes the flags away, the second finds the idle.
-        for _ in range(2 * len(self._order)):
-            key = self._order.popleft()
-            if self._forget(key):
-                return True
-            self._order.append(key)
-        self._full_until = self._hub.clock() + _PAUSE_AFTER_FULL
-        return False
-
-    def _forget(self, key: str) -> bool:
-        circuit = self.by_key[key]
-        # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
-        # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
-        untold = circuit.machine.unshared and circuit.machine.version > 0
-        if circuit.recent or untold or not circuit.machine.is_idle(self._hub.clock()):
-            circuit.recent = False
-            return False
-        reference = weakref.ref(circuit)
-        del circuit, self.by_key[key]
-        held = reference()
-        if held is None:
-            return True
-        self.by_key[key] = held  # whoever holds it must go on meeting the one and only
-        return False
+    def _make_room(self, key: str, *, must: bool = False) -> bool:
+        """Return whether ``key`` gets a circuit, after forgetting others where that is needed."""
+        while len(self.by_key) >= self._max:
+            if not self._eviction.forget_one():
+                if must or key in self._kept:
+                    log.warning("no room for circuit %r in max_circuits=%d", key, self._max)
+                    return True
+                return False
+        return True
 
     def _overflowing(self, key: str) -> Circuit:
         if self._overflow is None:
-            self._overflow = Circuit(OverflowMachine("overflow", self._defaults), self._hub)
+            machine = Machine("overflow", self._defaults)
+            machine.override = NEVER_REJECTS  # nor does it count: strangers' failures must not
+            machine.refresh()  # meet in one run
+            self._overflow = Circuit(machine, self._hub)
             if self.made is not None:
                 self.made(self._overflow)
+        now = self._hub.clock()
+        if now >= self._log_from:
+            self._log_from = now + _LOG_EVERY
             log.error(
-                "all %d circuits are in use; %r and further keys share one that never rejects:"
-                " raise max_circuits, or let the keys vary less",
+                "circuit limit (max_circuits=%d) reached; %r is NOT protected. Raise max_circuits"
+                " or use fewer keys",
                 self._max,
                 key,
             )

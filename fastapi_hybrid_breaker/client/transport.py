@@ -61,6 +61,7 @@ class GuardedTransport:
         self._breaker = breaker
         self._inner = inner
         self._key = _checked(circuit)
+        self._circuit: Circuit | None = None
 
     def __repr__(self) -> str:
         return f"<GuardedTransport around {self._inner!r}>"
@@ -134,14 +135,14 @@ class GuardedTransport:
         await self._inner.__aexit__(kind, error, traceback)
 
     def _circuit_for(self, request: Any) -> Circuit:
-        # Looked up for each request: holding the circuit would make it while the application is
-        # still being put together, before somebody gives it a configuration of its own.
-        key = self._key if isinstance(self._key, str) else self._key(request)
-        circuit = self._breaker.registry.by_key.get(key)
-        if circuit is None:
-            return self._breaker.circuit(key)
-        circuit.recent = True
-        return circuit
+        if isinstance(self._key, str):
+            # Not before the first request: the application may still be being put together, and
+            # somebody give the circuit a configuration of its own. Held from then on.
+            if self._circuit is None:
+                self._circuit = self._breaker.own_circuit(self._key)
+            return self._circuit
+        key = self._key(request)
+        return self._breaker.circuit(key)
 
 
 def host_and_port(request: Any) -> str:

@@ -29,10 +29,11 @@ class Admission(Cycle):
     """Admits calls and settles them.
 
     What the fleet is to hear of calls while CLOSED is noted in ``contribution``; ``stirred``
-    says that there is something new, for whoever tells the fleet to look at.
+    says that there is something new, for whoever tells the fleet to look at. ``rejected_at`` is
+    when a call was last rejected; after the open time, for want of a place for a probe.
     """
 
-    __slots__ = ("contribution", "standoff", "stirred")
+    __slots__ = ("contribution", "rejected_at", "standoff", "stirred")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Admission(Cycle):
         self.contribution: Contribution | None = None  # most circuits never have a failure
         self.standoff: Standoff | None = None  # of the present recovery
         self.stirred = False
+        self.rejected_at = float("-inf")
         super().__init__(key, config, random, surroundings)
 
     # -- guarded calls ----------------------------------------------------------------------
@@ -65,6 +67,7 @@ class Admission(Cycle):
         change = None
         if self.state is OPEN:
             if now < self.deadline or self.places(now) <= 0:
+                self.rejected_at = now
                 return None, None
             change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
             self._offer(OPEN)
@@ -184,6 +187,7 @@ class Admission(Cycle):
         if len(probes) >= self.places(now):
             holder = None if is_route else find_holder(probes, standoff, self.random)
             if holder is None:
+                self.rejected_at = now
                 return None
             holder.settled = True  # a gate from now on: whatever comes of it is not counted
             probes.remove(holder)

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     from .run import Run
     from .states import CircuitState
 
+AFTER_PROBES: Final[frozenset[str]] = frozenset({Cause.PROBE_FAILED, Cause.HALF_OPEN_EXPIRED})
+"""Why a circuit opens that was HALF_OPEN."""
+
+REOPENED_WITHIN: Final = 3600.0
+"""Seconds within which a circuit must have opened again twice to be told to keep failing."""
+
+_NEVER: Final = float("-inf")
+
 RETRY_WHILE_PROBING = 1.0
 """Seconds a caller is told to wait while probes run: nobody knows when those end."""
 
@@ -74,6 +82,7 @@ class Cycle:
         "random",
         "recovered_at",
         "reject_until",
+        "reopened_at",
         "reopenings",
         "run",
         "sequence",
@@ -114,6 +123,8 @@ class Cycle:
         self.recovered_at: float | None = None
         self.reopenings = 0
         self.ramp_from: float | None = None  # when calls were let back, whether by a ramp or not
+        # The last two failed recoveries without a successful probe, or a recovery, between them.
+        self.reopened_at = (_NEVER, _NEVER)
         self.ramp: Ramp | None = None
         self.probes: list[Probe] | None = None  # those that hold a place, while HALF_OPEN
         self.evidence: Evidence | None = None  # of the present state
@@ -162,6 +173,10 @@ class Cycle:
     def failures_at(self, now: float) -> int:
         """Return ``failures`` without those that have left the run by ``now``."""
         return self.failures if self.run is None else self.run.count(now)
+
+    def keeps_failing(self, now: float) -> bool:
+        """Whether two recoveries have failed within the last hour, without a success between."""
+        return now - self.reopened_at[0] <= REOPENED_WITHIN
 
     def reset(
         self, now: float, *, by: str = "", reason: str = "", ramp: bool = False
@@ -274,6 +289,7 @@ class Cycle:
         """Begin a new generation in state ``new``; None where the state stays the same."""
         old, self.state = self.state, new
         self.evidence = evidence or self._evidence(cause)
+        self._note_reopening(old, now, self.evidence)
         self.generation += 1
         self.sequence += 1
         self.first = self.sequence
@@ -289,6 +305,17 @@ class Cycle:
         if old is new:
             return None
         return StateChange(self.key, old, new, cause, self.generation, self.evidence)
+
+    def _note_reopening(self, old: CircuitState, now: float, evidence: Evidence) -> None:
+        if self.state is CLOSED:
+            self.reopened_at = (_NEVER, _NEVER)
+        # While an opening runs, another of the kind tells of the same failed recovery.
+        elif (
+            self.state is OPEN
+            and evidence.cause in AFTER_PROBES
+            and (old is HALF_OPEN or now >= self.deadline)
+        ):
+            self.reopened_at = (_NEVER if evidence.successes else self.reopened_at[1], now)
 
     def _forget_counts(self) -> None:
         """Begin with empty windows."""

@@ -6,7 +6,7 @@ Pure, as the cycle is, and under the same lock.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence
 from .member import Member
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from .config import CircuitConfig
     from .lease import LeaseWish
     from .override import OverrideNews
-    from .states import CircuitState, Outcome
+    from .states import CircuitState
     from .surroundings import Surroundings
+
+QUIET_AFTER: Final = 5.0
+"""Seconds without a call after which nobody is taken to wait for a probe any more."""
 
 
 class Machine(Member):
@@ -48,11 +51,27 @@ class Machine(Member):
         self.override_writer = ""
         super().__init__(key, config, random, surroundings)
 
-    def is_idle(self, now: float) -> bool:
-        """Tell whether nothing would be lost with it but counts of a closed circuit."""
-        has_override = self.override is not None and not self.override.is_over(now)
-        is_ramping = self.ramp is not None and not self.ramp.is_over(now)
-        return self.state is CLOSED and not has_override and not is_ramping
+    def is_ready_to_probe(self, now: float) -> bool:
+        """Whether the circuit waits for a call: not CLOSED, its open time over, and nobody calls.
+
+        The next call is a probe, and until then nobody is rejected. Who was rejected for want of
+        a probe's place, after the open time, counts for a few seconds: callers come again. Under
+        an override nothing is probed.
+        """
+        if self.override is not None and not self.override.is_over(now):
+            return False
+        if self.state is CLOSED or now < self.deadline:
+            return False
+        if self.rejected_at >= self.deadline and now - self.rejected_at < QUIET_AFTER:
+            return False
+        if self.state is OPEN:
+            return True
+        is_probed = max(self.last_sign + QUIET_AFTER, self.taken_until) > now
+        return not is_probed and not self.runs_probes(now)
+
+    def runs_probes(self, now: float) -> bool:
+        """Whether a probe of this process holds a place."""
+        return any(now < probe.deadline for probe in tuple(self.probes or ()))
 
     # -- the override: above the cycle, which goes on below it ---------------------------------
 
@@ -174,21 +193,3 @@ class Machine(Member):
                 self.let_back(ended)  # what was kept away would come all at once
         self.refresh()  # no new generation: what runs below goes on, and counts
         return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)
-
-
-class OverflowMachine(Machine):
-    """The machine of the circuit that surplus keys share: it never rejects."""
-
-    __slots__ = ()
-
-    def settle(
-        self,
-        ticket: object,  # noqa: ARG002 - as in Machine
-        outcome: Outcome,  # noqa: ARG002
-        now: float,  # noqa: ARG002
-        seconds: float | None = None,  # noqa: ARG002
-        error: object = None,  # noqa: ARG002
-        asked: float | None = None,  # noqa: ARG002
-    ) -> StateChange | None:
-        """Count nothing: strangers' failures must not meet in one run."""
-        return None

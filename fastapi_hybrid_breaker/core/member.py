@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .contribution import Contribution, Report, Tally
+from .cycle import AFTER_PROBES
 from .news import News, Proposal
 from .opening import is_again, open_seconds
 from .prober import Prober
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from .config import CircuitConfig
     from .states import CircuitState
     from .surroundings import Surroundings
-
-_AFTER_PROBES: Final[frozenset[str]] = frozenset({Cause.PROBE_FAILED, Cause.HALF_OPEN_EXPIRED})
-"""Why a circuit opens that was HALF_OPEN."""
 
 _FIRST_WORD: Final = 1.0
 """Seconds in which the first word on a circuit comes, where the server answers; and by which the
@@ -157,7 +155,7 @@ class Member(Prober):
         """Begin the state that the fleet tells of."""
         evidence = news.evidence
         change = self._move(news.state, Cause.FLEET, now, evidence)
-        if change is None and evidence is not None and evidence.cause in _AFTER_PROBES:
+        if change is None and evidence is not None and evidence.cause in AFTER_PROBES:
             # It was HALF_OPEN meanwhile, for too short a time to be told so, and opened again.
             change = StateChange(self.key, HALF_OPEN, OPEN, Cause.FLEET, self.generation, evidence)
         return change and replace(change, instance=news.writer)

@@ -10,7 +10,7 @@ from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
-from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeWindow
+from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeCounts, TimeWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -188,6 +188,17 @@ class Book:
             slow=totals.slow,
         )
 
+    def kinds_at(self, now: float) -> Sequence[int]:
+        """Return the counts by kind, zeros once all have left the window; changes nothing."""
+        counts, window = self.counts, self.window
+        if (
+            isinstance(counts, TimeCounts)
+            and isinstance(window, TimeWindow)
+            and now >= counts.end + window.seconds
+        ):
+            return (0,) * KINDS
+        return counts.by_kind
+
     def totals_at(self, now: float) -> Totals:
         """Give the counts without what has left the window by ``now``."""
         self.counts.forget(now)
@@ -237,6 +248,16 @@ class Meter:
             if rule is not None and found is None:
                 found = book, rule
         return found
+
+    def remembers(self, now: float) -> tuple[bool, bool]:
+        """Return whether there are successes in the windows, and whether failures or slow calls.
+
+        May be asked without the lock: it changes nothing.
+        """
+        if not self.books:
+            return False, False
+        kinds = [book.kinds_at(now) for book in self.books]
+        return any(one[SUCCEEDED] for one in kinds), any(any(one[FAILED:]) for one in kinds)
 
     def rates(self, now: float) -> Rates:
         """Give the figures of the first window, and the slow calls of the first that has any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from .checks import DAY, check_seconds, check_text
 from .states import CircuitState
@@ -51,6 +52,10 @@ class Override:
     def remaining(self, now: float) -> float | None:
         """Seconds it has left; None: until it is cleared."""
         return None if self.deadline is None else max(0.0, self.deadline - now)
+
+
+NEVER_REJECTS: Final = Override(OverrideKind.DISABLED, "max_circuits", "too many keys", None)
+"""Of the circuit that keys without one of their own share."""
 
 
 @dataclass(frozen=True, slots=True)

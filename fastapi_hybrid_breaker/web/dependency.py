@@ -62,12 +62,13 @@ class RouteGuard:
             raise NotInstalledError(_NOT_INSTALLED)
         key = self.key if isinstance(self.key, str) else self.key(connection)
         try:
-            circuit = record.breaker.registry.by_key.get(key) or record.breaker.circuit(key)
+            if isinstance(self.key, str):
+                record.breaker.registry.keep(key)
+            circuit = record.breaker.circuit(key)
         except (TypeError, ValueError):
             # Often made of what the client sent; it must not count against other guards.
             record.is_uncounted = True
             raise
-        circuit.recent = True
         try:
             record.enter(circuit)
         except CircuitOpenError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.machine import OverflowMachine
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .machines import (
@@ -185,13 +183,6 @@ def test_tickets_rise_with_failures_so_that_an_error_is_known_as_counted() -> No
     assert isinstance(before, int)
     assert isinstance(after, int)
     assert after > before
-
-
-def test_the_overflow_machine_never_opens() -> None:
-    machine = OverflowMachine("overflow", CircuitConfig(failure_threshold=1))
-    for _ in range(10):
-        assert run(machine, FAILURE) is None
-    assert (machine.state, machine.failures) == (CLOSED, 0)
 
 
 def test_a_child_process_completes_a_change_that_the_fork_cut_in_two() -> None:

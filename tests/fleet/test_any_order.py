@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitOpenError
+from fastapi_hybrid_breaker.core.retention import loss_of
 
 from .player import KEY, Player
 
@@ -74,9 +75,8 @@ class Slow(Player):
             self.knowledge.hear(self.inbox[which] if again else self.inbox.pop(which))
 
     def is_evicted(self) -> None:
-        """Forget the circuit, as the registry does for want of room with one that is idle."""
-        machine = self.machine
-        if machine.is_idle(self.clock()) and not (machine.unshared and machine.version):
+        """Forget the circuit, as the registry does for want of room with one that may go."""
+        if loss_of(self.machine, self.clock(), is_used=True) is not None:
             del self.breaker.registry.by_key[KEY]
 
     def send(self) -> None:

@@ -210,7 +210,6 @@ def test_a_count_window_in_trouble_does_not_report_for_ever(join: Any) -> None:
 def test_a_success_of_who_first_uses_a_circuit_during_a_run_ends_it(join: Any) -> None:
     a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
     c.breaker.registry.by_key.clear()
-    c.breaker.registry._order.clear()
     a.fail()
     together(a, b, c, seconds=0.3)
     for _ in range(20):
