@@ -23,18 +23,21 @@ class Health:
     Args:
         open: keys of the circuits that reject calls, by themselves or by an override.
         half_open: keys of those that let probes through.
+        ready_to_probe: keys of those whose open time is over and that nobody calls: the next call
+            is admitted.
         overridden: keys of those on which an operator has a hand.
         sync: how the exchange with the fleet stands.
     """
 
     open: tuple[str, ...]
     half_open: tuple[str, ...]
+    ready_to_probe: tuple[str, ...]
     overridden: tuple[str, ...]
     sync: SyncStatus
 
     @property
     def status(self) -> HealthStatus:
-        """``ok``, or ``degraded``: a circuit is not CLOSED, or Redis does not answer.
+        """``ok``, or ``degraded``: a circuit rejects or is being probed, or Redis does not answer.
 
         Degraded is no reason to restart a process: it protects itself, and does all the rest.
         """
@@ -45,15 +48,18 @@ class Health:
 def health_of(circuits: Iterable[Circuit], sync: SyncStatus) -> Health:
     """Look at all circuits; those in shadow mode reject nothing and are left out."""
     found: dict[CircuitState, list[str]] = {state: [] for state in CircuitState}
-    overridden = []
+    ready: list[str] = []
+    overridden: list[str] = []
     for circuit in circuits:
         if circuit.config.mode != "shadow" or circuit.machine.override is not None:
-            found[circuit.state].append(circuit.key)
+            kind = ready if circuit.is_ready_to_probe() else found[circuit.state]
+            kind.append(circuit.key)
         if circuit.machine.override is not None:
             overridden.append(circuit.key)
     return Health(
         open=tuple(sorted(found[CircuitState.OPEN])),
         half_open=tuple(sorted(found[CircuitState.HALF_OPEN])),
+        ready_to_probe=tuple(sorted(ready)),
         overridden=tuple(sorted(overridden)),
         sync=sync,
     )

@@ -41,6 +41,11 @@ NO_REDIS = (
     " To test it, install Redis 6.2 or later: on Debian, `apt-get install redis-server`"
 )
 
+NO_PROMTOOL = (
+    f"{NOT_TESTED}the alerts of docs/telemetry.md, because there is no promtool here. To test them,"
+    " install Prometheus: on Debian, `apt-get install prometheus`"
+)
+
 
 class NoBrowserError(Exception):
     """No browser starts."""

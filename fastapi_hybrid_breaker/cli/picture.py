@@ -63,6 +63,12 @@ class Row:
         return None if self.problem else CircuitState.CLOSED
 
     @property
+    def is_ready_to_probe(self) -> bool:
+        """Whether its open time is over and no instance reports rejections: it waits for a call."""
+        is_over = self.state is CircuitState.OPEN and self.retry_after == 0.0
+        return is_over and self.override is None and not self.rejecting
+
+    @property
     def why(self) -> str:
         """Why the circuit's own state is what it is, in words."""
         if self.problem:
@@ -102,7 +108,9 @@ class Row:
 
     def rank(self) -> tuple[int, str]:
         """Give a key for sorting: the worst first."""
-        if self.state is CircuitState.OPEN:
+        if self.is_ready_to_probe:
+            badness = 5
+        elif self.state is CircuitState.OPEN:
             badness = 0
         elif self.state is CircuitState.HALF_OPEN:
             badness = 1
@@ -113,7 +121,7 @@ class Row:
         elif self.override is not None:
             badness = 4
         else:
-            badness = 5
+            badness = 6
         return badness, self.key
 
     def as_json(self) -> dict[str, Any]:
@@ -122,6 +130,7 @@ class Row:
         return {
             "key": self.key,
             "state": self.state,
+            "ready_to_probe": self.is_ready_to_probe,
             "own_state": None if heard is None else heard.state,
             "why": self.why,
             "since": self.since,

@@ -31,6 +31,10 @@ _STYLES: Final = {
     CircuitState.CLOSED: "green",
 }
 
+_READY: Final = "ready to probe"
+_READY_SYMBOL: Final = "◌"
+_READY_STYLE: Final = "cyan"
+
 
 def overview(picture: Picture, *, title: str, most: int | None = None) -> RenderableType:
     """Show all circuits, or the worst ``most``, and the instances."""
@@ -47,9 +51,12 @@ def overview(picture: Picture, *, title: str, most: int | None = None) -> Render
 def summary(picture: Picture) -> Text:
     """Count the circuits by state."""
     text = Text()
+    waiting = [row for row in picture.rows if row.is_ready_to_probe]
     for state in (CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED):
-        count = sum(row.state is state for row in picture.rows)
+        count = sum(row.state is state for row in picture.rows if row not in waiting)
         text.append(f"{_SYMBOLS[state]} {count} {state}  ", _STYLES[state] if count else "dim")
+    if waiting:
+        text.append(f"{_READY_SYMBOL} {len(waiting)} {_READY}  ", _READY_STYLE)
     unreadable = picture.unreadable + sum(row.state is None for row in picture.rows)
     if unreadable:
         text.append(f"? {unreadable} unreadable  ", "bold magenta")
@@ -130,6 +137,8 @@ def _there(instance: Instance, row: Row) -> Text:
     else:
         rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
         text = Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
+        if told.ready_to_probe:
+            text = Text(f"{_READY_SYMBOL} {_READY}", _READY_STYLE)
     if row.since is not None and instance.last_seen < row.since:
         text.append(" (before the last change)", "yellow")
     return text
@@ -173,6 +182,8 @@ def state_word(row: Row, *, below: str = " ") -> Text:
     """Give a state as symbol and word (never colour alone), and after ``below`` what is special."""
     if row.state is None:
         return Text("? unreadable", "bold magenta")
+    if row.is_ready_to_probe:
+        return Text(f"{_READY_SYMBOL} {_READY}", _READY_STYLE)
     text = Text(f"{_SYMBOLS[row.state]} {row.state}", _STYLES[row.state])
     if row.override is not None:
         text.append(f"{below}({row.override.kind.value.replace('_', ' ')})", "bold")

@@ -38,10 +38,12 @@ class Trouble:
     Args:
         state: in force there when it was told.
         rejecting: calls rejected per second, between the last two signs of life.
+        ready_to_probe: its open time is over there, and nobody calls it.
     """
 
     state: CircuitState
     rejecting: float
+    ready_to_probe: bool = False
 
 
 class Troubles:
@@ -80,16 +82,27 @@ class Troubles:
             if not is_well:
                 # Fewer than before: forgotten, and made anew.
                 new = rejected - before if rejected >= before else rejected
-                found.append((key, Trouble(state, new / seconds if seconds > 0 else 0.0)))
-        found.sort(key=lambda one: (one[1].state is CircuitState.CLOSED, -one[1].rejecting, one[0]))
+                rate = new / seconds if seconds > 0 else 0.0
+                found.append((key, Trouble(state, rate, circuit.is_ready_to_probe())))
+        found.sort(key=_by_urgency)
         told: dict[str, list[Any]] = {}
+        ready: list[str] = []  # apart, as other versions know pairs only
         room = LARGEST
         for key, trouble in found[:MOST]:
-            room -= len(json.dumps(key)) + 30
+            room -= (len(json.dumps(key)) + 30) * (1 + trouble.ready_to_probe)
             if room < 0:
                 break
             told[key] = [trouble.state, round(trouble.rejecting, 1)]
-        return {"circuits": told, "more": len(found) - len(told)}
+            if trouble.ready_to_probe:
+                ready.append(key)
+        said = {"circuits": told, "more": len(found) - len(told)}
+        return said | ({"ready": ready} if ready else {})
+
+
+def _by_urgency(told: tuple[str, Trouble]) -> tuple[bool, bool, float, str]:
+    key, trouble = told
+    is_closed = trouble.state is CircuitState.CLOSED
+    return is_closed, trouble.ready_to_probe, -trouble.rejecting, key
 
 
 def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, int]:
@@ -97,11 +110,13 @@ def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, i
 
     What is malformed is left out. None: it is of a version that does not tell.
     """
-    circuits, more = said.get("circuits"), said.get("more")
+    circuits, more, ready = said.get("circuits"), said.get("more"), said.get("ready")
     if not isinstance(circuits, dict):
         return None, 0
+    if not isinstance(ready, list):
+        ready = []
     found = {
-        key: Trouble(_STATES[pair[0]], float(pair[1]))
+        key: Trouble(_STATES[pair[0]], float(pair[1]), ready_to_probe=key in ready)
         for key, pair in circuits.items()
         if is_key(key) and isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
     }

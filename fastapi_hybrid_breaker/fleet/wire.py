@@ -164,6 +164,7 @@ class Heard:
             rejected=0,
             version=self.version,
             reopenings=self.reopenings,
+            ready_to_probe=is_open and remaining == 0.0,
         )
 
 

@@ -38,6 +38,9 @@ class Source(Protocol):
     def state(self) -> Iterable[Observation]:
         """Circuits by state."""
 
+    def reopened(self) -> Iterable[Observation]:
+        """Circuits that keep failing."""
+
     def overrides(self) -> Iterable[Observation]:
         """Circuits by override."""
 
@@ -106,7 +109,15 @@ class Instruments:
             "circuit_breaker.state",
             [self._ask(lambda source: source.state())],
             "{circuit}",
-            "Circuits by the state in force: 1 for the one that a circuit is in, else 0.",
+            "Circuits by the state in force: 1 for the one that a circuit is in, else 0. An idle"
+            " one is ready_to_probe, not open.",
+        )
+        amount(
+            "circuit_breaker.reopened",
+            [self._ask(lambda source: source.reopened())],
+            "{circuit}",
+            "Circuits that opened again at least twice within the last hour, without a success"
+            " between.",
         )
         amount(
             "circuit_breaker.override.count",

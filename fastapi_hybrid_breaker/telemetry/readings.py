@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import Observation
 
-from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitState
 
 from . import names
 
@@ -35,24 +35,39 @@ class Readings:
         self._asked = asked
         self._about = {names.NAMESPACE: breaker.sync.namespace}
         self._seen: set[str] = set(labels.declared.values())
+        self._seen_ready: set[str] = set()  # most never are, and need no series for it
 
     def state(self) -> Iterable[Observation]:
         """Give the circuits by state, 0 for those that none is in: a series does not end there."""
         self._asked()
-        found: Counter[tuple[str, CircuitState]] = Counter()
+        found: Counter[tuple[str, str]] = Counter()
         known = set()
         for circuit in self._breaker.circuits():
             label = self._labels.of(circuit)
             known.add(circuit.key)
             self._seen.add(label)
-            found[label, circuit.state] += 1
+            is_ready = circuit.is_ready_to_probe()
+            if is_ready:
+                self._seen_ready.add(label)
+            found[label, READY_TO_PROBE if is_ready else circuit.state] += 1
         for key, label in self._labels.declared.items():
             if key not in known:  # nothing was called there yet
                 found[label, CircuitState.CLOSED] += 1
         for label in tuple(self._seen):
-            for state in CircuitState:
+            for state in (*CircuitState, *([READY_TO_PROBE] if label in self._seen_ready else [])):
                 attributes = {**self._about, names.KEY: label, names.STATE: state.lower()}
                 yield Observation(found[label, state], attributes)
+
+    def reopened(self) -> Iterable[Observation]:
+        """Give how many circuits keep failing, 0 where none does: a series does not end there."""
+        now = self._breaker.clock()
+        found = Counter(
+            self._labels.of(circuit)
+            for circuit in self._breaker.circuits()
+            if circuit.machine.keeps_failing(now)
+        )
+        for label in tuple(self._seen):
+            yield Observation(found[label], {**self._about, names.KEY: label})
 
     def overrides(self) -> Iterable[Observation]:
         """Give the circuits that an operator holds, and nothing where there is none."""

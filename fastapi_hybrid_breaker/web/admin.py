@@ -3,7 +3,7 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.params import Depends as DependsMarker
@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Scope
 
-from fastapi_hybrid_breaker.core.states import CircuitView
+from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitView
 
 from .admin_answers import (
     OVERRIDDEN,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import URLPath
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
+
+_Shown = Literal["CLOSED", "OPEN", "HALF_OPEN", "ready_to_probe"]
 
 RESET_HEADER: Final = "X-Circuit-Reset"
 
@@ -86,10 +88,12 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
 
     @router.get("/", include_in_schema=False)  # with a slash too many
     @router.get("", summary="List the circuits")
-    async def list_circuits() -> CircuitList:
+    async def list_circuits(
+        state: Annotated[_Shown | None, Query(description="Only those; see `state`.")] = None,
+    ) -> CircuitList:
         """List all circuits that this process knows or has declared, and the exchange."""
         return CircuitList(
-            circuits=[CircuitInfo.of(view) for view in _views(breaker)],
+            circuits=[CircuitInfo.of(view) for view in _views(breaker) if _is_in(view, state)],
             sync=SyncInfo.model_validate(breaker.sync_status()),
         )
 
@@ -236,6 +240,13 @@ class _NeedsPrefix(BaseRoute):
 
     def url_path_for(self, name: str, /, **path_params: Any) -> "URLPath":
         raise NoMatchFound(name, path_params)
+
+
+def _is_in(view: CircuitView, state: "_Shown | None") -> bool:
+    """Whether a circuit is in ``state``; one that is ready to probe is OPEN as well."""
+    if state == READY_TO_PROBE:
+        return view.stats.ready_to_probe
+    return state is None or view.stats.state == state
 
 
 def _views(breaker: "HybridBreaker") -> list[CircuitView]:

@@ -138,10 +138,13 @@ class CircuitInfo(BaseModel):
 
     key: str = Field(description="Its name in the whole fleet.")
     state: CircuitState = Field(description="OPEN lasts until a call comes after the open time.")
+    ready_to_probe: bool = Field(
+        description="The open time is over and nobody calls: the next call is admitted."
+    )
     failures: int = Field(description="The run of failures, or the run that opened it.")
     successes: int = Field(description="Successful probes of this recovery.")
     next_attempt: float | None = Field(
-        description="When an OPEN circuit admits a probe: epoch seconds; else null."
+        description="From when on an OPEN circuit admits a probe: epoch seconds; else null."
     )
     retry_after: float = Field(description="Seconds until a call may be admitted.")
     rejected: int = Field(description="Calls that this process has rejected.")
@@ -209,6 +212,7 @@ class TroubleInfo(BaseModel):
 
     state: CircuitState
     rejecting: float = Field(description="Calls that it rejected, per second.")
+    ready_to_probe: bool = Field(description="Its open time is over and nobody calls it there.")
 
 
 class InstanceInfo(BaseModel):
@@ -242,11 +246,14 @@ class HealthInfo(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     status: HealthStatus = Field(
-        description="degraded: a circuit is not CLOSED, or Redis does not answer. No reason to"
-        " restart anything."
+        description="degraded: a circuit rejects or is being probed, or Redis does not answer. No"
+        " reason to restart anything."
     )
     open: list[str] = Field(description="Circuits that reject calls.")
     half_open: list[str] = Field(description="Circuits that let probes through.")
+    ready_to_probe: list[str] = Field(
+        description="Circuits whose open time is over and that nobody calls."
+    )
     overridden: list[str] = Field(description="Circuits on which an operator has a hand.")
     sync: SyncInfo
 

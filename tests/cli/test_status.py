@@ -21,6 +21,7 @@ KEY = "inventory-api"
 
 ROW = {
     *("key", "state", "own_state", "why", "since", "next_attempt", "retry_after", "failures"),
+    "ready_to_probe",
     *("successes", "reopenings", "version", "writer", "plain", "override", "open_at"),
     "rejecting",
     *("evidence", "problem"),
@@ -74,6 +75,30 @@ async def test_status_lists_circuits_the_worst_first(server: Server) -> None:
         assert "✖ 2 OPEN  ◐ 1 HALF_OPEN  ✔ 2 CLOSED" in out
         assert breaker.instance in out
         assert "connected" in out
+
+
+async def test_a_circuit_that_nobody_calls_is_ready_to_probe(server: Server) -> None:
+    quick = CircuitConfig(failure_threshold=3, recovery_timeout=0.2)
+    async with fleet(server, size=1, circuits={"idle": quick}) as (breaker,):
+        await fail(breaker, "idle")
+        await until(lambda: breaker.stats("idle").ready_to_probe)
+        await fail(breaker, "open")
+        await settled(breaker)
+        session = breaker.sync._session
+        assert session is not None
+        session.agenda.heartbeat.beat()
+        session._lane.wake()
+        await settled(breaker)
+        said = (await beside(server, "status", "--json")).json["circuits"]
+        found = [(row["key"], row["state"], row["ready_to_probe"]) for row in said]
+        assert found == [("open", "OPEN", False), ("idle", "OPEN", True)]
+        out = (await beside(server, "status")).out
+        (line,) = [line for line in out.splitlines() if " idle " in line]
+        assert "◌ ready to probe" in line
+        assert "next call" in line
+        assert "✖ 1 OPEN  ◐ 0 HALF_OPEN  ✔ 0 CLOSED  ◌ 1 ready to probe" in out
+        shown = (await beside(server, "show", "idle")).out
+        assert shown.count("◌ ready to probe") == 2  # for all, and at the instance
 
 
 async def test_a_narrow_terminal_shows_every_column(server: Server) -> None:
@@ -321,7 +346,7 @@ def test_thousand_circuits(server: Server) -> None:
     circuits = [line for line in done.out.splitlines() if "host-" in line]
     assert len(circuits) == 1_000
     assert "host-0777:443" in circuits[0]
-    assert "✖ 1 OPEN  ◐ 0 HALF_OPEN  ✔ 999 CLOSED" in done.out
+    assert "✖ 0 OPEN  ◐ 0 HALF_OPEN  ✔ 999 CLOSED  ◌ 1 ready to probe" in done.out
 
 
 # -- whatever stands there --------------------------------------------------------------------

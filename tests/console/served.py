@@ -29,6 +29,7 @@ BUSY = CircuitConfig(
     backoff=Backoff(),
 )
 CIRCUITS = {
+    "idle:*": CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=2),
     "payments-api": BUSY,
     "shadowed": CircuitConfig(failure_threshold=3, recovery_timeout=3600, mode="shadow"),
     "alone": CircuitConfig(failure_threshold=3, recovery_timeout=3600, scope="instance"),

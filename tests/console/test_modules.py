@@ -135,3 +135,38 @@ async def test_the_ribbon_has_the_state_before_the_first_change_and_shortest_pro
         ],
         [[400, 1000, "OPEN"]],
     ]
+
+
+async def test_what_is_ready_to_probe_here_is_open_only_where_calls_are_rejected(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    found = await call(
+        fleet,
+        look,
+        "status.js",
+        """
+        const row = { state: "OPEN", ready_to_probe: true, mode: "enforce", override: null };
+        const closed = { ...row, state: "CLOSED", ready_to_probe: false };
+        const open = { counts: true, state: "OPEN", ready_to_probe: false, rejecting: 0 };
+        return [
+            m.statusOf(row, []),
+            m.statusOf(row, [open]), // told before the time was up
+            m.statusOf(row, [{ ...open, rejecting: 2.5 }]),
+            m.statusOf({ ...row, state: "HALF_OPEN" }, []),
+            m.statusOf({ ...row, mode: "shadow" }, []),
+            m.statusOf({ ...row, override: { kind: "forced_open" } }, []),
+            m.statusOf(closed, [open]),
+            m.statusOf(closed, [{ ...open, ready_to_probe: true }]),
+        ];
+        """,
+    )
+    assert found == [
+        "ready",
+        "ready",
+        "elsewhere",
+        "ready",
+        "ready",
+        "forced",
+        "elsewhere",
+        "ready",
+    ]

@@ -49,6 +49,22 @@ async def test_a_snapshot_of_all_circuits_comes_first() -> None:
     assert [state for _, state in row["recent"]] == ["CLOSED", "OPEN"]
 
 
+async def test_a_circuit_that_nobody_calls_becomes_ready_to_probe_by_itself() -> None:
+    quick = CircuitConfig(failure_threshold=3, recovery_timeout=0.5)
+    async with served(circuits={KEY: quick}) as (breaker, port), reading(port) as reader:
+        await reader.next()
+        await fail(breaker, KEY)
+        event = await reader.until("circuit", state="OPEN")
+        assert event.data["circuit"]["ready_to_probe"] is False
+        event = await reader.until("figures")
+        (row,) = event.data["circuits"]
+        assert (row["state"], row["ready_to_probe"]) == ("OPEN", True)
+        assert row["next_attempt"] < event.data["at"]
+        await fail(breaker, "other", times=1)
+        event = await reader.until("figures")  # says no more of it: nothing differs
+        assert [row["key"] for row in event.data["circuits"]] == ["other"]
+
+
 async def test_every_change_is_told_with_its_evidence() -> None:
     async with served() as (breaker, port), reading(port) as reader:
         await reader.next()

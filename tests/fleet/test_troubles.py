@@ -43,6 +43,22 @@ def test_open_circuits_are_told_with_their_rejections_per_second() -> None:
     assert list(told.items()) == [("k1", ["OPEN", 2.5]), ("k0", ["OPEN", 0.0])]
 
 
+def test_a_circuit_that_nobody_calls_is_told_as_such_and_last() -> None:
+    breaker, troubles, clock = watched(2)
+    breaker.circuit("k0").open_here(5.0)
+    clock.advance(5.0)
+    said = troubles.tell(clock())
+    assert list(said["circuits"].items()) == [("k1", ["OPEN", 0.0]), ("k0", ["OPEN", 0.0])]
+    assert said["ready"] == ["k0"]
+    told, _ = read_troubles(said)
+    assert told == {
+        "k0": Trouble(CircuitState.OPEN, 0.0, ready_to_probe=True),
+        "k1": Trouble(CircuitState.OPEN, 0.0),
+    }
+    read_by_older, _ = read_troubles({**said, "ready": "nonsense"})
+    assert read_by_older == dict.fromkeys(("k0", "k1"), Trouble(CircuitState.OPEN, 0.0))
+
+
 def test_closed_circuits_are_told_no_more() -> None:
     breaker, troubles, clock = watched(1)
     reject(breaker, "k0", 3)
@@ -94,10 +110,13 @@ def test_the_worst_are_told_where_there_is_no_room_for_all() -> None:
     assert next(iter(said["circuits"])) == "k44"
 
 
-def test_long_keys_leave_room_for_the_rest_of_the_sign() -> None:
+@pytest.mark.parametrize("is_over", [False, True])
+def test_long_keys_leave_room_for_the_rest_of_the_sign(*, is_over: bool) -> None:
     _, troubles, clock = watched(30, "\u0416" * 190)
+    if is_over:
+        clock.advance(60.0)
     said = troubles.tell(clock())
-    assert len(json.dumps(said["circuits"])) <= LARGEST
+    assert len(json.dumps([said["circuits"], said.get("ready")])) <= LARGEST
     assert said["more"] == 30 - len(said["circuits"]) > 0
 
 

@@ -33,6 +33,41 @@ def test_one_series_for_each_state_is_1_for_that_in_force(
     assert states(collect(), "stock") == {"closed": 1, "open": 0, "half_open": 0}
 
 
+def test_an_open_circuit_that_nobody_calls_is_not_open_in_metrics(
+    circuit: Circuit, clock: ManualClock, collect: Collect
+) -> None:
+    trip(circuit)
+    clock.advance(10.0)
+    idle = {"closed": 0, "open": 0, "half_open": 0, "ready_to_probe": 1}
+    assert states(collect(), "stock") == idle
+    circuit.call_sync(int)
+    assert states(collect(), "stock") == {**idle, "ready_to_probe": 0, "closed": 1}
+
+
+def test_a_circuit_that_keeps_failing_is_counted_until_it_succeeds(
+    breaker: HybridBreaker, circuit: Circuit, clock: ManualClock, collect: Collect
+) -> None:
+    trip(breaker.circuit("host:well"))
+
+    def fail_a_probe() -> float:
+        clock.advance(600.0)
+        with pytest.raises(ZeroDivisionError):
+            circuit.call_sync(lambda: 1 // 0)
+        return collect().value("reopened", key="stock")
+
+    trip(circuit)
+    assert [fail_a_probe(), fail_a_probe()] == [0, 1]
+    clock.advance(3000.0)
+    assert collect().value("reopened", key="stock") == 1
+    clock.advance(1.0)
+    assert collect().value("reopened", key="stock") == 0
+    assert fail_a_probe() == 0  # the one before was over an hour ago
+    assert fail_a_probe() == 1
+    clock.advance(600.0)
+    circuit.call_sync(int)
+    assert collect().value("reopened") == 0
+
+
 def test_a_declared_circuit_has_a_state_before_its_first_call(
     breaker: HybridBreaker, collect: Collect
 ) -> None:

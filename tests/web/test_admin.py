@@ -82,6 +82,35 @@ def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin
     assert [one.key for one in admin.breaker.circuits()] == ["b", "a"]  # looking made none
 
 
+def test_the_list_can_be_asked_for_a_state(admin: Admin) -> None:
+    trip(admin.breaker.circuit("idle"))
+    make_half_open(admin.breaker.circuit("half"), admin.clock)
+    trip(admin.breaker.circuit("open"))
+
+    def listed(state: str) -> list[str]:
+        page = admin.client.get("/circuits", params={"state": state}).json()
+        return [one["key"] for one in page["circuits"]]
+
+    assert listed("CLOSED") == ["declared"]
+    assert listed("OPEN") == ["idle", "open"]
+    assert listed("HALF_OPEN") == ["half"]
+    assert listed("ready_to_probe") == ["idle"]
+    assert admin.client.get("/circuits", params={"state": "AJAR"}).status_code == 422
+
+
+def test_an_open_circuit_that_nobody_calls_is_ready_to_probe(admin: Admin) -> None:
+    trip(admin.breaker.circuit("declared"))
+
+    def shown() -> tuple[str, bool, list[str], str]:
+        page = admin.client.get("/circuits/declared").json()
+        health = admin.client.get("/circuits/-/health").json()
+        return page["state"], page["ready_to_probe"], health["ready_to_probe"], health["status"]
+
+    assert shown() == ("OPEN", False, [], "degraded")
+    admin.clock.advance(4.0)
+    assert shown() == ("OPEN", True, ["declared"], "ok")
+
+
 def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -> None:
     guarded = admin.breaker.circuit("declared")
     trip(guarded)
@@ -94,6 +123,7 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
     assert guarded_again == {
         "key": "declared",
         "state": "OPEN",
+        "ready_to_probe": False,
         "failures": 2,
         "successes": 0,
         "retry_after": 4.0,

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, bearer_token
+from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.fleet.conftest import server, shared_server
 from tests.fleet.instances import until
@@ -47,6 +48,22 @@ async def test_circuits_that_are_not_closed_degrade_it() -> None:
     del permit
     await breaker.reset("b")
     assert breaker.health().status == "ok"
+
+
+async def test_circuits_that_nobody_calls_degrade_nothing() -> None:
+    """Open since yesterday's outage, and never called again."""
+    clock = ManualClock()
+    breaker = HybridBreaker(redis=None, clock=clock)
+    for key in ("idle", "half"):
+        breaker.circuit(key).open_here(5.0)
+    clock.advance(5.0)
+    health = breaker.health()
+    assert (health.status, health.open, health.ready_to_probe) == ("ok", (), ("half", "idle"))
+    half = breaker.circuit("half")
+    half.settle(half.admit(), Outcome.SUCCESS)  # the first of two probes, and nobody comes again
+    assert (breaker.health().status, breaker.health().half_open) == ("degraded", ("half",))
+    clock.advance(5.0)
+    assert (breaker.health().status, breaker.health().ready_to_probe) == ("ok", ("half", "idle"))
 
 
 async def test_overrides_are_named_and_count_by_what_they_do() -> None:
@@ -104,3 +121,17 @@ async def test_the_example_for_checks(*, is_open: bool, expected: int) -> None:
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/readyz")).status_code == expected
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_process_out_of_rotation_becomes_ready_again_although_nobody_calls_it() -> None:
+    example = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[1]
+    names: dict[str, Any] = {}
+    exec(compile(example, DOCS, "exec"), names)  # noqa: S102
+    breaker = names["breaker"]
+    circuit, now = breaker.circuit("local-disk"), breaker.clock()
+    circuit.open_here(60.0)
+    transport = httpx2.ASGITransport(names["app"])
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/readyz")).status_code == 503
+        circuit.clock = lambda: now + 61.0
+        assert (await client.get("/readyz")).status_code == 200

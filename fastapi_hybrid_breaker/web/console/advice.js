@@ -9,6 +9,7 @@ export function adviceFor(circuit) {
       ? "This process rejects every call; the other instances decide for themselves. When the time is up, some calls probe whether it has recovered."
       : "Calls are rejected without being made. When the time is up, some calls probe whether it has recovered. If you know that it has, reset it; if you want no probes, force it open.",
     elsewhere: "This process admits calls, and other instances reject them. Look below at which.",
+    ready: "Its recovery timeout has elapsed and nobody calls it, so nobody is rejected. The next call is let through to see whether it has recovered.",
     half: "Some calls are let through to see whether it has recovered. It closes when enough of them succeed, and opens again when one fails.",
     shadow: "It is only watching: calls go through, and are counted as the ones it would have rejected.",
     closed: "Calls go through.",

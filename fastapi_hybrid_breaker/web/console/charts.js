@@ -6,7 +6,7 @@ import { CHART_SECONDS } from "./rejections.js";
 
 const HEIGHT = 48;
 const RIBBON_TOP = 36;
-const RIBBON_HEIGHTS = { OPEN: 12, HALF_OPEN: 7, CLOSED: 3 };
+const RIBBON_HEIGHTS = { OPEN: 12, HALF_OPEN: 7, READY: 3, CLOSED: 3 };
 const NARROWEST = 5; // a short opening must be seen as well
 
 export class Chart {
@@ -29,10 +29,10 @@ export class Chart {
 
   draw(circuit, now) {
     const start = now - CHART_SECONDS;
-    const shapes = { OPEN: "", HALF_OPEN: "", CLOSED: "" };
+    const shapes = Object.fromEntries(Object.keys(RIBBON_HEIGHTS).map((state) => [state, ""]));
     for (const { from, to, state } of stretches(circuit.row, now)) {
       const height = RIBBON_HEIGHTS[state];
-      const width = Math.max(to - from, state === "CLOSED" ? 0 : NARROWEST);
+      const width = Math.max(to - from, state === "CLOSED" || state === "READY" ? 0 : NARROWEST);
       const left = Math.min(from - start, CHART_SECONDS - width);
       shapes[state] += `M${round(left)} ${HEIGHT - height}h${round(width)}v${height}h${-round(width)}z`;
     }
@@ -50,8 +50,11 @@ export function hairlines() {
   return s("path", { class: "chart-hairlines", d: path });
 }
 
-/** The states of the last minutes, oldest first; what was before the first change is its `old`. */
-export function stretches({ recent, state }, now) {
+/**
+ * The states of the last minutes, oldest first; what was before the first change is its `old`.
+ * An opening that is over and waits for a call is READY since its end.
+ */
+export function stretches({ recent, state, ready_to_probe: isReady, next_attempt: end }, now) {
   const start = now - CHART_SECONDS;
   const found = [];
   let from = start;
@@ -60,6 +63,11 @@ export function stretches({ recent, state }, now) {
     const to = Math.min(Math.max(time, start), now);
     if (to > from || time > start) found.push({ from, to, state: current });
     [from, current] = [Math.max(to, from), next];
+  }
+  if (isReady && end !== null) {
+    const over = Math.min(Math.max(end, from), now);
+    if (over > from) found.push({ from, to: over, state: current });
+    [from, current] = [over, "READY"];
   }
   found.push({ from, to: now, state: current });
   return found;

@@ -11,7 +11,7 @@ import { describeHistory } from "./history.js";
 import { Circuit } from "./model.js";
 import { Places } from "./places.js";
 import { describeSettings } from "./settings.js";
-import { STATUSES } from "./status.js";
+import { STATUSES, statusOf } from "./status.js";
 import { Time } from "./times.js";
 import { count, duration, percent, perSecond, sentence } from "./words.js";
 
@@ -90,7 +90,7 @@ export class Detail {
     if (this.#known) {
       const { config, history } = this.#known;
       circuit.row = { ...circuit.row, ...this.#known, mode: config.mode, since: history.at(-1)?.time ?? null, override: null };
-      circuit.status = { OPEN: "open", HALF_OPEN: "half" }[circuit.row.state] ?? "closed";
+      circuit.status = statusOf(circuit.row, []);
     }
     return circuit;
   }

@@ -11,6 +11,7 @@ export function outlook(circuit, now) {
     const { until } = row.override;
     return until === null ? "until cleared" : `ends in ${countdown(until - now)}`;
   }
+  if (status === "ready") return "at the next call";
   if (row.state === "HALF_OPEN") return "probing now";
   if (row.state !== "OPEN" || status === "elsewhere") return "–";
   if (row.next_attempt === null) return "–";
@@ -34,9 +35,9 @@ export function why({ row, status, others }) {
 export function where(circuit, fleet) {
   const { row, others, status } = circuit;
   const known = fleet.others.filter((one) => one.circuits !== null && one.sync === "connected");
-  if (!known.length || status === "closed" || status === "shadow" || row.override) return row.alone ? "this instance only" : "";
+  if (!known.length || ["closed", "shadow", "ready"].includes(status) || row.override) return row.alone ? "this instance only" : "";
   const state = status === "elsewhere" ? "OPEN" : status === "half" ? "HALF_OPEN" : row.state;
-  const saying = others.filter((one) => one.counts && one.state === state).length + (row.state === state ? 1 : 0);
+  const saying = others.filter((one) => one.counts && one.state === state && !one.ready_to_probe).length + (row.state === state ? 1 : 0);
   const total = known.length + 1;
   const name = describeState(state).word.toLowerCase();
   return saying === total ? `${name} on all ${total} instances` : `${name} on ${saying} of ${count(total, "instance")}`;

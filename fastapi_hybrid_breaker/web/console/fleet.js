@@ -10,9 +10,9 @@ export class Fleet {
     this.#byKey = new Map();
     for (const instance of instances) {
       if (instance.id === this.own) continue;
-      for (const [key, { state, rejecting }] of Object.entries(instance.circuits ?? {})) {
+      for (const [key, said] of Object.entries(instance.circuits ?? {})) {
         if (!this.#byKey.has(key)) this.#byKey.set(key, []);
-        this.#byKey.get(key).push({ instance, state, rejecting });
+        this.#byKey.get(key).push({ instance, ...said });
       }
     }
   }

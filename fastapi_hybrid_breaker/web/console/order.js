@@ -9,6 +9,7 @@ export const FILTERS = {
   half: { word: "Half-open", fits: ({ status }) => status === "half" },
   overridden: { word: "Overridden", fits: ({ row }) => row.override !== null },
   shadow: { word: "Shadow", fits: ({ row }) => row.mode === "shadow" },
+  ready: { word: "Ready to probe", fits: ({ status }) => status === "ready" },
   closed: { word: "Closed", fits: ({ status }) => status === "closed" },
 };
 

@@ -7,14 +7,14 @@ import { describeState } from "./status.js";
 import { Time } from "./times.js";
 import { perSecond } from "./words.js";
 
-const CALM = { state: "CLOSED", rejecting: 0 };
+const CALM = { state: "CLOSED", ready_to_probe: false, rejecting: 0 };
 
 export class Places {
   #times = [];
   #drawn = null;
 
   draw(circuit, fleet, openAt) {
-    const drawn = JSON.stringify([circuit.row.state, circuit.row.since, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
+    const drawn = JSON.stringify([circuit.row.state, circuit.row.ready_to_probe, circuit.row.since, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#times = [];
@@ -30,7 +30,7 @@ export class Places {
   #line(instance, circuit, fleet, openAt) {
     const isOwn = instance.id === fleet.own;
     const said = isOwn
-      ? { state: circuit.row.state, rejecting: circuit.rejections.own }
+      ? { state: circuit.row.state, ready_to_probe: circuit.row.ready_to_probe, rejecting: circuit.rejections.own }
       : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? CALM);
     const isSure = said !== null && (said !== CALM || instance.more === 0);
     const told = new Time();
@@ -42,7 +42,7 @@ export class Places {
       "tr",
       {},
       h("th", { scope: "row" }, nameOf(instance), notes.length ? h("span", { class: "tag" }, notes.join(", ")) : null),
-      h("td", {}, isSure ? badge(describeState(said.state)) : badge(describeState(null))),
+      h("td", {}, isSure ? badge(describeState(said.state, said.ready_to_probe)) : badge(describeState(null))),
       h("td", { class: "number" }, isSure ? perSecond(said.rejecting) : "–"),
       h("td", {}, syncSign(instance.sync)),
       h("td", {}, isOwn ? "now" : told.element),

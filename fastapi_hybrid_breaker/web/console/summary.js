@@ -4,8 +4,8 @@ import { byId, h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import { FILTERS } from "./order.js";
 import { count, perSecond } from "./words.js";
 
-const ICONS = { all: "all", open: "open", half: "half", overridden: "forced", shadow: "shadow", closed: "closed" };
-const TONES = { all: "none", open: "open", half: "half", overridden: "hand", shadow: "shadow", closed: "closed" };
+const ICONS = { all: "all", open: "open", half: "half", overridden: "forced", shadow: "shadow", ready: "ready", closed: "closed" };
+const TONES = { all: "none", open: "open", half: "half", overridden: "hand", shadow: "shadow", ready: "ready", closed: "closed" };
 
 export class Summary {
   #model;
@@ -36,7 +36,7 @@ export class Summary {
       setText(number, counts[name].toLocaleString());
       setAttribute(button, "aria-pressed", String(name === filter));
       setAttribute(button, "data-none", counts[name] ? null : "");
-      setHidden(item, name === "shadow" && !counts.shadow);
+      setHidden(item, (name === "shadow" || name === "ready") && !counts[name] && name !== filter);
     }
     const { headline, tone } = describe(counts);
     setText(byId("headline"), headline);

@@ -50,6 +50,7 @@ def row_of(view: CircuitView, now: float) -> Row:
     figures: dict[str, Any] = {
         "key": view.key,
         "state": stats.state,
+        "ready_to_probe": stats.ready_to_probe,
         "why": "" if last is None else explain(last) or last.evidence.cause or last.cause,
         "since": None if last is None else round(last.time, 3),
         "failures": stats.failures,
