@@ -40,6 +40,7 @@ from .models import (
     SyncInfo,
 )
 from .same_origin import refuse_other_sites
+from .unguarded import UnguardedRoute
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
@@ -83,7 +84,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         breaker.note_at_start(_OPEN_TO_ANYONE)
     callers = Callers(auth)
     asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
-    router = APIRouter(tags=["circuits"], dependencies=asked)
+    router = APIRouter(tags=["circuits"], dependencies=asked, route_class=UnguardedRoute)
     router.routes.append(_NeedsPrefix())
 
     @router.get("/", include_in_schema=False)  # with a slash too many

@@ -44,12 +44,14 @@ class RouteGuard:
     def __repr__(self) -> str:
         return f"circuit({self.key!r})"
 
-    async def __call__(self, connection: HTTPConnection) -> Circuit:
+    async def __call__(self, connection: HTTPConnection) -> Circuit | None:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
         return self.admit(connection)
 
-    def admit(self, connection: HTTPConnection) -> Circuit:
+    def admit(self, connection: HTTPConnection) -> Circuit | None:
         """Admit the request to the circuit of the nearest installed breaker.
+
+        Routes of the admin router are not guarded, and make no key of their connection (None).
 
         Raises:
             CircuitOpenError: rejected.
@@ -60,7 +62,12 @@ class RouteGuard:
         record = scope.get(SCOPE_KEY)
         if not isinstance(record, RouteRequest):
             raise NotInstalledError(_NOT_INSTALLED)
-        key = self.key if isinstance(self.key, str) else self.key(connection)
+        if isinstance(self.key, str):
+            key = self.key
+        elif record.is_uncounted:
+            return None
+        else:
+            key = self.key(connection)
         try:
             if isinstance(self.key, str):
                 record.breaker.registry.keep(key)
@@ -90,7 +97,9 @@ def circuit(key: str | KeyOf) -> RouteGuard:
 
     Also as a parameter, whose value is the ``Circuit``: ``Annotated[Circuit,
     Depends(circuit("inventory-api"))]``; on WebSocket routes too; and on a router or an
-    application for all its routes. The nearest installed ``HybridBreaker`` is used.
+    application for all its routes (those of an admin router are never guarded; where the key is
+    a callable, it is not called for them and the value is None). The nearest installed
+    ``HybridBreaker`` is used.
 
     Args:
         key: the circuit's key, or a callable that makes it from the connection, called with

@@ -13,6 +13,8 @@ from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 from .outcome import error_of_application, outcome_of_status
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
+
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.permits import Permit
@@ -141,3 +143,10 @@ class RouteRequest(Request):
             return None
         sent_at = self._headers_sent_at
         return (circuit.clock() if sent_at is None else sent_at) - permit.started
+
+
+def leave_uncounted(scope: Scope) -> None:
+    """Have no circuit count the request of ``scope``, nor admit or reject it from now on."""
+    record = scope.get(SCOPE_KEY)
+    if isinstance(record, RouteRequest):
+        record.is_uncounted = True

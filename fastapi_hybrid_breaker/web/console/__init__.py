@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import RedirectResponse, Response
 
+from fastapi_hybrid_breaker.web.record import leave_uncounted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
@@ -79,13 +81,16 @@ def add_console_routes(router: APIRouter) -> None:
     served = _read_files()
 
     async def page(request: Request) -> Response:
+        leave_uncounted(request.scope)
         return served[_PAGE].answer(request)
 
-    async def page_elsewhere(request: Request) -> Response:  # noqa: ARG001 - a route's signature
+    async def page_elsewhere(request: Request) -> Response:
+        leave_uncounted(request.scope)
         # Relative, so that it holds behind any root_path and prefix.
         return RedirectResponse("../console", 308, headers=HEADERS)
 
     async def file(request: Request) -> Response:
+        leave_uncounted(request.scope)
         found = served.get(request.path_params["name"])
         if found is None or found is served[_PAGE]:
             return Response("there is no such file\n", 404, HEADERS, "text/plain")
