@@ -10,6 +10,7 @@ from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge_result
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
+from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import (
     CLOSED,
     FAILURE,
@@ -18,7 +19,7 @@ from fastapi_hybrid_breaker.core.states import (
     OPEN,
     SUCCESS,
 )
-from fastapi_hybrid_breaker.core.translated import rejection_in
+from fastapi_hybrid_breaker.core.translated import rejection_by
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .callables import UNKNOWN, explain_misuse, refused
@@ -31,6 +32,7 @@ from .context import (
     running_in,
 )
 from .fleet_side import FleetSide
+from .kinds import kind_of
 from .permits import CallPermit, NestedPermit, admitted_at
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Gate(FleetSide):
         """
         if fn is not UNKNOWN and not callable(fn):
             raise refused(fn)
-        permit = self._ask(is_route=False)
+        permit = self._ask(fn, is_route=False)
         if isinstance(permit, Probe) or (
             self.machine.ramp is not None and isinstance(permit, CallPermit)
         ):
@@ -72,7 +74,7 @@ class Gate(FleetSide):
             CircuitOpenError: rejected.
         """
         free = self.machine.free_permit
-        return self._ask(is_route=is_route) if free is None else free
+        return self._ask(UNKNOWN, is_route=is_route) if free is None else free
 
     def rejection(
         self, retry_after: float, fn: object = UNKNOWN, state: CircuitState = OPEN
@@ -87,10 +89,10 @@ class Gate(FleetSide):
             self.observer.rejected(self, retry_after)  # type: ignore[arg-type] # every gate is a circuit
         error = CircuitOpenError(self.key, retry_after)
         if state is HALF_OPEN:
-            error.state = state
+            error.state, error.kind = state, kind_of(fn)
         return error
 
-    def _ask(self, *, is_route: bool) -> Permit:
+    def _ask(self, fn: object, *, is_route: bool) -> Permit:
         machine = self.machine
         now = self.clock()
         if (wait := machine.reject_until - now) > 0.0:
@@ -102,7 +104,7 @@ class Gate(FleetSide):
         with self._lock:
             before, self._busy = self._busy, True
             try:
-                permit = self._decide(now, is_route=is_route)
+                permit = self._decide(now, fn, is_route=is_route)
                 if permit is None:
                     wait, state = machine.retry_after(now), machine.shown_state(now)
             finally:
@@ -116,9 +118,9 @@ class Gate(FleetSide):
             if self.observer is not None:
                 self.observer.shadowed(self)  # type: ignore[arg-type] # as above
             return UNCOUNTED
-        raise self.rejection(wait or RETRY_WHILE_PROBING, state=state)
+        raise self.rejection(wait or RETRY_WHILE_PROBING, fn, state)
 
-    def _decide(self, now: float, *, is_route: bool) -> Permit | None:
+    def _decide(self, now: float, fn: object, *, is_route: bool) -> Permit | None:
         """Return a permit or None: rejected. Needs the lock."""
         machine = self.machine
         if machine.override is not None:
@@ -128,7 +130,10 @@ class Gate(FleetSide):
                 return NestedPermit(probe, now)
         elif machine.ramp is not None and is_inside_admitted(machine):
             return CallPermit(machine, machine.sequence, now)  # it was drawn for already
-        permit, change = machine.admit(now, is_route=is_route)
+        kind: object = ROUTE if is_route else None
+        if kind is None and machine.standoff is not None:
+            kind = kind_of(fn)
+        permit, change = machine.admit(now, kind)
         if change is not None:
             self._post(change, now)
         is_tracked = machine.timed or machine.ramp is not None
@@ -253,10 +258,11 @@ class Gate(FleetSide):
         except PredicateError as fault:
             self._note_fault(fault)
             outcome = NO_VERDICT
-        if outcome is NO_VERDICT:
-            rejection = rejection_in(error)
-            if rejection is not None and rejection.key == self.key:
-                self.rejected_inside(permit)
+        # Whatever was raised for it: a probe inside which its own circuit rejected a call, for want
+        # of the very place that the probe holds, has not found out anything.
+        if isinstance(permit, Probe) and (rejection := rejection_by(self.key, error)):
+            outcome = NO_VERDICT
+            self.rejected_inside(permit, rejection.kind)
         self.settle(permit, outcome, seconds=seconds, error=error)
         if outcome is FAILURE:
             mark_counted(
@@ -272,11 +278,11 @@ class Gate(FleetSide):
             or counted_as(error, serial, id(permit)) > admitted
         )
 
-    def rejected_inside(self, permit: Permit) -> None:
+    def rejected_inside(self, permit: Permit, kind: object = ROUTE) -> None:
         """Record that the call of ``permit`` ends because this circuit rejected one inside it."""
         if isinstance(permit, Probe):
             with self._locked():
-                self.machine.rejected_inside(permit)
+                self.machine.rejected_inside(permit, kind)
 
     def _note_fault(self, fault: PredicateError) -> None:
         if self._faults is None:

@@ -14,7 +14,7 @@ from .override import OverrideKind
 from .probe import UNCOUNTED, Probe, Ticket
 from .rules import ConsecutiveFailures
 from .run import Run
-from .standoff import Standoff, find_holder
+from .standoff import ROUTE, Standoff, find_holder
 from .states import CLOSED, FAILURE, HALF_OPEN, NO_VERDICT, OPEN, SUCCESS, Cause, StateChange
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ class Admission(Cycle):
     def admit(
         self,
         now: float,
-        *,
-        is_route: bool = False,
+        kind: object = None,
     ) -> tuple[Ticket | None, StateChange | None]:
         """Return a ticket, or None: rejected. The open time ends here, with the first call after.
 
-        ``is_route``: for the guard of a route, which is only a gate for what is called inside.
+        ``kind``: what the caller knows the call by, or ``ROUTE``; see ``standoff``.
         """
         if self.override is not None:  # the caller ends one that has expired
             return (UNCOUNTED if self.override.kind is OverrideKind.DISABLED else None), None
@@ -75,18 +74,18 @@ class Admission(Cycle):
             if self.probes:
                 change = self._end_overdue(now)
                 if self.state is CLOSED:
-                    return self.admit(now, is_route=is_route)[0], change
+                    return self.admit(now, kind)[0], change
             longest = self.config.half_open_maximum
             if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        return self._admit_probe(now, is_route=is_route), change
+        return self._admit_probe(now, kind), change
 
-    def rejected_inside(self, probe: Probe) -> None:
-        """Record that a probe ends because this circuit rejected a call inside of it."""
+    def rejected_inside(self, probe: Probe, kind: object) -> None:
+        """Record that a probe ends because this circuit rejected a call of ``kind`` inside it."""
         if probe.is_running():
             if self.standoff is None:
                 self.standoff = Standoff()
-            self.standoff.occurred()
+            self.standoff.occurred(probe, kind)
 
     def settle(  # noqa: C901 - one step after the other
         self,
@@ -176,22 +175,22 @@ class Admission(Cycle):
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _admit_probe(self, now: float, *, is_route: bool) -> Ticket | None:
+    def _admit_probe(self, now: float, kind: object) -> Ticket | None:
         """Return a probe while HALF_OPEN, or None: no place is to be had."""
         probes = self.probes
         if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
             probes = self.probes = []
         standoff = self.standoff
-        if is_route and standoff is not None and standoff.routes_yield:
+        if kind is ROUTE and standoff is not None and standoff.routes_yield:
             return UNCOUNTED
         if len(probes) >= self.places(now):
-            holder = None if is_route else find_holder(probes, standoff, self.random)
+            holder = find_holder(probes, standoff, kind, self.random)
             if holder is None:
                 self.rejected_at = now
                 return None
             holder.settled = True  # a gate from now on: whatever comes of it is not counted
             probes.remove(holder)
-        probe = Probe(self, now, is_route=is_route)
+        probe = Probe(self, now, kind)
         probes.append(probe)
         self.began_probe(now)
         return probe

@@ -38,7 +38,7 @@ class Probe:
     Args:
         machine: the circuit that admitted it.
         now: when that was, monotonic seconds.
-        is_route: it is the permit of a route's guard, whose place may move to a call inside it.
+        kind: what its call is known by; see ``standoff``.
 
     ``admitted`` is the sequence number at admission; ``settled`` says that its outcome is known,
     or that it holds no place any more; ``outer`` is the permit, of any circuit, of the call that
@@ -49,7 +49,7 @@ class Probe:
     __slots__ = (
         "admitted",
         "is_challenged",
-        "is_route",
+        "kind",
         "machine",
         "outer",
         "settled",
@@ -57,12 +57,12 @@ class Probe:
         "witness",
     )
 
-    def __init__(self, machine: Cycle, now: float, *, is_route: bool = False) -> None:
+    def __init__(self, machine: Cycle, now: float, kind: object = None) -> None:
         self.machine = machine
         self.admitted = machine.sequence
         self.started = now
         self.settled = False
-        self.is_route = is_route
+        self.kind = kind
         self.is_challenged = False
         self.outer: Enclosing | None = None
         self.witness: Witness | None = None

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from .probe import Probe
 
+ROUTE: Final = "route"
+"""The kind of a route's guard, which is only a gate for what is called inside of it."""
+
 _YIELD_AFTER: Final = 3
 """Such ends in a row after which guards of routes leave the places to the calls inside."""
 
@@ -21,23 +24,28 @@ class Standoff:
 
     A call cannot always know that it runs inside of a probe of its circuit: its context is empty
     in an executor, and in a task that was started earlier. It is then short of the very place
-    that the enclosing call holds. So places move: a route's guard is only a gate for what is
-    called inside of it, and hands its place on at once; other holders do by chance, after a probe
-    has ended because its own circuit rejected a call inside of it.
+    that the enclosing call holds. So places move. That of a route's guard does at once. Others do
+    after a probe has ended because its own circuit rejected a call inside of it: to calls of the
+    kind that was rejected then, from calls of other kinds. Among calls of one kind nobody can know
+    which of them encloses which, so they move by chance, once for each holder.
     """
 
-    __slots__ = ("_in_a_row", "routes_yield")
+    __slots__ = ("_in_a_row", "inner", "routes_yield")
 
     def __init__(self) -> None:
+        self.inner: set[object] = set()
+        """Kinds of calls that were rejected inside of a probe."""
         self._in_a_row = 0
         self.routes_yield = False
         """Whether guards of routes take no place for the rest of this recovery."""
 
-    def occurred(self) -> None:
-        """Record that a probe ended because its own circuit rejected a call inside of it."""
-        self._in_a_row += 1
-        if self._in_a_row >= _YIELD_AFTER:
-            self.routes_yield = True
+    def occurred(self, probe: Probe, kind: object) -> None:
+        """Record that ``probe`` ended because its circuit rejected a call of ``kind`` inside it."""
+        self.inner.add(kind)
+        # No place can move to a route's guard, nor to a call in another process.
+        if ROUTE in (kind, probe.kind):
+            self._in_a_row += 1
+            self.routes_yield = self.routes_yield or self._in_a_row >= _YIELD_AFTER
 
     def resolved(self) -> None:
         """Record that a probe had an outcome."""
@@ -45,20 +53,26 @@ class Standoff:
 
 
 def find_holder(
-    probes: Sequence[Probe], standoff: Standoff | None, random: Callable[[], float]
+    probes: Sequence[Probe], standoff: Standoff | None, kind: object, random: Callable[[], float]
 ) -> Probe | None:
     """Return the probe whose place moves to a call that found none, or None.
 
     Args:
         probes: those that hold a place, the oldest first.
         standoff: what this recovery has learned; None: nothing of the kind has occurred.
+        kind: that of the call.
         random: returns a number from 0 to 1.
     """
-    for probe in probes:
-        if probe.is_route:
-            return probe
-    if standoff is None:
+    if kind is ROUTE:
         return None
+    for probe in probes:
+        if probe.kind is ROUTE:
+            return probe
+    if standoff is None or kind not in standoff.inner:
+        return None
+    for probe in probes:
+        if probe.kind not in standoff.inner:
+            return probe
     for probe in probes:
         if not probe.is_challenged:
             probe.is_challenged = True

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _DEEPEST = 100
-"""Exceptions of one chain that are looked at; a chain can be a circle."""
+"""Exceptions of one error that are looked at; a chain can be a circle."""
 
 
 def rejection_in(error: BaseException) -> CircuitOpenError | None:
@@ -25,7 +25,28 @@ def rejection_in(error: BaseException) -> CircuitOpenError | None:
     for _ in range(_DEEPEST):
         if one is None or isinstance(one, CircuitOpenError):
             return one
-        one = one.__cause__ or _caught_where_raised(one)
+        cause = one.__cause__
+        one = _caught_where_raised(one) if cause is None else cause
+    return None
+
+
+def rejection_by(key: str, error: BaseException) -> CircuitOpenError | None:
+    """Return a rejection by the circuit ``key`` that is anywhere in what led to ``error``.
+
+    Also in a group, and where what was raised in its place is an error of its own.
+    """
+    left: list[BaseException | None] = [error]
+    for _ in range(_DEEPEST):
+        if not left:
+            break
+        one = left.pop()
+        if one is None:
+            continue
+        if isinstance(one, CircuitOpenError) and one.key == key:
+            return one
+        if isinstance(one, BaseExceptionGroup):
+            left.extend(one.exceptions)
+        left += one.__context__, one.__cause__
     return None
 
 

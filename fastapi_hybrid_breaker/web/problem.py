@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -76,6 +77,8 @@ class RouteRejectedError(CircuitOpenError, HTTPException):
         state: OPEN, or HALF_OPEN while probes of a recovery run.
     """
 
+    kind: object = ROUTE
+
     def __init__(
         self,
         key: str,
@@ -97,6 +100,8 @@ class WebSocketRejectedError(CircuitOpenError, WebSocketException):
 
     Parameters: as for ``RouteRejectedError``.
     """
+
+    kind: object = ROUTE
 
     def __init__(
         self,
