@@ -12,7 +12,16 @@ from starlette.routing import Mount
 
 from fastapi_hybrid_breaker import Circuit, CircuitGuard, CircuitState, bearer_token, circuit
 
-from .bench import KEY, NO_VERDICT, SUCCESS, client_of, make_breaker, make_half_open, trip, verdict_of
+from .bench import (
+    KEY,
+    NO_VERDICT,
+    SUCCESS,
+    client_of,
+    make_breaker,
+    make_half_open,
+    trip,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker import HybridBreaker
     from fastapi_hybrid_breaker.testing import ManualClock
 
-SECRET = "0123456789abcdef"
+SECRET = "0123456789abcdef"  # noqa: S105
 ASKED = {"Authorization": f"Bearer {SECRET}"}
 
 
@@ -192,9 +201,10 @@ def test_an_admin_route_that_fails_is_no_failure(shop: Shop) -> None:
         raise HTTPException(500)
 
     shop.breaker.look_up = failing  # type: ignore[method-assign, assignment]
-    assert verdict_of(
-        shop.guarded, lambda: shop.client.get(f"/circuits/{KEY}", headers=ASKED)
-    ) is NO_VERDICT
+    assert (
+        verdict_of(shop.guarded, lambda: shop.client.get(f"/circuits/{KEY}", headers=ASKED))
+        is NO_VERDICT
+    )
 
 
 def test_other_routes_stay_guarded() -> None:
