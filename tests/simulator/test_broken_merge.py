@@ -66,7 +66,7 @@ def whoever_asks_may_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BREAKS: list[tuple[Break, str, int]] = [
-    (old_news_overwrites_new, "went back", 14),
+    (old_news_overwrites_new, "went back", 9),
     (failures_of_others_do_not_count, "failures in the fleet", 93),
     (calls_of_others_do_not_count, "at a rate of 1", 83),
     (votes_are_not_counted, "", 138),

@@ -67,9 +67,9 @@ def overrides_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BREAKS: list[tuple[Callable[[pytest.MonkeyPatch], None], int]] = [
-    (nothing_is_written_back, 27),
-    (nothing_is_read_again, 27),
-    (what_got_no_answer_is_given_up, 159),
+    (nothing_is_written_back, 30),
+    (nothing_is_read_again, 37),
+    (what_got_no_answer_is_given_up, 170),
     (overrides_are_not_repaired, 37),
 ]
 """Each with a seed that found it: tried first."""
@@ -118,7 +118,9 @@ def test_a_failing_seed_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing_is_read_again(monkeypatch)
-    seed = next(seed for seed in range(1, 200) if simulate(make_scenario(seed)).violations)
+    known = dict(BREAKS)[nothing_is_read_again]
+    tried = (known, *range(1, 200))
+    seed = next(seed for seed in tried if simulate(make_scenario(seed)).violations)
     monkeypatch.setattr(sys, "argv", ["simulator", "1", "--first", str(seed), "--jobs", "1"])
     assert main() == 1
     printed = capsys.readouterr().out
