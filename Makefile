@@ -39,7 +39,7 @@ machine: $(READY)
 	$(VENV)/bin/python -m tests.machine
 
 test: machine
-	$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 4 --cov --cov-report=term $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from .machine import NOT_TESTED
 
@@ -24,6 +25,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         every = metafunc.definition.get_closest_marker("every_server")
         kinds = ["valkey", "redis"] if every else ["valkey"]
         metafunc.parametrize("shared_server", kinds, indirect=True, scope="session")
+
+
+WHOLE = frozenset(
+    {
+        "tests/benchmarks/test_bench.py",
+        "tests/benchmarks/test_fleet_bench.py",
+        "tests/calls/test_fork.py",
+        "tests/typing/test_typing.py",
+        "tests/web/test_outcomes_uvicorn.py",
+    }
+)
+"""Files whose tests share something that takes long to make: one process of tests takes all."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Give each process of tests the next test, or the next whole file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in WHOLE else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def not_tested(report: pytest.TestReport) -> str | None:

@@ -18,8 +18,6 @@ from benchmarks.fleet.instances import Fleet
 from tests.demo.test_whole_demo import children_of, is_there
 from tests.patience import PATIENCE
 
-pytestmark = pytest.mark.xdist_group("fleet_bench")  # one run is enough for all of them
-
 ROOT = Path(__file__).parents[2]
 
 

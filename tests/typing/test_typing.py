@@ -13,10 +13,6 @@ ROOT = Path(__file__).parents[2]
 STRICT = ["--strict", "--no-error-summary", "--no-pretty", "--hide-error-context"]
 
 
-# In one process of tests, for what mypy has read once it need not read again.
-pytestmark = pytest.mark.xdist_group("typing")
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mypy")
