@@ -58,8 +58,7 @@ class HybridBreaker:
         circuits: configuration by key, or by pattern (``"api.example.com:*"``) for keys made
             at run time; an exact key wins over patterns, an earlier pattern over a later one.
         max_circuits: how many circuits are kept in memory. Not given: ``CIRCUIT_MAX_CIRCUITS``,
-            else 10,000; not fewer than the declared keys. When all are in use, further keys
-            share one that never rejects, and that is logged.
+            else 10,000. When all are in use, further keys share one that never rejects.
         report_every: seconds between two reports of one circuit's failures to the fleet, at
             least; 0.01 to 10, default 0.1.
         clock: monotonic seconds; for tests.
@@ -115,6 +114,7 @@ class HybridBreaker:
                 clock=clock,
                 report_every=report_every,
             )
+            self.registry.used_first = self.sync.made
         forks.note(self)
         if app is not None:
             self.install(app)
@@ -131,17 +131,11 @@ class HybridBreaker:
             ValueError: the key names no circuit (see ``core.keys``), or it exists with another
                 configuration than ``config``.
         """
-        circuit, is_new = self.registry.find_or_make(key, config)
-        if is_new:
-            self.sync.made(circuit.key)
-        return circuit
+        return self.registry.find_or_make(key, config)
 
     def own_circuit(self, key: str) -> Circuit:
         """Find or make the circuit of ``key``, also where ``max_circuits`` leaves no room."""
-        circuit, is_new = self.registry.find_or_make(key, must=True)
-        if is_new:
-            self.sync.made(circuit.key)
-        return circuit
+        return self.registry.find_or_make(key, must=True)
 
     def circuits(self) -> Iterator[Circuit]:
         """Iterate over the circuits this process knows."""
@@ -189,9 +183,8 @@ class HybridBreaker:
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
     ) -> Reach:
         """Set an override in the whole fleet; see ``Circuit.override``."""
-        key = check_key(key)
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
-        self.own_circuit(key)  # it is in force here at once, so there must be one
+        key = self.own_circuit(key).key  # it is in force here at once, so there must be one
         return await self.put(key, override, override.by, override.reason)
 
     async def clear_override(self, key: str, *, by: str = "", reason: str = "") -> Reach:

@@ -79,6 +79,8 @@ class Registry:
         self._overflow: Circuit | None = None
         self.made: Callable[[Circuit], object] | None = None
         """Called with each circuit that is made, under the registry's lock."""
+        self.used_first: Callable[[str], object] = lambda _key: None
+        """Called with the key of each circuit that is made to be used here, without the lock."""
         self._log_from = float("-inf")
 
     @property
@@ -122,8 +124,8 @@ class Registry:
 
     def find_or_make(
         self, key: str, config: CircuitConfig | None = None, *, must: bool = False
-    ) -> tuple[Circuit, bool]:
-        """Return the circuit of ``key`` and whether it was made now.
+    ) -> Circuit:
+        """Return the circuit of ``key``, made now where there is none.
 
         Args:
             key: names the circuit.
@@ -136,27 +138,31 @@ class Registry:
         circuit = self.by_key.get(key)
         if circuit is not None and config is None:
             circuit.used = next_use()
-            return circuit, False
+            return circuit
         key = check_key(key)
         if config is not None:
             _check_config("config", config)
+        is_new = False
         with self._lock:
             circuit = self.by_key.get(key)
             if circuit is None:
                 if not self._make_room(key, must=must):
-                    return self._overflowing(key), False
-                return self._make(key, config or self.config_for(key), next_use()), True
-            if config is not None and circuit.heard:
+                    return self._overflowing(key)
+                circuit, is_new = self._make(key, config or self.config_for(key), next_use()), True
+            elif config is not None and circuit.heard:
                 # Made for the fleet's news, by a guess: the code that uses it knows better, and
                 # must not fail for having been later than the news.
                 circuit.configure(config)
+        if is_new:
+            self.used_first(key)
+            return circuit
         if config is not None and config != circuit.config:
             raise ValueError(
                 f"circuit {key!r} exists with another configuration: {circuit.config!r},"
                 f" not {config!r}"
             )
         circuit.used = next_use()
-        return circuit, False
+        return circuit
 
     def hear_of(self, key: str) -> Circuit | None:
         """Return or make the circuit of a key heard of from the fleet; None: there is no room.

@@ -152,6 +152,23 @@ def test_a_transport_makes_no_circuit_before_its_first_request(
     assert breaker.circuit("key", config).config is config
 
 
+def test_a_transport_is_protected_where_dead_hosts_fill_all_places(http: ModuleType) -> None:
+    breaker = HybridBreaker(redis=None, max_circuits=2)
+    dead = [breaker.circuit(f"dead-{number}") for number in range(2)]
+    for one in dead:
+        one.open_here(60.0)
+    assert breaker.circuit("surplus").key == "overflow"
+    inner = http.MockTransport(lambda _: http.Response(200))
+    with http.Client(transport=breaker.transport(inner, circuit="in-code")) as client:
+        assert client.get("http://upstream").status_code == 200
+        breaker.circuit("in-code").open_here(60.0)
+        dead.clear()
+        for number in range(50):
+            breaker.circuit(f"later-{number}")
+        with pytest.raises(CircuitOpenError, match="OPEN for in-code"):
+            client.get("http://upstream")
+
+
 # -- rejection --------------------------------------------------------------------------------
 
 

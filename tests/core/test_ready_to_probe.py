@@ -85,6 +85,14 @@ def test_half_open_without_a_probe_is_ready_once_nobody_calls() -> None:
     assert machine.state is HALF_OPEN
 
 
+def test_who_was_rejected_while_a_probe_ran_waits_for_a_while() -> None:
+    machine, running = half_open(success_threshold=1)
+    assert is_rejected(machine, OPEN_TIME + 4.0)
+    machine.settle(running, NO_VERDICT, OPEN_TIME + 4.5)
+    assert not machine.is_ready_to_probe(OPEN_TIME + 4.0 + QUIET_AFTER - 0.001)
+    assert machine.is_ready_to_probe(OPEN_TIME + 4.0 + QUIET_AFTER)
+
+
 def test_half_open_is_not_ready_while_another_instance_may_probe() -> None:
     machine = bound()
     machine.adopt(News(5, "b", HALF_OPEN, 1, 0, 0.0), OPEN_TIME)

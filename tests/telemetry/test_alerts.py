@@ -162,7 +162,9 @@ def test_openings_hours_apart_are_no_outage(story: Story, tmp_path: Path) -> Non
 
 def test_rejections_that_go_on_alert(story: Story, tmp_path: Path) -> None:
     story.passes(10, succeed)
+    story.circuit.open_here(3_600.0)  # for longer than they last: no probe has failed
     story.passes(20, *[fail] * 20)
+    story.circuit.reset_here()
     story.passes(60, succeed)
     story.alerts(tmp_path, {9: False, 12: False, 20: True, 60: False})
 

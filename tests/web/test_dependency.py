@@ -64,6 +64,42 @@ async def test_a_circuit_that_guards_requests_outlives_idle_ones() -> None:
     assert busy() is breaker.registry.by_key.get("busy")
 
 
+def test_a_route_is_protected_where_dead_hosts_fill_all_places() -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, max_circuits=3)
+    dead = [breaker.circuit(f"dead-{number}") for number in range(3)]
+    for one in dead:
+        one.open_here(60.0)
+    assert breaker.circuit("surplus").key == "overflow"
+
+    @app.get("/", dependencies=[Depends(circuit("of-a-route"))])
+    async def endpoint() -> None:
+        pass
+
+    assert client_of(app).get("/").status_code == 200
+    breaker.circuit("of-a-route").open_here(60.0)
+    dead.clear()
+    for number in range(50):
+        breaker.circuit(f"later-{number}")
+    assert client_of(app).get("/").status_code == 503
+
+
+def test_a_circuit_that_a_route_guards_is_never_forgotten() -> None:
+    app = FastAPI()
+    breaker = HybridBreaker(app, redis=None, max_circuits=3)
+
+    @app.get("/", dependencies=[Depends(circuit("of-a-route"))])
+    async def endpoint() -> None:
+        pass
+
+    client_of(app).get("/")
+    guarded = weakref.ref(breaker.circuit("of-a-route"))
+    for number in range(50):
+        breaker.circuit(f"tenant-{number}")
+    gc.collect()
+    assert guarded() is breaker.registry.by_key["of-a-route"]
+
+
 def test_an_open_circuit_keeps_the_request_from_the_endpoint() -> None:
     app = FastAPI()
     breaker, clock = make_breaker(app)
