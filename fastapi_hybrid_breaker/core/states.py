@@ -63,9 +63,7 @@ class StateChange:
         old, new: the states in force before and after; equal only where an override was set or
             ended without another effect.
         cause: why, seen from this process: ``fleet`` for what another one decided.
-        generation: rises with each change of state in this process (an override is none): two
-            threads may call
-            a listener out of order, and this number says which change is the later one.
+        generation: rises with each change of state in this process (an override is none).
         evidence: what it was decided on, by whoever decided it.
         instance: who decided: the name of a process in the fleet, "" outside of a fleet.
         time: when it took effect in this process, epoch seconds by this host's clock.
@@ -92,13 +90,15 @@ class CircuitStats:
         next_attempt: from when on an OPEN circuit admits a probe, epoch seconds by this host's
             clock; None in the other states. For showing only: decisions use monotonic time.
         retry_after: seconds until a call may be admitted; 0.0 when one may be now.
-        rejected: calls rejected by this process since the circuit was made.
+        rejected: calls rejected by this process since the circuit was made; exact where Python has
+            its global interpreter lock, approximate on a free-threaded build.
         version: the fleet's number of this state; 0 as long as it was never shared.
         calls: calls with a verdict in the window of its first rule that has one, else None.
         failure_rate: failures among them, 0.0 to 1.0; None without such calls.
         slow_rate: slow calls in the window, 0.0 to 1.0; None where none is measured.
         reopenings: openings in a row, without a recovery that lasted between them.
-        shadowed: calls that would have been rejected, had the mode not been ``"shadow"``.
+        shadowed: calls that would have been rejected, had the mode not been ``"shadow"``; as exact
+            as ``rejected``.
         override: the operator's hand on it, or None.
         alone: its state binds only this process: by its scope, or since its quorum is not reached.
         ready_to_probe: the open time is over and nobody calls: the next call is admitted as a
