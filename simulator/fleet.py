@@ -10,7 +10,7 @@ from .instance import Instance
 from .server.server import Server
 from .speaker import Speaker
 from .traffic import Traffic
-from .upstream import Upstream
+from .upstream import Probing, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,7 @@ class Fleet:
         self.disturbances = Disturbances()
         self.on_change: list[Callable[[Instance, Any], None]] = []
         self.on_admitted: list[Callable[[Instance, Circuit], None]] = []
+        self.on_probed: list[Callable[[Instance, Circuit, Probing], None]] = []
         self.on_rejected: list[Callable[[Instance, Circuit], None]] = []
 
     def now(self) -> float:
@@ -99,6 +100,11 @@ class Fleet:
         """Tell of a call that reaches its upstream (called by instances)."""
         for listener in self.on_admitted:
             listener(instance, circuit)
+
+    def probed(self, instance: Instance, circuit: Circuit, probe: Probing) -> None:
+        """Tell of such a call that is a probe, before its upstream counts it."""
+        for listener in self.on_probed:
+            listener(instance, circuit, probe)
 
     def rejected(self, instance: Instance, circuit: Circuit) -> None:
         """Tell of a call that was rejected (called by instances)."""

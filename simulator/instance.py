@@ -11,10 +11,12 @@ from fastapi_hybrid_breaker.fleet.sync import FleetSync
 
 from .network import SimulatedSource
 from .process import Process
-from .upstream import SickError
+from .upstream import Probing, SickError
 from .wire import Link
 
 if TYPE_CHECKING:
+    from fastapi_hybrid_breaker import Circuit
+
     from .fleet import Fleet
 
 MOST_CIRCUITS = 100
@@ -102,14 +104,14 @@ class Instance:
 
     def _call_at_once(self, key: str) -> None:
         circuit = self.breaker.circuit(key)
-        fleet, number, machine = self.fleet, self.number, circuit.machine
+        fleet, number = self.fleet, self.number
         upstream = fleet.upstreams[key]
 
         def work() -> None:
-            is_probe = machine.state is not CircuitState.CLOSED and machine.override is None
             fleet.admitted(self, circuit)
-            upstream.begin(number, is_probe=is_probe)
-            upstream.end(number, is_probe=is_probe)
+            probe = self._probe(circuit)
+            upstream.begin(probe)
+            upstream.end(probe)
             upstream.answer(number)
 
         try:
@@ -121,18 +123,18 @@ class Instance:
 
     async def _call(self, key: str, duration: float) -> None:
         circuit = self.breaker.circuit(key)
-        fleet, number, machine = self.fleet, self.number, circuit.machine
+        fleet, number = self.fleet, self.number
         upstream = fleet.upstreams[key]
 
         async def work() -> None:
-            is_probe = machine.state is not CircuitState.CLOSED and machine.override is None
             fleet.admitted(self, circuit)
-            upstream.begin(number, is_probe=is_probe)
+            probe = self._probe(circuit)
+            upstream.begin(probe)
             try:
                 await asyncio.sleep(duration)
                 upstream.answer(number)
             finally:
-                upstream.end(number, is_probe=is_probe)
+                upstream.end(probe)
 
         try:
             await circuit.call(work)
@@ -140,6 +142,17 @@ class Instance:
             pass
         except CircuitOpenError:
             fleet.rejected(self, circuit)
+
+    def _probe(self, circuit: Circuit) -> Probing | None:
+        """Make of a call admitted now what it is to its upstream; None: no probe."""
+        machine = circuit.machine
+        if machine.state is CircuitState.CLOSED or machine.override is not None:
+            return None
+        lease = machine.lease
+        has_lease = lease is not None and circuit.clock() < lease.deadline
+        probe = Probing(self.number, self.fleet.now(), has_lease)
+        self.fleet.probed(self, circuit, probe)
+        return probe
 
     def _note(self, process: Process, change: Any) -> None:
         if not process.is_dead:

@@ -43,6 +43,9 @@ _LONG: Final = 0.1
 _WIDE: Final = 0.2
 """The share of the scenarios with many instances that have few calls each."""
 
+_BUSY: Final = 0.08
+"""The share of the scenarios with so many calls that no probe begins without a lease."""
+
 _STEERED: Final = 0.1
 """The share of the scenarios in which operators act again and again while circuits trip."""
 
@@ -102,6 +105,9 @@ def make_scenario(seed: int) -> Scenario:
         together = (random.choice((DEFAULT, TOGETHER, TOGETHER)),)
         many = random.randint(6, 12)
         scenario = replace(scenario, instances=many, configs=together, rate=0.4, heals_until=100.0)
+    # By a generator of its own, as operators have one.
+    if Random(f"busy {seed}").random() < _BUSY:
+        scenario = replace(scenario, rate=100.0, duration=0.01, keys=("inventory-api",))
     if random.random() < _LONG:
         scenario = replace(scenario, faults_until=100.0, heals_until=135.0)
     is_reachable = random.random() < 0.25

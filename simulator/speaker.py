@@ -92,7 +92,7 @@ class Speaker:
                 return
             view.state, view.successes = "HALF_OPEN", 0
         upstream = self.fleet.upstreams[key]
-        upstream.begin(self.number, is_probe=False)  # its probes are nobody's business
+        upstream.begin()  # its probes are nobody's business
         try:
             await asyncio.sleep(duration)
             upstream.answer(self.number)
@@ -101,7 +101,7 @@ class Speaker:
         else:
             self._succeeded(self._views[key])
         finally:
-            upstream.end(self.number, is_probe=False)
+            upstream.end()
         await self._say(key, self._views[key])
 
     def _failed(self, view: _View) -> None:

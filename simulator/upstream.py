@@ -51,6 +51,15 @@ class Figures:
         )
 
 
+@dataclass(eq=False, slots=True)
+class Probing:
+    """A probe that runs: whose it is, since when, and whether its instance had the lease then."""
+
+    caller: int
+    since: float
+    has_lease: bool
+
+
 @dataclass
 class Upstream:
     """One service behind a circuit.
@@ -69,30 +78,27 @@ class Upstream:
     rejected: int = 0
     running: int = 0
     probes: int = 0
-    probing: dict[int, int] = field(default_factory=dict)
-    """How many probes run now, by caller; a probe is a call of a circuit that is not CLOSED."""
+    probing: list[Probing] = field(default_factory=list)
+    """The probes that run now; a probe is a call of a circuit that is not CLOSED."""
     most_at_once: int = 0
     most_probes_at_once: int = 0
     sicknesses: list[Sickness] = field(default_factory=list)
 
-    def begin(self, caller: int, *, is_probe: bool) -> None:
-        """Take a call."""
+    def begin(self, probe: Probing | None = None) -> None:
+        """Take a call; None: it is no probe."""
         self.calls += 1
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
-        if is_probe:
+        if probe is not None:
             self.probes += 1
-            self.probing[caller] = self.probing.get(caller, 0) + 1
-            running = sum(self.probing.values())
-            self.most_probes_at_once = max(self.most_probes_at_once, running)
+            self.probing.append(probe)
+            self.most_probes_at_once = max(self.most_probes_at_once, len(self.probing))
 
-    def end(self, caller: int, *, is_probe: bool) -> None:
+    def end(self, probe: Probing | None = None) -> None:
         """Be done with a call, however it ended."""
         self.running -= 1
-        if is_probe:
-            self.probing[caller] -= 1
-            if not self.probing[caller]:
-                del self.probing[caller]
+        if probe is not None:
+            self.probing.remove(probe)
 
     def answer(self, caller: int) -> None:
         """Answer a call.

@@ -120,12 +120,17 @@ class FleetSide(LockedMachine):
         with self._locked():
             self.machine.see_lease(opening, until, successes)
 
-    def doubt_lease(self) -> None:
-        """Have the lease asked for again before its next use."""
+    def hear_probing(self, probes: int, seconds: float, successes: int) -> None:
+        """Record how many probes run elsewhere, for so long at most unless it is said again."""
         with self._locked():
-            self.machine.doubt_lease()
+            self.machine.hear_probing(self.clock(), probes, seconds, successes)
 
-    def see_probing(self) -> None:
-        """Take in that somebody probes."""
+    def suspect_probing(self, seconds: float) -> None:
+        """Record that some may probe elsewhere for so long, who do not say how many."""
         with self._locked():
-            self.machine.see_probing(self.clock())
+            self.machine.suspect_probing(self.clock(), seconds)
+
+    def expect_calls(self, per_second: float) -> None:
+        """Record how many calls to expect in this process."""
+        with self._locked():
+            self.machine.expect_calls(per_second)

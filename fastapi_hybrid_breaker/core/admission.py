@@ -65,7 +65,8 @@ class Admission(Cycle):
             return self._admit_some(now), None
         change = None
         if self.state is OPEN:
-            if now < self.deadline or self.places(now) <= 0:
+            places = 0 if now < self.deadline else self.places(now)
+            if places <= 0:
                 self.rejected_at = now
                 return None, None
             change = self._move(HALF_OPEN, Cause.TIMEOUT, now)
@@ -78,7 +79,8 @@ class Admission(Cycle):
             longest = self.config.half_open_maximum
             if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-        return self._admit_probe(now, kind), change
+            places = self.places(now)
+        return self._admit_probe(now, places, kind), change
 
     def rejected_inside(self, probe: Probe, kind: object) -> None:
         """Record that a probe ends because this circuit rejected a call of ``kind`` inside it."""
@@ -149,7 +151,10 @@ class Admission(Cycle):
         return self.config.probe_places
 
     def began_probe(self, now: float) -> None:
-        """Take in that a call here is a probe: whoever is in a fleet lets it know."""
+        """Record that a call here is a probe: in a fleet, the others are to know."""
+
+    def ended_probe(self) -> None:
+        """Record that a probe's place is free again: in a fleet, the others are to know."""
 
     def counts_plainly(self) -> bool:
         """Whether a success of a call that nobody timed changes anything here."""
@@ -175,7 +180,7 @@ class Admission(Cycle):
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _admit_probe(self, now: float, kind: object) -> Ticket | None:
+    def _admit_probe(self, now: float, places: int, kind: object) -> Ticket | None:
         """Return a probe while HALF_OPEN, or None: no place is to be had."""
         probes = self.probes
         if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
@@ -183,7 +188,7 @@ class Admission(Cycle):
         standoff = self.standoff
         if kind is ROUTE and standoff is not None and standoff.routes_yield:
             return UNCOUNTED
-        if len(probes) >= self.places(now):
+        if len(probes) >= places:
             holder = find_holder(probes, standoff, kind, self.random)
             if holder is None:
                 self.rejected_at = now
@@ -248,7 +253,10 @@ class Admission(Cycle):
                 error=error,
             )
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
-        return self._count_probe(now) if outcome is SUCCESS else None
+        change = self._count_probe(now) if outcome is SUCCESS else None
+        if change is None:
+            self.ended_probe()
+        return change
 
     def _count_probe(self, now: float) -> StateChange | None:
         """Count a successful probe; enough of them close the circuit."""

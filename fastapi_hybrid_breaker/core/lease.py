@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-OVERDUE_AFTER: Final = 5.0
-"""Seconds after the last sign of anybody's right to probe at which a call is a probe at once.
+FEW_CALLS: Final = 0.5
+"""Calls of the whole fleet within one round trip, up to which a call is a probe without a lease.
 
-A service with one call a minute would never hold a lease at the moment of its call.
+Only such calls can begin beside a probe that others have not heard of yet.
 """
 
-
-SHOW_EVERY: Final = 0.1
-"""Seconds in which the fleet's part looks once at most because a probe begins: it says no more of
-it than that, and what runs longer it finds whenever the lease is to be prolonged."""
-
-
-PROVISIONAL: Final = 1.0
-"""Seconds for which such a call is the only one here: by then the request is answered, or Redis is
-lost and each instance probes for itself."""
+OVERDUE_AFTER: Final = 5.0
+"""Seconds after the last sign of anybody's probing at which a call is a probe without a lease,
+however many calls there are: whoever had the lease may have crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +22,7 @@ class Lease:
 
     Args:
         places: probes that may run at once under it, at least 1.
-        deadline: when it ends, monotonic seconds.
+        deadline: when no probe begins under it any more, monotonic seconds.
     """
 
     places: int
@@ -37,7 +31,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseWish:
-    """What an instance says when it asks for the lease, or for more time.
+    """What an instance reports when it asks for the lease, or for more time.
 
     Args:
         opening: the machine's, see ``Prober``.
@@ -46,6 +40,7 @@ class LeaseWish:
         running: probes of its own that run.
         busy_for: seconds until the last of these gives its place back.
         successes: probes that have succeeded in this recovery, as far as known.
+        own: how many of these were its own.
     """
 
     opening: int
@@ -55,3 +50,4 @@ class LeaseWish:
     running: int
     busy_for: float
     successes: int
+    own: int = 0

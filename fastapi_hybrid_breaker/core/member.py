@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from .contribution import Contribution, Report, Tally
 from .cycle import AFTER_PROBES
+from .lease import OVERDUE_AFTER
 from .news import News, Proposal
 from .opening import is_again, open_seconds
 from .prober import Prober
@@ -112,7 +113,7 @@ class Member(Prober):
         self._stand_with_the_fleet()
         self.reopenings = news.reopenings
         if news.state is HALF_OPEN and self.state is HALF_OPEN:
-            self.last_sign = now
+            self._see_others_probe(now)
             return None
         before = (self.recovered_at, self.ramp_from) if self.state is CLOSED else None
         change = self._follow(news, now)
@@ -125,6 +126,7 @@ class Member(Prober):
             self.stay_open_until(now + news.remaining)
         elif news.state is HALF_OPEN:
             self.stay_open_until(min(self.deadline, now))  # an opening of ours is void
+            self._see_others_probe(now)
         return change
 
     def _take_recovery(
@@ -150,6 +152,10 @@ class Member(Prober):
             let_back_at = before[1] if let_back_at is None else let_back_at
         self.recovered_at = recovered_at
         self.let_back(let_back_at)
+
+    def _see_others_probe(self, now: float) -> None:
+        """Take a probe of whoever made it HALF_OPEN to run, until more is heard of it."""
+        self.last_sign, self.unclear_until = now, now + OVERDUE_AFTER
 
     def _follow(self, news: News, now: float) -> StateChange | None:
         """Begin the state that the fleet tells of."""

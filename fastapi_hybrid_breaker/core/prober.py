@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from .admission import Admission
 from .cycle import RETRY_WHILE_PROBING
-from .lease import OVERDUE_AFTER, PROVISIONAL, SHOW_EVERY, Lease, LeaseWish
+from .lease import FEW_CALLS, OVERDUE_AFTER, Lease, LeaseWish
 from .states import CLOSED, HALF_OPEN, Cause, StateChange
 
 if TYPE_CHECKING:
@@ -29,20 +29,26 @@ class Prober(Admission):
     ``version`` and ``writer`` name the fleet's state that this one equals or is based on;
     ``alone``: it differs from that on purpose, since it binds nobody else or its quorum is not
     reached. ``opening`` is the generation in which the present trouble began, and ``troubled_at``
-    when it left CLOSED. ``lease`` is the
-    right to probe for all; ``taken_until`` how long somebody else is known to have it, and
-    ``last_sign`` when anybody was last known to probe; ``show_from`` when the fleet's part is
-    next to look at probes of ours.
+    when it left CLOSED. ``lease`` is the right to probe for all; ``taken_until`` how long another
+    instance is known to have it. ``probes_elsewhere`` is how many probes are known to run at
+    others until ``busy_until``; until ``unclear_until`` some may, nobody has said how many.
+    ``last_sign`` is when anybody was last known to probe.
+    ``calls_per_second`` is how many calls this process expects, None before that was measured;
+    ``own_successes`` how many of the successful probes were its own.
     """
 
     __slots__ = (
         "alone",
+        "busy_until",
+        "calls_per_second",
         "last_sign",
         "lease",
         "opening",
-        "show_from",
+        "own_successes",
+        "probes_elsewhere",
         "taken_until",
         "troubled_at",
+        "unclear_until",
         "version",
         "wants_lease",
         "writer",
@@ -61,14 +67,18 @@ class Prober(Admission):
         self.lease: Lease | None = None
         self.wants_lease = False
         self.last_sign = _NEVER
-        self.show_from = _NEVER
+        self.probes_elsewhere = 0
+        self.busy_until = _NEVER
+        self.unclear_until = _NEVER
         self.taken_until = _NEVER
+        self.calls_per_second: float | None = None
+        self.own_successes = 0
         self.opening = 0
         self.troubled_at = 0.0
         super().__init__(key, config, random, surroundings)
 
     def is_bound(self) -> bool:
-        """Tell whether a probe needs the fleet's lease; who is the only instance needs none."""
+        """Whether probes are one budget of the whole fleet; the only instance has its own."""
         return (
             self.surroundings.live > 1
             and self.surroundings.is_connected
@@ -78,31 +88,54 @@ class Prober(Admission):
         )
 
     def places(self, now: float) -> int:
-        """Give how many probes may run at once now, and ask for the lease where there is none."""
+        """Return how many probes may run at once now, and ask for the lease where there is none."""
         if not self.is_bound():
             return self.config.probe_places
         if self.lease is not None and now < self.lease.deadline:
-            return self.lease.places
+            return min(self.lease.places, self._free_places(now))
+        if self._needs_no_lease(now):
+            return 1  # it is reported as soon as it begins, and the lease is asked for beside it
         if not self.wants_lease:
             self.wants_lease = self.stirred = True
+        return 0
+
+    def _needs_no_lease(self, now: float) -> bool:
+        """Whether a call is a probe at once.
+
+        Where calls are rare, none of them would ever meet a lease: with many instances it is
+        nearly always elsewhere. So there the first call probes and is reported, and what may
+        begin beside it are only the calls that come before the others have heard.
+        """
+        if self.probes:
+            return False
+        is_clear = now >= self.unclear_until and self._free_places(now) > 0
+        if is_clear and self.calls_are_rare():
+            return True
         overdue = max(self.deadline, self.last_sign) + OVERDUE_AFTER
-        if now < overdue or now < self.taken_until:
-            return 0
-        # Nobody seems to probe. This call does, and the lease is asked for beside it.
-        self.lease = Lease(places=1, deadline=now + PROVISIONAL)
-        return 1
+        return now >= overdue and now >= self.taken_until
+
+    def _free_places(self, now: float) -> int:
+        """Return the places of the fleet that no probe elsewhere is known to take."""
+        elsewhere = self.probes_elsewhere if now < self.busy_until else 0
+        return max(0, self.config.probe_places - elsewhere)
+
+    def calls_are_rare(self) -> bool:
+        """Whether few calls of the whole fleet come within one round trip, as far as known."""
+        calls, around = self.calls_per_second, self.surroundings
+        return calls is not None and calls * around.live * around.round_trip <= FEW_CALLS
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
         if self.state is HALF_OPEN and self.is_bound():
-            if self.lease is None or now >= self.lease.deadline:
-                return RETRY_WHILE_PROBING
+            places = int(self._needs_no_lease(now))
+            if self.lease is not None and now < self.lease.deadline:
+                places = min(self.lease.places, self._free_places(now))
             running = sum(1 for probe in self.probes or () if now < probe.deadline)
-            return RETRY_WHILE_PROBING if running >= self.lease.places else 0.0
+            return RETRY_WHILE_PROBING if running >= places else 0.0
         return super().retry_after(now)
 
     def wish(self, now: float) -> LeaseWish | None:
-        """Give what to ask for the lease with; None where none is needed."""
+        """Return what to ask for the lease with; None where none is needed."""
         self.wants_lease = False
         if self.state is CLOSED or not self.is_bound():
             return None
@@ -115,13 +148,14 @@ class Prober(Admission):
             running=len(running),
             busy_for=max(running, default=now) - now,
             successes=self.successes,
+            own=self.own_successes,
         )
 
     def grant(self, opening: int, lease: Lease, successes: int) -> None:
         """Take the lease; ``successes`` are the probes' so far, anywhere."""
         if self.state is CLOSED or self.opening != opening:
             return  # for another opening
-        self.lease = lease
+        self.lease, self.unclear_until = lease, _NEVER
         self._carry(successes)
 
     def see_lease(self, opening: int, until: float, successes: int) -> None:
@@ -130,20 +164,41 @@ class Prober(Admission):
             self.taken_until = max(self.taken_until, until)
             self._carry(successes)
 
-    def doubt_lease(self) -> None:
-        """Ask again before a lease that is not in use is used: others took places of it."""
+    def hear_probing(self, now: float, probes: int, seconds: float, successes: int) -> None:
+        """Record how many probes run elsewhere, for so long at most unless it is said again."""
+        self.see_probing(now)
+        self.probes_elsewhere, self.busy_until = probes, now + seconds
+        self.unclear_until = _NEVER
+        self._carry(successes)
+
+    def suspect_probing(self, now: float, seconds: float) -> None:
+        """Record that some may probe elsewhere for so long, who do not say how many.
+
+        Some of them may be in places that a lease of ours counts as free: if it is not in use, it
+        is asked for again first.
+        """
+        self.see_probing(now)
+        self.unclear_until = now + seconds
         if not self.probes:
             self.lease = None
 
+    def expect_calls(self, per_second: float) -> None:
+        """Record how many calls to expect in this process."""
+        self.calls_per_second = per_second
+
     def began_probe(self, now: float) -> None:
-        """Take in that a call here is a probe, and have the fleet told if it is the first."""
+        """Record that a call here is a probe, and have the fleet know that it takes a place."""
         self.last_sign = max(self.last_sign, now)
-        if now >= self.show_from and len(self.probes or ()) == 1 and self.is_bound():
-            self.show_from = now + SHOW_EVERY
+        if self.is_bound():
+            self.stirred = True
+
+    def ended_probe(self) -> None:
+        """Have the fleet know that a place is free again."""
+        if self.is_bound():
             self.stirred = True
 
     def see_probing(self, now: float) -> None:
-        """Take in that somebody probes."""
+        """Record that somebody probes."""
         self.last_sign = max(self.last_sign, now)
 
     def after_fork(self) -> None:
@@ -156,6 +211,10 @@ class Prober(Admission):
             # The last success needed is seen by whoever has it, and closes the circuit there.
             self.successes = max(self.successes, min(successes, self.config.success_threshold - 1))
 
+    def _count_probe(self, now: float) -> StateChange | None:
+        self.own_successes += 1
+        return super()._count_probe(now)
+
     def _move(
         self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None
     ) -> StateChange | None:
@@ -165,9 +224,13 @@ class Prober(Admission):
             self.troubled_at = now
         if new is not HALF_OPEN or old is CLOSED:
             self.opening = self.generation
+        self.own_successes = 0
         if new is HALF_OPEN:  # under the lease that was taken while OPEN
             self.last_sign = max(self.last_sign, now)
         else:
             self.lease, self.wants_lease = None, False
             self.last_sign = self.taken_until = _NEVER
+            self.busy_until = self.unclear_until = _NEVER
+        if new is CLOSED:
+            self.calls_per_second = None
         return change

@@ -14,15 +14,17 @@ class Surroundings:
 
     ``has_fleet`` says that there is one to share with, ``is_connected`` that it can be asked now:
     probes need its lease then. ``live`` is the number of instances that lived when it was last
-    told, this one among them.
+    told, this one among them. ``round_trip`` is how long an exchange with the server takes,
+    seconds: the longest of the last few, and so about as long as others need to hear of a probe.
     """
 
-    __slots__ = ("has_fleet", "is_connected", "live")
+    __slots__ = ("has_fleet", "is_connected", "live", "round_trip")
 
     def __init__(self) -> None:
         self.has_fleet = False
         self.is_connected = False
         self.live = 1
+        self.round_trip = 0.0
 
     def leave(self) -> None:
         """Be on one's own, as before there was a fleet."""

@@ -282,6 +282,7 @@ class Agenda:
         self, requests: Sequence[Request], answers: Sequence[Any], sent: float, received: float
     ) -> None:
         """Take the answers, each by itself; ``sent`` and ``received`` are monotonic seconds."""
+        self._knowledge.note_round_trip(received - sent)
         for request, answer in zip(requests, answers, strict=True):
             with self._knowledge.contain(f"an answer ({request.kind})"):
                 try:

@@ -14,6 +14,7 @@ from .fields import MalformedError
 from .learning import Learning
 from .orders import Orders
 from .plain import Verdict, weigh
+from .round_trips import RoundTrips
 from .signals import parse_signal
 from .timetable import Timetable
 from .wire import parse_message
@@ -67,6 +68,7 @@ class Knowledge:
         self.instance = instance
         self.clock = clock
         self.server_clock = ServerClock()
+        self._round_trips = RoundTrips()
         self.learning = Learning()
         self.orders = Orders()
         self.newest = 0
@@ -85,6 +87,11 @@ class Knowledge:
         self.gathering: Gathering
         self.leases: Leases
         self.heartbeat: Heartbeat
+
+    def note_round_trip(self, seconds: float) -> None:
+        """Record how long an exchange with the server has taken."""
+        self._round_trips.note(seconds)
+        self.registry.surroundings.round_trip = self._round_trips.longest
 
     def server_now(self) -> float | None:
         """Give the server's time, epoch seconds; None before the first answer."""
@@ -135,7 +142,7 @@ class Knowledge:
     def hear_signal(self, data: object) -> bool:
         """Take a message of the channel for signals; never raises for what is in it.
 
-        Tells whether it was about the present state of a circuit here.
+        Returns whether it leaves something to do.
         """
         try:
             signal = parse_signal(data)
@@ -153,10 +160,8 @@ class Knowledge:
             return False  # about a state that this process does not know, or not any more
         self.received += 1
         if signal.name == "probing":
-            self.leases.seen(circuit, signal)
-        else:
-            return self.gathering.signalled(circuit, signal)
-        return False
+            return self.leases.seen(circuit, signal)
+        return self.gathering.signalled(circuit, signal)
 
     def found(self, key: str, heard: Heard | None, *, is_live: bool) -> None:
         """Take what was read from a circuit's hash; None: there is none.

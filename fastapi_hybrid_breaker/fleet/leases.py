@@ -1,4 +1,4 @@
-"""The right to probe for the whole fleet: asked for by who has traffic, kept while it is used.
+"""The right to probe for the whole fleet: who asks for it and when, and what is reported of probes.
 
 No I/O.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.lease import Lease
@@ -30,30 +31,53 @@ if TYPE_CHECKING:
     from .wire import Names
 
 TERM: Final = 2.0
-"""Seconds that a lease lasts on the server."""
+"""Seconds that a lease lasts on the server while probes run under it."""
+
+UNUSED_TERM: Final = 0.3
+"""Seconds that one lasts at least under which none runs; its holder begins none in the last half,
+so that every probe is reported before another instance can have the lease."""
+
+_ROUND_TRIPS: Final = 4
+"""... and at least so many round trips, the longest of the last few."""
 
 SAFETY: Final = 0.2
-"""Seconds by which its holder thinks that it ends sooner."""
+"""Seconds by which the holder of a lease in use thinks that it ends sooner."""
 
 RENEW_EVERY: Final = 0.6
-"""Seconds after which a lease in use is prolonged, and what runs under it is told."""
+"""Seconds after which a lease in use is prolonged, and what runs under it is reported."""
 
 EARLY: Final = 0.1
-"""Seconds before the end of the open time at which an instance with traffic asks."""
+"""Seconds before the end of the open time at which an instance with many calls asks."""
 
 AFTER_YOU: Final = 0.3
-"""Seconds for which who let a lease lapse leaves the next one to others."""
+"""Seconds at most for which who did not use a lease leaves the next one to others."""
+
+_MEASURED: Final = 10.0
+"""Seconds before the end of an open time in which calls are counted."""
+
+_MEASURED_LATE: Final = 1.0
+"""Seconds in which they are counted where the open time was missed."""
+
+_ASK_AT_ONCE: Final = 3
+"""Instances of the fleet that ask at once, about: the others wait by chance, see ``_turn``."""
+
+_TURN: Final = 0.15
+"""Seconds in which the number of instances that ask doubles, at least."""
 
 LONGEST_SPREAD: Final = 2.0
 _SPREAD_EACH: Final = 0.01
-"""Seconds over which the probes of circuits are spread that end their open time together: so much
-for each of them, the longest at most."""
+"""Seconds over which the questions about circuits are spread that end their open time together:
+so much for each of them, the longest at most."""
 
-_SPREAD_PER_INSTANCE: Final = 0.002
-"""Seconds more for each living instance: most hear that somebody probes before they would ask."""
+UNHEARD: Final = 3.0
+"""Seconds for which others' probes are taken to run of which no more is heard: it is said again
+every two seconds."""
 
 _POLL: Final = 1.0
 """Seconds at most until asking again where other instances' probes take all places."""
+
+_REORDERED: Final = 10.0
+"""Seconds by which a signal is older than another at most; more: the server's clock was set."""
 
 _SCRIPT: Final = load("lease.lua")
 _MOST: Final = 10**12
@@ -64,26 +88,32 @@ class _Post:
     """How this process stands to the lease of one circuit; times are monotonic seconds.
 
     Args:
-        not_before: when asking makes sense.
-        rejected: calls that had been rejected when the circuit opened, or when it was last asked.
         opening: which trouble this is about, see ``Prober``.
-        holds: the lease is ours, or was until it ended.
-        ends: when it ends.
-        successes: probes that had succeeded when it was last given.
-        is_busy: the fleet was told last that probes run here.
+        since: from when on calls are counted.
+        rejected: calls that had been rejected then.
+        look_at: when enough of them were counted; inf: they were.
+        not_before: when asking makes sense.
+        wants: a call could not be admitted, or will not be at the end of the open time.
+        running: own probes that the fleet was told to run.
+        own: own successes that it was told of.
+        renew_at: when it is to be told again that they run.
+        heard_at: the server's time of the last signal of probes.
     """
 
-    not_before: float
-    rejected: int
     opening: int
-    holds: bool = False
-    ends: float = 0.0
-    successes: int = 0
-    is_busy: bool = False
+    since: float
+    rejected: int
+    look_at: float
+    not_before: float
+    wants: bool = False
+    running: int = 0
+    own: int = 0
+    renew_at: float = 0.0
+    heard_at: float = 0.0
 
 
 class Leases:
-    """Asks for leases and prolongs them.
+    """Asks for leases, prolongs them, and reports probes.
 
     Args:
         knowledge: what is known of the fleet.
@@ -106,113 +136,175 @@ class Leases:
         if machine.state is CircuitState.CLOSED:
             self._posts.pop(key, None)
             self._due.drop(key)
-        elif machine.state is CircuitState.OPEN:
-            if (known := self._posts.get(key)) is not None and known.opening == machine.opening:
-                return  # nothing new: calls may have been rejected since
-            ask_at = machine.deadline - EARLY + self._random.uniform(0, self._spread(circuit))
-            self._posts[key] = _Post(ask_at, rejected, machine.opening)
-            self._due.drop(key)
-            self._due.note(key, ask_at)
-        elif (post := self._posts.get(key)) is not None and post.holds:
-            self._due.note(key, now)  # a probe runs: the fleet is to know
-        else:
-            post = self._posts.setdefault(key, _Post(now, rejected, machine.opening))
-            # Somebody probes, and has the lease for that. It may not wait for the end of an
-            # opening of ours that the fleet has not taken.
-            post.not_before = now + TERM
+            return
+        post = self._post(circuit, rejected)
+        if machine.state is CircuitState.HALF_OPEN:
+            if _has_report(circuit, post):
+                self._due.note(key, now)
+            else:
+                # Somebody probes, and has the lease for that.
+                post.not_before = now + TERM
 
     def stirred(self, circuit: Circuit) -> None:
-        """Ask for the lease if a call wants it, and tell at once of the first probe under it."""
-        machine = circuit.machine
-        if not machine.wants_lease and (machine.state is CircuitState.CLOSED or not machine.probes):
+        """Report what calls have made of probes, and ask for the lease if a call wants it."""
+        machine, now = circuit.machine, self._knowledge.clock()
+        if machine.state is CircuitState.CLOSED:
             return
-        now = self._knowledge.clock()
-        post = self._posts.setdefault(
-            circuit.key, _Post(now, circuit.rejected, circuit.machine.opening)
-        )
-        self._due.note(circuit.key, max(now, post.not_before))
+        post = self._post(circuit, circuit.rejected)
+        if _has_report(circuit, post):
+            self._due.note(circuit.key, now)
+        elif machine.wants_lease:
+            self._due.note(circuit.key, max(now, post.not_before))
 
-    def seen(self, circuit: Circuit, signal: Signal) -> None:
-        """Take in that probes run somewhere; whoever runs them has the lease, it seems."""
-        circuit.see_probing()
-        if signal.by == self._knowledge.instance:
-            return
-        until = self._knowledge.clock() + min(signal.seconds, TERM)
-        circuit.see_lease(circuit.machine.opening, until, 0)
-        # They may have begun without a lease, in places that ours counts as free.
-        circuit.doubt_lease()
+    def seen(self, circuit: Circuit, signal: Signal) -> bool:
+        """Record what is said of probes; returns whether there is something to do."""
+        if circuit.machine.state is CircuitState.CLOSED:
+            return False
+        post, now = self._post(circuit, circuit.rejected), self._knowledge.clock()
+        if not signal.at:  # of a version that says only that some run, and never that they ended
+            circuit.see_lease(circuit.machine.opening, now + min(signal.seconds, TERM), 0)
+            circuit.suspect_probing(UNHEARD)
+            post.not_before = now + TERM + self._turn(circuit)
+            return False
+        if 0 < post.heard_at - signal.at < _REORDERED:
+            return False
+        post.heard_at = signal.at
+        instance = self._knowledge.instance
+        elsewhere = sum(many for who, many in signal.running.items() if who != instance)
+        circuit.hear_probing(elsewhere, signal.seconds, signal.successes)
+        if signal.by == instance:
+            return False
+        # Whoever has just probed goes on.
+        hold = signal.seconds or self._unused_term()
+        post.not_before = now + hold + self._turn(circuit)
+        if post.wants:
+            self._due.note(circuit.key, post.not_before)
+        return post.wants
+
+    def _post(self, circuit: Circuit, rejected: int) -> _Post:
+        """Return how this process stands in the present trouble, from its beginning on."""
+        machine, key, now = circuit.machine, circuit.key, self._knowledge.clock()
+        post = self._posts.get(key)
+        if post is not None and post.opening == machine.opening:
+            return post
+        look_at, ask_at = now + _MEASURED_LATE, now
+        if machine.state is CircuitState.OPEN:
+            look_at = machine.deadline - EARLY
+            ask_at = look_at + self._random.uniform(0, self._spread(circuit))
+        post = self._posts[key] = _Post(machine.opening, now, rejected, look_at, ask_at)
+        self._due.drop(key)
+        self._due.note(key, max(now, look_at - _MEASURED))
+        return post
 
     def _spread(self, circuit: Circuit) -> float:
-        """Give the seconds over which probes are spread: many circuits may have opened together."""
+        """Return over how many seconds to ask: many circuits may have opened together."""
         deadline = circuit.machine.deadline
         together = sum(
             1 for post in tuple(self._posts.values()) if abs(post.not_before - deadline) < 1.0
         )
+        return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together))
+
+    def _turn(self, circuit: Circuit) -> float:
+        """Return the seconds by which this instance lets others ask first, by chance.
+
+        A few ask at once, and twice as many each time that a holder with as many calls as this
+        instance would have used the lease: so a large fleet asks a few times, and yet those are
+        soon among them who have all the calls.
+        """
         live = self._knowledge.registry.surroundings.live
-        return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together) + _SPREAD_PER_INSTANCE * live)
+        share = self._random.random() * live / _ASK_AT_ONCE
+        if share <= 1.0:
+            return 0.0
+        calls = circuit.machine.calls_per_second or inf
+        return log2(share) * max(_TURN, 1 / calls)
+
+    def _unused_term(self) -> float:
+        longest = self._knowledge.registry.surroundings.round_trip
+        return min(TERM, max(UNUSED_TERM, _ROUND_TRIPS * longest))
 
     # -- out --------------------------------------------------------------------------------
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Ask where it is wanted, and prolong what is used."""
+        """Ask where it is wanted, and report what is new of probes."""
         for key in self._due.take(now, most):
             circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
             if circuit is None or post is None:
+                self._posts.pop(key, None)
                 continue
-            wants = circuit.machine.wants_lease
+            self._count_calls(circuit, post, now)
+            post.wants = post.wants or circuit.machine.wants_lease
             wish = circuit.wish()
             if wish is None:
+                post.wants = False
                 continue
-            has_traffic = wants or (not post.holds and circuit.rejected > post.rejected)
-            is_used = post.is_busy or wish.running > 0 or wish.successes > post.successes
-            if wants:
-                pass  # whatever was so far: a call could not be admitted
-            elif post.holds and not is_used and now < post.ends:
-                self._due.note(key, now + RENEW_EVERY)
-                continue
-            elif post.holds and not is_used:
-                # Nobody calls here: the next one is for others first.
-                post.holds = False
-                post.not_before = now + AFTER_YOU
-                post.rejected = circuit.rejected
-                continue
-            if has_traffic or is_used:
-                post.rejected = circuit.rejected
-                post.is_busy = wish.running > 0
+            has_news = (wish.running, wish.own) != (post.running, post.own)
+            is_renewal = wish.running > 0 and now >= post.renew_at
+            if has_news or is_renewal or (post.wants and now >= post.not_before):
+                post.wants = False
+                post.running, post.own = wish.running, wish.own
                 # Until the answer, or for want of one that makes sense.
                 post.not_before = max(post.not_before, now + EARLY)
-                yield Request("lease", key, self._command(key, wish), part=self, about=(wish, now))
+                yield self._request(circuit, wish, now)
+                continue
+            if post.wants:
+                self._due.note(key, post.not_before)
+            if wish.running:
+                self._due.note(key, post.renew_at)
 
     def put_back(self, request: Request) -> None:
         """Ask again for what was sent without an answer."""
         if (post := self._posts.get(request.key)) is not None:
-            post.rejected -= 1  # somebody wanted it
+            post.wants = True
             self._due.note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
-        """Give when the next is to be asked for."""
+        """Return when the next is to be asked for."""
         return self._due.next_due()
 
-    def _command(self, key: str, wish: LeaseWish) -> tuple[Any, ...]:
-        return _SCRIPT.command(
-            (self._names.hash(key),),
+    def _count_calls(self, circuit: Circuit, post: _Post, now: float) -> None:
+        """Work out how many calls there are, when enough have been seen; and ask if they are many.
+
+        The call that is to be decided is one of them.
+        """
+        if now < post.look_at:
+            if now < post.look_at - _MEASURED / 2:  # a long open time begins to be measured
+                post.since, post.rejected = now, circuit.rejected
+            self._due.note(circuit.key, post.look_at)
+        elif post.look_at < inf:
+            post.look_at = inf
+            calls = circuit.rejected - post.rejected
+            circuit.expect_calls((calls + 1) / max(now - post.since, EARLY))
+            if calls and circuit.machine.state is CircuitState.OPEN:
+                post.wants = not circuit.machine.calls_are_rare()
+                post.not_before += self._turn(circuit)
+
+    def _request(self, circuit: Circuit, wish: LeaseWish, now: float) -> Request:
+        # One that is given before the end of the open time lasts as much longer.
+        early = max(0.0, circuit.machine.deadline - now)
+        term = TERM if wish.running else early + self._unused_term()
+        usable = term - SAFETY if wish.running else early + self._unused_term() / 2
+        command = _SCRIPT.command(
+            (self._names.hash(circuit.key),),
             self._knowledge.instance,
             str(wish.version),
             wish.writer,
-            round(TERM * 1000),
+            round(term * 1000),
             wish.places,
             wish.running,
             round(wish.busy_for * 1000),
             wish.successes,
             self._names.signals,
-            json.dumps(key),
+            json.dumps(circuit.key),
             PROTOCOL,
+            wish.own,
         )
+        about = (wish, now + usable, now + term)
+        return Request("lease", circuit.key, command, part=self, about=about)
 
     # -- answers ----------------------------------------------------------------------------
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take a lease, or when to ask again.
+        """Record a lease, or when to ask again.
 
         Raises:
             MalformedError: it is no answer to such a question.
@@ -223,31 +315,37 @@ class Leases:
         if circuit is None or post is None:
             return
         now, left = self._knowledge.clock(), milliseconds / 1000
-        wish, sent = request.about
-        post.holds = status == "granted"
+        wish, usable_until, ends = request.about
+        if status not in {"granted", "held", "full"}:
+            post.running = post.own = 0  # it was not taken down
         if status == "granted":
-            lease = Lease(places, sent + TERM - SAFETY)
-            circuit.grant(wish.opening, lease, successes)
-            post.ends = sent + TERM
-            post.successes = max(successes, wish.successes)
-            self._due.note(key, sent + RENEW_EVERY)
+            circuit.grant(wish.opening, Lease(places, usable_until), successes)
+            # Where it is not used, somebody else may have more calls.
+            post.not_before = now if wish.running else ends + self._random.uniform(0, AFTER_YOU)
         elif status == "held":
             circuit.see_lease(wish.opening, now + left, successes)
-            post.not_before = now + left + self._random.uniform(0, EARLY)
+            post.not_before = now + left + self._turn(circuit)
         elif status == "full":
+            circuit.hear_probing(wish.places, left, successes)
             post.not_before = now + min(left, _POLL)
         elif status == "early":
-            post.not_before = now + left
-            post.rejected -= 1  # somebody wanted it
+            post.wants, post.not_before = True, now + left
             self._due.note(key, post.not_before)
         elif status == "moved":
             self._knowledge.errands.want(key, "read")
         elif status == "gone":
             self._knowledge.missed(circuit)
             post.not_before = now + EARLY
-        if status != "granted" and post.is_busy:
-            # What runs here takes places of others, until they are told that it has ended.
-            self._due.note(key, now + RENEW_EVERY)
+        if wish.running or wish.own != post.own:
+            # What runs takes places until it is told to have ended.
+            post.renew_at = now + RENEW_EVERY
+            self._due.note(key, post.renew_at)
+
+
+def _has_report(circuit: Circuit, post: _Post) -> bool:
+    """Whether the fleet may not know yet what runs here, or has succeeded."""
+    machine = circuit.machine
+    return bool(machine.probes or post.running or machine.own_successes != post.own)
 
 
 def parse_answer(answer: Any) -> tuple[str, float, int, int]:

@@ -7,10 +7,13 @@ some take every message for a circuit's state.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Final, Literal, NoReturn, cast, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_args
 
 from .fields import VERSION_LIMIT, MalformedError, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SignalName = Literal[
     "armed",  # failures are being counted: note when successes are
@@ -24,6 +27,7 @@ SignalName = Literal[
 _NAMES: Final = frozenset(get_args(SignalName))
 _LARGEST: Final = 4 * 1024
 _MOST_LIVE: Final = 10**6
+_MOST: Final = 10**12
 _DAY: Final = 86_400_000
 
 
@@ -39,6 +43,10 @@ class Signal:
             failure was.
         live: tick: how many instances live.
         by: probing: the instance where they run.
+        running: probing: how many probes run, by instance.
+        successes: probing: how many have succeeded in this recovery.
+        at: probing: when it was sent, by the server's clock, epoch seconds; 0.0 from versions up
+            to 0.3, which say only that some run, and never that they have ended.
     """
 
     name: SignalName
@@ -48,6 +56,9 @@ class Signal:
     seconds: float = 0.0
     live: int = 0
     by: str = ""
+    running: Mapping[str, int] = field(default_factory=dict)
+    successes: int = 0
+    at: float = 0.0
 
 
 def parse_signal(data: object) -> Signal:
@@ -77,7 +88,18 @@ def parse_signal(data: object) -> Signal:
         writer,
         number("ms", said.get("ms"), 0, _DAY) / 1000,
         by=by,
+        running=_parse_running(said.get("running")),
+        successes=int(number("successes", said.get("successes"), 0, _MOST)),
+        at=number("at", said.get("at"), 0, 2**53) / 1000,
     )
+
+
+def _parse_running(running: object) -> dict[str, int]:
+    if running is None:
+        return {}
+    if not isinstance(running, dict):
+        raise MalformedError("probes that run nowhere")
+    return {who: int(number("probes", many, 0, _MOST)) for who, many in running.items()}
 
 
 def _is_name(value: object) -> bool:

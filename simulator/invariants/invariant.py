@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
     from simulator.fleet import Fleet
     from simulator.instance import Instance
+    from simulator.upstream import Probing
 
 STEP = 0.5
 """Seconds between two looks."""
@@ -24,7 +25,7 @@ class Invariant:
     """Something that must hold of a fleet.
 
     Each way to look gives a text per violation, or adds it to ``found``. Subclasses have those
-    that they need; ``admitted`` and ``rejected`` cost time with every call.
+    that they need; ``admitted``, ``probed`` and ``rejected`` cost time with every call.
 
     Args:
         fleet: what to look at.
@@ -36,6 +37,8 @@ class Invariant:
         kind = type(self)
         if kind.admitted is not Invariant.admitted:
             fleet.on_admitted.append(self.admitted)
+        if kind.probed is not Invariant.probed:
+            fleet.on_probed.append(self.probed)
         if kind.rejected is not Invariant.rejected:
             fleet.on_rejected.append(self.rejected)
         if kind.changed is not Invariant.changed:
@@ -58,6 +61,9 @@ class Invariant:
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Take a call that has been admitted and reaches its upstream."""
+
+    def probed(self, instance: Instance, circuit: Circuit, probe: Probing) -> None:
+        """Take such a call that is a probe, before its upstream counts it."""
 
     def rejected(self, instance: Instance, circuit: Circuit) -> None:
         """Take a call that has been rejected."""

@@ -118,7 +118,7 @@ def test_a_probe_of_somebody_else_counts_from_when_it_is_heard_of(
 ) -> None:
     trip(circuit)
     clock.advance(OPEN_TIME + 3.0)
-    circuit.see_probing()
+    circuit.hear_probing(1, 3.0, 0)
     clock.advance(OVERDUE_AFTER - 0.5)
     with pytest.raises(CircuitOpenError):
         succeed(circuit)

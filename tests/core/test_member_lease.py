@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
-from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER, PROVISIONAL
+from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
@@ -248,8 +248,10 @@ def test_a_call_that_comes_long_after_the_open_time_is_a_probe_at_once() -> None
     first = probe(machine, LATE)
     assert first.is_running()
     assert machine.state is HALF_OPEN
-    assert machine.wants_lease  # it is asked for beside it
-    assert machine.stirred
+    assert machine.stirred  # it is reported, and the lease asked for beside it
+    wish = machine.wish(LATE)
+    assert wish is not None
+    assert wish.running == 1
 
 
 def test_not_a_moment_before_that() -> None:
@@ -262,34 +264,68 @@ def test_only_one_such_call_is_admitted_without_the_lease() -> None:
     first = probe(machine, LATE)
     assert is_rejected(machine, LATE)
     machine.settle(first, NO_VERDICT, LATE + 0.1)
-    probe(machine, LATE + PROVISIONAL - 0.1)  # in the place of the first
-    assert is_rejected(machine, LATE + PROVISIONAL)
+    assert is_rejected(machine, LATE + OVERDUE_AFTER - 0.01)  # the lease decides meanwhile
+    probe(machine, LATE + OVERDUE_AFTER)
 
 
-def test_the_fleet_is_told_at_once_of_the_first_of_the_probes_that_run() -> None:
+def test_the_fleet_is_told_at_once_of_every_probe_that_begins_or_ends() -> None:
     machine = leased(half_open_max_calls=2)
     machine.stirred = False
     first = probe(machine, OPEN_TIME)
     assert machine.stirred
     machine.stirred = False
     probe(machine, OPEN_TIME)
-    assert not machine.stirred  # what runs is told now and then, anyhow
+    assert machine.stirred
+    machine.stirred = False
     machine.settle(first, NO_VERDICT, OPEN_TIME + 0.1)
-    probe(machine, OPEN_TIME + 0.1)
-    assert not machine.stirred
+    assert machine.stirred  # a place is free again
 
 
-def test_a_lease_that_is_doubted_is_asked_for_again_before_its_next_use() -> None:
+def test_a_success_gives_its_place_back_at_once() -> None:
+    machine, first = probing(success_threshold=3)
+    machine.stirred = False
+    machine.settle(first, SUCCESS, OPEN_TIME + 0.1)
+    assert machine.stirred
+    wish = machine.wish(OPEN_TIME + 0.1)
+    assert wish is not None
+    assert (wish.running, wish.successes, wish.own) == (0, 1, 1)
+
+
+def test_probes_elsewhere_take_places_of_a_lease() -> None:
+    machine = leased(places=3, half_open_max_calls=3)
+    machine.hear_probing(OPEN_TIME, 2, 2.0, 0)
+    probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
+    machine.hear_probing(OPEN_TIME, 1, 2.0, 0)
+    assert machine.retry_after(OPEN_TIME) == 0.0
+    probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
+
+
+def test_a_lease_is_used_at_once_whoever_began_to_probe_before_it_was_granted() -> None:
+    machine = member(half_open_max_calls=1)
+    machine.adopt(news(5, HALF_OPEN), 0.0)  # by one that has crashed since
+    machine.grant(machine.opening, lease(0.1), 0)
+    probe(machine, 0.1)
+
+
+def test_a_lease_not_in_use_is_asked_for_again_where_some_probe_and_do_not_say_how_many() -> None:
     machine = leased(half_open_max_calls=2)
-    machine.doubt_lease()
+    machine.suspect_probing(OPEN_TIME, 3.0)
     assert is_rejected(machine, OPEN_TIME)
     assert machine.wants_lease
-
-
-def test_a_lease_in_use_is_not_doubted() -> None:
-    machine, _ = probing(half_open_max_calls=2)
-    machine.doubt_lease()
+    machine.grant(machine.opening, lease(OPEN_TIME), 0)
     probe(machine, OPEN_TIME)
+    machine.suspect_probing(OPEN_TIME, 3.0)
+    probe(machine, OPEN_TIME)  # one in use is kept
+
+
+def test_a_lease_has_no_more_places_than_were_granted_whatever_is_heard() -> None:
+    machine = leased(places=1, half_open_max_calls=3)
+    machine.hear_probing(OPEN_TIME, 0, 0.0, 0)
+    probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
 
 
 def test_such_a_probe_is_a_sign_and_the_next_comes_as_much_later() -> None:
@@ -390,6 +426,135 @@ def test_the_lease_that_is_granted_then_counts_the_probe_that_did_not_wait() -> 
     machine.grant(wish.opening, lease(LATE, places=2), 0)
     probe(machine, LATE)
     assert is_rejected(machine, LATE)
+
+
+# -- few calls ----------------------------------------------------------------------------------
+
+
+def rare(
+    calls: float = 1.0, *, round_trip: float = 0.005, live: int = 3, **settings: Any
+) -> Machine:
+    """Make a member that is OPEN and expects so many calls a second."""
+    around = fleet(live=live)
+    around.round_trip = round_trip
+    machine = opened(around, **settings)
+    machine.expect_calls(calls)
+    return machine
+
+
+def test_where_calls_are_rare_the_first_after_the_open_time_is_a_probe() -> None:
+    machine = rare()
+    assert is_rejected(machine, OPEN_TIME - 0.01)
+    machine.stirred = False
+    first = probe(machine, OPEN_TIME)
+    assert machine.state is HALF_OPEN
+    assert machine.stirred  # it is reported beside it
+    wish = machine.wish(OPEN_TIME)
+    assert wish is not None
+    assert wish.running == 1
+    machine.settle(first, SUCCESS, OPEN_TIME)
+
+
+@pytest.mark.parametrize(
+    ("calls", "live", "round_trip", "is_rare"),
+    [
+        pytest.param(5 / 3, 3, 0.005, True, id="five a second among three"),
+        pytest.param(50.0, 2, 0.005, True, id="just rare"),
+        pytest.param(50.1, 2, 0.005, False, id="just not"),
+        pytest.param(5.0, 200, 0.001, False, id="a large fleet"),
+        pytest.param(5.0, 20, 0.001, True, id="a small one"),
+        pytest.param(1.0, 5, 0.2, False, id="a server far away"),
+        pytest.param(0.0, 1_000, 1.0, True, id="no calls at all"),
+    ],
+)
+def test_calls_are_rare_where_few_of_the_fleet_come_within_a_round_trip(
+    calls: float, live: int, round_trip: float, is_rare: bool
+) -> None:
+    machine = rare(calls, live=live, round_trip=round_trip)
+    assert is_rejected(machine, OPEN_TIME) is not is_rare
+    assert machine.wants_lease is not is_rare
+
+
+def test_before_calls_were_counted_the_lease_decides() -> None:
+    machine = opened()
+    assert machine.calls_per_second is None
+    assert is_rejected(machine, OPEN_TIME)
+
+
+def test_beside_a_probe_of_its_own_the_lease_decides() -> None:
+    machine = rare(half_open_max_calls=3)
+    first = probe(machine, OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME)
+    assert machine.wants_lease
+    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    probe(machine, OPEN_TIME)
+
+
+def test_no_probe_begins_where_others_are_known_to_take_all_places() -> None:
+    machine = rare(half_open_max_calls=2)
+    machine.hear_probing(OPEN_TIME, 2, 3.0, 0)
+    assert is_rejected(machine, OPEN_TIME)
+    machine.hear_probing(OPEN_TIME, 1, 3.0, 0)
+    probe(machine, OPEN_TIME)
+
+
+def test_when_the_probes_of_others_have_ended_the_next_call_is_one() -> None:
+    machine = rare(half_open_max_calls=1)
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME + 0.1)
+    machine.hear_probing(OPEN_TIME + 0.1, 0, 0.0, 1)
+    assert machine.successes == 1  # and it counts towards closing
+    probe(machine, OPEN_TIME + 0.1)
+
+
+def test_a_probe_of_which_nothing_more_is_heard_keeps_others_back_for_seconds_only() -> None:
+    machine = rare(half_open_max_calls=1)
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME + OVERDUE_AFTER - 0.01)
+    machine.hear_probing(OPEN_TIME + 1.0, 1, 3.0, 0)
+    assert is_rejected(machine, OPEN_TIME + 3.99)
+    probe(machine, OPEN_TIME + 4.0)
+
+
+def test_where_some_probe_and_do_not_say_how_many_no_call_is_a_probe_without_a_lease() -> None:
+    machine = rare()
+    machine.suspect_probing(OPEN_TIME, 3.0)
+    assert is_rejected(machine, OPEN_TIME + 2.99)
+    probe(machine, OPEN_TIME + 3.0)
+
+
+def test_callers_are_told_to_come_where_the_next_is_a_probe() -> None:
+    machine = rare(half_open_max_calls=1)
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
+    machine.hear_probing(OPEN_TIME, 0, 0.0, 0)
+    assert machine.retry_after(OPEN_TIME) == 0.0
+    probe(machine, OPEN_TIME)
+    assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
+
+
+def test_two_that_probe_at_once_close_it_by_both_their_successes() -> None:
+    a, b = rare(), rare()
+    first, second = probe(a, OPEN_TIME), probe(b, OPEN_TIME)
+    b.adopt(news(5, HALF_OPEN), OPEN_TIME)  # a was first
+    a.settle(first, SUCCESS, OPEN_TIME)
+    b.hear_probing(OPEN_TIME, 1, 3.0, 1)
+    b.settle(second, SUCCESS, OPEN_TIME)
+    assert b.state is CLOSED
+
+
+def test_what_is_expected_of_calls_is_forgotten_when_the_circuit_closes() -> None:
+    machine = rare()
+    machine.adopt(news(5, CLOSED), OPEN_TIME)
+    machine.adopt(news(6, OPEN, remaining=1.0), OPEN_TIME)
+    assert is_rejected(machine, OPEN_TIME + 1.0)
+
+
+def test_a_probe_that_fails_opens_it_again_and_calls_are_still_rare() -> None:
+    machine = rare(recovery_timeout=OPEN_TIME)
+    machine.settle(probe(machine, OPEN_TIME), FAILURE, OPEN_TIME)
+    assert is_rejected(machine, 2 * OPEN_TIME - 0.01)
+    probe(machine, 2 * OPEN_TIME)
 
 
 # -- the question and the answer ----------------------------------------------------------------
@@ -646,19 +811,6 @@ def test_after_an_override_is_cleared_a_probe_takes_the_lease_as_well() -> None:
     machine.put(None, "ann", OPEN_TIME + 60.0)
     assert is_rejected(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER - 0.01)
     probe(machine, OPEN_TIME + 60.0 + OVERDUE_AFTER)
-
-
-def test_probes_one_after_the_other_have_the_fleet_look_now_and_then() -> None:
-    machine, first = probing(success_threshold=99)
-    machine.settle(first, SUCCESS, OPEN_TIME)
-    looks = []
-    for at in range(10):  # twenty milliseconds each
-        now = OPEN_TIME + 0.02 * at
-        machine.stirred = False
-        ticket = probe(machine, now)
-        looks.append(machine.stirred)
-        machine.settle(ticket, SUCCESS, now)
-    assert looks == [False] * 5 + [True] + [False] * 4
 
 
 def test_an_opening_that_the_fleet_has_not_taken_keeps_nobody_from_probing() -> None:

@@ -61,7 +61,6 @@ class Instance:
     reply: tuple[Proposal, Server, bool] | None = None
     answer: tuple[LeaseWish, str, Lease, int] | None = None
     lease: Lease | None = None  # the server's
-    loose: Lease | None = None  # the last that was taken without it
     last_sign: float = 0.0
     taken_until: float = 0.0
     holds: bool = False
@@ -247,7 +246,8 @@ class Fleet(RuleBasedStateMachine):
             machine = one.machine
             has_lease = machine.lease is not None and self.now < machine.lease.deadline
             if machine.state is HALF_OPEN and not has_lease:
-                assert machine.retry_after(self.now) >= 1.0
+                is_overdue = self.now >= max(one.last_sign + OVERDUE_AFTER, one.taken_until)
+                assert machine.retry_after(self.now) >= 1.0 or is_overdue
             assert not machine.successes or machine.state is HALF_OPEN
 
     # -- calls --------------------------------------------------------------------------------
@@ -257,15 +257,16 @@ class Fleet(RuleBasedStateMachine):
 
     def _admit(self, one: Instance) -> Ticket | None:
         last_sign, taken_until = one.last_sign, one.taken_until
+        lease = one.machine.lease
+        has_lease = lease is not None and self.now < lease.deadline
+        assert lease in {None, one.lease}
         ticket, _ = one.machine.admit(self.now)
         self._look_at(one)
-        if isinstance(ticket, Probe) and one.machine.lease is not one.lease:
+        if isinstance(ticket, Probe) and not has_lease:
             self.without_lease.add(ticket)
-            if one.machine.lease is not one.loose:
-                assert self.now >= last_sign + OVERDUE_AFTER
-                assert self.now >= taken_until
-                one.loose = one.machine.lease
-                one.last_sign = self.now
+            assert self.now >= last_sign + OVERDUE_AFTER
+            assert self.now >= taken_until
+            one.last_sign = self.now
         return ticket
 
     def _settle(self, one: Instance, ticket: Ticket, outcome: Outcome) -> None:

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
 
 class Companion(Player):
-    """One instance of a fleet, moved by hand; it believes in ``live`` instances."""
+    """One instance of a fleet, moved by hand; it believes in ``live`` instances.
 
-    def __init__(self, server: Server, instance: str, live: int = 3, **config: Any) -> None:
+    ``round_trip`` is how long it takes exchanges with the server to be: the longer, the more
+    probes need a lease.
+    """
+
+    def __init__(
+        self, server: Server, instance: str, live: int = 3, round_trip: float = 0.0, **config: Any
+    ) -> None:
         super().__init__(server, instance, **config)
+        self.knowledge.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        self.breaker.surroundings.round_trip = round_trip
         self.pubsub.subscribe("circuit#signals")
         self.arrived()
         self.breaker.sync.stirred = self._stirred  # type: ignore[method-assign]

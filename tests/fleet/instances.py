@@ -85,6 +85,15 @@ async def cut_off(breaker: HybridBreaker) -> None:
     assert all(task.done() for task in session._tasks)
 
 
+def keep_far(*breakers: HybridBreaker, round_trip: float = 0.3) -> None:
+    """Have instances take the server to be far away: then calls are not rare, and need a lease."""
+    for breaker in breakers:
+        session = breaker.sync._session
+        assert session is not None
+        session.knowledge.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        breaker.surroundings.round_trip = round_trip
+
+
 def hush(*breakers: HybridBreaker) -> None:
     """Have no sign of life sent in the next time, where a test counts commands."""
     for breaker in breakers:

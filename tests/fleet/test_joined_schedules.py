@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from .server import Server
 
+FAR = 60.0
+"""Seconds of a round trip that let no call be rare: all probes need a lease."""
+
 pytestmark = pytest.mark.every_server
 
 
@@ -58,7 +61,8 @@ def test_a_call_every_three_seconds_becomes_a_probe_some_day(join: Any) -> None:
 
 
 def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: Any) -> None:
-    a, b = (join(name, recovery_timeout=0.3, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
+    settings = {"recovery_timeout": 0.3, "half_open_max_calls": 1, "round_trip": FAR}
+    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
     a.fail()
     together(a, b)
     for player in (a, b):
@@ -76,8 +80,8 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
 
 
 def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) -> None:
-    names = ("aaaa", "bbbb", "cccc")
-    a, b, c = (join(name, recovery_timeout=0.3, success_threshold=3) for name in names)
+    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
+    a, b, c = (join(name, **settings) for name in ("aaaa", "bbbb", "cccc"))
     a.fail()
     together(a, b, c)
     for prober in (a, b):
@@ -285,7 +289,8 @@ def test_a_vote_of_an_instance_that_has_left_does_not_count(server: Server, join
 def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     server: Server, join: Any
 ) -> None:
-    a, b = (join(name, recovery_timeout=0.3, success_threshold=3) for name in ("aaaa", "bbbb"))
+    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
+    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
     a.fail()
     together(a, b, seconds=0.5)
     for player in (a, b):
@@ -504,7 +509,8 @@ def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
 def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
     server: Server, join: Any
 ) -> None:
-    a, b = (join(name, recovery_timeout=0.3, success_threshold=3) for name in ("aaaa", "bbbb"))
+    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
+    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
     a.fail()
     together(a, b)
     for player in (a, b):

@@ -69,8 +69,8 @@ BREAKS: list[tuple[Break, str, int]] = [
     (old_news_overwrites_new, "went back", 9),
     (failures_of_others_do_not_count, "failures in the fleet", 93),
     (calls_of_others_do_not_count, "at a rate of 1", 83),
-    (votes_are_not_counted, "", 138),
-    (whoever_asks_may_probe, "probes of", 17),
+    (votes_are_not_counted, "", 615),
+    (whoever_asks_may_probe, "probes of", 98),
 ]
 """Each with words of what it must be found by, and a seed that found it: tried first."""
 

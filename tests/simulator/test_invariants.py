@@ -12,11 +12,12 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitState
 from fastapi_hybrid_breaker.core.rules import FailureRate
 from fastapi_hybrid_breaker.core.windows import TimeWindow
 from simulator import invariants, loop
+from simulator.events import happen
 from simulator.fleet import Fleet
 from simulator.invariants.invariant import Invariant
 from simulator.run import Defects, prepare
-from simulator.scenario import Scenario
-from simulator.upstream import Sickness
+from simulator.scenario import Event, Scenario
+from simulator.upstream import Probing, Sickness
 
 KEY = "inventory-api"
 QUIET = Scenario(3, instances=3, keys=(KEY,), rate=1.0, duration=0.0)
@@ -110,6 +111,7 @@ def test_an_instance_that_has_missed_an_override_or_is_cut_off() -> None:
         await fleet.instances[0].breaker.override(
             KEY, "forced_open", by="me", reason="a test", seconds=60.0
         )
+        await asyncio.sleep(0.1)  # who can hear of it has heard
         yield
 
     found = "\n".join(find(invariants.AllAgree, violate))
@@ -260,15 +262,41 @@ def test_calls_of_several_instances_that_do_not_count_together() -> None:
     assert find(invariants.MergedRatesOpen, fail_for_all_alone, enough) == []
 
 
-def test_too_many_probes() -> None:
+def _probes(*begun: tuple[int, float, bool], drops: float = 0.0) -> Violate:
+    """Have probes begin that do not end: instance, seconds, whether under a lease."""
+
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
-        for instance in fleet.instances:
+        if drops:
+            await happen(fleet, Event(fleet.now(), "drops", (2,), value=drops, length=0.1))
+        for number, at, has_lease in begun:
+            instance, probe = fleet.instances[number], Probing(number, at, has_lease)
             circuit = instance.breaker.circuit(KEY)
-            circuit.machine.state = CircuitState.HALF_OPEN
-            fleet.admitted(instance, circuit)
-            fleet.upstreams[KEY].begin(instance.number, is_probe=True)
+            fleet.probed(instance, circuit, probe)
+            fleet.upstreams[KEY].begin(probe)
         yield
 
-    assert find(invariants.ProbesStayWithinBudget, violate, look=False) == [
-        "3 probes of inventory-api at once, 2 at most: the last by instance 2"
-    ]
+    return violate
+
+
+TOO_MANY = ["3 probes of inventory-api at once, 2 at most: the last by instance 2"]
+
+
+@pytest.mark.parametrize(
+    ("third", "is_found"),
+    [
+        pytest.param((2, 1.0, True), True, id="under a lease"),
+        pytest.param((2, 1.0, False), True, id="without one, long after the others"),
+        pytest.param((2, 0.505, False), False, id="without one, before it can have heard"),
+    ],
+)
+def test_too_many_probes(third: tuple[int, float, bool], is_found: bool) -> None:
+    violate = _probes((0, 0.0, True), (1, 0.5, False), third)
+    found = find(invariants.ProbesStayWithinBudget, violate, look=False)
+    assert found == (TOO_MANY if is_found else [])
+
+
+@pytest.mark.parametrize("has_lease", [True, False])
+def test_too_many_probes_where_messages_got_lost(has_lease: bool) -> None:
+    violate = _probes((0, 0.0, True), (1, 0.5, True), (2, 1.0, has_lease), drops=1.0)
+    found = find(invariants.ProbesStayWithinBudget, violate, look=False)
+    assert found == (TOO_MANY if has_lease else [])

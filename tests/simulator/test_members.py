@@ -11,7 +11,7 @@ from fastapi_hybrid_breaker import CircuitConfig
 from simulator import calm, cost, workers
 from simulator.run import simulate
 from simulator.scenario import Event, Scenario
-from simulator.upstream import SickError, Sickness, Upstream
+from simulator.upstream import Probing, SickError, Sickness, Upstream
 from simulator.workers import failing
 
 SICK = Event(5.0, "sick", key="inventory-api", value=1.0, length=8.0)
@@ -19,12 +19,13 @@ SICK = Event(5.0, "sick", key="inventory-api", value=1.0, length=8.0)
 
 def test_an_upstream_counts_calls_and_probes_at_once() -> None:
     upstream = Upstream("k", Random(1))
-    upstream.begin(1, is_probe=True)
-    upstream.begin(2, is_probe=True)
-    upstream.begin(2, is_probe=False)
-    for is_probe in (True, False):
-        upstream.end(2, is_probe=is_probe)
-    upstream.begin(3, is_probe=True)
+    first, second, third = (Probing(caller, 0.0, has_lease=True) for caller in (1, 2, 3))
+    upstream.begin(first)
+    upstream.begin(second)
+    upstream.begin()
+    for probe in (second, None):
+        upstream.end(probe)
+    upstream.begin(third)
     figures = upstream.figures()
     assert (figures.calls, figures.probes) == (4, 3)
     assert (figures.most_at_once, figures.most_probes_at_once) == (3, 2)

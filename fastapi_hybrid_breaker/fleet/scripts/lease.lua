@@ -7,6 +7,7 @@
 --          6 probes of its own that run, 7 milliseconds until the last of them gives its place back
 --          8 probes that have succeeded in this recovery, as far as it knows
 --          9 channel for signals  10 the key as JSON   11 protocol number
+--          12 how many of those that succeeded were its own; versions up to 0.3 do not send it
 -- Returns  status, milliseconds that it lasts (granted, held), or until asking again makes sense,
 --          places for the asker's probes (granted), successes so far.
 --          Status: granted | held | full | early | moved (read the circuit again) | gone (no hash).
@@ -14,11 +15,17 @@
 -- Field "lease": owner|given (ms)|ends (ms)|successes.
 -- Field "probing": instance:probes:noted (ms):until (ms), separated by spaces: probes that may
 -- still run, whoever has the lease now. Field "told" (ms): when all were told last that some do.
+-- Field "won": instance:successes:noted (ms), separated by spaces: without a lease several
+-- instances may succeed, and their successes add up.
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local CLOCK_SLACK = 250
 local MOST_PROBING = 100
+local MOST_NAMED = 40
 local TELL_EVERY = 2000
+-- For so long at most others take a probe to run of which they hear no more: it is said again in
+-- less, unless whoever runs it has crashed.
+local LONGEST_BUSY = 3000
 
 local function whole(text)
   if text and #text <= 16 and string.find(text, '^%d+$') then return tonumber(text) end
@@ -30,9 +37,10 @@ local time = redis.call('TIME')
 local now = math.floor(tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000)
 local instance, base, base_writer, term = ARGV[1], whole(ARGV[2]), ARGV[3], whole(ARGV[4])
 local places, running, busy_for = whole(ARGV[5]), whole(ARGV[6]), whole(ARGV[7])
+local known_successes, own = whole(ARGV[8]), whole(ARGV[12])
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'version', 'writer', 'nextAttempt', 'at',
-  'lease', 'probing', 'under', 'told')
+  'lease', 'probing', 'under', 'told', 'won')
 local state, version, writer = raw[1], whole(raw[2]), raw[3] or ''
 if not state or version == 0 then return { 'gone', '0', '0', '0' } end
 if version >= LIMIT then version = 0 end
@@ -46,9 +54,13 @@ end
 
 local is_newer = version > base or (version == base and writer > base_writer)
 -- The asker may not have heard yet what it has just written itself.
-if (is_newer and writer ~= instance) or state == 'CLOSED' then
+local is_behind = is_newer and writer ~= instance
+-- Where two have ended the open time at once, the probe of the second goes on, and takes a place.
+-- What else it knows may be of an earlier recovery.
+if state == 'CLOSED' or (is_behind and not (state == 'HALF_OPEN' and running > 0)) then
   return { 'moved', '0', '0', '0' }
 end
+if is_behind then known_successes, own = 0, 0 end
 
 local lease = { owner = '', given = 0, ends = 0, successes = 0 }
 -- What was noted before this open time ended is of an earlier one; what was noted in the future,
@@ -63,35 +75,72 @@ if owner and is_of_this_recovery(whole(given)) then
     successes = whole(successes) }
 end
 
-local others, soonest, kept = 0, math.huge, {}
+local before, others, soonest, latest, kept = 0, 0, math.huge, now, {}
+local named, unnamed = {}, 0
+local function name(who, count)
+  if #named < MOST_NAMED then
+    named[#named + 1] = '"' .. who .. '":' .. digits(count)
+  else
+    unnamed = unnamed + count
+  end
+end
 for who, count, noted, till in string.gmatch(raw[7] or '', '(%w+):(%d+):(%d+):(%d+)') do
-  if who ~= instance and whole(till) > now and is_of_this_recovery(whole(noted))
-    and #kept < MOST_PROBING then
+  local is_there = whole(till) > now and is_of_this_recovery(whole(noted))
+  if is_there then before = before + whole(count) end
+  if is_there and who ~= instance and #kept < MOST_PROBING then
     others = others + whole(count)
     soonest = math.min(soonest, whole(till))
+    latest = math.max(latest, whole(till))
+    name(who, whole(count))
     kept[#kept + 1] = table.concat({ who, count, noted, till }, ':')
   end
 end
 if running > 0 then
+  name(instance, running)
+  latest = math.max(latest, now + busy_for)
   kept[#kept + 1] = table.concat({ instance, digits(running), digits(now),
     digits(now + busy_for) }, ':')
 end
 
-local so_far = math.max(whole(ARGV[8]), lease.successes)
+local won_before, won, winners = 0, 0, {}
+for who, count, noted in string.gmatch(raw[10] or '', '(%w+):(%d+):(%d+)') do
+  if is_of_this_recovery(whole(noted)) and #winners < MOST_PROBING then
+    won_before = won_before + whole(count)
+    if who == instance then
+      own = math.max(own, whole(count))
+    else
+      won = won + whole(count)
+      winners[#winners + 1] = table.concat({ who, count, noted }, ':')
+    end
+  end
+end
+if own > 0 then
+  winners[#winners + 1] = table.concat({ instance, digits(own), digits(now) }, ':')
+end
+local so_far_before = math.max(lease.successes, won_before)
+local so_far = math.max(known_successes, lease.successes, won + own)
 if is_running then
   return { 'early', digits(next_attempt - now), '0', '0' }
 end
 
 redis.call('HSET', KEYS[1], 'probing', table.concat(kept, ' '))
--- That somebody probes is told with the first probe that runs, and now and then while that lasts:
--- who hears nothing for long thinks the right to probe lost, and probes without it. The right
--- alone is not told: where calls are rare it often ends unused, and all would wait each time.
-local told = whole(raw[9])
-if running > 0 and (now - told >= TELL_EVERY or not is_of_this_recovery(told)) then
+if so_far > so_far_before then
+  redis.call('HSET', KEYS[1], 'won', table.concat(winners, ' '))
+end
+
+-- How many probe is told whenever it changes, and now and then while it does not; and when one has
+-- succeeded. So whoever has the next call knows whether it may be a probe. The right alone is not
+-- told: it often ends unused, and all would wait each time.
+local is_overdue = running > 0 and now - whole(raw[9]) >= TELL_EVERY
+if others + running ~= before or so_far > so_far_before or is_overdue then
+  local busy = latest > now and math.min(latest - now, LONGEST_BUSY) or 0
+  if unnamed > 0 then named[#named + 1] = '"":' .. digits(unnamed) end
   redis.call('HSET', KEYS[1], 'told', digits(now))
   redis.call('PUBLISH', ARGV[9], '{"p":' .. ARGV[11] .. ',"key":' .. ARGV[10]
     .. ',"signal":"probing","version":"' .. digits(version) .. '","writer":"' .. writer
-    .. '","ms":' .. digits(term) .. ',"by":"' .. instance .. '"}')
+    .. '","ms":' .. digits(busy) .. ',"by":"' .. instance
+    .. '","running":{' .. table.concat(named, ',') .. '},"successes":' .. digits(so_far)
+    .. ',"at":' .. digits(now) .. '}')
 end
 
 if lease.owner ~= instance and lease.ends > now then

@@ -1,0 +1,338 @@
+"""Recoveries with few calls: nobody waits for a lease, and a place is free as soon as it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.core.lease import FEW_CALLS
+from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.fleet.leases import UNUSED_TERM
+
+from .companion import Companion, together
+from .instances import fail, fleet, keep_far, settled, until
+from .player import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .server import Server
+
+OPEN_TIME = 0.4
+
+
+def config(**more: Any) -> CircuitConfig:
+    settings = {"failure_threshold": 1, "success_threshold": 2, "recovery_timeout": OPEN_TIME}
+    return CircuitConfig(**(settings | more))
+
+
+@pytest.fixture
+def join(server: Server) -> Iterator[Callable[..., Companion]]:
+    """Have an instance take part."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(instance: str, **settings: Any) -> Companion:
+            companion = Companion(server, instance, **{"recovery_timeout": OPEN_TIME, **settings})
+            companion.circuit  # noqa: B018 - made
+            stack.callback(companion.close)
+            return companion
+
+        yield enter
+
+
+async def opened(*breakers: HybridBreaker) -> None:
+    """Have the circuit open everywhere, and its open time end without a call."""
+    for breaker in breakers:
+        breaker.circuit(KEY)
+    await settled(*breakers)
+    for breaker in breakers:
+        await until(lambda b=breaker: b.surroundings.live == len(breakers))
+    await fail(breakers[0], KEY, times=1)
+    for breaker in breakers:
+        await until(lambda b=breaker: b.state(KEY) == "OPEN")
+    for breaker in breakers:
+        await until(lambda b=breaker: b.circuit(KEY).machine.calls_per_second is not None)
+        await until(lambda b=breaker: b.stats(KEY).retry_after == 0)
+
+
+async def nothing() -> None:
+    pass
+
+
+def open_for_all(*players: Companion) -> None:
+    """Have the circuit open everywhere, and its open time end without a call."""
+    players[0].fail()
+    together(*players, seconds=0.5)
+    assert {player.state for player in players} == {"OPEN"}
+
+
+def hear(*players: Companion) -> None:
+    """Have everything sent and heard, in hardly any time."""
+    together(*players, seconds=0.02, step=0.01)
+
+
+# -- the next call is a probe ---------------------------------------------------------------------
+
+
+async def test_no_call_is_rejected_after_the_open_time_where_calls_are_rare(server: Server) -> None:
+    async with fleet(server, 3, config()) as (a, b, c):
+        await opened(a, b, c)
+        await b.execute(KEY, nothing)  # it has never had a call before
+        await until(lambda: c.circuit(KEY).machine.successes == 1)
+        await c.execute(KEY, nothing)
+        assert c.state(KEY) == "CLOSED"
+        for breaker in (a, b):
+            await until(lambda x=breaker: x.state(KEY) == "CLOSED")
+            assert breaker.stats(KEY).rejected == 0
+
+
+async def test_a_probe_that_runs_elsewhere_keeps_others_back_until_it_ends(server: Server) -> None:
+    async with fleet(server, 2, config(half_open_max_calls=1)) as (a, b):
+        await opened(a, b)
+        answers = asyncio.Event()
+        probe = asyncio.create_task(a.execute(KEY, answers.wait))
+        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 1)
+        with pytest.raises(CircuitOpenError):
+            await b.execute(KEY, nothing)
+        answers.set()
+        await probe
+        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 0)
+        await b.execute(KEY, nothing)
+        assert b.state(KEY) == "CLOSED"
+
+
+@pytest.mark.parametrize("ends_by", ["an error", "cancellation"])
+async def test_a_probe_that_is_not_counted_gives_its_place_back_as_well(
+    server: Server, ends_by: str
+) -> None:
+    settings = config(half_open_max_calls=1, ignored_exceptions=(KeyError,))
+    async with fleet(server, 2, settings) as (a, b):
+        await opened(a, b)
+        answers = asyncio.Event()
+
+        async def work() -> None:
+            await answers.wait()
+            raise KeyError
+
+        probe = asyncio.create_task(a.execute(KEY, work))
+        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 1)
+        if ends_by == "cancellation":
+            probe.cancel()
+        answers.set()
+        await asyncio.wait([probe])
+        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 0)
+        await b.execute(KEY, nothing)
+
+
+async def test_a_failed_probe_opens_it_again_and_the_next_is_as_quick(server: Server) -> None:
+    async with fleet(server, 3, config(success_threshold=1)) as (a, b, c):
+        await opened(a, b, c)
+        version = c.stats(KEY).version
+        await fail(a, KEY, times=1)
+        await until(lambda: c.stats(KEY).version > version and c.state(KEY) == "OPEN")
+        await until(lambda: c.circuit(KEY).stats().retry_after == 0)
+        await c.execute(KEY, nothing)
+        assert c.state(KEY) == "CLOSED"
+
+
+# -- two that begin at once -----------------------------------------------------------------------
+
+
+def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: Any) -> None:
+    a, b, c = (join(name, success_threshold=3) for name in ("aaaa", "bbbb", "cccc"))
+    open_for_all(a, b, c)
+    first, second = a.circuit.admit(), b.circuit.admit()  # neither has heard of the other
+    hear(a, b, c)
+    noted = {one.split(":")[0]: one.split(":")[1] for one in _field(server, "probing").split()}
+    assert noted == {"aaaa": "1", "bbbb": "1"}
+    assert c.circuit.machine.probes_elsewhere == 2
+    assert (a.circuit.machine.probes_elsewhere, b.circuit.machine.probes_elsewhere) == (1, 1)
+    for player, permit in ((a, first), (b, second)):
+        player.circuit.settle(permit, Outcome.SUCCESS)
+    hear(a, b, c)
+    assert c.circuit.machine.successes == 2, "they add up"
+    assert c.circuit.machine.probes_elsewhere == 0
+    c.call()
+    assert c.state == "CLOSED"
+
+
+def test_successes_of_an_earlier_recovery_do_not_count(server: Server, join: Any) -> None:
+    a, b = (join(name, success_threshold=3, half_open_max_calls=2) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    a.call()
+    hear(a, b)
+    assert b.circuit.machine.successes == 1
+    b.fail()  # open again
+    together(a, b, seconds=0.6)
+    a.call()
+    hear(a, b)
+    assert (a.circuit.machine.successes, b.circuit.machine.successes) == (1, 1)
+
+
+def test_a_success_that_is_reported_twice_counts_once(server: Server, join: Any) -> None:
+    a, b = (join(name, success_threshold=5) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    a.call()
+    requests = a.take()
+    a.deliver(requests)  # the answers get lost
+    a.agenda.put_back(requests)
+    a.send()
+    hear(a, b)
+    assert b.circuit.machine.successes == 1
+    a.call()
+    hear(a, b)
+    assert b.circuit.machine.successes == 2
+
+
+def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_ended(
+    join: Any,
+) -> None:
+    a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    permit = a.circuit.admit()
+    requests = a.take()
+    answers = a.deliver(requests)
+    a.circuit.settle(permit, Outcome.NO_VERDICT)
+    a.answer(requests, answers)
+    hear(a, b)
+    assert b.circuit.machine.probes_elsewhere == 0
+
+
+def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
+    server: Server, join: Any
+) -> None:
+    a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    permit = a.circuit.admit()
+    hear(a, b)
+    assert _field(server, "probing").startswith("aaaa:1:")
+    a.breaker.surroundings.is_connected = False
+    a.circuit.settle(permit, Outcome.NO_VERDICT)
+    a.send()
+    a.breaker.surroundings.is_connected = True
+    a.agenda.read_all()
+    hear(a, b)
+    assert _field(server, "probing") == ""
+    assert b.circuit.machine.probes_elsewhere == 0
+
+
+def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
+    a, b = (join(name, half_open_max_calls=1, success_threshold=3) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    permit = a.circuit.admit()
+    a.send()
+    begun = [one["data"] for one in b.arrived()]
+    a.circuit.settle(permit, Outcome.SUCCESS)
+    a.send()
+    ended = [one["data"] for one in b.arrived()]
+    signals = [data for data in (*begun, *ended) if b'"signal"' in data]
+    for data in begun:
+        b.knowledge.hear(data)
+    for data in reversed(signals):
+        b.knowledge.hear_signal(data)
+    assert b.circuit.machine.probes_elsewhere == 0
+    b.call()
+
+
+def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join: Any) -> None:
+    a, b = (join(name, success_threshold=3) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    a.call()
+    hear(a, b)
+    machine = b.circuit.machine
+    b.knowledge.hear_signal(
+        b'{"p":1,"key":"%s","signal":"probing","version":"%d","writer":"%s","ms":2000,"by":"old"}'
+        % (KEY.encode(), machine.version, machine.writer.encode())
+    )
+    with pytest.raises(CircuitOpenError):
+        b.call()
+    b.clock.advance(3.1)
+    b.call()
+
+
+# -- with many calls the lease decides ----------------------------------------------------------
+
+
+async def test_where_calls_are_not_rare_a_call_needs_a_lease(server: Server) -> None:
+    async with fleet(server, 2, config()) as (a, b):
+        await opened(a, b)
+        keep_far(a, b, round_trip=60.0)
+        machine = b.circuit(KEY).machine
+        assert (machine.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
+        with pytest.raises(CircuitOpenError):
+            await b.execute(KEY, nothing)
+        await until(lambda: machine.lease is not None)
+        assert machine.state == "OPEN"
+        await b.execute(KEY, nothing)
+
+
+def test_a_lease_that_nobody_uses_passes_on_soon(server: Server, join: Any) -> None:
+    a, b = (join(name, round_trip=60.0) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    for player in (a, b):
+        player.breaker.surroundings.round_trip = 0.01  # as it is
+        player.circuit.machine.calls_per_second = 1_000.0  # and yet calls are many
+    with pytest.raises(CircuitOpenError):
+        a.call()
+    a.send()
+    owner, given, ends, _ = _field(server, "lease").split("|")
+    assert owner == "aaaa"
+    assert int(ends) - int(given) == UNUSED_TERM * 1000
+    lease = a.circuit.machine.lease
+    assert lease is not None
+    assert lease.deadline - a.clock() <= UNUSED_TERM / 2  # no probe begins in the last half
+    with pytest.raises(CircuitOpenError):
+        b.call()
+    b.send()
+    assert b.circuit.machine.lease is None
+    together(a, b, seconds=UNUSED_TERM + 0.1)
+    with pytest.raises(CircuitOpenError):
+        b.call()
+    b.send()
+    assert b.circuit.machine.lease is not None
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "seconds"), [(0.01, 0.3), (0.1, 0.4), (0.25, 1.0), (5.0, 2.0)]
+)
+def test_it_lasts_for_four_round_trips_and_two_seconds_at_most(
+    server: Server, join: Any, round_trip: float, seconds: float
+) -> None:
+    a = join("aaaa", round_trip=60.0)
+    open_for_all(a)
+    a.breaker.surroundings.round_trip = round_trip
+    a.circuit.machine.calls_per_second = 1_000.0
+    with pytest.raises(CircuitOpenError):
+        a.call()
+    a.send()
+    _, given, ends, _ = _field(server, "lease").split("|")
+    assert int(ends) - int(given) == round(seconds * 1000)
+
+
+def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ended(
+    server: Server, join: Any
+) -> None:
+    a = join("aaaa", round_trip=60.0, success_threshold=3)
+    open_for_all(a)
+    a.breaker.surroundings.round_trip = 0.01
+    a.circuit.machine.calls_per_second = 1_000.0
+    with pytest.raises(CircuitOpenError):
+        a.call()
+    a.send()
+    permit = a.circuit.admit()
+    a.send()
+    _, given, ends, _ = _field(server, "lease").split("|")
+    assert int(ends) - int(given) == 2000
+    a.circuit.settle(permit, Outcome.SUCCESS)
+    a.send()
+    _, given, ends, successes = _field(server, "lease").split("|")
+    assert (int(ends) - int(given), successes) == (300, "1")
+    assert _field(server, "probing") == ""
+
+
+def _field(server: Server, name: str) -> str:
+    return server.hash(KEY).get(name, "")
