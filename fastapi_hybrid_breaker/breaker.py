@@ -114,7 +114,7 @@ class HybridBreaker:
                 clock=clock,
                 report_every=report_every,
             )
-            self.registry.used_first = self.sync.made
+            self.registry.used_first = lambda key: self.sync.made(key)  # noqa: PLW0108 - may change
         forks.note(self)
         if app is not None:
             self.install(app)
