@@ -15,7 +15,7 @@ from .calls.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace
 from .core.override import make_override
-from .core.states import NEVER_USED, CircuitState, CircuitStats, CircuitView
+from .core.states import CircuitState, CircuitStats, CircuitView, never_used
 from .core.surroundings import Surroundings
 from .fleet.sync import FleetSync
 from .health import Health, health_of
@@ -164,7 +164,7 @@ class HybridBreaker:
     def stats(self, key: str) -> CircuitStats:
         """Give the figures of a circuit, as this process knows it; makes no circuit."""
         circuit = self.registry.get(check_key(key))
-        return NEVER_USED if circuit is None else circuit.stats()
+        return never_used(self.registry.config_for(key)) if circuit is None else circuit.stats()
 
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
@@ -214,9 +214,9 @@ class HybridBreaker:
             open_at = await self.sync.open_at(key)
         if circuit is not None:
             return CircuitView(key, config, circuit.stats(), circuit.history(), open_at)
-        stats = await self.sync.peek(key)
+        stats = await self.sync.peek(key, config)
         if stats is None and key in self.registry.declared:
-            stats = NEVER_USED
+            stats = never_used(config)
         return None if stats is None else CircuitView(key, config, stats, (), open_at)
 
     # -- listening ----------------------------------------------------------------------------

@@ -51,10 +51,11 @@ def health_of(circuits: Iterable[Circuit], sync: SyncStatus) -> Health:
     ready: list[str] = []
     overridden: list[str] = []
     for circuit in circuits:
-        if circuit.config.mode != "shadow" or circuit.machine.override is not None:
+        machine, now = circuit.machine, circuit.clock()
+        if machine.mode_at(now) != "shadow" or machine.fixed_state(now) is not None:
             kind = ready if circuit.is_ready_to_probe() else found[circuit.state]
             kind.append(circuit.key)
-        if circuit.machine.override is not None:
+        if machine.override is not None and not machine.override.is_over(now):
             overridden.append(circuit.key)
     return Health(
         open=tuple(sorted(found[CircuitState.OPEN])),

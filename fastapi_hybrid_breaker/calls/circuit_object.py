@@ -163,7 +163,9 @@ class Circuit(Gate):
 
         Args:
             kind: ``"forced_open"``: everything is rejected; ``"disabled"``: everything is
-                admitted, and nothing counted.
+                admitted, and nothing counted; ``"shadow"``: the circuit decides and counts as
+                usual and rejects nothing; ``"enforced"``: it rejects what it decides to, where it
+                is configured with ``mode="shadow"``.
             by: who sets it, 1 to 200 characters.
             reason: what for, 1 to 200 characters.
             seconds: how long it lasts, above 0, at most 31,622,400 (366 days); None, said

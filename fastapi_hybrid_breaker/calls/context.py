@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.probe import Probe
 
-from .permits import NestedPermit, admitted_at
+from .permits import CallPermit, NestedPermit, admitted_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +135,22 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
         if isinstance(probe, Probe) and probe.has_place(now) and not request.is_over:
             return probe
         request = request.outer
+    return None
+
+
+def enclosing_shadow(machine: Machine) -> CallPermit | None:
+    """Return the running call, let through by shadow mode alone, that encloses the running code."""
+    permit = _permit.get()
+    while permit is not None:
+        if permit.machine is machine and isinstance(permit, CallPermit) and permit.is_running():
+            return permit if permit.is_shadowed else None
+        permit = permit.outer
+    request = current_request()
+    for one in request.chain() if request is not None else ():
+        guarding = one.permit_of(machine)
+        held = guarding.probe if isinstance(guarding, NestedPermit) else guarding
+        if isinstance(held, CallPermit) and held.is_running() and not one.is_over:
+            return held if held.is_shadowed else None
     return None
 
 

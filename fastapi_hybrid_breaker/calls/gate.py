@@ -9,7 +9,7 @@ from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.outcomes import PredicateError, judge_result
-from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
+from fastapi_hybrid_breaker.core.probe import SHADOWED, UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import (
     CLOSED,
@@ -26,6 +26,7 @@ from .callables import UNKNOWN, explain_misuse, refused
 from .context import (
     callers,
     enclosing_probe,
+    enclosing_shadow,
     enter,
     is_inside_admitted,
     recorded_request,
@@ -33,7 +34,7 @@ from .context import (
 )
 from .fleet_side import FleetSide
 from .kinds import kind_of
-from .permits import CallPermit, NestedPermit, admitted_at
+from .permits import CallPermit, NestedPermit, admitted_at, is_shadowed
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
@@ -59,7 +60,7 @@ class Gate(FleetSide):
             raise refused(fn)
         permit = self._ask(fn, is_route=False)
         if isinstance(permit, Probe) or (
-            self.machine.ramp is not None and isinstance(permit, CallPermit)
+            isinstance(permit, CallPermit) and (permit.is_shadowed or self.machine.ramp is not None)
         ):
             enter(permit)
         return permit
@@ -111,24 +112,22 @@ class Gate(FleetSide):
                 self._busy = before
         if self._has_changed or self._deferred or machine.stirred:
             self._finish_admission(permit)
-        if permit is not None:
-            return permit
-        if machine.shadow and machine.override is None:
-            self.shadowed += 1
-            if self.observer is not None:
-                self.observer.shadowed(self)  # type: ignore[arg-type] # as above
-            return UNCOUNTED
-        raise self.rejection(wait or RETRY_WHILE_PROBING, fn, state)
+        if permit is None:
+            raise self.rejection(wait or RETRY_WHILE_PROBING, fn, state)
+        if isinstance(permit, CallPermit) and permit.is_shadowed and self.observer is not None:
+            self.observer.shadowed(self)  # type: ignore[arg-type] # as above
+        return permit
 
     def _decide(self, now: float, fn: object, *, is_route: bool) -> Permit | None:
         """Return a permit or None: rejected. Needs the lock."""
         machine = self.machine
         if machine.override is not None:
             self._post(machine.lift(now), now)
-        elif machine.state is HALF_OPEN:
+        is_own = machine.override is None or machine.fixed_state(now) is None
+        if is_own and machine.state is HALF_OPEN:
             if (probe := enclosing_probe(machine, now)) is not None:
                 return NestedPermit(probe, now)
-        elif machine.ramp is not None and is_inside_admitted(machine):
+        elif is_own and machine.ramp is not None and is_inside_admitted(machine):
             return CallPermit(machine, machine.sequence, now)  # it was drawn for already
         kind: object = ROUTE if is_route else None
         if kind is None and machine.standoff is not None:
@@ -136,6 +135,11 @@ class Gate(FleetSide):
         permit, change = machine.admit(now, kind)
         if change is not None:
             self._post(change, now)
+        if permit is None and is_own and machine.shadow:
+            if (shadowed := enclosing_shadow(machine)) is not None:
+                return NestedPermit(shadowed, now)
+            self.shadowed += 1
+            return CallPermit(machine, machine.sequence, now, is_shadowed=True)
         is_tracked = machine.timed or machine.ramp is not None
         if is_tracked and isinstance(permit, int) and permit != UNCOUNTED:
             return CallPermit(machine, permit, now)
@@ -189,13 +193,14 @@ class Gate(FleetSide):
                 return  # a success that changes nothing
         now = self.clock()
         with self._lock:
-            if isinstance(permit, CallPermit):
-                if permit.settled:
+            held = permit.probe if isinstance(permit, NestedPermit) else permit
+            if isinstance(held, CallPermit):
+                if held.settled:
                     return
-                permit.settled = True
-                ticket: int | Probe = permit.admitted
+                held.settled = True
+                ticket: int | Probe = SHADOWED if held.is_shadowed else held.admitted
             else:
-                ticket = permit.probe if isinstance(permit, NestedPermit) else permit
+                ticket = held
             if self._busy:
                 about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
                 self._deferred.append((ticket, outcome, about))
@@ -218,6 +223,8 @@ class Gate(FleetSide):
             seconds = self.clock() - permit.started
         if self.observer is not None:
             self.observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
+            if outcome is FAILURE and is_shadowed(permit):
+                self.observer.shadow_failed(self)  # type: ignore[arg-type] # as above
         return seconds
 
     def settle_result(self, permit: Permit, result: object) -> None:

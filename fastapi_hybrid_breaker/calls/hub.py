@@ -73,6 +73,9 @@ class CallObserver(Protocol):
     def shadowed(self, circuit: Circuit) -> None:
         """Record that a call was let through that only shadow mode kept from being rejected."""
 
+    def shadow_failed(self, circuit: Circuit) -> None:
+        """Record that such a call failed."""
+
 
 class Hub(Protocol):
     """The breaker, as its circuits see it."""

@@ -189,11 +189,12 @@ class LockedMachine:
                 override = None
             state = machine.in_force(now)
             retry_after = machine.retry_after(now)
-            is_foreseen = override is None or override.deadline is not None
+            is_fixed = machine.fixed_state(now) is not None
+            is_foreseen = not is_fixed or (override is not None and override.deadline is not None)
             is_open = state is CircuitState.OPEN and is_foreseen
             # Of an opening it stays the same, also once it is over.
-            wait = retry_after if override is not None else machine.deadline - now
-            rates = machine.meter.rates(now)
+            wait = retry_after if is_fixed else machine.deadline - now
+            rates = machine.shown.rates(now)
             return CircuitStats(
                 state=state,
                 failures=machine.failures_at(now),
@@ -207,6 +208,8 @@ class LockedMachine:
                 slow_rate=rates.slow,
                 reopenings=machine.reopenings,
                 shadowed=self.shadowed,
+                shadowed_failures=machine.shadowed_failures,
+                mode=machine.mode_at(now),
                 override=None if override is None else override.view(now),
                 alone=machine.alone,
                 ready_to_probe=machine.is_ready_to_probe(now),

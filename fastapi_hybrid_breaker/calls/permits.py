@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 class CallPermit:
     """The permit of a call while CLOSED that is timed, or is one of a ramp's share of the calls.
 
+    And of one that only shadow mode keeps from being rejected, in any state.
+
     Args:
         machine: the circuit that admitted it.
         admitted: the sequence number at admission.
         now: when that was, monotonic seconds.
+        is_shadowed: the call would have been rejected.
     """
 
-    __slots__ = ("admitted", "machine", "outer", "settled", "started")
+    __slots__ = ("admitted", "is_shadowed", "machine", "outer", "settled", "started")
 
-    def __init__(self, machine: Machine, admitted: int, now: float) -> None:
+    def __init__(
+        self, machine: Machine, admitted: int, now: float, *, is_shadowed: bool = False
+    ) -> None:
         self.machine = machine
         self.admitted = admitted
+        self.is_shadowed = is_shadowed
         self.started = now
         self.settled = False
         self.outer: Enclosing | None = None
@@ -37,12 +43,13 @@ class CallPermit:
 class NestedPermit:
     """The right to run inside of a probe that another guard of the same circuit holds.
 
-    Its outcome is the probe's; where it is not counted, the probe stays with its holder.
+    Its outcome is the probe's; where it is not counted, the probe stays with its holder. The same
+    holds inside of a call that only shadow mode has let through.
     """
 
     __slots__ = ("probe", "started")
 
-    def __init__(self, probe: Probe, now: float) -> None:
+    def __init__(self, probe: Probe | CallPermit, now: float) -> None:
         self.probe = probe
         self.started = now
 
@@ -55,6 +62,12 @@ Permit: TypeAlias = int | EnteredPermit | NestedPermit
 
 While CLOSED the sequence number itself is the permit of a call that nobody times: no allocation.
 """
+
+
+def is_shadowed(permit: Permit) -> bool:
+    """Whether a permit stands for a call that would have been rejected, and has no outcome yet."""
+    held = permit.probe if isinstance(permit, NestedPermit) else permit
+    return isinstance(held, CallPermit) and held.is_shadowed and not held.settled
 
 
 def admitted_at(permit: Permit) -> int:

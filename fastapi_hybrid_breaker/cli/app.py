@@ -152,38 +152,42 @@ def reset(
     _steer("reset", key, Place.of(redis, namespace, timeout), check, act, as_json=as_json)
 
 
-@app.command(name="open")
-def force_open(
-    key: Key,
-    reason: Reason = "",
-    how_long: For = "",
-    until_cleared: UntilCleared = False,
-    by: By = "",
-    redis: RedisUrl = "",
-    namespace: Namespace = "circuit",
-    as_json: Json = False,
-    timeout: Timeout = TIMEOUT,
-) -> None:
-    """Force a circuit open: all calls are rejected, in the whole fleet."""
-    view = _view(OverrideKind.FORCED_OPEN, by, reason, how_long, until_cleared=until_cleared)
-    _override("open", key, Place.of(redis, namespace, timeout), view, as_json=as_json)
+def _add_override_command(name: str, kind: OverrideKind, said: str) -> None:
+    @app.command(name=name, help=said)
+    def put(
+        key: Key,
+        reason: Reason = "",
+        how_long: For = "",
+        until_cleared: UntilCleared = False,
+        by: By = "",
+        redis: RedisUrl = "",
+        namespace: Namespace = "circuit",
+        as_json: Json = False,
+        timeout: Timeout = TIMEOUT,
+    ) -> None:
+        view = _view(kind, by, reason, how_long, until_cleared=until_cleared)
+        _override(name, key, Place.of(redis, namespace, timeout), view, as_json=as_json)
 
 
-@app.command()
-def disable(
-    key: Key,
-    reason: Reason = "",
-    how_long: For = "",
-    until_cleared: UntilCleared = False,
-    by: By = "",
-    redis: RedisUrl = "",
-    namespace: Namespace = "circuit",
-    as_json: Json = False,
-    timeout: Timeout = TIMEOUT,
-) -> None:
-    """Disable a circuit: all calls are admitted and none counted, in the whole fleet."""
-    view = _view(OverrideKind.DISABLED, by, reason, how_long, until_cleared=until_cleared)
-    _override("disable", key, Place.of(redis, namespace, timeout), view, as_json=as_json)
+_add_override_command(
+    "open", OverrideKind.FORCED_OPEN, "Force a circuit open on all instances: reject every call."
+)
+_add_override_command(
+    "disable",
+    OverrideKind.DISABLED,
+    "Disable a circuit on all instances: admit every call and count none.",
+)
+_add_override_command(
+    "shadow",
+    OverrideKind.SHADOW,
+    "Put a circuit into shadow mode on all instances: reject nothing, and record what would have"
+    " been rejected.",
+)
+_add_override_command(
+    "enforce",
+    OverrideKind.ENFORCED,
+    "Have a circuit reject calls on all instances, although it is configured for shadow mode.",
+)
 
 
 @app.command()
@@ -196,7 +200,7 @@ def clear(
     as_json: Json = False,
     timeout: Timeout = TIMEOUT,
 ) -> None:
-    """End what ``open`` or ``disable`` has set, in the whole fleet."""
+    """Remove the override set by 'open', 'disable', 'shadow' or 'enforce'."""
     name, why = who(by), checked_text("--reason", reason, least=0)
 
     def check(before: Picture, place: Place) -> None:

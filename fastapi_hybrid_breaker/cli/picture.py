@@ -54,10 +54,15 @@ class Row:
         return None if news is None else news.override
 
     @property
+    def fixed_state(self) -> CircuitState | None:
+        """The state that the override sets, None: the circuit decides by itself."""
+        return None if self.override is None else self.override.kind.state
+
+    @property
     def state(self) -> CircuitState | None:
         """The state in force for all; None: it cannot be read."""
-        if self.override is not None:
-            return self.override.kind.state
+        if self.fixed_state is not None:
+            return self.fixed_state
         if self.heard is not None:
             return self.heard.state
         return None if self.problem else CircuitState.CLOSED
@@ -66,7 +71,7 @@ class Row:
     def is_ready_to_probe(self) -> bool:
         """Whether its open time is over and no instance reports rejections: it waits for a call."""
         is_over = self.state is CircuitState.OPEN and self.retry_after == 0.0
-        return is_over and self.override is None and not self.rejecting
+        return is_over and self.fixed_state is None and not self.rejecting
 
     @property
     def why(self) -> str:
@@ -87,14 +92,14 @@ class Row:
     @property
     def since(self) -> float | None:
         """When the state in force began, epoch seconds by the server's clock."""
-        if self.override is not None and self.register is not None:
+        if self.fixed_state is not None and self.register is not None:
             return min(self.now, self.register.version / 1_000_000)
         return self.heard.at if self.heard is not None and self.heard.at else None
 
     @property
     def retry_after(self) -> float | None:
         """Seconds until a call may be admitted; None: when an override is cleared."""
-        if self.override is not None:
+        if self.override is not None and self.fixed_state is not None:
             is_forced = self.override.kind is OverrideKind.FORCED_OPEN
             return self.override.remaining if is_forced else 0.0
         return 0.0 if self.heard is None else self.heard.remaining(self.now)

@@ -160,6 +160,7 @@ def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Tex
     yield "state", state_word(row)
     if row.override is not None:
         yield "override", Text(override_words(row))
+    if row.fixed_state is not None:
         own = "nobody has told" if row.heard is None else row.heard.state
         yield "own state", Text(own)
     if row.why:
@@ -217,6 +218,8 @@ def override_left(row: Row) -> str:
     effects = {
         OverrideKind.FORCED_OPEN: "Every call is still rejected.",
         OverrideKind.DISABLED: "Every call is still admitted, and none is counted.",
+        OverrideKind.SHADOW: "Still nothing is rejected.",
+        OverrideKind.ENFORCED: "The circuit still rejects calls whenever it is open.",
     }
     effect = effects[row.override.kind]
     words = override_words(row)

@@ -11,7 +11,7 @@ from .contribution import LONGEST_RUN, Contribution
 from .cycle import Cycle
 from .evidence import describe_error
 from .override import OverrideKind
-from .probe import UNCOUNTED, Probe, Ticket
+from .probe import SHADOWED, UNCOUNTED, Probe, Ticket
 from .rules import ConsecutiveFailures
 from .run import Run
 from .standoff import ROUTE, Standoff, find_holder
@@ -59,7 +59,8 @@ class Admission(Cycle):
 
         ``kind``: what the caller knows the call by, or ``ROUTE``; see ``standoff``.
         """
-        if self.override is not None:  # the caller ends one that has expired
+        # The caller ends an override that has expired.
+        if self.override is not None and self.override.kind.state is not None:
             return (UNCOUNTED if self.override.kind is OverrideKind.DISABLED else None), None
         if self.state is CLOSED:
             return self._admit_some(now), None
@@ -113,6 +114,8 @@ class Admission(Cycle):
         """
         if self.override is not None and self.is_disabled(now):
             outcome, seconds = NO_VERDICT, None
+        if self.shadow or ticket == SHADOWED:
+            self._show(ticket, outcome, now, seconds)
         if isinstance(ticket, Probe):
             return self._settle_probe(ticket, outcome, now, seconds, error, asked)
         if self.state is not CLOSED or ticket < self.first:
@@ -136,6 +139,17 @@ class Admission(Cycle):
         if meter.is_troubled and self.shares_evidence():
             self.stirred = True
         return None
+
+    def _show(self, ticket: Ticket, outcome: Outcome, now: float, seconds: float | None) -> None:
+        """Count a call for the figures of shadow mode, whatever the state."""
+        if ticket == UNCOUNTED or (isinstance(ticket, Probe) and ticket.settled):
+            return
+        if ticket == SHADOWED and outcome is FAILURE:
+            self.shadowed_failures += 1
+            self.sequence += 1  # an error that leaves an enclosing call as well is the same one
+            self.refresh()
+        if self.shadow:
+            self.shown.add(now, outcome, seconds)
 
     def is_disabled(self, now: float) -> bool:
         """Whether a manual override admits everything and counts nothing."""

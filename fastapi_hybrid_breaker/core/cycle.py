@@ -26,7 +26,7 @@ from .surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .config import CircuitConfig
+    from .config import CircuitConfig, Mode
     from .meter import Book
     from .override import Override
     from .probe import Probe
@@ -57,7 +57,8 @@ class Cycle:
     counted failure as well, and is the ticket of calls while CLOSED. ``unshared`` says that a
     change has happened that others should hear of, ``timed`` that durations count, ``shadow``
     that calls are only told to have been rejected, ``measured`` that somebody outside of the
-    circuit wants to hear of every call and how long it took.
+    circuit wants to hear of every call and how long it took. ``shown`` has the figures to show:
+    those that rules look at, or in shadow mode all calls in every state.
     """
 
     __slots__ = (
@@ -88,6 +89,8 @@ class Cycle:
         "sequence",
         "serial",
         "shadow",
+        "shadowed_failures",
+        "shown",
         "state",
         "successes",
         "surroundings",
@@ -110,6 +113,7 @@ class Cycle:
         self.state = CLOSED
         self.generation = 0
         self.sequence = 0
+        self.timed = False
         self.first = 0  # the sequence at which the present generation began
         self.override: Override | None = None  # a manual one, above all that is decided here
         self.noting = False  # successes matter for the fleet's run
@@ -129,6 +133,7 @@ class Cycle:
         self.probes: list[Probe] | None = None  # those that hold a place, while HALF_OPEN
         self.evidence: Evidence | None = None  # of the present state
         self.unshared = False
+        self.shadowed_failures = 0  # calls that failed, of those that only shadow mode let through
         self.configure(config)
 
     def configure(self, config: CircuitConfig) -> None:
@@ -136,8 +141,17 @@ class Cycle:
         self.config = config
         self.classifier = Classifier(config)
         self.meter = Meter(config.rules, self.surroundings)
-        self.shadow = config.mode == "shadow"
+        self.choose_mode()
         self.measure(self.measured)
+
+    def mode(self) -> Mode:
+        """Return the mode that an override sets, else the configured one."""
+        return (self.override and self.override.kind.mode) or self.config.mode
+
+    def choose_mode(self) -> None:
+        """Decide by ``mode()`` from now on."""
+        self.shadow = self.mode() == "shadow"
+        self.shown = Meter(self.config.rules) if self.shadow else self.meter
         self.let_back(self.ramp_from)
 
     def refresh(self) -> None:
@@ -189,6 +203,7 @@ class Cycle:
         change = self._move(CLOSED, Cause.RESET, now, evidence)
         self.recovered_at, self.reopenings = None, 0
         self.let_back(now if ramp else None)
+        self.shown.clear()
         self.unshared = False  # the fleet hears of the reset itself, whatever came before
         return change
 
@@ -222,6 +237,7 @@ class Cycle:
         """
         self.probes = [] if self.state is HALF_OPEN else None
         self._forget_counts()
+        self.shown.clear()
         self.refresh()
 
     @staticmethod

@@ -16,7 +16,7 @@ from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .config import CircuitConfig
+    from .config import CircuitConfig, Mode
     from .lease import LeaseWish
     from .override import OverrideNews
     from .states import CircuitState
@@ -30,13 +30,15 @@ class Machine(Member):
     """State, counts, override and fleet version of one circuit.
 
     ``override_version`` and ``override_writer`` name what the fleet's register says of it, as
-    ``version`` and ``writer`` name the fleet's state.
+    ``version`` and ``writer`` name the fleet's state. ``shadow_from`` is the generation in which
+    the circuit was last put into shadow mode.
     """
 
     __slots__ = (
         "override_unshared",
         "override_version",
         "override_writer",
+        "shadow_from",
     )
 
     def __init__(
@@ -49,6 +51,7 @@ class Machine(Member):
         self.override_unshared = False  # set here, and not yet in the register
         self.override_version = 0
         self.override_writer = ""
+        self.shadow_from = 0
         super().__init__(key, config, random, surroundings)
 
     def is_ready_to_probe(self, now: float) -> bool:
@@ -58,7 +61,7 @@ class Machine(Member):
         a probe's place, after the open time, counts for a few seconds: callers come again. Under
         an override nothing is probed.
         """
-        if self.override is not None and not self.override.is_over(now):
+        if self.fixed_state(now) is not None:
             return False
         if self.state is CLOSED or now < self.deadline:
             return False
@@ -98,13 +101,18 @@ class Machine(Member):
     def shown_state(self, now: float) -> CircuitState:
         """Return the state to show a rejected caller: HALF_OPEN once the open time is over."""
         state = self.in_force(now)
-        is_probing = state is OPEN and self.override is None and now >= self.deadline
+        is_probing = state is OPEN and self.fixed_state(now) is None and now >= self.deadline
         return HALF_OPEN if is_probing else state
+
+    def mode_at(self, now: float) -> Mode:
+        """Return the mode in force, where nobody has ended an expired override yet."""
+        is_over = self.override is not None and self.override.is_over(now)
+        return self.config.mode if is_over else self.mode()
 
     def retry_after(self, now: float) -> float:
         """Seconds until a call may be admitted; 0.0 when one may be now."""
         override = self.override
-        if override is None or override.is_over(now):
+        if override is None or self.fixed_state(now) is None:
             return super().retry_after(now)
         if override.kind is OverrideKind.DISABLED:
             return 0.0
@@ -114,7 +122,7 @@ class Machine(Member):
 
     def wish(self, now: float) -> LeaseWish | None:
         """Give what to ask for the lease with; under an override no call is a probe."""
-        if self.override is None or self.override.is_over(now):
+        if self.fixed_state(now) is None:
             return super().wish(now)
         self.wants_lease = False
         return None
@@ -184,12 +192,29 @@ class Machine(Member):
         before, old = self.override, self.state
         self.override = override
         if before is not None:
-            old = before.kind.state
+            old = before.kind.state or self.state
             ended = now if before.deadline is None else min(now, before.deadline)
             # Nobody probed under it, which was no sign that nobody will.
             self.see_probing(ended)
             was_open = before.kind is OverrideKind.FORCED_OPEN
-            if was_open and override is None and self.state is CLOSED:
+            if was_open and self.fixed_state(now) is None and self.state is CLOSED:
                 self.let_back(ended)  # what was kept away would come all at once
+        self._follow_mode()
         self.refresh()  # no new generation: what runs below goes on, and counts
         return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)
+
+    def _follow_mode(self) -> None:
+        """Begin or end to be in shadow mode.
+
+        What is decided in it is nobody else's business; where it ends, the fleet hears of the
+        state that the circuit is in by then.
+        """
+        was_shadow, untold_since = self.shadow, max(self.followed, self.shadow_from)
+        if (self.mode() == "shadow") is was_shadow:
+            return
+        self.choose_mode()
+        if self.shadow:
+            self._stand_with_the_fleet()
+            self.shadow_from = self.generation
+        elif self.generation > untold_since:
+            self._offer(HALF_OPEN if self.state is CLOSED else CLOSED)

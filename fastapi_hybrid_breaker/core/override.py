@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .checks import DAY, check_seconds, check_text
 from .states import CircuitState
+
+if TYPE_CHECKING:
+    from .config import Mode
 
 LONGEST = 366 * DAY
 """Seconds; what is to last longer is until it is cleared."""
@@ -18,11 +21,34 @@ class OverrideKind(StrEnum):
 
     FORCED_OPEN = "forced_open"
     DISABLED = "disabled"
+    SHADOW = "shadow"
+    ENFORCED = "enforced"
 
     @property
-    def state(self) -> CircuitState:
-        """The state in force: everything is rejected, or everything admitted and not counted."""
-        return CircuitState.OPEN if self is OverrideKind.FORCED_OPEN else CircuitState.CLOSED
+    def state(self) -> CircuitState | None:
+        """The state in force: everything is rejected, or everything admitted and not counted.
+
+        None: the circuit's own, and only its mode is set.
+        """
+        return _STATES.get(self)
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode in force; None: the configured one."""
+        return _MODES.get(self)
+
+
+_STATES: Final = {
+    OverrideKind.FORCED_OPEN: CircuitState.OPEN,
+    OverrideKind.DISABLED: CircuitState.CLOSED,
+}
+
+_MODES: Final[dict[OverrideKind, Mode]] = {
+    OverrideKind.SHADOW: "shadow",
+    OverrideKind.ENFORCED: "enforce",
+}
+
+KINDS_IN_WORDS: Final = "'forced_open', 'disabled', 'shadow' or 'enforced'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +130,7 @@ def make_override(
         TypeError, ValueError: a value of another type or range.
     """
     if kind not in tuple(OverrideKind):
-        raise ValueError(f"kind must be 'forced_open' or 'disabled', not {kind!r}")
+        raise ValueError(f"kind must be {KINDS_IN_WORDS}, not {kind!r:.100}")
     if seconds is not None:
         check_seconds("seconds", seconds, LONGEST)
     return Override(

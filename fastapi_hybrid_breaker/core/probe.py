@@ -92,3 +92,6 @@ that admitted the call still stands, and whether an error was counted since.
 
 UNCOUNTED: Final = -1
 """A ticket older than every state: whatever comes of the call, it changes nothing."""
+
+SHADOWED: Final = -2
+"""The ticket of a call that only shadow mode keeps from being rejected: it changes no state."""

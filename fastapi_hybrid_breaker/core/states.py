@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .evidence import NO_EVIDENCE, Evidence
 
 if TYPE_CHECKING:
-    from .config import CircuitConfig
+    from .config import CircuitConfig, Mode
     from .override import OverrideView
 
 
@@ -99,6 +99,8 @@ class CircuitStats:
         reopenings: openings in a row, without a recovery that lasted between them.
         shadowed: calls that would have been rejected, had the mode not been ``"shadow"``; as exact
             as ``rejected``.
+        shadowed_failures: those of them that failed.
+        mode: ``"enforce"`` or ``"shadow"``: as it is configured, or as an override sets it.
         override: the operator's hand on it, or None.
         alone: its state binds only this process: by its scope, or since its quorum is not reached.
         ready_to_probe: the open time is over and nobody calls: the next call is admitted as a
@@ -117,21 +119,25 @@ class CircuitStats:
     slow_rate: float | None = None
     reopenings: int = 0
     shadowed: int = 0
+    shadowed_failures: int = 0
+    mode: Mode = "enforce"
     override: OverrideView | None = None
     alone: bool = False
     ready_to_probe: bool = False
 
 
-NEVER_USED: Final = CircuitStats(
-    state=CircuitState.CLOSED,
-    failures=0,
-    successes=0,
-    next_attempt=None,
-    retry_after=0.0,
-    rejected=0,
-    version=0,
-)
-"""The figures of a circuit that this process does not know."""
+def never_used(config: CircuitConfig) -> CircuitStats:
+    """Return the figures of a circuit that this process does not know."""
+    return CircuitStats(
+        state=CircuitState.CLOSED,
+        failures=0,
+        successes=0,
+        next_attempt=None,
+        retry_after=0.0,
+        rejected=0,
+        version=0,
+        mode=config.mode,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .evidence_wire import dump_evidence
-from .override_wire import CLEARED, dump_about
+from .override_wire import CLEARED, dump_about, dump_override
 from .scripts import load
 from .wire import HASH_FIELDS, PROTOCOL
 
@@ -110,7 +110,8 @@ class Commands:
             told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, reason))
         else:
             lasts = "-" if view.remaining is None else max(1, round(view.remaining * 1000))
-            told = (view.kind.value, lasts, dump_about(view.by, view.reason))
+            kind, about = dump_override(view)
+            told = (kind, lasts, about)
         base = based_on(version, writer)
         return self._script(what, key, operation, base, override=told)
 

@@ -196,6 +196,9 @@ class Knowledge:
         self.note_version(heard.version)
         news = heard.news(self.server_now())
         circuit = self.registry.get(key)
+        if circuit is not None and heard.has_lost_mode_of(circuit.machine):
+            self.errands.want(key, "restore_override", must=True)
+            return
         # What a message tells of is hardly over: rather is the server's clock not what we think.
         is_in_doubt = not make and news is not None and news.override is None and heard.kind
         if news is None or is_in_doubt or (circuit is None and not make):
@@ -264,9 +267,9 @@ class Knowledge:
 
     def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
         key, ours, now = circuit.key, circuit.describe(), self.clock()
-        if circuit.machine.override is not None and not circuit.machine.override.is_over(now):
+        if (fixed := circuit.machine.fixed_state(now)) is not None:
             # An echo of the override, or a word against it: neither moves what is below.
-            if heard.state is not circuit.machine.override.kind.state:
+            if heard.state is not fixed:
                 self._reassert(key, "show", _SHOW_EVERY)
             return
         if heard.state is CircuitState.OPEN:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
 
 from .fields import MalformedError, number, read_version, read_writer
 
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.machine import Machine
+
 CLEARED: Final = "-"
-"""Stands for no override, after there was one."""
+"""Stands for no override, after there was one; as the mode, for one that is over."""
+
+_STATE_KINDS: Final = frozenset(kind for kind in OverrideKind if kind.state is not None)
+"""What can stand as the kind. Processes of 0.3 drop a message with any other one as a whole, and
+the state in it. So an override that sets the mode is to them one that was cleared, and what it is
+stands beside who and why."""
 
 _LATEST: Final = 2**53
 
@@ -26,6 +34,7 @@ class HeardOverride:
         kind: None: cleared.
         ends: epoch seconds by the server's clock; 0.0: when it is cleared.
         by, reason: as they were given.
+        has_mode: it says of a mode that it is set, or that it is over.
     """
 
     version: int
@@ -34,6 +43,7 @@ class HeardOverride:
     ends: float
     by: str
     reason: str
+    has_mode: bool = False
 
     @classmethod
     def from_message(cls, said: Any) -> Self | None:
@@ -73,9 +83,12 @@ class HeardOverride:
 
     @classmethod
     def _read(cls, version: object, writer: object, kind: object, ends: object, about: Any) -> Self:
-        if not isinstance(kind, str) or kind not in {CLEARED, *OverrideKind}:
+        if not isinstance(kind, str) or kind not in {CLEARED, *_STATE_KINDS}:
             raise MalformedError("an override of no known kind")
         said = about if isinstance(about, dict) else {}
+        mode = said.get("mode") if kind == CLEARED else None
+        if isinstance(mode, str) and mode in set(OverrideKind) - _STATE_KINDS:
+            kind = mode
         return cls(
             version=read_version(version),
             writer=read_writer(writer),
@@ -83,7 +96,18 @@ class HeardOverride:
             ends=number("ends", ends, 0, _LATEST) / 1000,
             by=describe_error(said.get("by")),
             reason=describe_error(said.get("reason")),
+            has_mode=mode is not None,
         )
+
+    def has_lost_mode_of(self, machine: Machine) -> bool:
+        """Whether a process of 0.3 has written an override back that sets a mode.
+
+        It is to that one an override that was cleared: the mode is missing.
+        """
+        override = machine.override
+        is_same = (self.version, self.writer) == (machine.override_version, machine.override_writer)
+        sets_mode = override is not None and override.kind.state is None
+        return is_same and sets_mode and self.kind is None and not self.has_mode
 
     def news(self, server_now: float | None) -> OverrideNews | None:
         """Give what a circuit can adopt; None as long as the server's time is not known."""
@@ -102,7 +126,15 @@ class HeardOverride:
         return OverrideNews(self.version, self.writer, view, by=self.by, reason=self.reason)
 
 
-def dump_about(by: str, reason: str) -> str:
-    """Write who and why as JSON."""
+def dump_override(view: OverrideView) -> tuple[str, str]:
+    """Write an override's kind, and the JSON of who and why."""
+    if view.kind.state is not None:
+        return view.kind.value, dump_about(view.by, view.reason)
+    return CLEARED, dump_about(view.by, view.reason, mode=view.kind.value)
+
+
+def dump_about(by: str, reason: str, **mode: str) -> str:
+    """Write who and why as JSON; a mode stands first, where the script looks for it."""
+    said = {**mode, "by": by, "reason": reason}
     # Not as ASCII: escapes are six bytes a letter, and the size is limited.
-    return json.dumps({"by": by, "reason": reason}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.hub import Reach
     from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import Override, OverrideView
     from fastapi_hybrid_breaker.core.states import CircuitStats
@@ -198,13 +199,13 @@ class FleetSync:
         """Give the instances that have a circuit open for themselves alone."""
         return await self._ask(lambda agenda: agenda.votes.ask(key)) or ()
 
-    async def peek(self, key: str) -> CircuitStats | None:
+    async def peek(self, key: str, config: CircuitConfig) -> CircuitStats | None:
         """Read a circuit's figures from Redis; None where it has none, or does not answer."""
         heard = await self._ask(lambda agenda: agenda.peek(key))
         session = self._session
         if heard is None or session is None:
             return None
-        return heard.stats(time.time(), session.knowledge.server_now())
+        return heard.stats(config, time.time(), session.knowledge.server_now())
 
     async def _ask(self, question: Callable[[Agenda], Future[T | None]]) -> T | None:
         """Ask Redis for something to show; None where it does not answer."""

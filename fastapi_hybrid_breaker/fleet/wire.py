@@ -22,6 +22,7 @@ from .override_wire import HeardOverride
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.evidence import Evidence
     from fastapi_hybrid_breaker.core.override import OverrideView
 
@@ -151,7 +152,9 @@ class Heard:
             let_back_for=since(self.let_back_at) if self.let_back_at else None,
         )
 
-    def stats(self, wall_now: float, server_now: float | None) -> CircuitStats:
+    def stats(
+        self, config: CircuitConfig, wall_now: float, server_now: float | None
+    ) -> CircuitStats:
         """Give figures to show for a circuit that this process does not know."""
         remaining = self.remaining(server_now)
         is_open = self.state is CircuitState.OPEN
@@ -164,6 +167,7 @@ class Heard:
             rejected=0,
             version=self.version,
             reopenings=self.reopenings,
+            mode=config.mode,
             ready_to_probe=is_open and remaining == 0.0,
         )
 

@@ -83,6 +83,11 @@ class Instruments:
             "{call}",
             "Calls that ran, and would have been rejected but for the shadow mode.",
         )
+        self.shadow_failures = meter.create_counter(
+            "circuit_breaker.shadow_failures",
+            "{call}",
+            "Calls that failed, of those that would have been rejected but for the shadow mode.",
+        )
         self.slow_calls = meter.create_counter(
             "circuit_breaker.slow_calls",
             "{call}",

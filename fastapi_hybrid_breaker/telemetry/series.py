@@ -54,6 +54,10 @@ class Series:
         """Count what would have been a rejection."""
         self._put(self._instruments.shadow_rejections.add, 1, self._attributes)
 
+    def shadow_failed(self, circuit: Circuit) -> None:  # noqa: ARG002 - an observer's
+        """Count a failure that a rejection would have spared the caller."""
+        self._put(self._instruments.shadow_failures.add, 1, self._attributes)
+
     def _count(
         self, slower_than: float | None, attributes: dict[str, str], seconds: float | None
     ) -> None:

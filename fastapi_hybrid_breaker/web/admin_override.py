@@ -9,7 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
-from fastapi_hybrid_breaker.core.override import LONGEST, OverrideKind, make_override
+from fastapi_hybrid_breaker.core.override import (
+    KINDS_IN_WORDS,
+    LONGEST,
+    OverrideKind,
+    make_override,
+)
 
 from .admin_answers import (
     Key,
@@ -54,7 +59,7 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
     async def set_override(
         key: Key, request: Request, caller: Annotated[Any, callers.asked]
     ) -> Response:
-        """Force a circuit open, or disable it, in the whole fleet; replaces an earlier one."""
+        """Override a circuit's state or its mode, in the whole fleet; replaces an earlier one."""
         if fault := fault_of(key):
             return fault
         try:
@@ -110,7 +115,7 @@ def _read_order(body: bytes, name: str | None) -> _Order:
         raise ValueError(f"the body may have {', '.join(_FIELDS)}, not {strange[0]!r:.100}")
     kind, by = said.get("kind"), name or said.get("by")
     if not isinstance(kind, str):
-        raise TypeError(f"kind must be 'forced_open' or 'disabled', not {kind!r:.100}")
+        raise TypeError(f"kind must be {KINDS_IN_WORDS}, not {kind!r:.100}")
     if "seconds" not in said:
         raise ValueError(
             f"seconds must be in the body: a number above 0 and at most {LONGEST:.0f}, or null:"
@@ -130,7 +135,11 @@ _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 
 _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "kind": {
-        "description": "forced_open: all is rejected; disabled: all is admitted, nothing counted.",
+        "description": (
+            "forced_open: reject every call; disabled: admit every call, and count none;"
+            " shadow: reject nothing, and record what would have been rejected; enforced: reject"
+            " calls whenever the circuit is open, although it is configured for shadow mode."
+        ),
         "type": "string",
         "enum": [kind.value for kind in OverrideKind],
     },

@@ -153,7 +153,9 @@ class CircuitInfo(BaseModel):
     failure_rate: float | None = Field(description="Failures among them, 0 to 1.")
     slow_rate: float | None = Field(description="Slow calls, 0 to 1; null: not measured.")
     reopenings: int = Field(description="Openings in a row without a lasting recovery.")
-    shadowed: int = Field(description="Calls that shadow mode has let through.")
+    mode: Mode = Field(description="shadow: nothing is rejected. As configured, or overridden.")
+    shadowed: int = Field(description="Calls that would have been rejected but for shadow mode.")
+    shadowed_failures: int = Field(description="Those of them that failed.")
     alone: bool = Field(description="Its state binds only the answering process.")
     override: OverrideInfo | None = Field(description="What an operator has set.")
     config: ConfigInfo

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.core.states import NEVER_USED
+from fastapi_hybrid_breaker.core.states import never_used
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import CONFIG, Shape, each_async_shape, fail, fine, let_probe, trip
@@ -16,7 +16,7 @@ from .parts import CONFIG, Shape, each_async_shape, fail, fine, let_probe, trip
 
 async def test_looking_makes_no_circuit(breaker: HybridBreaker) -> None:
     assert breaker.state("never-used") == "CLOSED"
-    assert breaker.stats("never-used") == NEVER_USED
+    assert breaker.stats("never-used") == never_used(CONFIG)
     assert await breaker.look_up("never-used") is None
     assert list(breaker.circuits()) == []
 
@@ -38,7 +38,7 @@ async def test_a_circuit_that_is_declared_can_be_looked_up_before_its_use() -> N
     breaker = HybridBreaker(redis=None, circuits={"declared": config, "host:*": config})
     view = await breaker.look_up("declared")
     assert view is not None
-    assert (view.config, view.stats) == (config, NEVER_USED)
+    assert (view.config, view.stats) == (config, never_used(config))
     assert await breaker.look_up("host:a") is None
 
 

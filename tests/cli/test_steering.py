@@ -322,3 +322,29 @@ async def test_clear_without_an_override_is_refused_and_tells_nobody_anything(
         await breakers[0].clear_override(KEY)  # in Redis as well
         await settled(*breakers)
         assert [breaker.circuit(KEY).history() for breaker in breakers] == before
+
+
+async def test_shadow_and_enforce_switch_the_mode_on_running_instances(server: Server) -> None:
+    async with fleet(server) as breakers:
+        await fail(breakers[0], KEY)
+        await until(lambda: breakers[1].state(KEY) == "OPEN")
+        order = (KEY, "--reason", "a trial", "--for", "1h", "--by", "ann")
+        done = await process_beside(server, "shadow", *order)
+        assert done.code == 0, done
+        assert "shadow by ann: a trial" in done.out
+        assert "(shadow)" in done.out
+        for breaker in breakers:
+            await until(lambda one=breaker: one.stats(KEY).mode == "shadow")
+            await succeed(breaker, KEY)
+        found = json.loads((await beside(server, "show", KEY, "--json")).out)["circuit"]
+        assert (found["state"], found["own_state"]) == ("OPEN", "OPEN")
+        assert (found["override"]["kind"], found["retry_after"] > 0) == ("shadow", True)
+        said = " ".join((await beside(server, "reset", KEY)).out.split())
+        assert "stays in force: shadow by ann" in said
+        assert "Still nothing is rejected." in said
+        done = await beside(server, "enforce", *order)
+        assert "enforced by ann" in done.out
+        for breaker in breakers:
+            await until(lambda one=breaker: one.stats(KEY).mode == "enforce")
+        assert (await beside(server, "clear", KEY)).code == 0
+        await until(lambda: breakers[1].stats(KEY).override is None)

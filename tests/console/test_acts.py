@@ -167,3 +167,35 @@ async def test_reset_under_an_override_says_that_it_stays(
     await expect(console.own_state).to_have_text("Closed")
     await console.page.get_by_role("button", name="Reset…").click()
     await expect(dialog).not_to_contain_text("stays in force")
+
+
+async def test_shadow_mode_from_the_page_and_what_it_shows(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, b = fleet
+    a.trip("shipping")
+    eventually(lambda: b.state("shipping") == "OPEN")
+    console = await look(a.address)
+    await console.open("shipping")
+    await expect(console.page.get_by_role("button", name="Enforce…")).to_be_hidden()
+    order = {"Reason": "a trial", "For_how_long": "1 hour", "Your_name": "ann"}
+    await console.act("Shadow mode…", "Shadow mode", **order)
+    await expect(console.outcome).to_contain_text("In shadow mode. Stored for the whole fleet.")
+    await expect(console.own_state).to_have_text("Shadow: open")
+    why = console.page.locator("#circuit-why")
+    await expect(why).to_have_text(re.compile(r"^Shadow mode until [\d:]+.*: a trial \(ann\)$"))
+    eventually(lambda: b.show("shipping")["mode"] == "shadow")
+    assert a.play("shipping", fail=3, succeed=1) == 0
+    shadowed = console.page.locator("#fact-shadowed")
+    await expect(shadowed).to_have_text(re.compile(r"^4 \(75\s% failed\)$"))
+    history = console.page.get_by_role("region", name="What happened")
+    await expect(history).to_contain_text("Shadow mode")
+    await expect(console.page.get_by_role("button", name="Shadow mode…")).to_be_hidden()
+
+    await console.act("Enforce…", "Enforce", **order)
+    await expect(console.own_state).to_have_text("Open")
+    assert a.play("shipping", succeed=2) == 2
+    await console.act("Clear the override…", "Clear the override")
+    await expect(console.own_state).to_have_text("Open")
+    await console.act("Reset…", "Reset")
+    await expect(console.own_state).to_have_text("Closed")

@@ -270,3 +270,18 @@ async def test_what_happens_below_an_override_is_no_event() -> None:
         event = await reader.until("circuit")
         assert event.data["change"]["evidence"]["reason"] == "y"
         assert (event.data["change"]["old"], event.data["change"]["new"]) == ("CLOSED", "OPEN")
+
+
+async def test_events_tell_the_mode_and_which_calls_would_have_failed() -> None:
+    async with served() as (breaker, port), reading(port) as reader:
+        await reader.next()
+        await fail(breaker, KEY)
+        await breaker.override(KEY, "shadow", by="ann", reason="x", seconds=None)
+        event = await reader.until("circuit", mode="shadow")
+        assert event.data["circuit"]["override"]["kind"] == "shadow"
+        await fail(breaker, KEY, times=1)
+        event = await reader.next()
+        while event.name != "figures" or not event.data["circuits"]:
+            event = await reader.next()
+        (row,) = event.data["circuits"]
+        assert (row["state"], row["shadowed"], row["shadowed_failures"]) == ("OPEN", 1, 1)

@@ -208,6 +208,11 @@ class Process:
     def override(self, kind: str, key: str = KEY, seconds: float | None = None) -> str:
         return str(self._ask("override", key=key, kind=kind, seconds=seconds))
 
+    def kind(self, key: str = KEY) -> str | None:
+        """Return the kind of the override that it knows of."""
+        kind: str | None = self._ask("kind", key=key)
+        return kind
+
     def clear_override(self, key: str = KEY, **said: str) -> str:
         return str(self._ask("clear_override", key=key, **said))
 

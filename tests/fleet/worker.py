@@ -81,6 +81,10 @@ class Worker:
     async def reset(self, key: str, **said: Any) -> str:
         return await self._breaker.reset(key, **said)
 
+    async def kind(self, key: str) -> str | None:
+        override = self._breaker.stats(key).override
+        return None if override is None else override.kind
+
     async def override(self, key: str, kind: str, seconds: float | None) -> str:
         return await self._breaker.override(
             key, kind, by="ann", reason="a migration", seconds=seconds

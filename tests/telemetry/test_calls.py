@@ -141,10 +141,12 @@ def test_shadow_mode_counts_what_it_would_reject(breaker: HybridBreaker, collect
     for _ in range(3):
         with pytest.raises(BrokenError):
             circuit.call_sync(failing)
+    circuit.call_sync(int)
     found = collect()
-    assert found.value("shadow_rejections", key="host:*") == 2 == circuit.stats().shadowed
+    assert found.value("shadow_rejections", key="host:*") == 3 == circuit.stats().shadowed
+    assert found.value("shadow_failures", key="host:*") == 2 == circuit.stats().shadowed_failures
     assert found.value("rejections") == 0
-    assert found.calls() == {"failure": 3}
+    assert found.calls() == {"failure": 3, "success": 1}
 
 
 async def test_calls_of_a_disabled_circuit_count_with_their_outcome(

@@ -133,7 +133,9 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
         "failure_rate": None,
         "slow_rate": None,
         "reopenings": 0,
+        "mode": "enforce",
         "shadowed": 0,
+        "shadowed_failures": 0,
         "override": None,
         "alone": False,
         "open_at": [],
@@ -191,7 +193,7 @@ def test_an_unknown_circuit_is_a_404_and_not_made(admin: Admin, key: str) -> Non
 def test_a_circuit_known_only_to_redis_is_shown(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def peek(key: str) -> CircuitStats:
+    async def peek(key: str, config: CircuitConfig) -> CircuitStats:
         return CircuitStats(CircuitState.OPEN, 5, 0, 1_800_000_000.0, 7.0, 0, 3)
 
     monkeypatch.setattr(admin.breaker.sync, "peek", peek)

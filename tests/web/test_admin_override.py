@@ -134,7 +134,7 @@ def test_the_header_tells_how_far_it_came(
 
 # -- orders that are refused -------------------------------------------------------------------
 
-KINDS = "kind must be 'forced_open' or 'disabled', not "
+KINDS = "kind must be 'forced_open', 'disabled', 'shadow' or 'enforced', not "
 TEXT = "must be text of 1 to 200 printable characters"
 SECONDS = "seconds must be a number of seconds above 0 and at most 31622400, not "
 
@@ -296,3 +296,26 @@ def test_openapi_describes_it(admin: Admin) -> None:
         assert set(path[method]["responses"]["422"]["content"]) == {PROBLEM}
     named = {one["name"]: one["in"] for one in path["delete"]["parameters"]}
     assert named == {"key": "path", "by": "query", "reason": "query"}
+
+
+def test_put_switches_a_circuit_into_shadow_mode(admin: Admin) -> None:
+    trip(admin.breaker.circuit(KEY))
+    assert admin.put(kind="shadow").status_code == 204
+    permit = admin.breaker.circuit(KEY).admit()
+    admin.breaker.circuit(KEY).settle(permit, FAILURE)
+    page = admin.page()
+    figures = ("state", "mode", "rejected", "shadowed", "shadowed_failures")
+    assert [page[name] for name in figures] == ["OPEN", "shadow", 0, 1, 1]
+    assert (page["override"]["kind"], page["config"]["mode"]) == ("shadow", "enforce")
+    assert admin.client.get("/circuits/-/health").json()["status"] == "ok"
+    admin.put(kind="enforced")
+    with pytest.raises(CircuitOpenError):
+        admin.breaker.circuit(KEY).admit()
+    assert admin.page()["mode"] == "enforce"
+
+
+def test_description_names_each_kind(admin: Admin) -> None:
+    body = admin.app.openapi()["paths"]["/circuits/{key}/-/override"]["put"]["requestBody"]
+    kind = body["content"]["application/json"]["schema"]["properties"]["kind"]
+    assert kind["enum"] == list(OverrideKind)
+    assert all(f"{one}:" in kind["description"] for one in OverrideKind)

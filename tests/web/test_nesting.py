@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -292,3 +293,20 @@ def test_a_good_answer_after_a_rejection_inside_is_a_success() -> None:
 def trip_again(guarded: Circuit, clock: ManualClock) -> None:
     guarded.reset_here()
     trip(guarded)
+
+
+@pytest.mark.parametrize("path", ["/fallback", "/in-a-thread"])
+def test_shadow_mode_counts_a_guarded_route_and_its_guarded_call_as_one(path: str) -> None:
+    shop = Shop()
+    with shop.client:
+        shop.breaker.circuit(KEY).configure(
+            replace(shop.breaker.circuit(KEY).config, mode="shadow")
+        )
+        trip(shop.breaker.circuit(KEY))
+        for number in range(1, 4):
+            assert shop.client.get(path, params={"ok": False}).status_code == 200
+            stats = shop.breaker.stats(KEY)
+            assert (stats.shadowed, stats.shadowed_failures) == (number, number)
+        shop.client.get(path, params={"ok": True})
+        stats = shop.breaker.stats(KEY)
+        assert (stats.shadowed, stats.shadowed_failures, stats.rejected) == (4, 3, 0)

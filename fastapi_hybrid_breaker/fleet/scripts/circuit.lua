@@ -24,7 +24,9 @@
 -- The plain fields show what is in force: an override's state, or else the circuit's own. Under an
 -- override the circuit's own stands in "under" ("-": nobody has told one). The field "sum" repeats the four plain fields as we
 -- wrote them: where it differs, a writer of the plain format was here after us ("foreign").
--- An override is kept as version|writer|kind|end (ms, 0: until cleared)|by and reason.
+-- An override is kept as version|writer|kind|end (ms, 0: until cleared)|by and reason. One that
+-- sets the mode, and no state, has the kind "-", which is all that processes of 0.3 understand of
+-- it, and the mode before by and reason: shadow, enforced, or "-" when it is over.
 
 local LIMIT = 2 ^ 53 - 10 ^ 12
 local KEPT_OPERATIONS = 8
@@ -67,6 +69,8 @@ end
 local plain = { state = STATES[raw[1]] and raw[1] or nil,
   failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]) }
 local override = { version = 0, writer = '' }
+
+local function mode_of(about) return string.match(about, '^{"mode":"([a-z-]+)"') end
 local kept = redis.pcall('HMGET', KEYS[2], 'override', 'override_ops')
 if kept[1] then
   local ov, writer, kind, ends, about =
@@ -74,12 +78,24 @@ if kept[1] then
   if ov and whole(ov) < LIMIT and KINDS[kind] then
     override = { version = whole(ov), writer = writer, kind = kind, ends = whole(ends),
       about = json_or(about, '{}') }
+    override.mode = kind == '-' and mode_of(override.about) or nil
   end
 end
 
 local function in_force()
   return (override.kind == 'forced_open' or override.kind == 'disabled')
     and (override.ends == 0 or override.ends > now)
+end
+
+-- Whether there is an override at all, be it one that only sets the mode.
+local function is_lasting()
+  local has_mode = override.mode and override.mode ~= '-'
+  return in_force() or (has_mode and (override.ends == 0 or override.ends > now))
+end
+
+-- Whether the circuit's hash must not go.
+local function holds_hash()
+  return override.ends == 0 and (in_force() or (KEYS[2] == KEYS[1] and is_lasting()))
 end
 
 local version = whole(raw[5])
@@ -198,13 +214,13 @@ local function save()
   else
     redis.call('HSET', KEYS[1], 'under', text(stored))
   end
-  if in_force() and override.ends == 0 then
+  if holds_hash() then
     redis.call('PERSIST', KEYS[1])
   else
     local ends = math.max(stored.next_attempt, show.next_attempt)
     local life = math.max(SHORTEST_LIFE, ends - now + SHORTEST_LIFE)
     if KEYS[2] == KEYS[1] and override.version > 0 then
-      life = math.max(life, in_force() and override.ends - now + SHORTEST_LIFE or CLEARED_LIFE)
+      life = math.max(life, is_lasting() and override.ends - now + SHORTEST_LIFE or CLEARED_LIFE)
     end
     redis.call('PEXPIRE', KEYS[1], digits(life))
   end
@@ -358,7 +374,7 @@ end
 if what == 'show' then
   -- An override has ended, or a plain speaker has written over it, or given it an end: what is
   -- to last until it is cleared must not go with the hash.
-  if in_force() and override.ends == 0 then redis.call('PERSIST', KEYS[1]) end
+  if holds_hash() then redis.call('PERSIST', KEYS[1]) end
   local ended = base > 0 and override.version == base and override.writer == base_writer
   local opening_ended
   if override.version > 0 and override.kind ~= '-' and (ended or not in_force()) then
@@ -367,9 +383,15 @@ if what == 'show' then
     override.kind = '-'
     redis.call('HSET', KEYS[2], 'override', register())
   end
+  local mode_ended = false
+  if override.mode and override.mode ~= '-' and (ended or not is_lasting()) then
+    mode_ended, override.mode = true, '-'
+    override.about = string.gsub(override.about, '^{"mode":"[a-z]+"', '{"mode":"-"', 1)
+    redis.call('HSET', KEYS[2], 'override', register())
+  end
   local show = what_shows()
   local is_under = under ~= nil or is_alone
-  if not foreign and not written_over and (show ~= stored) == is_under
+  if not mode_ended and not foreign and not written_over and (show ~= stored) == is_under
     and show.state == shown.state then
     return reply('same')
   end
@@ -390,20 +412,22 @@ if what == 'override' or what == 'restore_override' then
     end
     local lasts = whole(ARGV[20])
     override = { version = next_version(), writer = instance, kind = ARGV[19],
-      ends = lasts > 0 and now + lasts or 0, about = ARGV[21] }
+      ends = lasts > 0 and now + lasts or 0, about = ARGV[21], mode = mode_of(ARGV[21]) }
     known = with_operation(known)
   else
-    if override.version > base or (override.version == base and override.writer >= base_writer)
-    then
-      return reply('same')
-    end
+    local is_same = override.version == base and override.writer == base_writer
+    -- A process of 0.3 has written it back as it knew it.
+    local lacks_mode = is_same and override.kind == '-' and not override.mode and mode_of(ARGV[21])
+    local is_newer = override.version > base
+      or (override.version == base and override.writer >= base_writer)
+    if is_newer and not lacks_mode then return reply('same') end
     local lasts = whole(ARGV[20])
     override = { version = base, writer = base_writer, kind = ARGV[19],
-      ends = lasts > 0 and now + lasts or 0, about = ARGV[21] }
+      ends = lasts > 0 and now + lasts or 0, about = ARGV[21], mode = mode_of(ARGV[21]) }
   end
   redis.call('HSET', KEYS[2], 'override', register(), 'override_ops', known)
   if KEYS[2] ~= KEYS[1] then
-    if not in_force() then
+    if not is_lasting() then
       redis.call('PEXPIRE', KEYS[2], digits(CLEARED_LIFE))
     elseif override.ends == 0 then
       redis.call('PERSIST', KEYS[2])

@@ -27,6 +27,22 @@ export const ACTS = {
     isGrave: true,
     send: (key, { reason, seconds, by }) => acts.override(key, order("disabled", reason, seconds, by)),
   },
+  shadow: {
+    title: "Put this circuit into shadow mode?",
+    effect: "It goes on deciding and recording on every instance, and rejects nothing: callers are not protected. You see what it would have rejected, and how many of those calls failed.",
+    confirm: "Shadow mode",
+    asks: ["reason", "time", "name"],
+    isGrave: true,
+    send: (key, { reason, seconds, by }) => acts.override(key, order("shadow", reason, seconds, by)),
+  },
+  enforced: {
+    title: "Enforce this circuit?",
+    effect: "Whenever it is open it rejects calls on every instance, although it is configured for shadow mode. If it is open now, it rejects at once.",
+    confirm: "Enforce",
+    asks: ["reason", "time", "name"],
+    isGrave: true,
+    send: (key, { reason, seconds, by }) => acts.override(key, order("enforced", reason, seconds, by)),
+  },
   clear: {
     title: "Clear this override?",
     effect: "The circuit decides by itself again, in the whole fleet.",

@@ -11,7 +11,7 @@ export function adviceFor(circuit) {
     elsewhere: "This process admits calls, and other instances reject them. Look below at which.",
     ready: "Its recovery timeout has elapsed and nobody calls it, so nobody is rejected. The next call is let through to see whether it has recovered.",
     half: "Some calls are let through to see whether it has recovered. It closes when enough of them succeed, and opens again when one fails.",
-    shadow: "It is only watching: calls go through, and are counted as the ones it would have rejected.",
-    closed: "Calls go through.",
+    shadow: "It is in shadow mode and rejects nothing. Below you see which calls it would have rejected, and how many of them failed.",
+    closed: row.mode === "shadow" ? "Calls go through. It is in shadow mode: it would go on admitting them if it opened." : "Calls go through.",
   }[status];
 }

@@ -13,7 +13,7 @@ const CAUSES = {
   fleet: "Told by the fleet",
 };
 
-const OVERRIDES = { forced_open: "Forced open", disabled: "Disabled" };
+const OVERRIDES = { forced_open: "Forced open", disabled: "Disabled", shadow: "Shadow mode", enforced: "Enforced" };
 
 /** A kind of override by its name, where it is one; else the text itself. */
 export function overrideInWords(kind) {

@@ -6,7 +6,7 @@ import { Badge } from "./badge.js";
 import { Chart, hairlines, stretches } from "./charts.js";
 import { now } from "./clock.js";
 import { byId, foreign, h, setAttribute, setHidden, setText } from "./dom.js";
-import { failures, outlook, where, why } from "./figures.js";
+import { failures, outlook, outlookLabel, where, why } from "./figures.js";
 import { describeHistory } from "./history.js";
 import { Circuit } from "./model.js";
 import { Places } from "./places.js";
@@ -89,7 +89,7 @@ export class Detail {
     const circuit = new Circuit(this.key);
     if (this.#known) {
       const { config, history } = this.#known;
-      circuit.row = { ...circuit.row, ...this.#known, mode: config.mode, since: history.at(-1)?.time ?? null, override: null };
+      circuit.row = { ...circuit.row, ...this.#known, since: history.at(-1)?.time ?? null, override: null };
       circuit.status = statusOf(circuit.row, []);
     }
     return circuit;
@@ -109,13 +109,15 @@ export class Detail {
     setText(byId("circuit-where"), where(circuit, fleet));
     setText(byId("circuit-advice"), adviceFor(circuit));
     setHidden(byId("act-clear"), row.override === null);
+    setHidden(byId("act-shadow"), row.mode === "shadow");
+    setHidden(byId("act-enforced"), row.mode !== "shadow");
     setText(byId("fact-failures"), failures(circuit));
     setText(byId("fact-calls"), row.calls === null ? "–" : row.calls.toLocaleString());
     setText(byId("fact-slow"), percent(row.slow_rate));
     setText(byId("fact-rejecting"), `${perSecond(rejections.rate)} per second`);
     setText(byId("fact-rejected"), row.rejected.toLocaleString());
-    setText(byId("fact-shadowed"), row.shadowed.toLocaleString());
-    setHidden(byId("fact-shadowed").parentElement, row.mode !== "shadow");
+    setText(byId("fact-shadowed"), shadowed(row));
+    setHidden(byId("fact-shadowed").parentElement, row.mode !== "shadow" && !row.shadowed);
     this.#since.show(row.since);
     this.#places.draw(circuit, fleet, this.#known?.open_at ?? []);
     this.tick();
@@ -126,7 +128,7 @@ export class Detail {
     const { circuit } = this;
     const at = now();
     this.#since.tick();
-    setText(byId("circuit-outlook-label"), circuit.row.override ? "Override" : "Next probe");
+    setText(byId("circuit-outlook-label"), outlookLabel(circuit));
     setText(byId("circuit-outlook"), outlook(circuit, at));
     this.#chart.draw(circuit, at);
     this.#chart.element.setAttribute("aria-label", inWords(circuit, at));
@@ -141,6 +143,11 @@ export class Detail {
     byId("history").replaceChildren(times.length ? element : h("p", { class: "quiet" }, "It has never changed in this process."));
     byId("settings").replaceChildren(describeSettings(this.#known.config));
   }
+}
+
+/** What shadow mode kept from being rejected, and how much of it failed: "1,204 (71 % failed)". */
+function shadowed({ shadowed: calls, shadowed_failures: failed }) {
+  return calls ? `${calls.toLocaleString()} (${percent(failed / calls)} failed)` : "0";
 }
 
 /** What the chart shows, for who does not see it. */

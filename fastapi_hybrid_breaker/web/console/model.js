@@ -8,7 +8,7 @@ import { statusOf } from "./status.js";
 /** What a circuit is of which only other instances have told. */
 const UNKNOWN_HERE = {
   state: "CLOSED", ready_to_probe: false, why: "", since: null, next_attempt: null, failures: 0, rejected: 0, calls: null,
-  failure_rate: null, slow_rate: null, alone: false, mode: "enforce", shadowed: 0, version: 0,
+  failure_rate: null, slow_rate: null, alone: false, mode: "enforce", shadowed: 0, shadowed_failures: 0, version: 0,
   override: null, recent: [],
 };
 

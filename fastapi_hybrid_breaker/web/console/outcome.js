@@ -21,7 +21,7 @@ const MOST_STRANGERS = 6;
 /** So often Redis must be said to answer: that it hangs is noticed after three seconds only. */
 const SURE = 4;
 
-const DONE = { reset: "Reset", forced_open: "Forced open", disabled: "Disabled", clear: "Override cleared" };
+const DONE = { reset: "Reset", forced_open: "Forced open", disabled: "Disabled", shadow: "In shadow mode", enforced: "Enforced", clear: "Override cleared" };
 
 export class Outcome {
   #model;

@@ -3,7 +3,7 @@
 import { Badge } from "./badge.js";
 import { Chart } from "./charts.js";
 import { h, setAttribute, setText } from "./dom.js";
-import { failures, outlook, where, why } from "./figures.js";
+import { failures, outlook, outlookLabel, where, why } from "./figures.js";
 import { addressOf } from "./route.js";
 import { STATUSES } from "./status.js";
 import { Time } from "./times.js";
@@ -49,7 +49,7 @@ export class Row {
     setAttribute(this.element, "data-tone", STATUSES[status].tone);
     setText(this.#why, why(circuit));
     setText(this.#where, where(circuit, fleet));
-    setText(this.#outlookLabel, row.override ? "Override" : "Next probe");
+    setText(this.#outlookLabel, outlookLabel(circuit));
     setText(this.#failures, failures(circuit));
     setText(this.#slow, percent(row.slow_rate));
     setText(this.#rejected, perSecond(rejections.rate));

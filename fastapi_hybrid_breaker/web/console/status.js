@@ -17,7 +17,8 @@ export function statusOf(row, others) {
   const isSaid = (state) => others.some((one) => one.counts && one.state === state && !one.ready_to_probe);
   // Where it is ready to probe here, others can have told that it is open before that was so.
   const isRejecting = others.some((one) => one.counts && one.state === "OPEN" && one.rejecting > 0);
-  if (row.override) return row.override.kind === "forced_open" ? "forced" : "disabled";
+  if (row.override?.kind === "forced_open") return "forced";
+  if (row.override?.kind === "disabled") return "disabled";
   if (row.mode === "shadow" && row.state !== "CLOSED") return row.ready_to_probe ? "ready" : "shadow";
   if (row.state === "OPEN" && !row.ready_to_probe) return "open";
   if (row.mode !== "shadow" && (row.ready_to_probe ? isRejecting : isSaid("OPEN"))) return "elsewhere";

@@ -59,8 +59,9 @@ def row_of(view: CircuitView, now: float) -> Row:
         "failure_rate": _rounded(stats.failure_rate),
         "slow_rate": _rounded(stats.slow_rate),
         "alone": stats.alone,
-        "mode": view.config.mode,
+        "mode": stats.mode,
         "shadowed": stats.shadowed,
+        "shadowed_failures": stats.shadowed_failures,
         "version": stats.version,
     }
     said = figures | {
@@ -105,6 +106,7 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
         machine.shadow,
         circuit.rejected,
         circuit.shadowed,
+        machine.shadowed_failures,
     )
 
 
