@@ -1,0 +1,345 @@
+"""Which exceptions stand for a rejection, and which are failures although one came before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from fastapi_hybrid_breaker import CircuitOpenError
+from fastapi_hybrid_breaker.core.config import CircuitConfig
+from fastapi_hybrid_breaker.core.outcomes import Classifier
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT
+from fastapi_hybrid_breaker.core.translated import rejection_by, rejection_in
+
+
+class ServiceError(Exception):
+    pass
+
+
+class EmptyError(Exception):
+    """An error that is false, as one with a length can be."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def rejected() -> None:
+    raise CircuitOpenError("other", 3.0)
+
+
+def fail() -> None:
+    raise ServiceError
+
+
+def raise_from(error: Exception) -> None:
+    raise ServiceError from error
+
+
+async def fallback() -> None:
+    await asyncio.sleep(0)
+    fail()
+
+
+# -- translations ------------------------------------------------------------------------------
+
+
+async def itself() -> None:
+    await rejected()
+
+
+async def raised_from_it() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError as error:
+        raise ServiceError from error
+
+
+async def raised_from_it_further_down() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError as error:
+        raise_from(error)
+
+
+async def raised_in_its_place() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        raise ServiceError  # noqa: B904 - what is looked at
+
+
+async def raised_from_none() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        raise ServiceError from None
+
+
+async def translated_twice() -> None:
+    try:
+        await raised_in_its_place()
+    except ServiceError:
+        raise LookupError from None
+
+
+async def translated_in_both_ways() -> None:
+    try:
+        await raised_from_none()
+    except ServiceError as error:
+        raise LookupError from error
+
+
+async def translated_by_a_false_error() -> None:
+    try:
+        try:
+            await rejected()
+        except CircuitOpenError as error:
+            raise EmptyError from error
+    except EmptyError as error:
+        raise_from(error)
+
+
+async def translated_after_waiting() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        await asyncio.sleep(0)
+        raise ServiceError from None
+
+
+async def translated_after_the_try() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError as error:
+        kept = error
+    raise ServiceError from kept
+
+
+async def translated_by_a_context_manager() -> None:
+    @contextlib.contextmanager
+    def translating() -> Iterator[None]:
+        try:
+            yield
+        except CircuitOpenError:
+            raise ServiceError from None
+
+    with translating():
+        await rejected()
+
+
+async def translated_by_an_async_context_manager() -> None:
+    @contextlib.asynccontextmanager
+    async def translating() -> AsyncIterator[None]:
+        try:
+            yield
+        except CircuitOpenError:
+            raise ServiceError from None
+
+    async with translating():
+        await rejected()
+
+
+async def translated_in_another_task() -> None:
+    await asyncio.create_task(raised_in_its_place())
+
+
+async def a_group_of_them() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rejected())
+        group.create_task(raised_from_none())
+
+
+async def a_group_raised_from_one() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError as error:
+        raise ExceptionGroup("all of them", [ServiceError(), ServiceError()]) from error
+
+
+async def raised_while_it_travels() -> None:
+    try:
+        await rejected()
+    finally:
+        raise ServiceError
+
+
+TRANSLATIONS = [
+    itself,
+    raised_from_it,
+    raised_from_it_further_down,
+    raised_in_its_place,
+    raised_from_none,
+    translated_twice,
+    translated_in_both_ways,
+    translated_by_a_false_error,
+    translated_after_waiting,
+    translated_after_the_try,
+    translated_by_a_context_manager,
+    translated_by_an_async_context_manager,
+    translated_in_another_task,
+    a_group_of_them,
+    a_group_raised_from_one,
+    raised_while_it_travels,
+]
+
+
+# -- failures ----------------------------------------------------------------------------------
+
+
+async def a_fallback_fails() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        await fallback()
+
+
+async def a_fallback_fails_and_is_translated() -> None:
+    try:
+        await a_fallback_fails()
+    except ServiceError as error:
+        raise LookupError from error
+
+
+async def a_fallback_in_another_task_fails() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        await asyncio.create_task(fallback())
+
+
+async def a_fallback_in_a_thread_fails() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        await asyncio.to_thread(fail)
+
+
+async def a_fallback_fails_from_another_cause() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        raise ServiceError from OSError("the fallback's")
+
+
+async def it_was_handled_before() -> None:
+    with contextlib.suppress(CircuitOpenError):
+        await rejected()
+    fail()
+
+
+async def it_was_handled_before_in_the_same_function() -> None:
+    try:
+        await rejected()
+    except CircuitOpenError:
+        pass
+    raise ServiceError
+
+
+async def cleaning_up_fails() -> None:
+    try:
+        await rejected()
+    finally:
+        fail()
+
+
+async def raised_by_a_class_that_translates() -> None:
+    """A limit: such a class must raise ``from``."""
+
+    class Translating:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, kind: object, error: object, traceback: object) -> None:
+            raise ServiceError
+
+    with Translating():
+        await rejected()
+
+
+async def a_group_with_one_of_them() -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(rejected())
+            group.create_task(fallback())
+    except ExceptionGroup as error:
+        raise ExceptionGroup("of both", [CircuitOpenError("other", 1.0), ServiceError()]) from error
+
+
+FAILURES = [
+    a_fallback_fails,
+    a_fallback_fails_and_is_translated,
+    a_fallback_in_another_task_fails,
+    a_fallback_in_a_thread_fails,
+    a_fallback_fails_from_another_cause,
+    it_was_handled_before,
+    it_was_handled_before_in_the_same_function,
+    cleaning_up_fails,
+    raised_by_a_class_that_translates,
+    a_group_with_one_of_them,
+]
+
+
+async def outcome_of(act: Callable[[], Awaitable[None]]) -> object:
+    try:
+        await act()
+    except Exception as error:
+        return Classifier(CircuitConfig()).judge(error)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("act", TRANSLATIONS, ids=lambda act: act.__name__)
+async def test_a_rejection_or_its_translation_is_not_counted(
+    act: Callable[[], Awaitable[None]],
+) -> None:
+    assert await outcome_of(act) is NO_VERDICT
+
+
+@pytest.mark.parametrize("act", FAILURES, ids=lambda act: act.__name__)
+async def test_an_error_after_a_handled_rejection_is_a_failure(
+    act: Callable[[], Awaitable[None]],
+) -> None:
+    assert await outcome_of(act) is FAILURE
+
+
+async def test_one_rejection_that_many_wait_for_is_translated_by_each() -> None:
+    shared = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        try:
+            await shared
+        except CircuitOpenError:
+            raise ServiceError from None
+
+    waiters = [asyncio.create_task(outcome_of(wait)) for _ in range(50)]
+    await asyncio.sleep(0)
+    shared.set_exception(CircuitOpenError("other", 1.0))
+    assert await asyncio.gather(*waiters) == [NO_VERDICT] * 50
+
+
+def test_a_chain_that_is_a_circle_has_an_end() -> None:
+    one, other = ServiceError(), ServiceError()
+    one.__cause__, other.__cause__ = other, one
+    assert rejection_in(one) is None
+    assert rejection_by("other", one) is None
+
+
+def test_a_rejection_is_found_by_its_key_wherever_it_is() -> None:
+    rejection = CircuitOpenError("mine", 1.0)
+    found = ServiceError()
+    found.__context__ = ExceptionGroup("x", [CircuitOpenError("other", 1.0), rejection])
+    assert rejection_by("mine", found) is rejection
+    assert rejection_by("nobody's", found) is None
+
+
+def test_an_error_of_a_future_that_nobody_raised_is_one_of_its_own() -> None:
+    """It has no traceback yet."""
+    future: Future[None] = Future()
+    future.set_exception(ServiceError())
+    error = future.exception()
+    assert error is not None
+    error.__context__ = CircuitOpenError("other", 1.0)
+    assert rejection_in(error) is None

@@ -1,0 +1,128 @@
+"""A route that handles the rejection of an optional upstream goes on to be judged by its own answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import httpx2
+import pytest
+from fastapi import Depends, FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
+
+from .bench import (
+    FAILURE,
+    KEY,
+    NO_VERDICT,
+    SUCCESS,
+    client_of,
+    make_breaker,
+    trip,
+    verdict_of,
+)
+from .handled_rejections import OUTCOMES, make_app
+from .servers import uvicorn_serving
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.states import Outcome
+
+each_path = pytest.mark.parametrize(("path", "outcome"), OUTCOMES.items())
+
+
+@each_path
+def test_what_leaves_the_route_is_what_counts(path: str, outcome: Outcome) -> None:
+    app, breaker = make_app()
+    client = client_of(app)
+    trip(breaker.circuit("upstream"))
+    assert verdict_of(breaker.circuit(KEY), lambda: client.get(path)) is outcome
+
+
+def test_behind_uvicorn_too() -> None:
+    with uvicorn_serving("tests.web.handled_rejections:app") as port:
+        base = f"http://127.0.0.1:{port}"
+        seen = {}
+        for path in OUTCOMES:
+            httpx2.post(f"{base}/-/armed").raise_for_status()
+            httpx2.get(base + path)
+            failures = httpx2.get(f"{base}/-/circuit").json()["failures"]
+            seen[path] = {0: SUCCESS, 1: NO_VERDICT, 2: FAILURE}[failures]
+    assert seen == OUTCOMES
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, outcome in OUTCOMES.items() if outcome is FAILURE]
+)
+def test_a_dead_upstream_is_not_called_on_and_on_once_half_open(path: str) -> None:
+    app, breaker = make_app()
+    client = client_of(app)
+    guarded = breaker.circuit(KEY)
+    trip(breaker.circuit("upstream"))
+    client.post("/-/half-open")
+    served = [client.get(path).status_code for _ in range(10)]
+    assert guarded.state is CircuitState.OPEN
+    assert served[1:] == [503] * 9
+
+
+def test_a_caller_that_handles_an_error_itself_does_not_blind_the_route_it_calls() -> None:
+    """It calls the application in process, in an ``except`` block of its own."""
+    app = FastAPI()
+    breaker, _ = make_breaker(app)
+
+    @app.exception_handler(KeyError)
+    async def bad_gateway(request: Request, error: Exception) -> Response:
+        return JSONResponse({}, 502)
+
+    @app.get("/answered/{status}", dependencies=[Depends(circuit(KEY))])
+    async def answered(status: int) -> Response:
+        return JSONResponse({}, status)
+
+    @app.get("/raised", dependencies=[Depends(circuit(KEY))])
+    async def raised() -> None:
+        raise KeyError
+
+    @app.get("/calling/{path:path}")
+    async def calling(path: str) -> None:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://self") as client:
+            try:
+                raise CircuitOpenError("upstream", 1.0)
+            except CircuitOpenError:
+                await client.get("/" + path)
+
+    client = client_of(app)
+    guarded = breaker.circuit(KEY)
+    for path, outcome in {
+        "answered/500": FAILURE,
+        "answered/502": FAILURE,
+        "answered/503": FAILURE,
+        "raised": FAILURE,
+        "answered/200": SUCCESS,
+        "answered/404": SUCCESS,
+    }.items():
+        assert verdict_of(guarded, lambda path=path: client.get(f"/calling/{path}")) is outcome, path
+
+
+def test_a_rejection_that_leaves_a_route_does_not_open_its_circuit() -> None:
+    app, breaker = make_app()
+    client = client_of(app)
+    trip(breaker.circuit("upstream"))
+    for path in (path for path, outcome in OUTCOMES.items() if outcome is NO_VERDICT):
+        for _ in range(5):
+            client.get(path)
+        assert breaker.circuit(KEY).state is CircuitState.CLOSED, path
+
+
+@pytest.mark.parametrize("path", ["/passed/on", "/passed/gateway", "/passed/group"])
+def test_nor_does_it_hold_a_place_among_the_probes(path: str) -> None:
+    app, breaker = make_app()
+    client = client_of(app)
+    guarded = breaker.circuit(KEY)
+    client.post("/-/half-open")
+    assert breaker.circuit("upstream").state is CircuitState.OPEN
+    for _ in range(5):
+        client.get(path)
+    assert guarded.state is CircuitState.HALF_OPEN
+    assert guarded.stats().retry_after == 0.0
