@@ -200,9 +200,14 @@ class Admission(Cycle):
         if probes is None:  # the change to HALF_OPEN was interrupted: by a signal, or by recursion
             probes = self.probes = []
         standoff = self.standoff
-        if kind is ROUTE and standoff is not None and standoff.routes_yield:
+        is_free = len(probes) < places
+        if (
+            kind is ROUTE
+            and standoff is not None
+            and standoff.may_route_pass(is_free=is_free, random=self.random)
+        ):
             return UNCOUNTED
-        if len(probes) >= places:
+        if not is_free:
             holder = find_holder(probes, standoff, kind, self.random)
             if holder is None:
                 self.rejected_at = now

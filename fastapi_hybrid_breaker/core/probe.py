@@ -42,13 +42,13 @@ class Probe:
 
     ``admitted`` is the sequence number at admission; ``settled`` says that its outcome is known,
     or that it holds no place any more; ``outer`` is the permit, of any circuit, of the call that
-    encloses it; ``witness`` reports on a call that still runs at the deadline; ``is_challenged``
-    that a call which found no place has drawn for this one (once each).
+    encloses it; ``witness`` reports on a call that still runs at the deadline; ``chance``
+    with which its place moves to a call of the same kind, once it is drawn; see ``standoff``.
     """
 
     __slots__ = (
         "admitted",
-        "is_challenged",
+        "chance",
         "kind",
         "machine",
         "outer",
@@ -63,7 +63,7 @@ class Probe:
         self.started = now
         self.settled = False
         self.kind = kind
-        self.is_challenged = False
+        self.chance: float | None = None
         self.outer: Enclosing | None = None
         self.witness: Witness | None = None
 

@@ -15,8 +15,10 @@ ROUTE: Final = "route"
 _YIELD_AFTER: Final = 3
 """Such ends in a row after which guards of routes leave the places to the calls inside."""
 
-_CHANCE: Final = 0.5
-"""Chance to take the place of a holder that may, or may not, enclose the call."""
+_CHANCES: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
+"""One is drawn for each holder that may, or may not, enclose a call: the chance with which its
+place moves to that call. Nobody knows how many calls compete for the place, and those that are not
+inside of the holder are only in the way of the one that is: of many, few may try."""
 
 
 class Standoff:
@@ -27,17 +29,17 @@ class Standoff:
     that the enclosing call holds. So places move. That of a route's guard does at once. Others do
     after a probe has ended because its own circuit rejected a call inside of it: to calls of the
     kind that was rejected then, from calls of other kinds. Among calls of one kind nobody can know
-    which of them encloses which, so they move by chance, once for each holder.
+    which of them encloses which, so they move by chance.
     """
 
-    __slots__ = ("_in_a_row", "inner", "routes_yield")
+    __slots__ = ("_in_a_row", "_is_elsewhere", "_routes_yield", "inner")
 
     def __init__(self) -> None:
         self.inner: set[object] = set()
         """Kinds of calls that were rejected inside of a probe."""
         self._in_a_row = 0
-        self.routes_yield = False
-        """Whether guards of routes take no place for the rest of this recovery."""
+        self._routes_yield = False  # for the rest of this recovery
+        self._is_elsewhere = False  # the calls inside run in another process
 
     def occurred(self, probe: Probe, kind: object) -> None:
         """Record that ``probe`` ended because its circuit rejected a call of ``kind`` inside it."""
@@ -45,11 +47,21 @@ class Standoff:
         # No place can move to a route's guard, nor to a call in another process.
         if ROUTE in (kind, probe.kind):
             self._in_a_row += 1
-            self.routes_yield = self.routes_yield or self._in_a_row >= _YIELD_AFTER
+            if self._in_a_row >= _YIELD_AFTER:
+                self._routes_yield = True
+                self._is_elsewhere = kind is not ROUTE
 
     def resolved(self) -> None:
         """Record that a probe had an outcome."""
         self._in_a_row = 0
+
+    def may_route_pass(self, *, is_free: bool, random: Callable[[], float]) -> bool:
+        """Whether a route's guard is to pass without a place, as a gate that is not counted.
+
+        ``is_free``: there is a place. It is left to a call in another process, for which any place
+        here is one too many; a call here may be what took it, or may need it, so chance decides.
+        """
+        return self._routes_yield and (self._is_elsewhere or not is_free or random() < 0.5)
 
 
 def find_holder(
@@ -74,7 +86,8 @@ def find_holder(
         if probe.kind not in standoff.inner:
             return probe
     for probe in probes:
-        if not probe.is_challenged:
-            probe.is_challenged = True
-            return probe if random() < _CHANCE else None
+        if probe.chance is None:
+            probe.chance = _CHANCES[int(random() * len(_CHANCES))]
+        if random() < probe.chance:
+            return probe
     return None

@@ -272,3 +272,21 @@ async def test_an_overdue_probe_still_lends_its_permit(one: Circuit, clock: Manu
 
     assert await one.call(outer) == 1
     assert one.state == "CLOSED"
+
+
+@each_async_shape
+async def test_calls_inside_of_one_probe_are_not_bounded(
+    breaker: HybridBreaker, clock: ManualClock, shape: Shape
+) -> None:
+    """A limit: one probe whose body makes 200 calls at once makes 200 calls."""
+    config = CircuitConfig(failure_threshold=1, success_threshold=2, half_open_max_calls=1)
+    circuit = breaker.circuit("fan-out", config)
+    let_probe(circuit, clock)
+    together = asyncio.Barrier(200)
+
+    async def outer() -> None:
+        await asyncio.gather(*(circuit.call(together.wait) for _ in range(200)))
+
+    await shape(circuit, outer)
+    assert (circuit.state, circuit.stats().successes) == ("HALF_OPEN", 1)  # it is one probe
+    assert circuit.stats().rejected == 0

@@ -26,7 +26,6 @@ def counting(breaker: HybridBreaker) -> Circuit:
     return breaker.circuit("counting", MANY)
 
 
-
 async def test_a_rate_opens_when_most_callers_of_a_shared_connection_fail(
     breaker: HybridBreaker,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Routes that one circuit guards, whose calls another one rejects, and what each means for the first.
+"""Routes that one circuit guards, whose calls another one rejects, and what each means to it.
 
 Served by uvicorn too; ``control`` of ``served.py`` sets the circuits' states.
 """

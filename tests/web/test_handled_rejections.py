@@ -1,4 +1,4 @@
-"""A route that handles the rejection of an optional upstream goes on to be judged by its own answer."""
+"""A route that handles a rejection of an optional upstream is judged by what it answers then."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def test_behind_uvicorn_too() -> None:
     assert seen == OUTCOMES
 
 
-@pytest.mark.parametrize(
-    "path", [path for path, outcome in OUTCOMES.items() if outcome is FAILURE]
-)
+@pytest.mark.parametrize("path", [path for path, outcome in OUTCOMES.items() if outcome is FAILURE])
 def test_a_dead_upstream_is_not_called_on_and_on_once_half_open(path: str) -> None:
     app, breaker = make_app()
     client = client_of(app)
@@ -102,7 +100,9 @@ def test_a_caller_that_handles_an_error_itself_does_not_blind_the_route_it_calls
         "answered/200": SUCCESS,
         "answered/404": SUCCESS,
     }.items():
-        assert verdict_of(guarded, lambda path=path: client.get(f"/calling/{path}")) is outcome, path
+        assert verdict_of(guarded, lambda path=path: client.get(f"/calling/{path}")) is outcome, (
+            path
+        )
 
 
 def test_a_rejection_that_leaves_a_route_does_not_open_its_circuit() -> None:
