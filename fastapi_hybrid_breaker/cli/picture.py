@@ -119,7 +119,9 @@ class Row:
             badness = 0
         elif self.state is CircuitState.HALF_OPEN:
             badness = 1
-        elif self.open_at or any(one.state is CircuitState.OPEN for one in self.seen.values()):
+        elif self.open_at or any(
+            one.state is CircuitState.OPEN and one.shadowed is None for one in self.seen.values()
+        ):
             badness = 2
         elif self.state is None:
             badness = 3

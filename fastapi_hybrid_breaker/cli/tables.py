@@ -139,9 +139,16 @@ def _there(instance: Instance, row: Row) -> Text:
         text = Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
         if told.ready_to_probe:
             text = Text(f"{_READY_SYMBOL} {_READY}", _READY_STYLE)
+        if told.shadowed is not None:
+            text = Text(f"{told.state}, {_shadow_words(told.shadowed, told.shadowed_failures)}")
     if row.since is not None and instance.last_seen < row.since:
         text.append(" (before the last change)", "yellow")
     return text
+
+
+def _shadow_words(calls: int, failed: int) -> str:
+    share = f" ({failed / calls:.0%} failed)" if calls else ""
+    return f"shadow mode: {calls} would have been rejected{share}"
 
 
 def details(picture: Picture) -> RenderableType:

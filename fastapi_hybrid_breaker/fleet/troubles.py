@@ -39,11 +39,15 @@ class Trouble:
         state: in force there when it was told.
         rejecting: calls rejected per second, between the last two signs of life.
         ready_to_probe: its open time is over there, and nobody calls it.
+        shadowed: calls that it would have rejected but for shadow mode; None: it is not in that.
+        shadowed_failures: those of them that failed.
     """
 
     state: CircuitState
     rejecting: float
     ready_to_probe: bool = False
+    shadowed: int | None = None
+    shadowed_failures: int = 0
 
 
 class Troubles:
@@ -83,20 +87,32 @@ class Troubles:
                 # Fewer than before: forgotten, and made anew.
                 new = rejected - before if rejected >= before else rejected
                 rate = new / seconds if seconds > 0 else 0.0
-                found.append((key, Trouble(state, rate, circuit.is_ready_to_probe())))
+                found.append((key, _trouble(circuit, state, rate)))
         found.sort(key=_by_urgency)
         told: dict[str, list[Any]] = {}
         ready: list[str] = []  # apart, as other versions know pairs only
+        shadow: dict[str, list[int]] = {}
         room = LARGEST
         for key, trouble in found[:MOST]:
-            room -= (len(json.dumps(key)) + 30) * (1 + trouble.ready_to_probe)
+            times = 1 + trouble.ready_to_probe + (trouble.shadowed is not None)
+            room -= (len(json.dumps(key)) + 30) * times
             if room < 0:
                 break
             told[key] = [trouble.state, round(trouble.rejecting, 1)]
             if trouble.ready_to_probe:
                 ready.append(key)
-        said = {"circuits": told, "more": len(found) - len(told)}
-        return said | ({"ready": ready} if ready else {})
+            if trouble.shadowed is not None:
+                shadow[key] = [trouble.shadowed, trouble.shadowed_failures]
+        more = {name: about for name, about in (("ready", ready), ("shadow", shadow)) if about}
+        return {"circuits": told, "more": len(found) - len(told), **more}
+
+
+def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> Trouble:
+    is_ready, stats = circuit.is_ready_to_probe(), circuit.stats()
+    is_fixed = stats.override is not None and stats.override.kind.state is not None
+    if stats.mode != "shadow" or is_fixed:
+        return Trouble(state, rejecting, is_ready)
+    return Trouble(state, rejecting, is_ready, stats.shadowed, stats.shadowed_failures)
 
 
 def _by_urgency(told: tuple[str, Trouble]) -> tuple[bool, bool, float, str]:
@@ -115,12 +131,23 @@ def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, i
         return None, 0
     if not isinstance(ready, list):
         ready = []
+    shadow = said.get("shadow")
+    if not isinstance(shadow, dict):
+        shadow = {}
     found = {
-        key: Trouble(_STATES[pair[0]], float(pair[1]), ready_to_probe=key in ready)
+        key: Trouble(_STATES[pair[0]], float(pair[1]), key in ready, *_shadowed(shadow.get(key)))
         for key, pair in circuits.items()
         if is_key(key) and isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
     }
     return found, more if type(more) is int and 0 < more <= _MOST_MORE else 0
+
+
+def _shadowed(pair: object) -> tuple[int | None, int]:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return None, 0
+    calls, failed = pair
+    is_count = type(calls) is int and type(failed) is int and 0 <= failed <= calls <= _MOST_MORE
+    return (calls, failed) if is_count else (None, 0)
 
 
 def _is_trouble(state: object, rejecting: object) -> bool:

@@ -215,6 +215,10 @@ class TroubleInfo(BaseModel):
     state: CircuitState
     rejecting: float = Field(description="Calls that it rejected, per second.")
     ready_to_probe: bool = Field(description="Its open time is over and nobody calls it there.")
+    shadowed: int | None = Field(
+        description="Calls that it would have rejected but for shadow mode; null: not in that mode."
+    )
+    shadowed_failures: int = Field(description="Those of them that failed.")
 
 
 class InstanceInfo(BaseModel):

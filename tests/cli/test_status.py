@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.fleet.wire import Names
 from tests.fleet.instances import CONFIG, cut_off, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
 from tests.fleet.speaker import PlainSpeaker
+from tests.patience import PATIENCE
 
 from .command import beside, on, process, process_beside, run
 
@@ -445,3 +446,26 @@ def test_no_console_of_a_narrow_encoding_is_too_narrow(server: Server) -> None:
 
 
 assert CONFIG.failure_threshold == 3  # what the texts above say
+
+
+async def test_instance_in_shadow_mode_tells_what_it_would_have_rejected(server: Server) -> None:
+    async with fleet(server) as (a, b):
+        await fail(a, "trial")
+        await until(lambda: b.state("trial") == "OPEN")
+        await a.override("trial", "shadow", by="ann", reason="a trial", seconds=None)
+        await until(lambda: b.stats("trial").mode == "shadow")
+        await succeed(b, "trial")
+        await fail(b, "trial", times=3)
+        instance = b.sync_status().instance
+
+        async def told() -> dict[str, Any]:
+            found = (await beside(server, "show", "trial", "--json")).json["instances"]
+            (one,) = [one for one in found if one["id"] == instance]
+            return dict((one["circuits"] or {}).get("trial") or {})
+
+        async with asyncio.timeout(PATIENCE):
+            while (said := await told()).get("shadowed") != 4:
+                await asyncio.sleep(0.2)  # each instance reports every 5 s
+        assert (said["state"], said["shadowed_failures"]) == ("OPEN", 3)
+        text = " ".join((await beside(server, "show", "trial")).out.split())
+        assert "shadow mode: 4 would have been rejected (75% failed)" in text

@@ -170,3 +170,21 @@ async def test_what_is_ready_to_probe_here_is_open_only_where_calls_are_rejected
         "elsewhere",
         "ready",
     ]
+
+
+async def test_instance_in_shadow_mode_makes_nothing_open_elsewhere(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    found = await call(
+        fleet,
+        look,
+        "fleet.js",
+        """
+        const known = new m.Fleet();
+        const said = { state: "OPEN", ready_to_probe: false, rejecting: 0, shadowed: null };
+        const one = (id, circuits) => ({ id, sync: "connected", last_seen: 10, circuits });
+        known.replace([one("a", { k: said }), one("b", { k: { ...said, shadowed: 4 } })]);
+        return known.of({ key: "k", since: 5 }).map((told) => [told.instance.id, told.counts]);
+        """,
+    )
+    assert found == [["a", True], ["b", False]]

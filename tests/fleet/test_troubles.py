@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -137,3 +139,35 @@ def test_long_keys_leave_room_for_the_rest_of_the_sign(*, is_over: bool) -> None
 )
 def test_what_is_malformed_is_left_out(said: Any, expected: Any) -> None:
     assert read_troubles(said) == expected
+
+
+def in_shadow_mode(kind: str = "shadow") -> tuple[HybridBreaker, Troubles, ManualClock]:
+    breaker, troubles, clock = watched()
+    asyncio.run(breaker.override("k0", kind, by="ann", reason="a trial", seconds=None))
+    return breaker, troubles, clock
+
+
+def test_circuit_in_shadow_mode_is_told_with_what_it_would_have_rejected() -> None:
+    breaker, troubles, clock = in_shadow_mode()
+    for number in range(4):
+        with suppress(ZeroDivisionError):
+            breaker.circuit("k0").call_sync(lambda n=number: 1 // n)
+    said = troubles.tell(clock())
+    assert said == {"circuits": {"k0": ["OPEN", 0.0]}, "more": 0, "shadow": {"k0": [4, 1]}}
+    told, _ = read_troubles(said)
+    assert told == {"k0": Trouble(CircuitState.OPEN, 0.0, False, 4, 1)}
+
+
+@pytest.mark.parametrize("kind", ["enforced", "forced_open"])
+def test_circuit_that_rejects_is_not_told_as_one_in_shadow_mode(kind: str) -> None:
+    _, troubles, clock = in_shadow_mode(kind)
+    assert "shadow" not in troubles.tell(clock())
+
+
+@pytest.mark.parametrize(
+    "nonsense", [None, [], [4], [4, 1, 1], [1, 4], [-1, 0], [True, False], [4.0, 1.0], [10**310, 1]]
+)
+def test_counts_of_shadow_mode_that_are_none_are_left_out(nonsense: object) -> None:
+    said = {"circuits": {"k0": ["OPEN", 0.0]}, "more": 0, "shadow": {"k0": nonsense}}
+    assert read_troubles(said)[0] == {"k0": Trouble(CircuitState.OPEN, 0.0)}
+    assert read_troubles({**said, "shadow": nonsense})[0] == {"k0": Trouble(CircuitState.OPEN, 0.0)}

@@ -6,7 +6,7 @@ import { Badge } from "./badge.js";
 import { Chart, hairlines, stretches } from "./charts.js";
 import { now } from "./clock.js";
 import { byId, foreign, h, setAttribute, setHidden, setText } from "./dom.js";
-import { failures, outlook, outlookLabel, where, why } from "./figures.js";
+import { failures, outlook, outlookLabel, shadowed, where, why } from "./figures.js";
 import { describeHistory } from "./history.js";
 import { Circuit } from "./model.js";
 import { Places } from "./places.js";
@@ -143,11 +143,6 @@ export class Detail {
     byId("history").replaceChildren(times.length ? element : h("p", { class: "quiet" }, "It has never changed in this process."));
     byId("settings").replaceChildren(describeSettings(this.#known.config));
   }
-}
-
-/** What shadow mode kept from being rejected, and how much of it failed: "1,204 (71 % failed)". */
-function shadowed({ shadowed: calls, shadowed_failures: failed }) {
-  return calls ? `${calls.toLocaleString()} (${percent(failed / calls)} failed)` : "0";
 }
 
 /** What the chart shows, for who does not see it. */

@@ -52,6 +52,11 @@ function inWords({ kind, by, reason, until }) {
   return `${overrideInWords(kind)}${until === null ? "" : ` until ${timeOfDay(until)}`}: ${reason} (${by})`;
 }
 
+/** What shadow mode kept from being rejected, and how much of it failed: "1,204 (71 % failed)". */
+export function shadowed({ shadowed: calls, shadowed_failures: failed }) {
+  return calls ? `${calls.toLocaleString()} (${percent(failed / calls)} failed)` : "0";
+}
+
 /** On how many of the fleet's instances it is so: "on 2 of 3 instances". */
 export function where(circuit, fleet) {
   const { row, others, status } = circuit;

@@ -24,12 +24,13 @@ export class Fleet {
 
   /**
    * What the others say of a circuit that are not calm about it. `counts` is false for what is out
-   * of date: said before its last change here, or by an instance that is cut off.
+   * of date, said before its last change here or by an instance that is cut off; and for what is in
+   * shadow mode, which rejects nothing.
    */
   of(row) {
     return (this.#byKey.get(row.key) ?? []).map((said) => ({
       ...said,
-      counts: said.instance.sync === "connected" && said.instance.last_seen >= (row.since ?? 0),
+      counts: said.instance.sync === "connected" && said.instance.last_seen >= (row.since ?? 0) && (said.shadowed ?? null) === null,
     }));
   }
 

@@ -93,7 +93,7 @@ export class Instances {
 function troublesHere(circuits) {
   const known = [...circuits].filter((one) => one.isKnownHere);
   return inWords(
-    known.filter(({ row }) => row.state !== "CLOSED" && !row.ready_to_probe).length,
+    known.filter(({ row }) => row.state !== "CLOSED" && !row.ready_to_probe && row.mode !== "shadow").length,
     known.reduce((sum, { rejections }) => sum + rejections.own, 0),
   );
 }
@@ -102,7 +102,7 @@ function troubles({ circuits, more }) {
   if (circuits === null) return "does not tell of its circuits";
   const told = Object.values(circuits);
   return inWords(
-    told.filter((one) => one.state !== "CLOSED" && !one.ready_to_probe).length + more,
+    told.filter((one) => one.state !== "CLOSED" && !one.ready_to_probe && one.shadowed === null).length + more,
     told.reduce((sum, one) => sum + one.rejecting, 0),
   );
 }

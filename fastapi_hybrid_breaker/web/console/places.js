@@ -2,19 +2,20 @@
 
 import { badge } from "./badge.js";
 import { byId, h, setHidden, setText } from "./dom.js";
+import { shadowed } from "./figures.js";
 import { nameOf, syncSign } from "./instances.js";
-import { describeState } from "./status.js";
+import { describeState, STATUSES } from "./status.js";
 import { Time } from "./times.js";
 import { perSecond } from "./words.js";
 
-const CALM = { state: "CLOSED", ready_to_probe: false, rejecting: 0 };
+const CALM = { state: "CLOSED", ready_to_probe: false, rejecting: 0, shadowed: null };
 
 export class Places {
   #times = [];
   #drawn = null;
 
   draw(circuit, fleet, openAt) {
-    const drawn = JSON.stringify([circuit.row.state, circuit.row.ready_to_probe, circuit.row.since, circuit.rejections.own, fleet.own, fleet.instances, openAt]);
+    const drawn = JSON.stringify([circuit.row.state, circuit.row.ready_to_probe, circuit.row.since, circuit.rejections.own, circuit.row.mode, circuit.row.shadowed, fleet.own, fleet.instances, openAt]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#times = [];
@@ -30,22 +31,26 @@ export class Places {
   #line(instance, circuit, fleet, openAt) {
     const isOwn = instance.id === fleet.own;
     const said = isOwn
-      ? { state: circuit.row.state, ready_to_probe: circuit.row.ready_to_probe, rejecting: circuit.rejections.own }
+      ? { ...circuit.row, rejecting: circuit.rejections.own, shadowed: circuit.row.mode === "shadow" ? circuit.row.shadowed : null }
       : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? CALM);
     const isSure = said !== null && (said !== CALM || instance.more === 0);
     const told = new Time();
     told.show(instance.last_seen);
     if (!isOwn) this.#times.push(told);
     const isOld = !isOwn && instance.last_seen < (circuit.row.since ?? 0);
-    const notes = [isOwn ? "answers this page" : "", isOld ? "has not told since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : ""].filter(Boolean);
+    const notes = [isOwn ? "answers this page" : "", isOld ? "has not told since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : "", said?.shadowed ? `would have rejected ${shadowed(said)}` : ""].filter(Boolean);
     return h(
       "tr",
       {},
       h("th", { scope: "row" }, nameOf(instance), notes.length ? h("span", { class: "tag" }, notes.join(", ")) : null),
-      h("td", {}, isSure ? badge(describeState(said.state, said.ready_to_probe)) : badge(describeState(null))),
+      h("td", {}, badge(isSure ? stateOf(said) : describeState(null))),
       h("td", { class: "number" }, isSure ? perSecond(said.rejecting) : "–"),
       h("td", {}, syncSign(instance.sync)),
       h("td", {}, isOwn ? "now" : told.element),
     );
   }
+}
+
+function stateOf({ state, ready_to_probe: isReady, shadowed: calls }) {
+  return calls !== null && state !== "CLOSED" && !isReady ? STATUSES.shadow : describeState(state, isReady);
 }
