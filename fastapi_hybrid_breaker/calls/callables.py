@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +24,10 @@ _UNSTARTED: Final = frozenset(
         AsyncGeneratorType,
         contextlib._GeneratorContextManager,  # noqa: SLF001 - what @contextmanager makes
         contextlib._AsyncGeneratorContextManager,  # noqa: SLF001
+        Future,
     }
 )
-"""What calling a generator function, or one with ``@contextmanager``, returns."""
+"""What calling a generator function, or one with ``@contextmanager``, returns; or submitting."""
 
 
 def refuse_async(result: object, fn: object) -> None:
@@ -46,10 +48,17 @@ def refuse_unstarted(result: object, fn: object) -> None:
     """Raise where calling ``fn`` has run nothing of it yet.
 
     Raises:
-        TypeError: it is a generator function, or one with ``@contextmanager``.
+        TypeError: it is a generator function, one with ``@contextmanager``, or hands the work to
+            a pool.
     """
-    if type(result) in _UNSTARTED and is_generator(fn):
-        raise TypeError(_of_generator(fn))
+    if type(result) in _UNSTARTED:
+        if isinstance(result, Future):
+            raise TypeError(
+                f"a circuit cannot guard {name_of(fn)}, which returns a future before anything has"
+                " run: guard what is submitted: pool.submit(circuit.call_sync, fn)"
+            )
+        if is_generator(fn):
+            raise TypeError(_of_generator(fn))
 
 
 def check_decorated(fn: object) -> None:

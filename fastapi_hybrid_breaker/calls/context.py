@@ -104,7 +104,10 @@ def enter(permit: Enclosing) -> None:
     A settled permit counts for nothing, and the next one that is entered in this context takes
     its place. So it does not matter in which context, or in which order, calls end.
     """
-    permit.outer = _running(_permit.get())
+    permit.outer = outer = _running(_permit.get())
+    while outer is not None:  # what has ended may not pile up
+        outer.outer = _running(outer.outer)
+        outer = outer.outer
     _permit.set(permit)
 
 
@@ -189,5 +192,5 @@ def running_in() -> int:
 
 def _running(permit: Enclosing | None) -> Enclosing | None:
     while permit is not None and (permit.settled or not permit.is_running()):
-        permit = permit.outer  # such may not pile up
+        permit = permit.outer
     return permit

@@ -18,6 +18,19 @@ _ENDS = (StopIteration, StopAsyncIteration)
 
 _SERVER_ERROR = 500
 
+_OF_SERVER = frozenset(
+    {
+        "starlette.exceptions.HTTPException",
+        "starlette.exceptions.WebSocketException",
+        "starlette.requests.ClientDisconnect",
+        "starlette.websockets.WebSocketDisconnect",
+        "fastapi.exceptions.RequestValidationError",
+        "fastapi.exceptions.WebSocketRequestValidationError",
+    }
+)
+"""What a server raises about its own client: thrown into dependencies with ``yield``, it does not
+mean the upstream that one of them guards."""
+
 _MOST_TYPES = 1000
 
 
@@ -68,9 +81,9 @@ class Classifier:
         """Return what ``error`` means for a guarded call.
 
         Not counted are: a rejection by any circuit and what was raised in its place, an ignored
-        exception, an HTTPException below 500, the end of an iterator, and whatever is not an
-        ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt). A group is a failure when
-        at least one error within it is, and else a success when one is.
+        exception, an HTTPException below 500 and its like, the end of an iterator, and whatever is
+        not an ``Exception`` (cancellation, GeneratorExit, KeyboardInterrupt). A group is a failure
+        when at least one error within it is, and else a success when one is.
 
         Args:
             error: what left the call.
@@ -112,7 +125,7 @@ class Classifier:
             return SUCCESS
         if not _is_among("failure_exceptions", config, error) or _is_quiet(config, error):
             return NO_VERDICT
-        if _goes_by_type(config) and not _is_http(type(error)):
+        if _goes_by_type(config) and not _is_of_server(type(error)):
             if len(self._plain) >= _MOST_TYPES:
                 self._plain.clear()  # of a program that makes classes as it runs
             self._plain.add(type(error))
@@ -146,22 +159,19 @@ def _is_end(kind: type[BaseException]) -> bool:
     return issubclass(kind, _ENDS)
 
 
-def _is_http(kind: type[BaseException]) -> bool:
-    """Whether it is Starlette's or FastAPI's HTTPException, by name: they need not be installed."""
-    return any(
-        one.__name__ == "HTTPException" and one.__module__ == "starlette.exceptions"
-        for one in kind.__mro__
-    )
+def _is_of_server(kind: type[BaseException]) -> bool:
+    """Whether Starlette or FastAPI raises it for its own client; neither need be installed."""
+    return any(f"{one.__module__}.{one.__name__}" in _OF_SERVER for one in kind.__mro__)
 
 
 def _is_quiet(config: CircuitConfig, error: Exception) -> bool:
     """Whether an exception says nothing about the upstream, unless its class is named a failure."""
     if isinstance(error, _ENDS):
         return not _is_named(config, error, _is_end)
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status >= _SERVER_ERROR or not _is_http(type(error)):
+    if not _is_of_server(type(error)) or _is_named(config, error, _is_of_server):
         return False
-    return not _is_named(config, error, _is_http)
+    status = getattr(error, "status_code", 0)
+    return isinstance(status, int) and status < _SERVER_ERROR
 
 
 def judge_result(config: CircuitConfig, result: object) -> Outcome:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections import deque
 
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.calls.context import Request, enter_request, leave_request
+from fastapi_hybrid_breaker.calls.permits import CallPermit
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
@@ -190,3 +193,18 @@ async def test_an_enclosing_request_hears_of_a_verdict_on_a_healthy_circuit(
     finally:
         leave_request(token)
     assert request.counted == {circuit.machine}
+
+
+def test_guards_held_hand_over_hand_do_not_pile_up(ramping: Circuit, clock: ManualClock) -> None:
+    """In one task that goes on for ever, each is entered before the last one is left."""
+    clock.advance(35.0)  # all calls are admitted, and the ramp goes on
+    held = deque([ramping.guard(), ramping.guard()])
+    for guard in held:
+        guard.__enter__()
+    for _ in range(1000):
+        held.append(ramping.guard().__enter__())
+        held.popleft().__exit__(None, None, None)
+    gc.collect()
+    assert sum(isinstance(one, CallPermit) for one in gc.get_objects()) < 10
+    for guard in held:
+        guard.__exit__(None, None, None)
