@@ -263,7 +263,7 @@ class Knowledge:
                 if heard.writer != self.instance and not is_first:
                     self.learning.learned(heard.at, server_now, by_message=is_live)
         elif not is_live and (heard.version, heard.writer) != (ours.version, ours.writer):
-            self.missed(circuit)
+            self.missed(circuit, must=True)  # or newcomers would believe the server
 
     def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
         key, ours, now = circuit.key, circuit.describe(), self.clock()

@@ -101,6 +101,83 @@ def test_old_hash_after_a_failover_is_written_over_by_who_knows_better(
     assert int(server.hash(KEY)["version"]) == a.version
 
 
+def go_back_to(server: Server, snapshot: dict[str, str]) -> None:
+    """Have the server hold what it held once, as after the loss of all writes since."""
+    server.ask.delete(f"circuit:{KEY}")
+    server.ask.hset(f"circuit:{KEY}", mapping=snapshot)
+
+
+@pytest.mark.parametrize("end", ["reset", "recovery"])
+def test_an_opening_that_ended_hours_before_the_server_went_back_to_it_is_ended_for_newcomers(
+    server: Server, players: tuple[Player, Player], end: str
+) -> None:
+    a, b = players
+    a.fail()
+    play(a, b)
+    snapshot = server.hash(KEY)
+    if end == "reset":
+        a.reset()
+    else:
+        a.clock.advance(31)
+        a.succeed()
+        server.ask.hset(f"circuit:{KEY}", "nextAttempt", "5")
+        server.ask.hset(f"circuit:{KEY}", "sum", "OPEN|1|0|5")
+    play(a, b)
+    assert server.hash(KEY)["state"] == a.state == b.state == "CLOSED"
+    version = a.version
+    for player in (a, b):
+        player.clock.advance(3 * 3600)
+    go_back_to(server, snapshot)
+    newcomer = Player(server, "cccc")
+    newcomer.agenda.read(newcomer.circuit.key)
+    play(newcomer)
+    assert newcomer.state == "OPEN"
+    b.agenda.read_all()
+    play(b, newcomer)
+    assert server.hash(KEY)["state"] == newcomer.state == "CLOSED"
+    assert int(server.hash(KEY)["version"]) == newcomer.version == version
+    newcomer.close()
+
+
+def test_who_is_open_alone_ends_an_opening_that_the_server_went_back_to_as_well(
+    server: Server,
+) -> None:
+    a = Player(server, "aaaa", quorum=2)
+    a.breaker.surroundings.live = 2
+    a.reset()
+    a.send()
+    reset = server.hash(KEY)
+    opened = reset | {"state": "OPEN", "nextAttempt": str(2**43), "sum": f"OPEN|0|0|{2**43}"}
+    opened["version"] = str(int(reset["version"]) - 5)
+    a.fail()
+    assert a.breaker.stats(KEY).alone
+    a.clock.advance(2)
+    go_back_to(server, opened)
+    b = Player(server, "bbbb", quorum=2)
+    b.agenda.read(b.circuit.key)
+    play(b)
+    assert b.state == "OPEN"
+    a.agenda.read_all()
+    play(a, b)
+    assert server.hash(KEY)["state"] == b.state == "CLOSED"
+    assert a.state == "OPEN"
+    a.close()
+    b.close()
+
+
+def test_a_circuit_closed_for_hours_is_not_written_back_where_the_server_has_nothing(
+    server: Server, players: tuple[Player, Player]
+) -> None:
+    a, _ = players
+    a.reset()
+    a.send()
+    a.clock.advance(2 * 3600)
+    server.ask.delete(f"circuit:{KEY}")
+    a.agenda.read_all()
+    play(a)
+    assert server.hash(KEY) == {}
+
+
 def test_news_of_a_forgotten_key_is_read_and_not_adopted_from_the_message(
     server: Server, players: tuple[Player, Player]
 ) -> None:
