@@ -16,6 +16,7 @@ from .commands import UNKNOWN, Commands
 from .connection import is_wrong_type
 from .errand import Errand, Kind, Plain, Request, Reset, resolve
 from .fields import MalformedError
+from .first_use import FIRST_WORD, FirstUse
 from .gathering import Gathering
 from .heartbeat import Heartbeat
 from .index import Index
@@ -57,9 +58,11 @@ class Agenda:
         self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
         self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
         self._pass: list[str] = []
+        self._has_read = False  # anything, in this session
         self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
         self.overrides = Overrides(knowledge, self._commands)
         self.gathering = Gathering(knowledge, names, every=report_every, random=random)
+        self.first_use = FirstUse(knowledge, names, self.gathering)
         self.votes = Votes(knowledge, names, changed=self.changed)
         self.leases = Leases(knowledge, names, random=random)
         self.heartbeat = Heartbeat(knowledge, names, random=random, forgotten=self.read_known)
@@ -67,12 +70,13 @@ class Agenda:
             self._index,
             self.overrides,
             self.gathering,
+            self.first_use,
             self.votes,
             self.leases,
             self.heartbeat,
         )
         knowledge.gathering, knowledge.leases = self.gathering, self.leases
-        knowledge.heartbeat = self.heartbeat
+        knowledge.heartbeat, knowledge.first_use = self.heartbeat, self.first_use
 
     @property
     def _errands(self) -> Errands:
@@ -96,11 +100,15 @@ class Agenda:
         for part in (self.gathering, self.votes, self.leases):
             part.stirred(circuit)
 
-    def read(self, key: str) -> None:
-        """Read the hash of a circuit that was made here, and take in what it says."""
-        self._knowledge.learning.unread.add(key)
+    def read(self, key: str, made_at: float | None = None) -> None:
+        """Read the hash of a circuit that was made here, and take in what it says.
+
+        ``made_at`` is in monotonic seconds; None: just now.
+        """
+        unread = self._knowledge.learning.unread
+        unread[key] = self._knowledge.clock() if made_at is None else made_at
         if not self._errands.want(key, "read"):
-            self._knowledge.learning.unread.discard(key)
+            unread.pop(key, None)
 
     def peek(self, key: str) -> Future[Heard | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""
@@ -134,10 +142,15 @@ class Agenda:
         self.heartbeat.beat()
         for key in self._knowledge.registry.declared:
             self._errands.want(key, "read", must=True)
+        unread = self._knowledge.learning.unread
         for circuit in self._knowledge.registry:
+            if not self._has_read:  # made before the start, or by an earlier session
+                unread[circuit.key] = self._knowledge.clock()
+                circuit.listen(FIRST_WORD)
             self._errands.want(circuit.key, "read", must=True)
             self.changed(circuit)
             self.votes.stands_alone(circuit)
+        self._has_read = True
 
     def read_known(self) -> None:
         """Read what the server once knew and has forgotten: who knows of it writes it back."""
@@ -294,6 +307,8 @@ class Agenda:
                 except MalformedError as error:
                     self._knowledge.dropped.warn(str(error))
                 finally:
+                    if request.kind == "read":  # also where what was read is none
+                        self._knowledge.learning.unread.pop(request.key, None)
                     for waiting in request.waiting:  # nobody waits any more who has an answer
                         resolve(waiting, None)
 

@@ -32,6 +32,7 @@ Kind = Literal[
     "overridden_write",
     "report",
     "confirm",
+    "run",
     "vote",
     "votes",
     "lease",

@@ -130,12 +130,16 @@ class Gathering:
 
     def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
         """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
-        if heard.state is not circuit.machine.state:
-            return
+        if heard.state is circuit.machine.state:
+            self.note_plain(circuit, heard.failures, self._knowledge.clock())
+
+    def note_plain(self, circuit: Circuit, failures: int, at: float) -> None:
+        """Note consecutive failures that plain speakers had counted at ``at``."""
         now, key = self._knowledge.clock(), circuit.key
         if len(self._plain) > 2 * len(self._knowledge.registry) + 100:
             self._plain.clear()
-        self._plain[key] = (heard.failures, now)
+        if key not in self._plain or self._plain[key][1] <= at:
+            self._plain[key] = (failures, at)
         contribution = circuit.machine.contribution
         if contribution is not None and (contribution.has_told or contribution.untold):
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
@@ -153,13 +157,18 @@ class Gathering:
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
             circuit.listen(LISTEN_ON)
-            self._suspects[key] = _Suspect(now - signal.seconds)
-            self._objections.note(key, now)
+            self.suspected(key, signal.seconds)
             self._await_confirmation(circuit, 0.0)
         elif signal.name == "hot" and _has_time_window(circuit):
             self._heat(key, now + min(signal.seconds, _longest_window(circuit)))
             self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
         return signal.name in {"suspect", "hot"}
+
+    def suspected(self, key: str, seconds: float) -> None:
+        """Look for a success here within so many seconds: since then a run is under way."""
+        now = self._knowledge.clock()
+        self._suspects[key] = _Suspect(now - seconds)
+        self._objections.note(key, now)
 
     # -- out --------------------------------------------------------------------------------
 
@@ -197,6 +206,10 @@ class Gathering:
 
     def _report(self, circuit: Circuit, now: float) -> Iterator[Request]:
         key = circuit.key
+        if key in self._knowledge.learning.unread:
+            # Told under a version that is not known yet, it would be lost.
+            self._reports.note(key, now + FIRST_WAIT)
+            return
         is_hot = now < self._hot.get(key, 0.0)
         pending = self._pending.get(key)
         if pending is None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .errand import Wish
     from .errands import Errands
+    from .first_use import FirstUse
     from .gathering import Gathering
     from .heartbeat import Heartbeat
     from .leases import Leases
@@ -87,6 +88,7 @@ class Knowledge:
         self.gathering: Gathering
         self.leases: Leases
         self.heartbeat: Heartbeat
+        self.first_use: FirstUse
 
     def note_round_trip(self, seconds: float) -> None:
         """Record how long an exchange with the server has taken."""
@@ -168,8 +170,13 @@ class Knowledge:
 
         ``is_live``: a plain message about this moment told of it.
         """
-        is_first = key in self.learning.unread
-        self.learning.unread.discard(key)
+        made_at = self.learning.unread.pop(key, None)
+        self._take_in(key, heard, is_live=is_live, is_first=made_at is not None)
+        circuit = self.registry.get(key)
+        if made_at is not None and circuit is not None:
+            self.first_use.found(circuit, heard, made_at)
+
+    def _take_in(self, key: str, heard: Heard | None, *, is_live: bool, is_first: bool) -> None:
         circuit = self.registry.get(key)
         if heard is None:
             if circuit is not None:

@@ -31,8 +31,9 @@ class Learning:
         self.corrected = 0
         self._since: float | None = None  # subscribed, by the server's clock
         self._awaits_time = False
-        self.unread: set[str] = set()
-        """Circuits made here whose hash has not been read yet: they have no news to miss."""
+        self.unread: dict[str, float] = {}
+        """Circuits made here whose hash has not been read yet, and when they were made (monotonic
+        seconds): they have no news to miss."""
         self.heard: Callable[[float, bool], object] | None = None
 
     def start(self) -> None:

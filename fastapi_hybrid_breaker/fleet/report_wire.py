@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi_hybrid_breaker.core.run import RUN_LIFE
+
 from .fields import MalformedError, number
 from .scripts import load
 from .wire import PROTOCOL
@@ -23,8 +25,29 @@ _MOST_TIME: Final = 2**53
 _KINDS: Final = 5
 
 
+SUSPECT_LIFE: Final = 1.0
+"""Seconds after which a run is announced as suspect again; the script's ``SUSPECT_LIFE``."""
+
+
 VOTE_FIELDS: Final = (":of", ":votes")
 """What ``parse_votes`` reads of the evidence."""
+
+
+RUN_FIELDS: Final = (":of", ":run", ":plain", ":suspect")
+"""What ``parse_run`` reads of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunUnderWay:
+    """A run of failures that the fleet is counting.
+
+    Args:
+        lasts: seconds since its first failure.
+        is_suspect: it is long enough to open the circuit, and others may object just now.
+    """
+
+    lasts: float
+    is_suspect: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +164,33 @@ def parse_sums(answer: Any) -> Sums:
         votes=int(votes),
         calls=calls,
     )
+
+
+def parse_run(answer: Any, state: tuple[int, str], server_now: float) -> RunUnderWay | None:
+    """Return the run of failures that is being counted under ``state``, version and writer.
+
+    None: there is none.
+
+    Raises:
+        MalformedError: it is no answer to such a question.
+    """
+    if not isinstance(answer, list) or len(answer) != len(RUN_FIELDS):
+        raise MalformedError("a run that is none")
+    about, run, plain, suspect = (
+        one.decode(errors="replace") if isinstance(one, bytes) else "" for one in answer
+    )
+    if about != f"{state[0]}|{state[1]}":
+        return None
+    moments = [failure.partition(":")[0] for failure in run.split()]
+    count, _, at = plain.partition(":")
+    if count.strip("0"):
+        moments.append(at)
+    ages = [server_now - number("failure", one, 0, _MOST_TIME) / 1e6 for one in moments]
+    ages = [age for age in ages if age <= RUN_LIFE]
+    if not ages:
+        return None
+    said = server_now - number("suspect", suspect or 0, 0, _MOST_TIME) / 1000
+    return RunUnderWay(max(0.0, *ages), is_suspect=said <= SUSPECT_LIFE)
 
 
 def parse_votes(answer: Any, state: tuple[int, str] | None, server_now: float) -> tuple[str, ...]:

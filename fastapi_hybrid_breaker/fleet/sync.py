@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .connection import Source
 from .errand import resolve
+from .first_use import FIRST_WORD
 from .learning import Learning
 from .session import Session
 from .status import SyncStatus
@@ -153,9 +154,14 @@ class FleetSync:
         )
 
     def made(self, key: str) -> None:
-        """Read a circuit used for the first time: plain speakers may know it to be open."""
+        """Read a circuit used for the first time, before its first call; from any thread.
+
+        The fleet may know it to be open, or be counting failures that a success here would end.
+        """
         if (session := self._session) is not None:
-            session.incoming.put(partial(session.agenda.read, key))
+            if (circuit := self._registry.get(key)) is not None:
+                circuit.listen(FIRST_WORD)
+            session.incoming.put(partial(session.agenda.read, key, self._clock()))
 
     def changed(self, circuit: Circuit) -> None:
         """Propose a circuit's change to the fleet; from any thread."""

@@ -107,6 +107,8 @@ class Heard:
         at: when it was written, epoch seconds by the server's clock; 0.0 where unknown.
         plain: a writer of the plain format was here last.
         reopenings, evidence: as in ``News``.
+        basic_failures: consecutive failures that a client of the basic format has counted since
+            we wrote last; only where the hash was read, and CLOSED.
         recovered_at, let_back_at: when a recovery closed it, and when calls were let back in
             shares, epoch seconds by the server's clock; 0.0: never, or not told.
     """
@@ -121,6 +123,7 @@ class Heard:
     plain: bool
     reopenings: int = 0
     evidence: Evidence | None = None
+    basic_failures: int = 0
     recovered_at: float = 0.0
     let_back_at: float = 0.0
 
@@ -237,7 +240,7 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     if fields["version"] is None and fields["under"] == "-":
         return None  # an override, and no state told under it
     if fields["version"] is None:
-        return _heard(stats, 0, "", 0.0, plain=True)
+        return _with_basic(_heard(stats, 0, "", 0.0, plain=True))
     ours = (fields["sum"] or "").split("|")
     under = (fields["under"] or "").split("|")
     # Counts alone do not matter: a plain speaker writes them with every call.
@@ -254,6 +257,8 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     heard = _heard(stats, version, writer, at, plain=plain)
     if is_beyond_us:
         return heard
+    if plain or (fields["under"] is None and ours[1:2] != [fields["failures"]]):
+        heard = _with_basic(heard)
     heard = replace(
         heard,
         reopenings=int(number("reopened", fields["reopened"], 0, _MOST_COUNTED)),
@@ -261,6 +266,12 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
     )
     # One that does not know of these fields leaves those of an older version there.
     return _with_recovery(heard, fields) if fields["closedOf"] == fields["version"] else heard
+
+
+def _with_basic(heard: Heard) -> Heard:
+    """Return the same, its failures being those that a client of the basic format has counted."""
+    is_closed = heard.state is CircuitState.CLOSED
+    return replace(heard, basic_failures=heard.failures if is_closed else 0)
 
 
 def _with_recovery(heard: Heard, fields: Mapping[str, Any]) -> Heard:

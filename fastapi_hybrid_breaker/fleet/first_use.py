@@ -1,0 +1,85 @@
+"""What a circuit that is used for the first time has missed of what its fleet counts. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi_hybrid_breaker.core.run import RUN_LIFE
+from fastapi_hybrid_breaker.core.states import CircuitState
+
+from .errand import Request
+from .report_wire import RUN_FIELDS, parse_run
+from .timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+
+    from .gathering import Gathering
+    from .knowledge import Knowledge
+    from .wire import Heard, Names
+
+FIRST_WORD: Final = 1.0
+"""Seconds for which successes are noted on a circuit that is used for the first time: until what
+the fleet is counting has been read."""
+
+
+class FirstUse:
+    """Has a circuit take part in a run of failures that was announced before it was in memory.
+
+    Args:
+        knowledge: what is known of the fleet.
+        names: the names in Redis.
+        gathering: what takes part from then on.
+    """
+
+    def __init__(self, knowledge: Knowledge, names: Names, gathering: Gathering) -> None:
+        self._knowledge = knowledge
+        self._names = names
+        self._gathering = gathering
+        self._due = Timetable()
+
+    def found(self, circuit: Circuit, heard: Heard | None, made_at: float) -> None:
+        """Take what stands in the hash, which was read for the first time; None: there is none.
+
+        ``made_at``: when the circuit was made here (monotonic seconds), before its first call.
+        """
+        machine = circuit.machine
+        if machine.state is not CircuitState.CLOSED or not machine.shares_evidence():
+            return
+        if heard is not None and heard.basic_failures:
+            # Counted before any call here, so that a success here has ended them.
+            self._gathering.note_plain(circuit, heard.basic_failures, made_at)
+        if machine.meter.run:
+            self._due.note(circuit.key, 0.0)
+
+    def take(self, now: float, most: int) -> Iterator[Request]:
+        """Ask for the runs of circuits whose hash has been read: they are about its state."""
+        for key in self._due.take(now, most):
+            command = ("HMGET", self._names.evidence(key), *RUN_FIELDS)
+            yield Request("run", key, command, part=self)
+
+    def put_back(self, request: Request) -> None:
+        """Ask again."""
+        self._due.note(request.key, 0.0)
+
+    def next_due(self) -> float | None:
+        """Return when there is something to ask."""
+        return self._due.next_due()
+
+    def answered(self, request: Request, answer: Any) -> None:
+        """Take part in a run that is under way: a success here since it began ends it.
+
+        Raises:
+            MalformedError: it is no answer to such a question.
+        """
+        circuit = self._knowledge.registry.get(request.key)
+        if circuit is None:
+            return
+        state = (circuit.machine.version, circuit.machine.writer)
+        run = parse_run(answer, state, self._knowledge.server_now() or 0.0)
+        if run is not None:
+            circuit.listen(RUN_LIFE)
+            if run.is_suspect:
+                self._gathering.suspected(circuit.key, run.lasts)
