@@ -111,6 +111,7 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         know(a, b, c)
         await settled(a, b, c)
         await fail(a, KEY, times=3)
+        await until(lambda: len(run_of(server)) == 3)
         await until(lambda: c.circuit(KEY).machine.noting, "c knows that a run is under way")
         await succeed(c, KEY)  # tells nobody: it contributed nothing
         assert len(run_of(server)) == 3
