@@ -95,10 +95,11 @@ class Agenda:
         self.leases.changed(circuit, rejected)
         self.heartbeat.troubles.changed(circuit, rejected)
 
-    def stirred(self, circuit: Circuit) -> None:
-        """Look at what calls have made of a circuit."""
-        for part in (self.gathering, self.votes, self.leases):
-            part.stirred(circuit)
+    def stirred(self, circuit: Circuit, rejected: int | None = None) -> None:
+        """Look at what calls have made of a circuit; ``rejected`` is as in ``changed``."""
+        self.gathering.stirred(circuit)
+        self.votes.stirred(circuit)
+        self.leases.stirred(circuit, circuit.rejected if rejected is None else rejected)
 
     def read(self, key: str, made_at: float | None = None) -> None:
         """Read the hash of a circuit that was made here, and take in what it says.

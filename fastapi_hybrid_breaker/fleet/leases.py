@@ -145,12 +145,15 @@ class Leases:
                 # Somebody probes, and has the lease for that.
                 post.not_before = now + TERM
 
-    def stirred(self, circuit: Circuit) -> None:
-        """Report what calls have made of probes, and ask for the lease if a call wants it."""
+    def stirred(self, circuit: Circuit, rejected: int) -> None:
+        """Report what calls have made of probes, and ask for the lease if a call wants it.
+
+        So many calls had been rejected then.
+        """
         machine, now = circuit.machine, self._knowledge.clock()
         if machine.state is CircuitState.CLOSED:
             return
-        post = self._post(circuit, circuit.rejected)
+        post = self._post(circuit, rejected)
         if _has_report(circuit, post):
             self._due.note(circuit.key, now)
         elif machine.wants_lease:

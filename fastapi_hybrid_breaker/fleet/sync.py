@@ -172,7 +172,8 @@ class FleetSync:
     def stirred(self, circuit: Circuit) -> None:
         """Look at what calls have made of a circuit, for the fleet to hear; from any thread."""
         if (session := self._session) is not None:
-            session.incoming.touch(circuit, "stirred", partial(session.agenda.stirred, circuit))
+            look = partial(session.agenda.stirred, circuit, circuit.rejected)
+            session.incoming.touch(circuit, "stirred", look)
 
     async def reset(
         self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False

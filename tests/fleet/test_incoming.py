@@ -134,20 +134,19 @@ def test_a_loop_that_has_ended_costs_callers_nothing() -> None:
     assert len(incoming) == 1
 
 
-async def test_calls_rejected_before_the_opening_was_looked_at_have_the_lease_asked_for(
+async def test_calls_rejected_before_the_opening_was_looked_at_are_among_those_that_are_measured(
     server: Server,
 ) -> None:
     config = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=0.3)
-    async with fleet(server, defaults=config) as (a, b):
-        for breaker in (a, b):
-            breaker.circuit(KEY)
-        await settled(a, b)
-        await until(lambda: a.surroundings.live == 2)
+    async with fleet(server, 1, defaults=config) as (a,):
+        circuit = a.circuit(KEY)
+        await settled(a)
         await fail(a, KEY, times=1)
-        with pytest.raises(CircuitOpenError):  # at once: nothing has been looked at yet
-            a.circuit(KEY).call_sync(int)
-        # No further call: whoever had traffic asks by itself when the time is almost up.
-        await until(lambda: a.circuit(KEY).machine.lease is not None)
+        for _ in range(1_000):  # at once: nothing has been looked at yet
+            with pytest.raises(CircuitOpenError):
+                circuit.call_sync(int)
+        await until(lambda: circuit.machine.calls_per_second is not None)
+        assert circuit.machine.calls_per_second > 100
 
 
 async def test_a_defect_in_what_a_call_leaves_is_logged_and_counted(
@@ -156,7 +155,7 @@ async def test_a_defect_in_what_a_call_leaves_is_logged_and_counted(
     async with fleet(server) as (a, b):
         session = a.sync._session
         assert session is not None
-        monkeypatch.setattr(session.agenda, "stirred", lambda circuit: 1 // 0)
+        monkeypatch.setattr(session.agenda, "stirred", lambda *about: 1 // 0)
         b.circuit(KEY)
         with caplog.at_level(logging.ERROR):
             await fail(a, KEY, times=2)

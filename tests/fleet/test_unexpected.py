@@ -116,7 +116,7 @@ def test_no_message_raises_anything_else(message: object) -> None:
         if heard is not None:
             key.encode()
             heard.news(1_790_000_000.0)
-            heard.stats(1_790_000_000.0, 1_790_000_000.0)
+            heard.stats(CircuitConfig(), 1_790_000_000.0, 1_790_000_000.0)
         if override is not None:
             override.news(1_790_000_000.0)
 
