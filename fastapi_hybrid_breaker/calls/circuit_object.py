@@ -39,9 +39,10 @@ class Circuit(Gate):
         machine = self.machine
         permit: Permit | None = machine.free_permit
         if permit is None:
-            if (wait := machine.reject_until - self.clock()) > 0.0:
+            now = self.clock()
+            if (wait := machine.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(fn)
+            permit = self.enter(now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
@@ -62,9 +63,10 @@ class Circuit(Gate):
         machine = self.machine
         permit: Permit | None = machine.free_permit
         if permit is None:
-            if (wait := machine.reject_until - self.clock()) > 0.0:
+            now = self.clock()
+            if (wait := machine.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(fn)
+            permit = self.enter(now, fn)
         try:
             result = fn(*args, **kwargs)
             refuse_async(result, fn)
@@ -94,9 +96,10 @@ class Circuit(Gate):
         machine = self.machine
         permit: Permit | None = machine.free_permit
         if permit is None:
-            if (wait := machine.reject_until - self.clock()) > 0.0:
+            now = self.clock()
+            if (wait := machine.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(fn)
+            permit = self.enter(now, fn)
         try:
             result = fn(*args, **kwargs)
             if hasattr(type(result), "__await__"):

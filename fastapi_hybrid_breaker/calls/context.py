@@ -8,7 +8,10 @@ as long as the call or request that it stands for runs.
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import (
+    _get_running_loop,  # exported; the public one raises
+    current_task,
+)
 from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -104,10 +107,12 @@ def enter(permit: Enclosing) -> None:
     A settled permit counts for nothing, and the next one that is entered in this context takes
     its place. So it does not matter in which context, or in which order, calls end.
     """
-    permit.outer = outer = _running(_permit.get())
-    while outer is not None:  # what has ended may not pile up
-        outer.outer = _running(outer.outer)
-        outer = outer.outer
+    outer = _permit.get()
+    if outer is not None:
+        permit.outer = outer = _running(outer)
+        while outer is not None:  # what has ended may not pile up
+            outer.outer = _running(outer.outer)
+            outer = outer.outer
     _permit.set(permit)
 
 
@@ -175,18 +180,19 @@ def is_inside_admitted(machine: Machine) -> bool:
 
 def callers() -> tuple[int, ...]:
     """Return by ``id`` whose call the running code is: see ``running_in``, and what encloses it."""
-    permit = _running(_permit.get())
     found: tuple[int, ...] = (running_in(),)
+    permit = _permit.get()
     while permit is not None:
-        found = (*found, id(permit))
-        permit = _running(permit.outer)
+        if permit.is_running():
+            found = (*found, id(permit))
+        permit = permit.outer
     return found
 
 
 def running_in() -> int:
     """Return the ``id`` of the running task, or outside of one the number of the thread."""
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - exported; the public one raises
-    task = None if loop is None else asyncio.current_task(loop)
+    loop = _get_running_loop()
+    task = None if loop is None else current_task(loop)
     return get_ident() if task is None else id(task)
 
 

@@ -39,9 +39,10 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
         # As ``Circuit.call``: awaiting that would be a second coroutine for each call.
         permit: Permit | None = machine.free_permit
         if permit is None:
-            if (wait := machine.reject_until - circuit.clock()) > 0.0:
+            now = circuit.clock()
+            if (wait := machine.reject_until - now) > 0.0:
                 raise circuit.rejection(wait, fn)
-            permit = circuit.enter(fn)
+            permit = circuit.enter(now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import counted_as, mark_counted, marks_on
+from fastapi_hybrid_breaker.core.counted import counted_as, is_marked, mark_counted
 from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.evidence import describe_error
@@ -49,8 +49,10 @@ class Gate(FleetSide):
 
     # -- being admitted -------------------------------------------------------------------------
 
-    def enter(self, fn: object = UNKNOWN) -> Permit:
+    def enter(self, now: float, fn: object = UNKNOWN) -> Permit:
         """Admit a call of ``fn`` in this context: what is called inside has to know of it.
+
+        For whoever has found no ``free_permit``, and ``reject_until`` to be over at ``now``.
 
         Raises:
             CircuitOpenError: rejected.
@@ -58,10 +60,11 @@ class Gate(FleetSide):
         """
         if fn is not UNKNOWN and not callable(fn):
             raise refused(fn)
-        permit = self._ask(fn, is_route=False)
-        if isinstance(permit, Probe) or (
-            isinstance(permit, CallPermit) and (permit.is_shadowed or self.machine.ramp is not None)
-        ):
+        permit = self._ask(now, fn, None)
+        if isinstance(permit, CallPermit):
+            if permit.is_shadowed or self.machine.ramp is not None:
+                enter(permit)
+        elif isinstance(permit, Probe):
             enter(permit)
         return permit
 
@@ -74,8 +77,14 @@ class Gate(FleetSide):
         Raises:
             CircuitOpenError: rejected.
         """
-        free = self.machine.free_permit
-        return self._ask(UNKNOWN, is_route=is_route) if free is None else free
+        machine = self.machine
+        permit = machine.free_permit
+        if permit is not None:
+            return permit
+        now = self.clock()
+        if (wait := machine.reject_until - now) > 0.0:
+            raise self.rejection(wait)
+        return self._ask(now, UNKNOWN, ROUTE if is_route else None)
 
     def rejection(
         self, retry_after: float, fn: object = UNKNOWN, state: CircuitState = OPEN
@@ -93,11 +102,8 @@ class Gate(FleetSide):
             error.state, error.kind = state, kind_of(fn)
         return error
 
-    def _ask(self, fn: object, *, is_route: bool) -> Permit:
+    def _ask(self, now: float, fn: object, kind: object) -> Permit:
         machine = self.machine
-        now = self.clock()
-        if (wait := machine.reject_until - now) > 0.0:
-            raise self.rejection(wait)
         # Read before the state: a number of an earlier state counts for nothing.
         sequence = machine.sequence
         if machine.state is CLOSED and machine.ramp is None and machine.override is None:
@@ -105,7 +111,7 @@ class Gate(FleetSide):
         with self._lock:
             before, self._busy = self._busy, True
             try:
-                permit = self._decide(now, fn, is_route=is_route)
+                permit = self._decide(now, fn, kind)
                 if permit is None:
                     wait, state = machine.retry_after(now), machine.shown_state(now)
             finally:
@@ -118,7 +124,7 @@ class Gate(FleetSide):
             self.observer.shadowed(self)  # type: ignore[arg-type] # as above
         return permit
 
-    def _decide(self, now: float, fn: object, *, is_route: bool) -> Permit | None:
+    def _decide(self, now: float, fn: object, kind: object) -> Permit | None:
         """Return a permit or None: rejected. Needs the lock."""
         machine = self.machine
         if machine.override is not None:
@@ -129,7 +135,6 @@ class Gate(FleetSide):
                 return NestedPermit(probe, now)
         elif is_own and machine.ramp is not None and is_inside_admitted(machine):
             return CallPermit(machine, machine.sequence, now)  # it was drawn for already
-        kind: object = ROUTE if is_route else None
         if kind is None and machine.standoff is not None:
             kind = kind_of(fn)
         permit, change = machine.admit(now, kind)
@@ -140,10 +145,10 @@ class Gate(FleetSide):
                 return NestedPermit(shadowed, now)
             self.shadowed += 1
             return CallPermit(machine, machine.sequence, now, is_shadowed=True)
+        if not isinstance(permit, int) or permit == UNCOUNTED:
+            return permit
         is_tracked = machine.timed or machine.ramp is not None
-        if is_tracked and isinstance(permit, int) and permit != UNCOUNTED:
-            return CallPermit(machine, permit, now)
-        return permit
+        return CallPermit(machine, permit, now) if is_tracked else permit
 
     def _finish_admission(self, permit: Permit | None) -> None:
         if self._busy:
@@ -161,11 +166,10 @@ class Gate(FleetSide):
         self,
         permit: Permit,
         outcome: Outcome,
-        *,
         seconds: float | None = None,
         error: object = None,
         asked: float | None = None,
-        is_gate: bool = False,
+        is_gate: bool = False,  # noqa: FBT001, FBT002 - by its name only; see below
     ) -> None:
         """Record the outcome of the call that ``permit`` admitted, once for each call.
 
@@ -181,26 +185,32 @@ class Gate(FleetSide):
                 duration of its own: nobody observes this one.
         """
         machine = self.machine
-        if (machine.timed or self.observer is not None) and not is_gate:
-            seconds = self._observe(permit, outcome, seconds)
-        if outcome is NO_VERDICT:
-            if isinstance(permit, int) or isinstance(permit, NestedPermit):  # noqa: SIM101 - quicker
-                return
-        elif machine.watched:
+        if machine.watched and outcome is not NO_VERDICT:
             if (request := recorded_request()) is not None:
                 request.note_outcome(machine)
-            if outcome is SUCCESS and isinstance(permit, int) and not machine.counts_plainly():
+            is_plain = outcome is SUCCESS and isinstance(permit, int) and self.observer is None
+            if is_plain and not (machine.failures or machine.meter.books or machine.noting):
                 return  # a success that changes nothing
         now = self.clock()
+        if (machine.timed or self.observer is not None) and not is_gate:
+            if seconds is None and machine.timed and not isinstance(permit, int):
+                seconds = now - permit.started
+            if self.observer is not None:
+                self._observe(permit, outcome, seconds)
+        if outcome is NO_VERDICT and isinstance(permit, (int, NestedPermit)):
+            return
         with self._lock:
-            held = permit.probe if isinstance(permit, NestedPermit) else permit
-            if isinstance(held, CallPermit):
+            if isinstance(permit, int):
+                ticket: int | Probe = permit
+            else:
+                held = permit.probe if type(permit) is NestedPermit else permit
                 if held.settled:
                     return
-                held.settled = True
-                ticket: int | Probe = SHADOWED if held.is_shadowed else held.admitted
-            else:
-                ticket = held
+                if type(held) is CallPermit:
+                    held.settled = True
+                    ticket = SHADOWED if held.is_shadowed else held.admitted
+                else:
+                    ticket = held
             if self._busy:
                 about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
                 self._deferred.append((ticket, outcome, about))
@@ -217,15 +227,12 @@ class Gate(FleetSide):
         if self._has_changed or self._deferred or machine.stirred:
             self._leave()
 
-    def _observe(self, permit: Permit, outcome: Outcome, seconds: float | None) -> float | None:
-        """Report the end of a call; return how long it took, None where nobody timed it."""
-        if seconds is None and self.machine.timed and not isinstance(permit, int):
-            seconds = self.clock() - permit.started
-        if self.observer is not None:
-            self.observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
+    def _observe(self, permit: Permit, outcome: Outcome, seconds: float | None) -> None:
+        observer = self.observer
+        if observer is not None:
+            observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
             if outcome is FAILURE and is_shadowed(permit):
-                self.observer.shadow_failed(self)  # type: ignore[arg-type] # as above
-        return seconds
+                observer.shadow_failed(self)  # type: ignore[arg-type] # as above
 
     def settle_result(self, permit: Permit, result: object) -> None:
         """Record a returned value as the outcome of the call that ``permit`` admitted."""
@@ -245,7 +252,6 @@ class Gate(FleetSide):
         permit: Permit,
         error: BaseException,
         fn: object = UNKNOWN,
-        *,
         seconds: float | None = None,
     ) -> None:
         """Record an exception as the outcome of the call that ``permit`` admitted.
@@ -254,14 +260,18 @@ class Gate(FleetSide):
         was given is not counted, and says what to write instead.
         """
         machine = self.machine
+        is_plain = machine.classifier.is_plain_failure(error)
+        outcome = FAILURE if is_plain else self._judge(permit, error, fn)
+        self.settle(permit, outcome, seconds, error)
+        if outcome is FAILURE:
+            mark_counted(error, machine.serial, machine.sequence, callers())
+
+    def _judge(self, permit: Permit, error: BaseException, fn: object) -> Outcome:
         if isinstance(error, TypeError) and explain_misuse(error, fn):
-            self.settle(permit, NO_VERDICT, seconds=seconds)
-            return
+            return NO_VERDICT
         try:
-            outcome = machine.classifier.judge(error)
-            is_group = isinstance(error, BaseExceptionGroup)
-            if outcome is FAILURE and (is_group or marks_on(error)):
-                outcome = machine.classifier.judge(error, lambda one: self._is_counted(one, permit))
+            judge = self.machine.classifier.judge
+            outcome = judge(error, lambda one: self._is_counted(one, permit))
         except PredicateError as fault:
             self._note_fault(fault)
             outcome = NO_VERDICT
@@ -270,14 +280,12 @@ class Gate(FleetSide):
         if isinstance(permit, Probe) and (rejection := rejection_by(self.key, error)):
             outcome = NO_VERDICT
             self.rejected_inside(permit, rejection.kind)
-        self.settle(permit, outcome, seconds=seconds, error=error)
-        if outcome is FAILURE:
-            mark_counted(
-                error, circuit=machine.serial, sequence=machine.sequence, callers=callers()
-            )
+        return outcome
 
     def _is_counted(self, error: BaseException, permit: Permit) -> bool:
         """Whether ``error`` is that of a call inside this one, and was counted for it."""
+        if not is_marked(error):
+            return False
         serial, admitted = self.machine.serial, admitted_at(permit)
         # The number matters: an object that a later call raises again is a new failure.
         return (

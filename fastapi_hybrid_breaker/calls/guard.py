@@ -29,8 +29,15 @@ class Guard:
     def __enter__(self) -> Self:
         if self._permit is not None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
-        permit: Permit | None = self._circuit.machine.free_permit
-        self._permit = self._circuit.enter() if permit is None else permit
+        circuit = self._circuit
+        machine = circuit.machine
+        permit: Permit | None = machine.free_permit
+        if permit is None:
+            now = circuit.clock()
+            if (wait := machine.reject_until - now) > 0.0:
+                raise circuit.rejection(wait)
+            permit = circuit.enter(now)
+        self._permit = permit
         return self
 
     def __exit__(

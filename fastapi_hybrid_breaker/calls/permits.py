@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, final
 
 from fastapi_hybrid_breaker.core.probe import Probe
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.probe import Enclosing
 
 
+@final
 class CallPermit:
     """The permit of a call while CLOSED that is timed, or is one of a ramp's share of the calls.
 
@@ -40,6 +41,7 @@ class CallPermit:
         return not self.settled and self.admitted >= self.machine.first
 
 
+@final
 class NestedPermit:
     """The right to run inside of a probe that another guard of the same circuit holds.
 

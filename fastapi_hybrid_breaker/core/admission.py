@@ -31,9 +31,10 @@ class Admission(Cycle):
     What the fleet is to hear of calls while CLOSED is noted in ``contribution``; ``stirred``
     says that there is something new, for whoever tells the fleet to look at. ``rejected_at`` is
     when a call was last rejected; after the open time, for want of a place for a probe.
+    ``own_successes`` is how many of the successful probes were those of this process.
     """
 
-    __slots__ = ("contribution", "rejected_at", "standoff", "stirred")
+    __slots__ = ("contribution", "own_successes", "rejected_at", "standoff", "stirred")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Admission(Cycle):
         self.contribution: Contribution | None = None  # most circuits never have a failure
         self.standoff: Standoff | None = None  # of the present recovery
         self.stirred = False
+        self.own_successes = 0
         self.rejected_at = float("-inf")
         super().__init__(key, config, random, surroundings)
 
@@ -80,7 +82,9 @@ class Admission(Cycle):
             longest = self.config.half_open_maximum
             if longest is not None and now - self.changed_at >= longest:
                 return None, self._open(Cause.HALF_OPEN_EXPIRED, now)
-            places = self.places(now)
+            # The only instance has its own places: the fleet's part need not be asked.
+            is_only = self.surroundings.live <= 1
+            places = self.config.probe_places if is_only else self.places(now)
         return self._admit_probe(now, places, kind), change
 
     def rejected_inside(self, probe: Probe, kind: object) -> None:
@@ -114,21 +118,24 @@ class Admission(Cycle):
         """
         if self.override is not None and self.is_disabled(now):
             outcome, seconds = NO_VERDICT, None
-        if self.shadow or ticket == SHADOWED:
+        if self.shadow:
             self._show(ticket, outcome, now, seconds)
-        if isinstance(ticket, Probe):
+        if not isinstance(ticket, int):
             return self._settle_probe(ticket, outcome, now, seconds, error, asked)
         if self.state is not CLOSED or ticket < self.first:
+            if ticket == SHADOWED and not self.shadow:  # no more, that is
+                self._show(ticket, outcome, now, seconds)
             return None
-        if outcome is SUCCESS:
-            if self.failures or self.contribution is not None:
-                self._end_run(now)
-        elif outcome is FAILURE:
+        if outcome is FAILURE:
             if self.run is None:
                 self.run = Run()
-            self._count_failure(self.run.add(now, asked))
+            self.failures = self.run.add(now, asked)
+            self.sequence += 1
+            self.refresh()
             if self.surroundings.has_fleet:
                 self._note_failure(now, error)
+        elif outcome is SUCCESS and (self.failures or self.contribution is not None):
+            self._end_run(now)
         meter = self.meter
         fired = meter.add(now, outcome, seconds, asked) if meter.books else None
         if outcome is FAILURE and 0 < meter.run <= self.failures:
@@ -169,10 +176,6 @@ class Admission(Cycle):
 
     def ended_probe(self) -> None:
         """Record that a probe's place is free again: in a fleet, the others are to know."""
-
-    def counts_plainly(self) -> bool:
-        """Whether a success of a call that nobody timed changes anything here."""
-        return bool(self.failures or self.meter.books or self.noting)
 
     def shares_evidence(self) -> bool:
         """Tell whether what is counted here is counted in the fleet as well."""
@@ -216,7 +219,8 @@ class Admission(Cycle):
             probes.remove(holder)
         probe = Probe(self, now, kind)
         probes.append(probe)
-        self.began_probe(now)
+        if self.surroundings.live > 1:
+            self.began_probe(now)
         return probe
 
     def _admit_some(self, now: float) -> int | None:
@@ -265,7 +269,8 @@ class Admission(Cycle):
         limit = self.meter.slow
         is_slow = limit is not None and seconds is not None and seconds > limit
         if outcome is FAILURE or is_slow:
-            self._count_failure(self.failures + 1)
+            self.failures += 1
+            self.sequence += 1
             evidence = self._evidence(
                 Cause.PROBE_FAILED,
                 rule=f"a probe took over {limit:g} s" if is_slow else "a probe failed",
@@ -273,7 +278,7 @@ class Admission(Cycle):
             )
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
         change = self._count_probe(now) if outcome is SUCCESS else None
-        if change is None:
+        if change is None and self.surroundings.live > 1:
             self.ended_probe()
         return change
 
@@ -282,6 +287,7 @@ class Admission(Cycle):
         if self.standoff is not None:
             self.standoff.resolved()
         self.successes += 1
+        self.own_successes += 1
         if self.successes < self.config.success_threshold:
             return None
         change = self._move(CLOSED, Cause.PROBES_SUCCEEDED, now)
@@ -305,11 +311,6 @@ class Admission(Cycle):
                 if change is not None:
                     return change
         return None
-
-    def _count_failure(self, failures: int) -> None:
-        self.failures = failures
-        self.sequence += 1
-        self.refresh()
 
     def _forget_counts(self) -> None:
         super()._forget_counts()

@@ -36,6 +36,14 @@ def marks_on(error: BaseException) -> tuple[Mark, ...]:
     return marks
 
 
+def is_marked(error: BaseException) -> bool:
+    """Whether any circuit has counted an error."""
+    try:
+        return _MARKS in error.__dict__
+    except Exception:  # noqa: BLE001 - see marks_on
+        return False
+
+
 def counted_as(error: BaseException, circuit: int, caller: int) -> int:
     """Return the last number with which ``circuit`` counted an error of a caller, or -1."""
     for here, by, sequence, callers in marks_on(error):
@@ -44,21 +52,29 @@ def counted_as(error: BaseException, circuit: int, caller: int) -> int:
     return -1
 
 
-def mark_counted(
-    error: BaseException, *, circuit: int, sequence: int, callers: Sequence[int]
-) -> None:
+def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Sequence[int]) -> None:
     """Mark ``error``, and all that it groups, as counted by ``circuit`` with number ``sequence``.
 
     The mark stands on the exception and not in the circuit, which would keep the traceback of
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
     mark = (_HERE, circuit, sequence, callers)
-    left = [error]
-    while left:
-        one = left.pop()
-        if isinstance(one, BaseExceptionGroup):
-            left.extend(one.exceptions)
-        try:
-            one.__dict__[_MARKS] = (mark, *marks_on(one)[: _MOST_MARKS - 1])
-        except Exception:  # noqa: BLE001, S112 - see marks_on
-            continue
+    _put(mark, error)
+    if isinstance(error, BaseExceptionGroup):
+        left = [*error.exceptions]
+        while left:
+            one = left.pop()
+            _put(mark, one)
+            if isinstance(one, BaseExceptionGroup):
+                left.extend(one.exceptions)
+
+
+def _put(mark: Mark, error: BaseException) -> None:
+    try:
+        own = error.__dict__
+        if _MARKS in own:
+            own[_MARKS] = (mark, *own[_MARKS][: _MOST_MARKS - 1])
+        else:
+            own[_MARKS] = (mark,)
+    except Exception:  # noqa: BLE001, S110 - see marks_on
+        pass

@@ -157,21 +157,24 @@ class Cycle:
     def refresh(self) -> None:
         """Publish what calls read without the lock: the only place that writes these slots."""
         is_own = self.override is None
-        is_closed = self.state is CLOSED
-        is_free = is_closed and is_own and self.ramp is None and not self.timed
-        self.free_permit: int | None = self.sequence if is_free else None
-        is_rejecting = self.state is OPEN and is_own and not self.shadow
-        self.reject_until = self.deadline if is_rejecting else NEVER
-        self.counts_successes = (
-            not is_closed
-            or self.failures > 0
-            or self.noting
-            or self.watched
-            or self.measured
-            or self.ramp is not None
-            or bool(self.meter.books)
-            or self.config.failure_result is not None
-        )
+        if self.state is CLOSED:
+            is_free = is_own and self.ramp is None and not self.timed
+            self.free_permit: int | None = self.sequence if is_free else None
+            self.reject_until = NEVER
+            self.counts_successes = (
+                self.failures > 0
+                or self.noting
+                or self.watched
+                or self.measured
+                or self.ramp is not None
+                or bool(self.meter.books)
+                or self.config.failure_result is not None
+            )
+        else:
+            is_rejecting = self.state is OPEN and is_own and not self.shadow
+            self.free_permit = None
+            self.reject_until = self.deadline if is_rejecting else NEVER
+            self.counts_successes = True
 
     # -- from outside ----------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class CircuitOpenError(Exception):
 
     def __init__(self, key: str, retry_after: float) -> None:
         # Not super(): a subclass may have another exception as its second base.
-        Exception.__init__(self, key, retry_after)
+        self.args = key, retry_after
 
     @property
     def key(self) -> str:

@@ -51,5 +51,8 @@ def describe_error(error: object) -> str:
             text = f"{text}: {told}" if told else text
         except Exception:  # noqa: BLE001 - strangers' __str__ can raise anything
             text = f"{text} (its text cannot be had)"
-    # Cut first: a text can be long. Control characters would forge log lines.
-    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_ERROR])
+    text = text[:LONGEST_ERROR]  # first: a text can be long
+    if text.isprintable():
+        return text
+    # Control characters would forge log lines.
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -92,9 +92,8 @@ class Book:
 
         ``asked`` is the pause in seconds that the upstream asked for, or None.
         """
-        is_slow = (
-            self.slower_than is not None and seconds is not None and seconds > self.slower_than
-        )
+        limit = self.slower_than
+        is_slow = limit is not None and seconds is not None and seconds > limit
         if outcome is SUCCESS:
             kind = SUCCEEDED + SLOW if is_slow else SUCCEEDED
         elif outcome is FAILURE:
@@ -103,11 +102,12 @@ class Book:
             kind = GIVEN_UP
         else:
             return None
-        self.counts.add(now, kind)
+        counts = self.counts
+        counts.add(now, kind)
         if asked is not None:
-            self._note_asked(self.counts.part(now), asked)
-        by_kind = self.counts.by_kind
-        if not (by_kind[1] or by_kind[2] or by_kind[3] or by_kind[4]):
+            self._note_asked(counts.part(now), asked)
+        _, failed, slow, slow_failed, given_up = counts.by_kind
+        if not (failed or slow or slow_failed or given_up):
             self.is_troubled = False  # nothing but swift successes
             return None
         return self.judge(self.totals())

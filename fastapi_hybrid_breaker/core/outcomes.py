@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .counted import is_marked
 from .states import FAILURE, NO_VERDICT, SUCCESS
 from .translated import rejection_in
 
@@ -73,7 +74,19 @@ class Classifier:
 
     def __init__(self, config: CircuitConfig) -> None:
         self._config = config
-        self._plain: set[type[BaseException]] = set()  # whatever else is true of one, a failure
+        self._plain: set[type[BaseException]] = set()  # failures, whatever else is true of one
+
+    def is_plain_failure(self, error: BaseException) -> bool:
+        """Whether ``error`` is what most are, and so needs no closer look: ``judge`` takes longer.
+
+        That is a failure by its class alone, raised for no other error, and counted by nobody yet.
+        """
+        return (
+            type(error) in self._plain
+            and error.__context__ is None
+            and error.__cause__ is None
+            and not is_marked(error)
+        )
 
     def judge(
         self, error: BaseException, is_counted: Callable[[BaseException], bool] | None = None
@@ -99,17 +112,15 @@ class Classifier:
         left = [error]
         while left:
             one = left.pop()
-            is_alone = one.__context__ is None and one.__cause__ is None
-            if type(one) not in self._plain or not is_alone:
-                found = self._look_at(one)
-                if found is None and isinstance(one, BaseExceptionGroup):
-                    left.extend(one.exceptions)
-                if found is not FAILURE:
-                    outcome = SUCCESS if found is SUCCESS else outcome
-                    continue
-            if is_counted is None or not is_counted(one):
+            found = self._look_at(one)
+            if found is None and isinstance(one, BaseExceptionGroup):
+                left.extend(one.exceptions)
+            if found is not FAILURE:
+                outcome = SUCCESS if found is SUCCESS else outcome
+            elif is_counted is None or not is_counted(one):
                 return FAILURE
-            has_counted = True
+            else:
+                has_counted = True
         return NO_VERDICT if has_counted else outcome
 
     def _look_at(self, error: BaseException) -> Outcome | None:
@@ -125,11 +136,19 @@ class Classifier:
             return SUCCESS
         if not _is_among("failure_exceptions", config, error) or _is_quiet(config, error):
             return NO_VERDICT
-        if _goes_by_type(config) and not _is_of_server(type(error)):
+        if _goes_by_type(config) and not _needs_a_look(error):
             if len(self._plain) >= _MOST_TYPES:
                 self._plain.clear()  # of a program that makes classes as it runs
             self._plain.add(type(error))
         return FAILURE
+
+
+def _needs_a_look(error: BaseException) -> bool:
+    """Whether errors of this class are told apart by more than their class.
+
+    A TypeError can mean that a circuit was used wrongly, and a group can hold a rejection.
+    """
+    return isinstance(error, TypeError | BaseExceptionGroup) or _is_of_server(type(error))
 
 
 def _goes_by_type(config: CircuitConfig) -> bool:

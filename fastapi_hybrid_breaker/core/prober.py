@@ -33,8 +33,7 @@ class Prober(Admission):
     instance is known to have it. ``probes_elsewhere`` is how many probes are known to run at
     others until ``busy_until``; until ``unclear_until`` some may, nobody has said how many.
     ``last_sign`` is when anybody was last known to probe.
-    ``calls_per_second`` is how many calls this process expects, None before that was measured;
-    ``own_successes`` how many of the successful probes were its own.
+    ``calls_per_second`` is how many calls this process expects, None before that was measured.
     """
 
     __slots__ = (
@@ -44,7 +43,6 @@ class Prober(Admission):
         "last_sign",
         "lease",
         "opening",
-        "own_successes",
         "probes_elsewhere",
         "taken_until",
         "troubled_at",
@@ -72,7 +70,6 @@ class Prober(Admission):
         self.unclear_until = _NEVER
         self.taken_until = _NEVER
         self.calls_per_second: float | None = None
-        self.own_successes = 0
         self.opening = 0
         self.troubled_at = 0.0
         super().__init__(key, config, random, surroundings)
@@ -188,7 +185,7 @@ class Prober(Admission):
 
     def began_probe(self, now: float) -> None:
         """Record that a call here is a probe, and have the fleet know that it takes a place."""
-        self.last_sign = max(self.last_sign, now)
+        self.see_probing(now)
         if self.is_bound():
             self.stirred = True
 
@@ -210,10 +207,6 @@ class Prober(Admission):
         if self.state is HALF_OPEN:
             # The last success needed is seen by whoever has it, and closes the circuit there.
             self.successes = max(self.successes, min(successes, self.config.success_threshold - 1))
-
-    def _count_probe(self, now: float) -> StateChange | None:
-        self.own_successes += 1
-        return super()._count_probe(now)
 
     def _move(
         self, new: CircuitState, cause: Cause, now: float, evidence: Evidence | None = None

@@ -18,13 +18,13 @@ class Run:
     Made with the first failure, and dropped by whoever has it with the success that ends it.
     """
 
-    __slots__ = ("_asked", "_at", "_failures", "_new", "_older")
+    __slots__ = ("_asked", "_at", "_before", "_failures", "_older")
 
     def __init__(self) -> None:
         self._failures = 0  # in all parts
-        # The newest part: when its first failure was, how many it has, the longest pause asked.
+        # The newest part: when it began, how many came before it, the longest pause asked for.
         self._at = float("-inf")
-        self._new = 0
+        self._before = 0
         self._asked: float | None = None
         self._older: deque[tuple[float, int, float | None]] = deque()
 
@@ -32,22 +32,21 @@ class Run:
         """Count a failure that asked for a pause of ``asked`` seconds; return the new length."""
         if now - self._at >= _TOGETHER:
             self._begin_part(now)
-        self._new += 1
         self._failures += 1
         if asked is not None:
             self._asked = longer(asked, self._asked)
         return self._failures
 
     def _begin_part(self, now: float) -> None:
-        if self._new:
-            self._older.append((self._at, self._new, self._asked))
+        if self._failures:
+            self._older.append((self._at, self._failures - self._before, self._asked))
         while self._older and now - self._older[0][0] > RUN_LIFE:
             self._failures -= self._older.popleft()[1]
-        self._at, self._new, self._asked = now, 0, None
+        self._at, self._before, self._asked = now, self._failures, None
 
     def count(self, now: float) -> int:
         """Return how many failures the run has at ``now``."""
-        parts = (*self._older, (self._at, self._new, self._asked))
+        parts = (*self._older, (self._at, self._failures - self._before, self._asked))
         return sum(failures for at, failures, _ in parts if now - at <= RUN_LIFE)
 
     def asked(self) -> float | None:

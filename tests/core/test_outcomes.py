@@ -37,7 +37,7 @@ def told(
 
 
 def mark(error: BaseException, *, circuit: int = OURS, sequence: int = 5) -> None:
-    mark_counted(error, circuit=circuit, sequence=sequence, callers=[CALLER])
+    mark_counted(error, circuit, sequence, [CALLER])
 
 
 @pytest.mark.parametrize("error", [ValueError(), TimeoutError(), OSError(), AssertionError()])
