@@ -38,16 +38,18 @@ CALLS = {
     "lines": [
         line("bare", "closed", "call", 100.0),
         line("by hand", "open", "call", 400.0),
+        line("by hand", "failing", "call", 900.0),
         line(OURS, "closed", "call", 250.0),
-        line(OURS, "closed", "decorator", 310.0),
+        line(OURS, "closed", "decorator", 360.0),
         line(OURS, "closed", "execute", 490.0),
         line(OURS, "closed", "execute by key", 510.0),
-        line(OURS, "closed", "async with", 560.0),
+        line(OURS, "closed", "async with", 760.0),
         line(OURS, "closed", "call, a route guards too", 350.0),
         line(OURS, "closed", "call", 650.0, "rates"),
         line(OURS, "closed", "sync call", 100.0),
         line(OURS, "open", "call", 500.0),
         line(OURS, "half-open", "call", 1000.0),
+        line(OURS, "failing", "call", 2300.0),
         line("slow", "closed", "call", 900.0),
         line("slow", "closed", "sync decorator", 350.0),
         line("slow", "open", "call", 900.0),
@@ -63,19 +65,20 @@ def test_the_targets_of_calls_are_ratios_within_the_run() -> None:
     values = {what: pytest.approx(one.value) for what, one in found.items()}
     assert values == {
         "`call`, closed: × bare await": 2.5,
-        "`decorator`, closed: × bare await": 3.1,
+        "`decorator`, closed: × bare await": 3.6,
         "the fastest peer: × our `call`": 2.4,
         "`call`, a route guards too: × bare": 3.5,
         "`execute`: × bare": 4.9,
         "`execute by key`: × bare": 5.1,
-        "`async with`: × bare": 5.6,
+        "`async with`: × bare": 7.6,
         "`call`, rates over a time window: × bare": 6.5,
         "interlock-cb's rates: × ours": 8.0,
         "rejected: × bare": 5.0,
         "rejected: × by hand": 1.25,
         "the peer that rejects fastest: × ours": 1.4,
         "the fastest peer: × our `call_sync`": 3.5,
-        "half-open: × closed": 4.0,
+        "half-open: × bare": 10.0,
+        "failing: × bare": 23.0,
     }
     assert found["the fastest peer: × our `call`"].about == "fast"
     assert {what for what, one in found.items() if not one.is_ok} == {
@@ -83,8 +86,9 @@ def test_the_targets_of_calls_are_ratios_within_the_run() -> None:
         "the fastest peer: × our `call`",
         "`execute by key`: × bare",
         "`async with`: × bare",
-        "the peer that rejects fastest: × ours",
+        "failing: × bare",
     }
+    assert found["failing: × bare"].about == "by hand: 9.00"
 
 
 def test_a_target_is_reached_at_its_limit() -> None:
