@@ -31,10 +31,11 @@ class Admission(Cycle):
     What the fleet is to hear of calls while CLOSED is noted in ``contribution``; ``stirred``
     says that there is something new, for whoever tells the fleet to look at. ``rejected_at`` is
     when a call was last rejected; after the open time, for want of a place for a probe.
-    ``own_successes`` is how many of the successful probes were those of this process.
+    ``own_successes`` is how many of the successful probes were those of this process, and
+    ``last_sign`` when anybody was last known to probe.
     """
 
-    __slots__ = ("contribution", "own_successes", "rejected_at", "standoff", "stirred")
+    __slots__ = ("contribution", "last_sign", "own_successes", "rejected_at", "standoff", "stirred")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Admission(Cycle):
         self.standoff: Standoff | None = None  # of the present recovery
         self.stirred = False
         self.own_successes = 0
+        self.last_sign = float("-inf")
         self.rejected_at = float("-inf")
         super().__init__(key, config, random, surroundings)
 
@@ -171,11 +173,8 @@ class Admission(Cycle):
         """Give how many probes may run at once now."""
         return self.config.probe_places
 
-    def began_probe(self, now: float) -> None:
-        """Record that a call here is a probe: in a fleet, the others are to know."""
-
-    def ended_probe(self) -> None:
-        """Record that a probe's place is free again: in a fleet, the others are to know."""
+    def probes_changed(self) -> None:
+        """Record that a place is taken, or free again: in a fleet, the others are to know."""
 
     def shares_evidence(self) -> bool:
         """Tell whether what is counted here is counted in the fleet as well."""
@@ -219,8 +218,10 @@ class Admission(Cycle):
             probes.remove(holder)
         probe = Probe(self, now, kind)
         probes.append(probe)
+        if now > self.last_sign:  # noqa: PLR1730 - a fifth of what max() takes
+            self.last_sign = now
         if self.surroundings.live > 1:
-            self.began_probe(now)
+            self.probes_changed()
         return probe
 
     def _admit_some(self, now: float) -> int | None:
@@ -279,7 +280,7 @@ class Admission(Cycle):
             return self._open(Cause.PROBE_FAILED, now, evidence, asked)
         change = self._count_probe(now) if outcome is SUCCESS else None
         if change is None and self.surroundings.live > 1:
-            self.ended_probe()
+            self.probes_changed()
         return change
 
     def _count_probe(self, now: float) -> StateChange | None:

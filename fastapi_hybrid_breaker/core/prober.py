@@ -32,7 +32,6 @@ class Prober(Admission):
     when it left CLOSED. ``lease`` is the right to probe for all; ``taken_until`` how long another
     instance is known to have it. ``probes_elsewhere`` is how many probes are known to run at
     others until ``busy_until``; until ``unclear_until`` some may, nobody has said how many.
-    ``last_sign`` is when anybody was last known to probe.
     ``calls_per_second`` is how many calls this process expects, None before that was measured.
     """
 
@@ -40,7 +39,6 @@ class Prober(Admission):
         "alone",
         "busy_until",
         "calls_per_second",
-        "last_sign",
         "lease",
         "opening",
         "probes_elsewhere",
@@ -64,7 +62,6 @@ class Prober(Admission):
         self.alone = False
         self.lease: Lease | None = None
         self.wants_lease = False
-        self.last_sign = _NEVER
         self.probes_elsewhere = 0
         self.busy_until = _NEVER
         self.unclear_until = _NEVER
@@ -183,14 +180,8 @@ class Prober(Admission):
         """Record how many calls to expect in this process."""
         self.calls_per_second = per_second
 
-    def began_probe(self, now: float) -> None:
-        """Record that a call here is a probe, and have the fleet know that it takes a place."""
-        self.see_probing(now)
-        if self.is_bound():
-            self.stirred = True
-
-    def ended_probe(self) -> None:
-        """Have the fleet know that a place is free again."""
+    def probes_changed(self) -> None:
+        """Have the fleet know that a place is taken, or free again."""
         if self.is_bound():
             self.stirred = True
 

@@ -62,16 +62,15 @@ class RouteGuard:
         record = scope.get(SCOPE_KEY)
         if not isinstance(record, RouteRequest):
             raise NotInstalledError(_NOT_INSTALLED)
-        if isinstance(self.key, str):
-            key = self.key
+        registry, key = record.breaker.registry, self.key
+        if isinstance(key, str):
+            registry.keep(key)
         elif record.is_uncounted:
             return None
         else:
-            key = self.key(connection)
+            key = key(connection)
         try:
-            if isinstance(self.key, str):
-                record.breaker.registry.keep(key)
-            circuit = record.breaker.circuit(key)
+            circuit = registry.find_or_make(key)
         except (TypeError, ValueError):
             # Often made of what the client sent; it must not count against other guards.
             record.is_uncounted = True

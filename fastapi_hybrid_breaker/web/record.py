@@ -70,7 +70,8 @@ class RouteRequest(Request):
         except CircuitOpenError as error:
             self.note_rejection(error.key)  # known through the scope, whatever the context
             raise
-        circuit.watch()
+        if not circuit.machine.watched:
+            circuit.watch()
         self.guards = (*self.guards, (circuit, permit))
         self.unsettled = True
         if isinstance(permit, Probe):
@@ -87,10 +88,10 @@ class RouteRequest(Request):
 
     def end_of_body(self) -> None:
         """Settle now, because what follows (background tasks) is not part of the outcome."""
-        if self._answered is None:
-            self._settle_by_status()
-        else:
+        if self._answered is not None:
             self._settle_by_error(self._answered, otherwise=None)
+        elif self.unsettled:
+            self._settle_all(None, self.status)
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""
@@ -98,7 +99,8 @@ class RouteRequest(Request):
 
     def end(self) -> None:
         """Settle now: the application returned."""
-        self._settle_by_status()
+        if self.unsettled:
+            self._settle_all(None, self.status)
 
     def seems_well(self) -> bool:
         """Whether a client that left now would leave behind successes."""
@@ -106,9 +108,6 @@ class RouteRequest(Request):
             outcome_of_status(circuit.config, self.status, rejected=bool(self.rejected)) is SUCCESS
             for circuit, _ in self.guards
         )
-
-    def _settle_by_status(self) -> None:
-        self._settle_all(None, self.status)
 
     def _settle_by_error(self, error: BaseException, otherwise: int | None) -> None:
         """Settle by ``error``, or by the status ``otherwise`` where it is the client's leaving."""
@@ -129,13 +128,12 @@ class RouteRequest(Request):
                 self._settle_one(circuit, permit, status)
 
     def _settle_one(self, circuit: Circuit, permit: Permit, status: int | None) -> None:
-        outcome = outcome_of_status(circuit.config, status, rejected=bool(self.rejected))
-        if outcome is SUCCESS and not circuit.machine.counts_successes:
-            return
+        config = circuit.machine.config
+        outcome = outcome_of_status(config, status, rejected=bool(self.rejected))
         if outcome is NO_VERDICT and circuit.key in self.rejected:
             circuit.rejected_inside(permit)
         text = f"status {status}" if outcome is FAILURE else None
-        circuit.settle(permit, outcome, seconds=self._seconds(circuit, permit), error=text)
+        circuit.settle(permit, outcome, self._seconds(circuit, permit), text)
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
         """Return how long the headers took, where a rule asks: streams last as long as wanted."""
