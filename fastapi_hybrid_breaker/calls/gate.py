@@ -99,7 +99,8 @@ class Gate(FleetSide):
             self.observer.rejected(self, retry_after)  # type: ignore[arg-type] # every gate is a circuit
         error = CircuitOpenError(self.key, retry_after)
         if state is HALF_OPEN:
-            error.state, error.kind = state, kind_of(fn)
+            error.state = state
+            error._kind = kind_of(fn)  # noqa: SLF001 - ours, and of no use to others
         return error
 
     def _ask(self, now: float, fn: object, kind: object) -> Permit:
@@ -279,7 +280,7 @@ class Gate(FleetSide):
         # of the very place that the probe holds, has not found out anything.
         if isinstance(permit, Probe) and (rejection := rejection_by(self.key, error)):
             outcome = NO_VERDICT
-            self.rejected_inside(permit, rejection.kind)
+            self.rejected_inside(permit, rejection._kind)  # noqa: SLF001 - as above
         return outcome
 
     def _is_counted(self, error: BaseException, permit: Permit) -> bool:

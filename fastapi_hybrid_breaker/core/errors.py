@@ -21,7 +21,7 @@ class CircuitOpenError(Exception):
     state: CircuitState = CircuitState.OPEN
     """OPEN, or HALF_OPEN where the call found no place among the probes of a recovery."""
 
-    kind: object = None
+    _kind: object = None
     """The kind of call that found no place among the probes; see ``core.standoff``."""
 
     def __init__(self, key: str, retry_after: float) -> None:

@@ -77,7 +77,7 @@ class RouteRejectedError(CircuitOpenError, HTTPException):
         state: OPEN, or HALF_OPEN while probes of a recovery run.
     """
 
-    kind: object = ROUTE
+    _kind: object = ROUTE
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class WebSocketRejectedError(CircuitOpenError, WebSocketException):
     Parameters: as for ``RouteRejectedError``.
     """
 
-    kind: object = ROUTE
+    _kind: object = ROUTE
 
     def __init__(
         self,

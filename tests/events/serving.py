@@ -21,10 +21,10 @@ CONFIG = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeou
 
 @asynccontextmanager
 async def served(
-    redis: str | None = None, *, auth: Any = None, **options: Any
+    redis: str | None = None, *, auth: Any = None, dependencies: Any = None, **options: Any
 ) -> AsyncIterator[tuple[HybridBreaker, int]]:
     """Serve an application with the admin router; gives its breaker and the port."""
-    app = FastAPI()
+    app = FastAPI(dependencies=dependencies)
     breaker = HybridBreaker(app, redis=redis, **({"defaults": CONFIG} | options))
     app.include_router(breaker.admin_router(auth=auth), prefix="/circuits")
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error")
