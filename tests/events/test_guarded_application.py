@@ -34,14 +34,3 @@ async def test_events_and_health_go_on_while_the_circuit_is_open() -> None:
             assert breaker.circuit(KEY).stats().rejected == 0
             assert (await client.delete(f"{base}/{KEY}")).status_code == 204
             await reader.until("circuit", state="CLOSED")
-
-
-async def test_a_reader_of_events_holds_no_place_among_the_probes() -> None:
-    async with served(dependencies=[Depends(circuit(KEY))]) as (breaker, port):
-        guarded = breaker.circuit(KEY)
-        guarded.open_here(0.0)
-        async with reading(port) as reader:
-            await reader.next()
-            with guarded.guard():  # the only place
-                assert guarded.state == "HALF_OPEN"
-        assert guarded.state == "CLOSED"
