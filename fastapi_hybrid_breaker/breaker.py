@@ -155,7 +155,7 @@ class HybridBreaker:
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
-        return await self.circuit(key).execute(fn, *args, **kwargs)
+        return await self.registry.find_or_make(key).execute(fn, *args, **kwargs)
 
     def state(self, key: str) -> CircuitState:
         """Give the state of a circuit, as this process knows it; makes no circuit."""

@@ -27,7 +27,11 @@ class CallPermit:
     __slots__ = ("admitted", "is_shadowed", "machine", "outer", "settled", "started")
 
     def __init__(
-        self, machine: Machine, admitted: int, now: float, *, is_shadowed: bool = False
+        self,
+        machine: Machine,
+        admitted: int,
+        now: float,
+        is_shadowed: bool = False,  # noqa: FBT001, FBT002 - by its name only: quicker
     ) -> None:
         self.machine = machine
         self.admitted = admitted

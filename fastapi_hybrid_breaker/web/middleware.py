@@ -53,7 +53,8 @@ class CircuitMiddleware:
             record.end_with(error)
             raise
         else:
-            record.end()
+            if record.unsettled:
+                record.end()
         finally:
             record.is_over = True
             try:  # noqa: SIM105 - suppress() is an object more for each request

@@ -37,6 +37,7 @@ class RouteRequest(Request):
         "_answered",
         "_handled_outside",
         "_headers_sent_at",
+        "_is_timed",
         "breaker",
         "is_uncounted",
         "send_errors",
@@ -55,6 +56,7 @@ class RouteRequest(Request):
         # process, which calls the application in a handler of its own, is none of this request.
         self._answered: BaseException | None = None
         self._handled_outside = sys.exc_info()[1]
+        self._is_timed = False  # how long the headers took may matter
         self._headers_sent_at: float | None = None  # monotonic seconds
 
     def enter(self, circuit: Circuit) -> None:
@@ -63,7 +65,7 @@ class RouteRequest(Request):
         Raises:
             CircuitOpenError: rejected.
         """
-        if self.is_uncounted or self.permit_of(circuit.machine) is not None:
+        if self.is_uncounted or (self.guards and self.permit_of(circuit.machine) is not None):
             return
         try:
             permit = circuit.admit(is_route=True)
@@ -74,24 +76,26 @@ class RouteRequest(Request):
             circuit.watch()
         self.guards = (*self.guards, (circuit, permit))
         self.unsettled = True
-        if isinstance(permit, Probe):
-            permit.witness = self
+        if not isinstance(permit, int):
+            self._is_timed = True
+            if isinstance(permit, Probe):
+                permit.witness = self
 
     def begin(self, status: int) -> None:
         """Record the status of the answer, or (101) that a WebSocket was accepted."""
         self.status = status
-        if self.unsettled:
+        if self._is_timed:
             self._headers_sent_at = self.breaker.clock()
-            if status >= 500:
-                handled = sys.exc_info()[1]
-                self._answered = None if handled is self._handled_outside else handled
+        if status >= 500 and self.unsettled:
+            handled = sys.exc_info()[1]
+            self._answered = None if handled is self._handled_outside else handled
 
     def end_of_body(self) -> None:
         """Settle now, because what follows (background tasks) is not part of the outcome."""
-        if self._answered is not None:
-            self._settle_by_error(self._answered, otherwise=None)
-        elif self.unsettled:
+        if self._answered is None:
             self._settle_all(None, self.status)
+        else:
+            self._settle_by_error(self._answered, otherwise=None)
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application."""
@@ -99,8 +103,7 @@ class RouteRequest(Request):
 
     def end(self) -> None:
         """Settle now: the application returned."""
-        if self.unsettled:
-            self._settle_all(None, self.status)
+        self._settle_all(None, self.status)
 
     def seems_well(self) -> bool:
         """Whether a client that left now would leave behind successes."""
@@ -119,21 +122,19 @@ class RouteRequest(Request):
             return
         self.unsettled = False
         for circuit, permit in self.guards:
-            if self.is_uncounted or circuit.machine in self.counted:
+            machine = circuit.machine
+            if self.is_uncounted or machine in self.counted:
                 circuit.settle(permit, NO_VERDICT, is_gate=True)
-            elif error is not None:
-                seconds = self._seconds(circuit, permit)
+                continue
+            seconds = self._seconds(circuit, permit) if self._is_timed else None
+            if error is not None:
                 circuit.settle_error(permit, error, seconds=seconds)
-            else:
-                self._settle_one(circuit, permit, status)
-
-    def _settle_one(self, circuit: Circuit, permit: Permit, status: int | None) -> None:
-        config = circuit.machine.config
-        outcome = outcome_of_status(config, status, rejected=bool(self.rejected))
-        if outcome is NO_VERDICT and circuit.key in self.rejected:
-            circuit.rejected_inside(permit)
-        text = f"status {status}" if outcome is FAILURE else None
-        circuit.settle(permit, outcome, self._seconds(circuit, permit), text)
+                continue
+            outcome = outcome_of_status(machine.config, status, rejected=bool(self.rejected))
+            if outcome is NO_VERDICT and circuit.key in self.rejected:
+                circuit.rejected_inside(permit)
+            text = f"status {status}" if outcome is FAILURE else None
+            circuit.settle(permit, outcome, seconds, text)
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
         """Return how long the headers took, where a rule asks: streams last as long as wanted."""
