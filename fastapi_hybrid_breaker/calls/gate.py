@@ -39,6 +39,7 @@ from .permits import CallPermit, NestedPermit, admitted_at, is_shadowed
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
+    from .hub import CallObserver
     from .permits import Permit
 
 
@@ -58,13 +59,16 @@ class Gate(FleetSide):
             CircuitOpenError: rejected.
             TypeError: ``fn`` is what a callable returned.
         """
+        machine = self.machine
+        sequence = machine.sequence  # before the state: see below
+        if machine.state is CLOSED and machine.ramp is None and machine.override is None:
+            return CallPermit(machine, sequence, now) if machine.timed else sequence
         if fn is not UNKNOWN and not callable(fn):
             raise refused(fn)
         permit = self._ask(now, fn, None)
-        if isinstance(permit, CallPermit):
-            if permit.is_shadowed or self.machine.ramp is not None:
-                enter(permit)
-        elif isinstance(permit, Probe):
+        if isinstance(permit, Probe) or (
+            isinstance(permit, CallPermit) and (permit.is_shadowed or machine.ramp is not None)
+        ):
             enter(permit)
         return permit
 
@@ -84,6 +88,10 @@ class Gate(FleetSide):
         now = self.clock()
         if (wait := machine.reject_until - now) > 0.0:
             raise self.rejection(wait)
+        # Read before the state: a number of an earlier state counts for nothing.
+        sequence = machine.sequence
+        if machine.state is CLOSED and machine.ramp is None and machine.override is None:
+            return CallPermit(machine, sequence, now) if machine.timed else sequence
         return self._ask(now, UNKNOWN, ROUTE if is_route else None)
 
     def rejection(
@@ -105,10 +113,6 @@ class Gate(FleetSide):
 
     def _ask(self, now: float, fn: object, kind: object) -> Permit:
         machine = self.machine
-        # Read before the state: a number of an earlier state counts for nothing.
-        sequence = machine.sequence
-        if machine.state is CLOSED and machine.ramp is None and machine.override is None:
-            return CallPermit(machine, sequence, now) if machine.timed else sequence
         with self._lock:
             before, self._busy = self._busy, True
             try:
@@ -193,11 +197,10 @@ class Gate(FleetSide):
             if is_plain and not (machine.failures or machine.meter.books or machine.noting):
                 return  # a success that changes nothing
         now = self.clock()
-        if (machine.timed or self.observer is not None) and not is_gate:
-            if seconds is None and machine.timed and not isinstance(permit, int):
-                seconds = now - permit.started
-            if self.observer is not None:
-                self._observe(permit, outcome, seconds)
+        if machine.timed and seconds is None and not isinstance(permit, int) and not is_gate:
+            seconds = now - permit.started
+        if self.observer is not None and not is_gate:
+            self._observe(self.observer, permit, outcome, seconds)
         if outcome is NO_VERDICT and isinstance(permit, (int, NestedPermit)):
             return
         with self._lock:
@@ -228,12 +231,12 @@ class Gate(FleetSide):
         if self._has_changed or self._deferred or machine.stirred:
             self._leave()
 
-    def _observe(self, permit: Permit, outcome: Outcome, seconds: float | None) -> None:
-        observer = self.observer
-        if observer is not None:
-            observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
-            if outcome is FAILURE and is_shadowed(permit):
-                observer.shadow_failed(self)  # type: ignore[arg-type] # as above
+    def _observe(
+        self, observer: CallObserver, permit: Permit, outcome: Outcome, seconds: float | None
+    ) -> None:
+        observer.settled(self, outcome, seconds)  # type: ignore[arg-type] # as above
+        if outcome is FAILURE and is_shadowed(permit):
+            observer.shadow_failed(self)  # type: ignore[arg-type] # as above
 
     def settle_result(self, permit: Permit, result: object) -> None:
         """Record a returned value as the outcome of the call that ``permit`` admitted."""
