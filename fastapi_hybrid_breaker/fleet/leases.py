@@ -14,7 +14,7 @@ from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .errand import Request
-from .fields import MalformedError, number
+from .lease_wire import parse_answer
 from .scripts import load
 from .timetable import Timetable
 from .wire import PROTOCOL
@@ -80,7 +80,6 @@ _REORDERED: Final = 10.0
 """Seconds by which a signal is older than another at most; more: the server's clock was set."""
 
 _SCRIPT: Final = load("lease.lua")
-_MOST: Final = 10**12
 
 
 @dataclass(slots=True)
@@ -349,21 +348,3 @@ def _has_report(circuit: Circuit, post: _Post) -> bool:
     """Whether the fleet may not know yet what runs here, or has succeeded."""
     machine = circuit.machine
     return bool(machine.probes or post.running or machine.own_successes != post.own)
-
-
-def parse_answer(answer: Any) -> tuple[str, float, int, int]:
-    """Read the script's answer: a word, milliseconds, places, successes.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    if not isinstance(answer, list) or len(answer) != 4:
-        raise MalformedError(f"an answer of the script that is none: {answer!r:.200}")
-    try:
-        status, *texts = (one.decode() for one in answer)
-    except (UnicodeDecodeError, AttributeError):
-        raise MalformedError("an answer of the script that is no text") from None
-    milliseconds, places, successes = (number("lease", text, 0, _MOST) for text in texts)
-    if status == "granted" and places < 1:
-        raise MalformedError("a lease without a place")
-    return status, milliseconds, int(places), int(successes)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT, MalformedError
-from fastapi_hybrid_breaker.fleet.leases import parse_answer
+from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
 from fastapi_hybrid_breaker.fleet.wire import (
     HASH_FIELDS,
     LARGEST_MESSAGE,

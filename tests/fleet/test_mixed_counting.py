@@ -96,6 +96,17 @@ def test_while_one_version_probes_the_other_rejects_and_its_success_closes_both(
     assert [probes.call(), waits.call()] == ["admitted", "admitted"]
 
 
+def test_first_call_of_this_version_after_the_open_time_is_a_probe_beside_the_one_before(
+    launch: Launcher, server: Server
+) -> None:
+    old, new = launch("previous", "current", success_threshold=1, recovery_timeout=0.5)
+    old.fail(times=3)
+    until_agreed(server, [old, new], "OPEN")
+    until(lambda: new.stats()["retry_after"] == 0, old, new)
+    assert new.call() == "admitted"
+    until_agreed(server, [old, new], "CLOSED")
+
+
 @both_ways
 def test_successful_probes_on_both_versions_close_the_circuit_together(
     launch: Launcher, server: Server, one: Version, other: Version
