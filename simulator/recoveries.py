@@ -172,10 +172,13 @@ class _Watch:
     def _counted(self, take: Any) -> Any:
         def counted(most: int) -> Iterable[Any]:
             requests = take(most)
-            kinds = [one.kind for one in requests if one.kind not in _PERIODIC | {"time"}]
+            kinds = [one.kind for one in requests if one.kind not in _PERIODIC]
+            if len(kinds) < len(requests):
+                # Sent in any case, with the time; and of one circuit, it reads that one.
+                for kind in ("time", "read"):
+                    if kind in kinds:
+                        kinds.remove(kind)
             self._now.commands.update(kinds)
-            if kinds and not any(one.kind in _PERIODIC for one in requests):
-                self._now.commands["time"] += 1
             return list(requests)
 
         return counted

@@ -274,6 +274,11 @@ class Meter:
                 break
         return Rates(totals.calls, failed, slow)
 
+    def longest_window(self) -> float:
+        """Return the seconds of the longest window in time; 0.0 without one."""
+        windows = [book.window for book in self.books]
+        return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
+
     def tallies(self, now: float, *, always: bool) -> tuple[Tally, ...]:
         """Give the calls that the fleet has not been told of; see ``Book.tallies``."""
         return tuple(tally for book in self.books for tally in book.tallies(now, always=always))

@@ -38,6 +38,16 @@ if TYPE_CHECKING:
     from .part import Part
     from .wire import Heard, Names, Reply
 
+_REPAIRERS: Final = 6
+"""Instances that read a circuit that is not CLOSED in a repair, about: what they find missing, or
+written by others, they tell all."""
+
+_UNTIMED: Final[frozenset[Kind]] = frozenset({"report", "confirm", "lease", "index_write"})
+"""Requests whose answers say nothing by the server's clock."""
+
+_TIME_EVERY: Final = 10.0
+"""Seconds after which the server is asked for the time with them as well."""
+
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
 
@@ -59,6 +69,8 @@ class Agenda:
         self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
         self._pass: list[str] = []
         self._has_read = False  # anything, in this session
+        self._random = random
+        self._timed_at = float("-inf")
         self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
         self.overrides = Overrides(knowledge, self._commands)
         self.gathering = Gathering(knowledge, names, every=report_every, random=random)
@@ -137,6 +149,7 @@ class Agenda:
     def read_all(self) -> None:
         """Read everything: after each subscription, since messages were missed before it."""
         self._knowledge.server_clock.forget()
+        self._timed_at = float("-inf")
         self._knowledge.learning.subscribed()
         self._index.read_all()
         self.overrides.read_all()
@@ -164,11 +177,13 @@ class Agenda:
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
         registry = self._knowledge.registry
+        live = registry.surroundings.live
         self._index.read_recent()
         self.overrides.repair()
         for circuit in registry:
             self.votes.stands_alone(circuit)
-            if circuit.machine.state is not CircuitState.CLOSED:
+            is_chosen = live <= _REPAIRERS or self._random.random() < _REPAIRERS / live
+            if is_chosen and circuit.machine.state is not CircuitState.CLOSED:
                 self._errands.want(circuit.key, "read", must=True)
                 if circuit.machine.version:
                     self._index.note(circuit.key, circuit.machine.version)
@@ -204,7 +219,8 @@ class Agenda:
                 # One by one: what one of them raises, those before it have nothing to do with.
                 for each in part.take(now, most):
                     requests.append(each)  # noqa: PERF402
-        if requests:
+        is_timed = now - self._timed_at < _TIME_EVERY
+        if requests and not (is_timed and all(one.kind in _UNTIMED for one in requests)):
             requests.insert(0, Request("time", "", ("TIME",)))
         return requests
 
@@ -301,6 +317,7 @@ class Agenda:
             with self._knowledge.contain(f"an answer ({request.kind})"):
                 try:
                     if request.kind == "time":
+                        self._timed_at = received
                         self._knowledge.server_clock.sample(sent, received, _seconds(answer))
                         self._knowledge.learning.take_time(self._knowledge.server_now())
                     else:

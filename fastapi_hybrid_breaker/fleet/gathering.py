@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.windows import TimeWindow
+from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .errand import Request
 from .report_wire import parse_sums, report_command
@@ -50,6 +50,13 @@ TO_OBJECT: Final = 0.14
 
 LATER: Final = 0.01
 """Seconds by which it is confirmed later than that: clocks and ways differ."""
+
+CONFIRM_JITTER: Final = 0.05
+"""Seconds at most by which it is confirmed later still: the first one spares the others."""
+
+HELD_BACK: Final = 0.3
+"""Seconds for which no more failures are reported of a run that is long enough: by then it has
+opened the circuit, or a success has ended it."""
 
 JUDGE_AFTER: Final = 0.25
 """Seconds after which those with good calls have told them as well, and rates can be judged."""
@@ -112,6 +119,7 @@ class Gathering:
         self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
         self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
         self._suspects: dict[str, _Suspect] = {}
+        self._enough: dict[str, float] = {}  # until when failures of a circuit are held back
         self._objections = Timetable()
         self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
@@ -154,13 +162,16 @@ class Gathering:
             circuit.run_ended(LISTEN_ON)
             self._confirms.drop(key)
             self._suspects.pop(key, None)
+            self._enough.pop(key, None)
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
             circuit.listen(LISTEN_ON)
             self.suspected(key, signal.seconds)
+            self._enough = {other: end for other, end in self._enough.items() if end > now}
+            self._enough[key] = now + HELD_BACK
             self._await_confirmation(circuit, 0.0)
-        elif signal.name == "hot" and _has_time_window(circuit):
-            self._heat(key, now + min(signal.seconds, _longest_window(circuit)))
+        elif signal.name == "hot" and (longest := circuit.machine.meter.longest_window()):
+            self._heat(key, now + min(signal.seconds, longest))
             self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
         return signal.name in {"suspect", "hot"}
 
@@ -180,7 +191,8 @@ class Gathering:
             if (circuit := self._knowledge.registry.get(key)) is not None:
                 yield from self._report(circuit, now)
         for key in self._confirms.take(now, most):
-            if (circuit := self._knowledge.registry.get(key)) is not None:
+            circuit = self._knowledge.registry.get(key)
+            if circuit is not None and circuit.machine.state is CircuitState.CLOSED:
                 yield self._confirmation(circuit)
 
     def put_back(self, request: Request) -> None:
@@ -212,6 +224,9 @@ class Gathering:
             return
         is_hot = now < self._hot.get(key, 0.0)
         pending = self._pending.get(key)
+        if pending is None and not is_hot and self._is_enough(circuit, now):
+            self._reports.note(key, self._enough[key])
+            return
         if pending is None:
             plain = self._plain.get(key)
             if plain is not None and now - plain[1] > _PLAIN_LIFE:
@@ -230,6 +245,13 @@ class Gathering:
             }
         self._sent[key] = now
         yield self._report_request(circuit, pending)
+
+    def _is_enough(self, circuit: Circuit, now: float) -> bool:
+        """Whether there is nothing to report but failures of a run that is long enough."""
+        machine = circuit.machine
+        owes_success = machine.contribution is not None and machine.contribution.owes_success
+        is_held_back = now < self._enough.get(circuit.key, 0.0)
+        return is_held_back and not owes_success and not machine.meter.is_troubled
 
     def _report_request(self, circuit: Circuit, pending: _Pending) -> Request:
         report = pending.report
@@ -323,7 +345,8 @@ class Gathering:
     def _await_confirmation(self, circuit: Circuit, already: float) -> None:
         contribution = circuit.machine.contribution
         if contribution is not None and contribution.has_told:
-            due = self._knowledge.clock() + max(0.0, TO_OBJECT + LATER - already)
+            wait = max(0.0, TO_OBJECT + LATER - already)
+            due = self._knowledge.clock() + wait + self._random.uniform(0, CONFIRM_JITTER)
             self._confirms.note(circuit.key, due)
 
     def _heat(self, key: str, until: float) -> None:
@@ -339,12 +362,3 @@ class Gathering:
         """Give when a circuit may be reported that would like to be at ``due``."""
         sent = self._sent.get(key)
         return due if sent is None else max(due, sent + self._every)
-
-
-def _longest_window(circuit: Circuit) -> float:
-    windows = [book.window for book in circuit.machine.meter.books]
-    return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
-
-
-def _has_time_window(circuit: Circuit) -> bool:
-    return any(isinstance(book.window, TimeWindow) for book in circuit.machine.meter.books)

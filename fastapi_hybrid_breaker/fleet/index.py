@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _LIFE: Final = 2 * 86_400
 """Seconds: twice the longest open time."""
 
+_TIDY_EVERY: Final = 600.0
+"""Seconds after which a writing sets the life again and trims, at most."""
+
 _OVERLAP: Final = 60_000_000
 """Microseconds (as versions are): a version can be stored after a slightly higher one."""
 
@@ -45,6 +48,7 @@ class Index:
         self._versions: dict[str, int] = {}
         self._since: int | None = None
         self._newest = 0
+        self._tidy_at = float("-inf")
 
     def next_due(self) -> float | None:
         """Give 0.0 if there is something to write or to read, else None."""
@@ -55,8 +59,9 @@ class Index:
         self._versions[key] = version
 
     def read_all(self) -> None:
-        """Have the whole index read."""
+        """Have the whole index read; the server may have lost it."""
         self._since = 0
+        self._tidy_at = float("-inf")
 
     def read_recent(self) -> None:
         """Have read what came after the newest known, or shortly before."""
@@ -70,11 +75,13 @@ class Index:
             scores = [part for key, version in versions.items() for part in (version, key)]
             trim = ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)
             add = ("ZADD", self._name, "GT", *scores)
-            requests += [
-                Request("index_write", "", add, versions=versions, part=self),
-                Request("index_write", "", ("EXPIRE", self._name, _LIFE), part=self),
-                Request("index_write", "", trim, part=self),
-            ]
+            requests.append(Request("index_write", "", add, versions=versions, part=self))
+            if now >= self._tidy_at:
+                self._tidy_at = now + _TIDY_EVERY
+                requests += [
+                    Request("index_write", "", ("EXPIRE", self._name, _LIFE), part=self),
+                    Request("index_write", "", trim, part=self),
+                ]
         if self._since is not None:
             since, self._since = self._since, None
             command = (
@@ -88,6 +95,7 @@ class Index:
         """List again what was sent without an answer."""
         if request.kind == "index_write":
             self._versions = request.versions | self._versions
+            self._tidy_at = float("-inf")
         else:
             since = request.versions[""]
             self._since = since if self._since is None else min(since, self._since)

@@ -61,8 +61,11 @@ _MEASURED_LATE: Final = 1.0
 _ASK_AT_ONCE: Final = 3
 """Instances of the fleet that ask at once, about: the others wait by chance, see ``_turn``."""
 
-_TURN: Final = 0.15
+_TURN: Final = 0.2
 """Seconds in which the number of instances that ask doubles, at least."""
+
+_TURN_CALLS: Final = 1.5
+"""... and at least so many of their calls: a holder with as many has mostly had one by then."""
 
 LONGEST_SPREAD: Final = 2.0
 _SPREAD_EACH: Final = 0.01
@@ -218,7 +221,7 @@ class Leases:
         if share <= 1.0:
             return 0.0
         calls = circuit.machine.calls_per_second or inf
-        return log2(share) * max(_TURN, 1 / calls)
+        return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
         longest = self._knowledge.registry.surroundings.round_trip

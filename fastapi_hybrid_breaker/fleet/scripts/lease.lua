@@ -140,7 +140,7 @@ if others + running ~= before or so_far > so_far_before or is_overdue then
     .. ',"signal":"probing","version":"' .. digits(version) .. '","writer":"' .. writer
     .. '","ms":' .. digits(busy) .. ',"by":"' .. instance
     .. '","running":{' .. table.concat(named, ',') .. '},"successes":' .. digits(so_far)
-    .. ',"at":' .. digits(now) .. '}')
+    .. ',"at":' .. string.format('%.3f', tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000) .. '}')
 end
 
 if lease.owner ~= instance and lease.ends > now then

@@ -1,0 +1,156 @@
+"""What an incident costs the server grows little with the fleet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker.fleet.gathering import HELD_BACK
+from simulator import recoveries
+from simulator.recoveries import Size
+
+from .companion import Companion, together
+from .player import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .server import Server
+
+
+@pytest.fixture
+def join(server: Server) -> Iterator[Callable[..., Companion]]:
+    """Have an instance take part."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(instance: str, **settings: Any) -> Companion:
+            companion = Companion(server, instance, **settings)
+            companion.circuit  # noqa: B018 - made
+            stack.callback(companion.close)
+            return companion
+
+        yield enter
+
+
+def count(player: Companion) -> Counter[str]:
+    """Send all there is, and count it by kind."""
+    sent: Counter[str] = Counter()
+    while requests := player.take():
+        sent.update(one.kind for one in requests)
+        player.answer(requests, player.deliver(requests))
+    return sent
+
+
+def make_suspect(*players: Companion) -> None:
+    """Have a failure at each, enough of them for the fleet; all hear of it."""
+    for player in players:
+        player.fail()
+        player.clock.advance(0.06)
+        player.send()
+    for player in players:
+        player.listen()
+
+
+def test_failures_of_a_run_that_is_long_enough_are_not_reported(join: Any) -> None:
+    a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
+    make_suspect(a, b)
+    c.listen()
+    c.fail()
+    c.clock.advance(0.1)
+    assert count(c)["report"] == 0
+    together(a, b, c, seconds=0.4)
+    assert c.state == "OPEN"
+
+
+def test_failures_held_back_are_reported_if_the_run_was_ended(join: Any) -> None:
+    a, b, c = (join(name, failure_threshold=3) for name in ("aaaa", "bbbb", "cccc"))
+    a.fail()
+    make_suspect(a, b)
+    c.listen()
+    c.fail()
+    c.clock.advance(0.1)
+    assert count(c)["report"] == 0
+    c.clock.advance(HELD_BACK)
+    assert count(c)["report"] == 1
+
+
+def test_a_success_is_an_objection_although_failures_are_held_back(join: Any) -> None:
+    a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
+    make_suspect(a, b)
+    c.listen()
+    c.fail()
+    c.call()
+    together(a, b, c, seconds=0.4)
+    assert a.state == b.state == c.state == "CLOSED"
+
+
+def test_who_hears_that_the_circuit_is_open_asks_for_no_confirmation(join: Any) -> None:
+    a, b = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb"))
+    make_suspect(a, b)
+    together(a, seconds=0.3)
+    assert a.state == "OPEN"
+    b.listen()
+    b.clock.advance(0.3)
+    assert count(b)["confirm"] == 0
+
+
+def test_reports_ask_for_the_time_only_when_it_was_not_asked_for_lately(join: Any) -> None:
+    a = join("aaaa", failure_threshold=9)
+    a.agenda.read(KEY)
+    assert count(a)["time"] == 1
+    a.fail()
+    a.clock.advance(0.06)
+    assert count(a) == {"report": 1}
+    a.clock.advance(11.0)
+    a.fail()
+    a.clock.advance(0.06)
+    assert count(a) == {"time": 1, "report": 1}
+
+
+def test_the_index_is_trimmed_and_given_its_life_now_and_then(server: Server, join: Any) -> None:
+    a = join("aaaa")
+    sent = []
+    for _ in range(3):
+        a.fail()
+        sent.append(count(a)["index_write"])
+        a.reset()
+        a.send()
+    assert sent == [3, 1, 1]
+    assert 0 < server.ask.ttl("circuit#index") <= 2 * 86_400
+    server.ask.flushall()
+    a.agenda.read_all()  # as when the server has lost its data
+    a.send()
+    a.clock.advance(600.0)
+    a.fail()
+    assert count(a)["index_write"] == 3
+    assert server.ask.ttl("circuit#index") > 0
+
+
+def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> None:
+    a = join("aaaa", live=1_000)
+    a.fail()
+    a.send()
+    reads = 0
+    for _ in range(200):
+        a.agenda._pass = ["another"]  # not its turn to be read with all the others
+        a.agenda.repair()
+        reads += count(a)["read"] - 1
+    assert reads <= 20
+    b = join("bbbb", live=3)
+    b.fail()
+    b.send()
+    b.agenda._pass = ["another"]
+    b.agenda.repair()
+    assert count(b)["read"] == 2
+
+
+@pytest.mark.parametrize("instances", [5, 50])
+def test_an_incident_costs_a_few_dozen_commands(instances: int) -> None:
+    size = Size(instances, rate=50.0, times=6, latency=0.001, duration=0.01)
+    found = recoveries.measure(size)
+    commands = [sum(one.commands.values()) for one in found]
+    assert sum(commands) / len(commands) <= 36 + 0.02 * instances
+    assert max(one.rejected for one in found) <= 4
