@@ -85,13 +85,16 @@ async def cut_off(breaker: HybridBreaker) -> None:
     assert all(task.done() for task in session._tasks)
 
 
-def keep_far(*breakers: HybridBreaker, round_trip: float = 0.3) -> None:
-    """Have instances take the server to be far away: then calls are not rare, and need a lease."""
+def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
+    """Have instances take the server to be so far away, however busy this machine is.
+
+    The longer it is, the more probes need a lease.
+    """
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
         session.knowledge.note_round_trip = lambda _: None  # type: ignore[method-assign]
-        breaker.surroundings.round_trip = round_trip
+        breaker.surroundings.round_trip = seconds
 
 
 def hush(*breakers: HybridBreaker) -> None:

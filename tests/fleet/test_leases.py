@@ -10,7 +10,7 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreake
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
-from .instances import cut_off, fail, fleet, keep_far, probe, settled, until
+from .instances import cut_off, fail, fix_round_trip, fleet, probe, settled, until
 
 if TYPE_CHECKING:
     from .player import Player
@@ -156,7 +156,7 @@ async def test_a_lease_without_calls_passes_to_who_has_some(server: Server) -> N
     async with fleet(server, 2, config(recovery_timeout=0.5)) as (a, b):
         upstream = Upstream()
         upstream.answers.set()
-        keep_far(a, b)
+        fix_round_trip(a, b, seconds=0.3)
         await opened(a, b)
         with contextlib.suppress(CircuitOpenError):
             await a.execute(KEY, upstream)  # has traffic, so it asks in time, and then no more

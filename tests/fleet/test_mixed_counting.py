@@ -99,7 +99,8 @@ def test_while_one_version_probes_the_other_rejects_and_its_success_closes_both(
 def test_first_call_of_this_version_after_the_open_time_is_a_probe_beside_the_one_before(
     launch: Launcher, server: Server
 ) -> None:
-    old, new = launch("previous", "current", success_threshold=1, recovery_timeout=0.5)
+    # Long enough for calls to be few, however long a round trip takes here.
+    old, new = launch("previous", "current", success_threshold=1, recovery_timeout=3.0)
     old.fail(times=3)
     until_agreed(server, [old, new], "OPEN")
     until(lambda: new.stats()["retry_after"] == 0, old, new)

@@ -14,7 +14,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import UNUSED_TERM
 
 from .companion import Companion, together
-from .instances import fail, fleet, keep_far, settled, until
+from .instances import fail, fix_round_trip, fleet, settled, until
 from .player import KEY
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def join(server: Server) -> Iterator[Callable[..., Companion]]:
 
 async def opened(*breakers: HybridBreaker) -> None:
     """Have the circuit open everywhere, and its open time end without a call."""
+    fix_round_trip(*breakers, seconds=0.001)
     for breaker in breakers:
         breaker.circuit(KEY)
     await settled(*breakers)
@@ -260,7 +261,7 @@ def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join
 async def test_where_calls_are_not_rare_a_call_needs_a_lease(server: Server) -> None:
     async with fleet(server, 2, config()) as (a, b):
         await opened(a, b)
-        keep_far(a, b, round_trip=60.0)
+        fix_round_trip(a, b, seconds=60.0)
         machine = b.circuit(KEY).machine
         assert (machine.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
         with pytest.raises(CircuitOpenError):
