@@ -70,9 +70,13 @@ BREAKS: list[tuple[Break, str, int]] = [
     (failures_of_others_do_not_count, "failures in the fleet", 93),
     (calls_of_others_do_not_count, "at a rate of 1", 83),
     (votes_are_not_counted, "", 615),
-    (whoever_asks_may_probe, "probes of", 98),
+    (whoever_asks_may_probe, "probes of", 8),
 ]
 """Each with words of what it must be found by, and a seed that found it: tried first."""
+
+
+MANY_CALLS: tuple[Break, ...] = (whoever_asks_may_probe,)
+"""What matters only where calls are not few: then each scenario has more of them."""
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -94,7 +98,10 @@ def test_the_simulator_finds_it(
 ) -> None:
     break_it(monkeypatch)
     for seed in (known, *range(1, MOST_SEEDS)):
-        if any(words in one for one in simulate(scenario_of(seed)).violations):
+        scenario = scenario_of(seed)
+        if break_it in MANY_CALLS:
+            scenario = replace(scenario, rate=60.0, duration=0.1)
+        if any(words in one for one in simulate(scenario).violations):
             return
     raise AssertionError(f"{MOST_SEEDS} seeds found nothing")
 
