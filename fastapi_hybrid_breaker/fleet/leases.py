@@ -56,7 +56,7 @@ _MEASURED: Final = 10.0
 """Seconds before the end of an open time in which calls are counted."""
 
 _MEASURED_LATE: Final = 1.0
-"""Seconds in which they are counted where the open time was missed."""
+"""... and after which they are counted where the open time was missed."""
 
 _ASK_AT_ONCE: Final = 3
 """Instances of the fleet that ask at once, about: the others wait by chance, see ``_turn``."""
@@ -73,8 +73,7 @@ _SPREAD_EACH: Final = 0.01
 so much for each of them, the longest at most."""
 
 UNHEARD: Final = 3.0
-"""Seconds for which others' probes are taken to run of which no more is heard: it is said again
-every two seconds."""
+"""Seconds for which others' probes are taken to run of which no more is heard."""
 
 _POLL: Final = 1.0
 """Seconds at most until asking again where other instances' probes take all places."""
@@ -140,6 +139,7 @@ class Leases:
             self._due.drop(key)
             return
         post = self._post(circuit, rejected)
+        post.rejected = min(post.rejected, rejected)  # it may have been made a moment later
         if machine.state is CircuitState.HALF_OPEN:
             if _has_report(circuit, post):
                 self._due.note(key, now)
