@@ -13,6 +13,16 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .errand import Request
 from .report_wire import parse_sums, report_command
+from .run_times import (
+    CONFIRM_JITTER,
+    FIRST_WAIT,
+    HELD_BACK,
+    LATER,
+    LISTEN_ON,
+    OBJECT_AGAIN,
+    OBJECTION_JITTER,
+    TO_OBJECT,
+)
 from .timetable import Timetable
 
 if TYPE_CHECKING:
@@ -27,9 +37,6 @@ if TYPE_CHECKING:
     from .signals import Signal
     from .wire import Heard, Names
 
-OBJECT_AGAIN: Final = 0.08
-"""Seconds after which one more look is taken for a success since a run was found long enough."""
-
 WRITTEN_BACK_IN: Final = 0.2
 """Seconds after which is tried again what the server could not place, having lost the circuit."""
 
@@ -39,30 +46,8 @@ SLOWEST_LOOK: Final = 0.5
 SLOWEST_POLL: Final = 2.0
 """Seconds at most between two questions for the sum of all calls while nothing new happens here."""
 
-FIRST_WAIT: Final = 0.05
-"""Seconds after a failure in which a success here makes it nobody's business."""
-
-OBJECTION_JITTER: Final = 0.05
-"""Seconds at most before an objection to a run: the first one spares the fleet all others."""
-
-TO_OBJECT: Final = 0.14
-"""Seconds in which others can object to a run; then it may open the circuit."""
-
-LATER: Final = 0.01
-"""Seconds by which it is confirmed later than that: clocks and ways differ."""
-
-CONFIRM_JITTER: Final = 0.05
-"""Seconds at most by which it is confirmed later still: the first one spares the others."""
-
-HELD_BACK: Final = 0.3
-"""Seconds for which no more failures are reported of a run that is long enough: by then it has
-opened the circuit, or a success has ended it."""
-
 JUDGE_AFTER: Final = 0.25
 """Seconds after which those with good calls have told them as well, and rates can be judged."""
-
-LISTEN_ON: Final = 1.0
-"""Seconds for which successes are noted beyond the end of a run: the next may have begun."""
 
 _PER_INSTANCE: Final = 0.0005
 """Seconds by which each living instance stretches the time between reports while calls are added

@@ -139,7 +139,6 @@ class Leases:
             self._due.drop(key)
             return
         post = self._post(circuit, rejected)
-        post.rejected = min(post.rejected, rejected)  # it may have been made a moment later
         if machine.state is CircuitState.HALF_OPEN:
             if _has_report(circuit, post):
                 self._due.note(key, now)
@@ -148,10 +147,7 @@ class Leases:
                 post.not_before = now + TERM
 
     def stirred(self, circuit: Circuit, rejected: int) -> None:
-        """Report what calls have made of probes, and ask for the lease if a call wants it.
-
-        So many calls had been rejected then.
-        """
+        """Report probes, and ask for a lease that a call wants; so many had been rejected then."""
         machine, now = circuit.machine, self._knowledge.clock()
         if machine.state is CircuitState.CLOSED:
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastapi_hybrid_breaker.fleet.gathering import HELD_BACK
+from fastapi_hybrid_breaker.fleet.run_times import HELD_BACK
 from simulator import recoveries
 from simulator.recoveries import Size
 
