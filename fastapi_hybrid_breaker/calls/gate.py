@@ -193,9 +193,8 @@ class Gate(FleetSide):
         if machine.watched and outcome is not NO_VERDICT:
             if (request := recorded_request()) is not None:
                 request.note_outcome(machine)
-            is_plain = outcome is SUCCESS and isinstance(permit, int) and self.observer is None
-            if is_plain and not (machine.failures or machine.meter.books or machine.noting):
-                return  # a success that changes nothing
+            if outcome is SUCCESS and isinstance(permit, int) and not machine.moved_by_success:
+                return
         now = self.clock()
         if machine.timed and seconds is None and not isinstance(permit, int) and not is_gate:
             seconds = now - permit.started

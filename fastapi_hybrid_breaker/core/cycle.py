@@ -1,10 +1,11 @@
 """CLOSED, OPEN, HALF_OPEN and back: the states of one circuit in one process.
 
 Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
-holds a lock around every method. Three slots may be read without it, because a stale value costs
+holds a lock around every method. Four slots may be read without it, because a stale value costs
 nothing but a second look under the lock: ``free_permit`` (the permit of a call that is admitted
 without a question, or None), ``reject_until`` (when the circuit stops rejecting everything,
-monotonic seconds) and ``counts_successes`` (whether a success changes anything).
+monotonic seconds), ``moved_by_success`` (whether a success changes anything) and
+``counts_successes`` (whether it does, or a request has to know of it).
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Cycle:
         "key",
         "measured",
         "meter",
+        "moved_by_success",
         "noting",
         "override",
         "probes",
@@ -161,20 +163,20 @@ class Cycle:
             is_free = is_own and self.ramp is None and not self.timed
             self.free_permit: int | None = self.sequence if is_free else None
             self.reject_until = NEVER
-            self.counts_successes = (
+            self.moved_by_success = (
                 self.failures > 0
                 or self.noting
-                or self.watched
                 or self.measured
                 or self.ramp is not None
                 or bool(self.meter.books)
                 or self.config.failure_result is not None
             )
+            self.counts_successes = self.moved_by_success or self.watched
         else:
             is_rejecting = self.state is OPEN and is_own and not self.shadow
             self.free_permit = None
             self.reject_until = self.deadline if is_rejecting else NEVER
-            self.counts_successes = True
+            self.moved_by_success = self.counts_successes = True
 
     # -- from outside ----------------------------------------------------------------------
 

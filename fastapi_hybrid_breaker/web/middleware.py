@@ -70,8 +70,9 @@ def _watch_http(record: RouteRequest, send: Send) -> Send:
         kind = message["type"]
         if kind == "http.response.start":
             record.begin(message["status"])
-        elif kind == "http.response.pathsend" or (
-            kind == "http.response.body" and not message.get("more_body", False)
+        elif record.unsettled and (
+            (kind == "http.response.body" and not message.get("more_body", False))
+            or kind == "http.response.pathsend"
         ):
             record.end_of_body()  # before it is sent: how fast the client takes it is no matter
         try:

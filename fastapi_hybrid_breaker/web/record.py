@@ -131,6 +131,10 @@ class RouteRequest(Request):
                 circuit.settle_error(permit, error, seconds=seconds)
                 continue
             outcome = outcome_of_status(machine.config, status, rejected=bool(self.rejected))
+            if outcome is SUCCESS and isinstance(permit, int) and not machine.moved_by_success:
+                if self.outer is not None:
+                    self.outer.note_outcome(machine)
+                continue
             if outcome is NO_VERDICT and circuit.key in self.rejected:
                 circuit.rejected_inside(permit)
             text = f"status {status}" if outcome is FAILURE else None
