@@ -196,17 +196,19 @@ class Gate(FleetSide):
             if outcome is SUCCESS and isinstance(permit, int) and not machine.moved_by_success:
                 return
         now = self.clock()
-        if machine.timed and seconds is None and not isinstance(permit, int) and not is_gate:
-            seconds = now - permit.started
+        held = None
+        if isinstance(permit, int):
+            ticket: int | Probe = permit
+        else:
+            held = permit.probe if type(permit) is NestedPermit else permit
+            if machine.timed and seconds is None and not is_gate:
+                seconds = now - permit.started
         if self.observer is not None and not is_gate:
             self._observe(self.observer, permit, outcome, seconds)
-        if outcome is NO_VERDICT and isinstance(permit, (int, NestedPermit)):
+        if outcome is NO_VERDICT and (held is None or type(permit) is NestedPermit):
             return
         with self._lock:
-            if isinstance(permit, int):
-                ticket: int | Probe = permit
-            else:
-                held = permit.probe if type(permit) is NestedPermit else permit
+            if held is not None:
                 if held.settled:
                     return
                 if type(held) is CallPermit:

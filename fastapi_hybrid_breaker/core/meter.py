@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from .contribution import Tally
@@ -55,6 +56,7 @@ class Book:
     __slots__ = (
         "_asked",
         "_is_merged",
+        "_limit",
         "_surroundings",
         "_told",
         "counts",
@@ -69,6 +71,7 @@ class Book:
     ) -> None:
         self.window = window
         self.slower_than = slower_than
+        self._limit = inf if slower_than is None else slower_than
         self.counts: Counts = window.counts()
         self.rules: list[FailureRate | SlowCallRate] = []
         self.is_troubled = False
@@ -92,8 +95,7 @@ class Book:
 
         ``asked`` is the pause in seconds that the upstream asked for, or None.
         """
-        limit = self.slower_than
-        is_slow = limit is not None and seconds is not None and seconds > limit
+        is_slow = seconds is not None and seconds > self._limit
         if outcome is SUCCESS:
             kind = SUCCEEDED + SLOW if is_slow else SUCCEEDED
         elif outcome is FAILURE:
