@@ -99,8 +99,8 @@ def _of_calls(calls: Calls) -> Iterator[Reached]:
     if slower:
         yield Reached("the fastest peer: × our `call`", 2.5, "at least", *slower)
     yield Reached("`call`, a route guards too: × bare", 5.5, "at most", ratio("closed", ROUTED))
-    for way in ("execute", BY_KEY):
-        yield Reached(f"`{way}`: × bare", 5.0, "at most", ratio("closed", way))
+    yield Reached("`execute`: × bare", 5.0, "at most", ratio("closed", "execute"))
+    yield Reached(f"`{BY_KEY}`: × bare", 10.0, "at most", ratio("closed", BY_KEY))
     yield Reached(
         "`async with`: × bare",
         7.5,
