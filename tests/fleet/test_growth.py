@@ -123,10 +123,12 @@ def test_the_index_is_trimmed_and_given_its_life_now_and_then(server: Server, jo
     server.ask.flushall()
     a.agenda.read_all()  # as when the server has lost its data
     a.send()
-    a.clock.advance(600.0)
     a.fail()
-    assert count(a)["index_write"] == 3
+    a.send()
     assert server.ask.ttl("circuit#index") > 0
+    a.clock.advance(600.0)
+    a.reset()
+    assert count(a)["index_write"] == 3
 
 
 def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> None:
@@ -145,6 +147,19 @@ def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> Non
     b.agenda._pass = ["another"]
     b.agenda.repair()
     assert count(b)["read"] == 2
+
+
+@pytest.mark.parametrize(("live", "at_once"), [(2, 1.0), (3, 1.0), (30, 0.1), (1_000, 0.003)])
+def test_of_many_instances_a_few_ask_for_the_lease_at_once(
+    join: Any, live: int, at_once: float
+) -> None:
+    a = join("aaaa", live=live)
+    a.fail()
+    a.circuit.machine.calls_per_second = 10.0
+    turns = sorted(a.agenda.leases._turn(a.circuit) for _ in range(5_000))
+    share = turns.count(0.0) / len(turns)
+    assert at_once / 2 <= share <= 2 * at_once
+    assert turns[-1] <= 2.0  # and yet the last one asks soon
 
 
 @pytest.mark.parametrize("instances", [5, 50])

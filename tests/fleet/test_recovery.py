@@ -161,6 +161,18 @@ def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: A
     assert c.state == "CLOSED"
 
 
+def test_the_second_of_two_is_registered_although_the_first_has_changed_the_state(
+    server: Server, join: Any
+) -> None:
+    a, b = (join(name) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    a.circuit.admit()
+    b.circuit.admit()
+    a.send()
+    b.deliver(b.take())  # it has not heard of that
+    assert [one.split(":")[0] for one in _field(server, "probing").split()] == ["aaaa", "bbbb"]
+
+
 def test_successes_of_an_earlier_recovery_do_not_count(server: Server, join: Any) -> None:
     a, b = (join(name, success_threshold=3, half_open_max_calls=2) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
