@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,8 @@ def steps(fn: Callable[[], object]) -> list[str]:
         elif event == "c_call":
             found.append(argument.__qualname__)
 
+    gc.collect()
+    gc.disable()  # finalizers of whatever else there is are no steps of the call
     sys.setprofile(note)
     try:
         fn()
@@ -42,6 +45,7 @@ def steps(fn: Callable[[], object]) -> list[str]:
         pass
     finally:
         sys.setprofile(None)
+        gc.enable()
     return found
 
 
