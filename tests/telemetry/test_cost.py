@@ -80,7 +80,7 @@ def all_steps(circuit: Circuit) -> list[list[str]]:
 def test_nothing_is_attached_when_nobody_reads(provider: Callable[[], Any]) -> None:
     config = CircuitConfig(failure_threshold=3)
     plain = HybridBreaker(redis=None, defaults=config)
-    all_steps(plain.circuit("first"))  # the first rejection of a process starts its bell
+    all_steps(plain.circuit("first"))  # whatever a process makes once
     expected = all_steps(plain.circuit("k"))
     breaker = HybridBreaker(redis=None, defaults=config)
     before = breaker.circuit("before")
