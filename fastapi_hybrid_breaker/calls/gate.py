@@ -125,7 +125,7 @@ class Gate(FleetSide):
             self._finish_admission(permit)
         if permit is None:
             raise self.rejection(wait or RETRY_WHILE_PROBING, fn, state)
-        if isinstance(permit, CallPermit) and permit.is_shadowed and self.observer is not None:
+        if self.observer is not None and isinstance(permit, CallPermit) and permit.is_shadowed:
             self.observer.shadowed(self)  # type: ignore[arg-type] # as above
         return permit
 
