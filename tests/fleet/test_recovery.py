@@ -186,6 +186,28 @@ def test_successes_of_an_earlier_recovery_do_not_count(server: Server, join: Any
     assert (a.circuit.machine.successes, b.circuit.machine.successes) == (1, 1)
 
 
+def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earlier_recovery(
+    server: Server, join: Any
+) -> None:
+    a, b = (join(name, round_trip=60.0, success_threshold=3) for name in ("aaaa", "bbbb"))
+    open_for_all(a, b)
+    while a.circuit.machine.successes < 2:
+        with contextlib.suppress(CircuitOpenError):
+            a.call()
+        a.send()
+    assert _field(server, "won").startswith("aaaa:2:")
+    a.fail()
+    a.send()
+    with pytest.raises(CircuitOpenError):
+        a.call()  # so it asks in time
+    before = _field(server, "lease")
+    together(a, b, seconds=0.35)
+    a.send()
+    assert a.circuit.machine.deadline > a.clock()
+    assert _field(server, "lease") != before
+    assert _field(server, "lease").split("|")[3] == "0"
+
+
 def test_a_success_that_is_reported_twice_counts_once(server: Server, join: Any) -> None:
     a, b = (join(name, success_threshold=5) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)

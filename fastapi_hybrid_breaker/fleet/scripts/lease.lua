@@ -66,7 +66,8 @@ local lease = { owner = '', given = 0, ends = 0, successes = 0 }
 -- What was noted before this open time ended is of an earlier one; what was noted in the future,
 -- of a clock that has been set back since.
 local is_running = state == 'OPEN' and next_attempt > now + CLOCK_SLACK and whole(raw[5]) <= now
-local began = (is_running or next_attempt <= now) and next_attempt - CLOCK_SLACK or 0
+local is_sane = is_running or next_attempt <= now + CLOCK_SLACK
+local began = is_sane and next_attempt - CLOCK_SLACK or 0
 local function is_of_this_recovery(noted) return noted <= now and noted >= began end
 local owner, given, ends, successes =
   string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)$')
