@@ -65,6 +65,7 @@ class Recovery:
     rejected: int = 0
     began: float | None = None  # the first call after the recovery timeout
     closed: float | None = None
+    probed: int = 0  # probes in all
     probes: int = 0  # at once, at most
     commands: Counter[str] = field(default_factory=Counter)
 
@@ -191,6 +192,7 @@ class _Watch:
             self._begin()
 
     def _probed(self, *_: object) -> None:
+        self._now.probed += 1
         self._begin()
 
     def _begin(self) -> None:
