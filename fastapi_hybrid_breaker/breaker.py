@@ -331,7 +331,7 @@ class HybridBreaker:
 
         Args:
             auth: the callable of a FastAPI dependency that every path asks first (it raises to
-                refuse); None, said aloud: open to anyone who reaches it. What it returns names
+                refuse); None, explicitly: open to anyone who reaches it. What it returns names
                 who sets an override: a string, or the first of ``sub``, ``username``, ``name``
                 and ``email`` that it has. So it must not return a secret.
 

@@ -110,7 +110,7 @@ class Book:
             self._note_asked(counts.part(now), asked)
         _, failed, slow, slow_failed, given_up = counts.by_kind
         if not (failed or slow or slow_failed or given_up):
-            self.is_troubled = False  # nothing but swift successes
+            self.is_troubled = False  # nothing but quick successes
             return None
         return self.judge(self.totals())
 

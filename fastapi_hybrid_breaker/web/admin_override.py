@@ -145,7 +145,7 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "reason": {"description": "What for.", **_TEXT},
     "seconds": {
-        "description": "How long it lasts; null, said aloud: until it is cleared.",
+        "description": "How long it lasts; null, explicitly: until it is cleared.",
         "anyOf": [
             {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST},
             {"type": "null"},
