@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
 PING_EVERY: Final = 10.0
-"""Seconds of silence after which a reader is told that the connection lives."""
+"""Seconds without an event after which a reader is sent a comment: the connection works."""
 
 SNAPSHOT_FOR: Final = 1.0
 """Seconds for which a snapshot is given to others who come: all come at once after a restart."""
@@ -27,6 +28,7 @@ class Channel:
     def __init__(self) -> None:
         self._name = secrets.token_hex(4)  # positions in another run mean nothing
         self._ring = Ring()
+        self._shown = self._ring.end  # readers have been woken for all events before it
         self._snapshot = b""
         self._snapshot_of = (0, 0.0)  # the event before which it was made, and when
         self._readers = 0
@@ -46,7 +48,10 @@ class Channel:
         self._ring.add(self._format(event, text, self._ring.end))
 
     def wake(self) -> None:
-        """Have the readers look."""
+        """Have the readers look, if anything was written since the last time."""
+        if self._shown == self._ring.end:
+            return
+        self._shown = self._ring.end
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -83,12 +88,18 @@ class Channel:
             if position is None and not self.is_closed:
                 position = self._ring.end
                 yield self._snapshot_before(position, snapshot)
+            clock = asyncio.get_running_loop().time
+            ping_at = clock() + PING_EVERY
             while not self.is_closed and position is not None and self._ring.holds(position):
                 if position < self._ring.end:
                     chunk, position = self._ring.read(position)
-                    yield chunk
-                elif not await self._comes_something():
-                    yield KEEPALIVE_COMMENT
+                elif clock() < ping_at:
+                    await self._wait_until(ping_at)
+                    continue
+                else:
+                    chunk = KEEPALIVE_COMMENT
+                yield chunk
+                ping_at = clock() + PING_EVERY
         finally:
             self._readers -= 1
             self._left_at = time.monotonic()
@@ -102,13 +113,11 @@ class Channel:
             self._snapshot_of = position, now
         return self._snapshot
 
-    async def _comes_something(self) -> bool:
-        try:
-            async with asyncio.timeout(PING_EVERY):
+    async def _wait_until(self, ping_at: float) -> None:
+        """Wait for events, until the reader is to be sent something whether or not any come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(ping_at):
                 await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
 
     def _position_after(self, last_event_id: str | None) -> int | None:
         name, _, number = (last_event_id or "").partition("-")
