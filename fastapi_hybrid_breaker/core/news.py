@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .versions import NO_HORIZON, is_newer
+
 if TYPE_CHECKING:
     from .evidence import Evidence
     from .states import CircuitState
@@ -27,6 +29,7 @@ class News:
         age: seconds since it was written, by the server's clock; 0.0: now, or not known.
         recovered_for: seconds since a recovery closed the circuit; None: none has, or not told.
         let_back_for: seconds since calls are let back in shares; None: they are not, or not told.
+        horizon: the highest version that counts by the server's clock; see ``versions``.
     """
 
     version: int
@@ -40,10 +43,11 @@ class News:
     age: float = 0.0
     recovered_for: float | None = None
     let_back_for: float | None = None
+    horizon: float = NO_HORIZON
 
     def is_newer_than(self, version: int, writer: str) -> bool:
-        """Tell whether this comes after the state named by ``version`` and ``writer``."""
-        return (self.version, self.writer) > (version, writer)
+        """Return whether this comes after the state named by ``version`` and ``writer``."""
+        return is_newer((self.version, self.writer), (version, writer), self.horizon)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from .checks import DAY, check_seconds, check_text
 from .states import CircuitState
+from .versions import NO_HORIZON, is_newer
 
 if TYPE_CHECKING:
     from .config import Mode
@@ -108,6 +109,7 @@ class OverrideNews:
         writer: the instance that wrote it; it parts two of the same version.
         override: kind, by, reason and the seconds remaining; None: it was cleared.
         by, reason: who cleared it, and what for.
+        horizon: the highest version that counts by the server's clock; see ``versions``.
     """
 
     version: int
@@ -115,10 +117,11 @@ class OverrideNews:
     override: OverrideView | None
     by: str = ""
     reason: str = ""
+    horizon: float = NO_HORIZON
 
     def is_newer_than(self, version: int, writer: str) -> bool:
-        """Tell whether this comes after what ``version`` and ``writer`` name."""
-        return (self.version, self.writer) > (version, writer)
+        """Return whether this comes after what ``version`` and ``writer`` name."""
+        return is_newer((self.version, self.writer), (version, writer), self.horizon)
 
 
 def make_override(

@@ -8,7 +8,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-NAMES: Final = ("circuit.lua", "evidence.lua", "lease.lua", "heartbeat.lua")
+_PARTS: Final = {
+    "circuit.lua": ("common.lua", "circuit_stored.lua", "circuit_written.lua", "circuit.lua"),
+    "evidence.lua": ("common.lua", "evidence.lua"),
+    "lease.lua": ("common.lua", "lease.lua"),
+    "heartbeat.lua": ("heartbeat.lua",),
+}
+"""The files that each script is put together of: a script cannot load another."""
+
+NAMES: Final = tuple(_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,9 @@ class Script:
 
 @cache
 def load(name: str) -> Script:
-    """Read the script ``name`` that lies beside this file."""
-    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    """Read the script ``name``, whose parts lie beside this file."""
+    folder = files(__name__)
+    text = "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in _PARTS[name])
     # The digest is the server's name for a script (EVALSHA), no protection of anything.
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

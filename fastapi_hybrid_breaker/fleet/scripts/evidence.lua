@@ -22,7 +22,6 @@
 --
 -- Evidence of one state of the circuit goes with it: field ":of" names it.
 
-local LIMIT = 2 ^ 53 - 10 ^ 12
 local LONGEST_RUN = 500
 local RUN_LIFE = 3600 * 1000000 -- us after which a failure leaves the run
 local SAID_EVERY = 100         -- ms between announcements of one circuit (armed, hot)
@@ -32,21 +31,12 @@ local SUSPECT_LIFE = 1000
 local LIFE = 2 * 3600 * 1000
 local KINDS = 5
 
-local function whole(text)
-  if text and #text <= 16 and string.find(text, '^%d+$') then return tonumber(text) end
-  return 0
-end
-local function digits(number) return string.format('%.0f', number) end
-
-local time = redis.call('TIME')
-local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local now = math.floor(now_us / 1000)
 local what, instance, number, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
 local threshold = whole(ARGV[9])
 
 local raw = redis.call('HMGET', KEYS[1], 'version', 'writer', 'state')
-local version = whole(raw[1])
-if version > 0 and version < LIMIT and (digits(version) ~= base or raw[2] ~= base_writer) then
+local version = version_of(raw[1])
+if version > 0 and (digits(version) ~= base or raw[2] ~= base_writer) then
   return { 'stale', '0', '-1', '-1', '0' }
 end
 -- Nothing tells whose base is right; with each taking its own for that, they would undo each other's.

@@ -18,8 +18,6 @@
 -- Field "won": instance:successes:noted (ms), separated by spaces: without a lease several
 -- instances may succeed, and their successes add up.
 
-local LIMIT = 2 ^ 53 - 10 ^ 12
-local CLOCK_SLACK = 250
 local MOST_PROBING = 100
 local MOST_NAMED = 40
 local TELL_EVERY = 2000
@@ -27,23 +25,14 @@ local TELL_EVERY = 2000
 -- less, unless whoever runs it has crashed.
 local LONGEST_BUSY = 3000
 
-local function whole(text)
-  if text and #text <= 16 and string.find(text, '^%d+$') then return tonumber(text) end
-  return 0
-end
-local function digits(number) return string.format('%.0f', number) end
-
-local time = redis.call('TIME')
-local now = math.floor(tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000)
 local instance, base, base_writer, term = ARGV[1], whole(ARGV[2]), ARGV[3], whole(ARGV[4])
 local places, running, busy_for = whole(ARGV[5]), whole(ARGV[6]), whole(ARGV[7])
 local known_successes, own = whole(ARGV[8]), whole(ARGV[12])
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'version', 'writer', 'nextAttempt', 'at',
   'lease', 'probing', 'under', 'told', 'won')
-local state, version, writer = raw[1], whole(raw[2]), raw[3] or ''
+local state, version, writer = raw[1], version_of(raw[2]), raw[3] or ''
 if not state or version == 0 then return { 'gone', '0', '0', '0' } end
-if version >= LIMIT then version = 0 end
 
 -- Under an override the circuit's own state and open time stand elsewhere.
 local next_attempt = whole(raw[4])
@@ -52,9 +41,8 @@ if raw[8] and raw[8] ~= '-' then
   if under_state then state, next_attempt = under_state, whole(under_next) end
 end
 
-local is_newer = version > base or (version == base and writer > base_writer)
 -- The asker may not have heard yet what it has just written itself.
-local is_behind = is_newer and writer ~= instance
+local is_behind = is_newer(version, writer, base, base_writer) and writer ~= instance
 -- Where two have ended the open time at once, the probe of the second goes on, and takes a place.
 -- What else it knows may be of an earlier recovery.
 if state == 'CLOSED' or (is_behind and not (state == 'HALF_OPEN' and running > 0)) then
@@ -65,8 +53,8 @@ if is_behind then known_successes, own = 0, 0 end
 local lease = { owner = '', given = 0, ends = 0, successes = 0 }
 -- What was noted before this open time ended is of an earlier one; what was noted in the future,
 -- of a clock that has been set back since.
-local is_running = state == 'OPEN' and next_attempt > now + CLOCK_SLACK and whole(raw[5]) <= now
-local is_sane = is_running or next_attempt <= now + CLOCK_SLACK
+local runs_on = is_running(state, next_attempt, whole(raw[5]))
+local is_sane = runs_on or next_attempt <= now + CLOCK_SLACK
 local began = is_sane and next_attempt - CLOCK_SLACK or 0
 local function is_of_this_recovery(noted) return noted <= now and noted >= began end
 local owner, given, ends, successes =
@@ -120,7 +108,7 @@ if own > 0 then
 end
 local so_far_before = math.max(lease.successes, won_before)
 local so_far = math.max(known_successes, lease.successes, won + own)
-if is_running then
+if runs_on then
   return { 'early', digits(next_attempt - now), '0', '0' }
 end
 
