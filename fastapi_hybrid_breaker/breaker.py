@@ -17,9 +17,9 @@ from .core.keys import check_key, check_namespace
 from .core.override import make_override
 from .core.states import CircuitState, CircuitStats, CircuitView, never_used
 from .core.surroundings import Surroundings
+from .environment import FROM_ENVIRONMENT, FromEnvironment, naming_variables
 from .fleet.sync import FleetSync
 from .health import Health, health_of
-from .settings import FROM_ENVIRONMENT, BreakerSettings, FromEnvironment, naming_variables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -81,11 +81,11 @@ class HybridBreaker:
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
+        from .settings import BreakerSettings  # noqa: PLC0415 - imports pydantic-settings
+
         settings = BreakerSettings()
         asked = {"redis": redis, "namespace": namespace, "max_circuits": max_circuits}
-        from_environment = {
-            name for name, given in asked.items() if isinstance(given, FromEnvironment)
-        }
+        from_environment = {name for name in asked if isinstance(asked[name], FromEnvironment)}
         if isinstance(redis, FromEnvironment):
             redis = settings.url()
         if isinstance(namespace, FromEnvironment):
@@ -158,7 +158,7 @@ class HybridBreaker:
         return await self.registry.find_or_make(key).execute(fn, *args, **kwargs)
 
     def state(self, key: str) -> CircuitState:
-        """Give the state of a circuit, as this process knows it; makes no circuit."""
+        """Return the state of a circuit, as this process knows it; makes no circuit."""
         return self.stats(key).state
 
     def stats(self, key: str) -> CircuitStats:

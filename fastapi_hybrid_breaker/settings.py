@@ -1,47 +1,17 @@
-"""What the environment says, where the code says nothing: variables that begin ``CIRCUIT_``."""
+"""Reads what the code leaves out from variables that begin ``CIRCUIT_``; imported when used."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .core.config import CircuitConfig, Mode, Scope
+from .environment import naming_variables, variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-
-class FromEnvironment:
-    """Stands for an argument that was not given."""
-
-    def __repr__(self) -> str:
-        return "from the environment"
-
-
-FROM_ENVIRONMENT: Final = FromEnvironment()
-
-
-def variable_of(field: str) -> str:
-    """Give the variable that a field or an argument is taken from."""
-    return "CIRCUIT_REDIS_URL" if field == "redis" else f"CIRCUIT_{field.upper()}"
-
-
-@contextmanager
-def naming_variables(fields: Collection[str]) -> Iterator[None]:
-    """Have errors about one of ``fields``, which came from the environment, name its variable.
-
-    The checks of values begin with the field's name; nobody has written that one anywhere.
-    """
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        field = str(error).partition(" ")[0]
-        if field not in fields:
-            raise
-        raise type(error)(f"{variable_of(field)} in the environment: {error}") from None
+    from collections.abc import Mapping
 
 
 class BreakerSettings(BaseSettings):

@@ -10,11 +10,9 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .connection import Source
 from .errand import resolve
 from .first_use import FIRST_WORD
 from .learning import Learning
-from .session import Session
 from .status import SyncStatus
 from .wire import Names
 
@@ -32,9 +30,22 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
     from .agenda import Agenda
+    from .connection import Source
     from .heartbeat import Instance
+    from .session import Session
 
 T = TypeVar("T")
+
+
+def _source_of(source: str | redis.asyncio.Redis | Source) -> Source:
+    """Return where Redis is.
+
+    Raises:
+        ValueError, TypeError: see ``Source``.
+    """
+    from .connection import Source  # noqa: PLC0415 - imports the client of Redis
+
+    return source if isinstance(source, Source) else Source(source)
 
 
 def _new_instance() -> str:
@@ -66,9 +77,7 @@ class FleetSync:
         new_instance: Callable[[], str] = _new_instance,
         report_every: float = 0.1,
     ) -> None:
-        if source is not None and not isinstance(source, Source):
-            source = Source(source)
-        self._source = source
+        self._source = None if source is None else _source_of(source)
         self._new_instance = new_instance
         self._report_every = report_every
         self._names = Names(namespace)
@@ -93,6 +102,8 @@ class FleetSync:
         # sent would else have left a state that the fleet's version does not stand for.
         for circuit in self._registry:
             circuit.forget_fleet()
+        from .session import Session  # noqa: PLC0415 - imports the client of Redis
+
         # The name is made at start, never at import: processes fork.
         self._session = Session(
             self._source,
