@@ -45,22 +45,40 @@ class Health:
         return "degraded" if self.open or self.half_open or is_isolated else "ok"
 
 
-def health_of(circuits: Iterable[Circuit], sync: SyncStatus) -> Health:
-    """Look at all circuits; those in shadow mode reject nothing and are left out."""
-    found: dict[CircuitState, list[str]] = {state: [] for state in CircuitState}
-    ready: list[str] = []
-    overridden: list[str] = []
-    for circuit in circuits:
-        machine, now = circuit.machine, circuit.clock()
+class Survey:
+    """Looks at circuits one by one; those in shadow mode reject nothing and are left out."""
+
+    def __init__(self) -> None:
+        self._found: dict[CircuitState, list[str]] = {state: [] for state in CircuitState}
+        self._ready: list[str] = []
+        self._overridden: list[str] = []
+
+    def look_at(self, circuit: Circuit) -> None:
+        """Look at a circuit."""
+        machine = circuit.machine
+        if machine.override is None and machine.state is CircuitState.CLOSED:
+            return  # most are
+        now = circuit.clock()
         if machine.mode_at(now) != "shadow" or machine.fixed_state(now) is not None:
-            kind = ready if circuit.is_ready_to_probe() else found[circuit.state]
+            kind = self._ready if circuit.is_ready_to_probe() else self._found[circuit.state]
             kind.append(circuit.key)
         if machine.override is not None and not machine.override.is_over(now):
-            overridden.append(circuit.key)
-    return Health(
-        open=tuple(sorted(found[CircuitState.OPEN])),
-        half_open=tuple(sorted(found[CircuitState.HALF_OPEN])),
-        ready_to_probe=tuple(sorted(ready)),
-        overridden=tuple(sorted(overridden)),
-        sync=sync,
-    )
+            self._overridden.append(circuit.key)
+
+    def health(self, sync: SyncStatus) -> Health:
+        """Return what was found."""
+        return Health(
+            open=tuple(sorted(self._found[CircuitState.OPEN])),
+            half_open=tuple(sorted(self._found[CircuitState.HALF_OPEN])),
+            ready_to_probe=tuple(sorted(self._ready)),
+            overridden=tuple(sorted(self._overridden)),
+            sync=sync,
+        )
+
+
+def health_of(circuits: Iterable[Circuit], sync: SyncStatus) -> Health:
+    """Look at all circuits at once."""
+    survey = Survey()
+    for circuit in circuits:
+        survey.look_at(circuit)
+    return survey.health(sync)

@@ -3,7 +3,7 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.params import Depends as DependsMarker
@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Scope
 
-from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitView
+from fastapi_hybrid_breaker.health import Survey
 
 from .admin_answers import (
     OVERRIDDEN,
@@ -30,9 +30,9 @@ from .caller import AT_MOST, NAMED_HEADER, WHEN_NAMED, Callers
 from .console import add_console_routes
 from .events.feed import Feed
 from .events.stream import EventStream
+from .listing import LONGEST_TEXT, MOST, USUAL, Listing, ShownState, Wanted
 from .models import (
     CircuitDetail,
-    CircuitInfo,
     CircuitList,
     FleetInfo,
     HealthInfo,
@@ -40,14 +40,13 @@ from .models import (
     SyncInfo,
 )
 from .same_origin import refuse_other_sites
+from .turns import in_turns
 from .unguarded import UnguardedRoute
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
-
-_Shown = Literal["CLOSED", "OPEN", "HALF_OPEN", "ready_to_probe"]
 
 RESET_HEADER: Final = "X-Circuit-Reset"
 
@@ -87,18 +86,8 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     router = APIRouter(tags=["circuits"], dependencies=asked, route_class=UnguardedRoute)
     router.routes.append(_NeedsPrefix())
 
-    @router.get("/", include_in_schema=False)  # with a slash too many
-    @router.get("", summary="List the circuits")
-    async def list_circuits(
-        state: Annotated[_Shown | None, Query(description="Only those; see `state`.")] = None,
-    ) -> CircuitList:
-        """List all circuits that this process knows or has declared, and the exchange."""
-        return CircuitList(
-            circuits=[CircuitInfo.of(view) for view in _views(breaker) if _is_in(view, state)],
-            sync=SyncInfo.model_validate(breaker.sync_status()),
-        )
-
     # Before the paths of a key alone, which take in all that begins with one.
+    _add_list_route(router, breaker)
     add_console_routes(router)
     _add_fleet_route(router, breaker)
     _add_events_route(router, breaker)
@@ -125,7 +114,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         if view is None:
             return problem(404, "Not Found", f"no circuit is called {key!r}")
         response.headers[NAMED_HEADER] = callers.named(caller)
-        return CircuitDetail.of(view)
+        return CircuitDetail.of_view(view)
 
     @router.delete(
         "/{key:path}",
@@ -178,6 +167,38 @@ def _check_auth(auth: object) -> None:
         raise TypeError(f"auth must be a callable or None, not {auth!r}")
 
 
+def _add_list_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+    listing = Listing(breaker)
+
+    @router.get("/", include_in_schema=False)  # with a slash too many
+    @router.get(
+        "",
+        summary="List the circuits",
+        response_model=CircuitList,
+        responses={422: describe_problem("A parameter out of range.")},
+    )
+    async def list_circuits(
+        state: Annotated[ShownState | None, Query(description="Only those; see `state`.")] = None,
+        q: Annotated[
+            str,
+            Query(max_length=LONGEST_TEXT, description="Only those whose key has all its words."),
+        ] = "",
+        after: Annotated[
+            str,
+            Query(description="Only those after this key: `next` of the page before."),
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")] = USUAL,
+    ) -> Response:
+        """List the circuits that this process knows or has declared, in the order of their keys.
+
+        A page has `next` where more follow: ask again with `after` set to it.
+        """
+        if after and (fault := fault_of(after)):
+            return fault
+        page = await listing.page(Wanted(state, q, after, limit))
+        return Response(page, media_type="application/json")
+
+
 def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
     @router.get("/-/fleet", summary="List the instances")
     async def list_instances() -> FleetInfo:
@@ -196,7 +217,11 @@ def _add_health_route(router: APIRouter, breaker: "HybridBreaker") -> None:
 
         What an open circuit means for a readiness check, only the service can know.
         """
-        return HealthInfo.model_validate(breaker.health())
+        survey = Survey()
+        async for key in in_turns([circuit.key for circuit in breaker.circuits()]):
+            if (circuit := breaker.registry.get(key)) is not None:
+                survey.look_at(circuit)
+        return HealthInfo.model_validate(survey.health(breaker.sync_status()))
 
 
 def _add_events_route(router: APIRouter, breaker: "HybridBreaker") -> None:
@@ -241,20 +266,3 @@ class _NeedsPrefix(BaseRoute):
 
     def url_path_for(self, name: str, /, **path_params: Any) -> "URLPath":
         raise NoMatchFound(name, path_params)
-
-
-def _is_in(view: CircuitView, state: "_Shown | None") -> bool:
-    """Whether a circuit is in ``state``; one that is ready to probe is OPEN as well."""
-    if state == READY_TO_PROBE:
-        return view.stats.ready_to_probe
-    return state is None or view.stats.state == state
-
-
-def _views(breaker: "HybridBreaker") -> list[CircuitView]:
-    """Give the known and the declared circuits, by key."""
-    registry = breaker.registry
-    known = {one.key: CircuitView(one.key, one.config, one.stats()) for one in registry}
-    for key, config in registry.declared.items():
-        if key not in known:
-            known[key] = CircuitView(key, config, breaker.stats(key))
-    return [known[key] for key in sorted(known)]

@@ -3,14 +3,14 @@
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Self
+from dataclasses import fields
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fastapi_hybrid_breaker.core.config import DEFAULT_THRESHOLD, CircuitConfig, Mode, Scope
 from fastapi_hybrid_breaker.core.override import OverrideKind
-from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitView
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState, CircuitStats, CircuitView
 from fastapi_hybrid_breaker.fleet.status import SyncState
 from fastapi_hybrid_breaker.health import HealthStatus
 
@@ -161,9 +161,9 @@ class CircuitInfo(BaseModel):
     config: ConfigInfo
 
     @classmethod
-    def of(cls, view: CircuitView) -> Self:
-        """Show a circuit."""
-        return cls(key=view.key, config=ConfigInfo.of(view.config), **asdict(view.stats))
+    def of(cls, view: CircuitView, config: ConfigInfo) -> Self:
+        """Show a circuit; most share their configuration, so that it is made once for all."""
+        return cls(key=view.key, config=config, **figures_of(view.stats))
 
 
 class CircuitDetail(CircuitInfo):
@@ -175,14 +175,14 @@ class CircuitDetail(CircuitInfo):
     )
 
     @classmethod
-    def of(cls, view: CircuitView) -> Self:
+    def of_view(cls, view: CircuitView) -> Self:
         """Show a circuit."""
         return cls(
             key=view.key,
             config=ConfigInfo.of(view.config),
             history=[ChangeInfo.model_validate(change) for change in view.history],
             open_at=list(view.open_at),
-            **asdict(view.stats),
+            **figures_of(view.stats),
         )
 
 
@@ -265,10 +265,22 @@ class HealthInfo(BaseModel):
 
 
 class CircuitList(BaseModel):
-    """All circuits that the answering process knows or has declared, by key."""
+    """A page of the circuits that the answering process knows or has declared."""
 
-    circuits: list[CircuitInfo]
+    circuits: list[CircuitInfo] = Field(description="In the order of their keys.")
+    next: str | None = Field(
+        description="`after` of the next page: the last key of this one; null: it is the last page."
+    )
+    total: int = Field(description="Circuits that fit `state` and `q`, on all pages.")
     sync: SyncInfo
+
+
+def figures_of(stats: CircuitStats) -> dict[str, Any]:
+    """Return the figures by name; ``dataclasses.asdict`` copies them all, and takes as long."""
+    return {name: getattr(stats, name) for name in _FIGURES}
+
+
+_FIGURES: Final = tuple(one.name for one in fields(CircuitStats))
 
 
 def _names(kinds: tuple[type[BaseException], ...] | Callable[..., bool]) -> list[str]:

@@ -224,13 +224,16 @@ async def test_readers_that_come_at_once_share_a_snapshot(monkeypatch: pytest.Mo
     channel, made = Channel(), []
     channel.open()
 
-    def make() -> str:
+    def make() -> list[str]:
         made.append(len(made))
-        return "{}"
+        return ["{", "}"]
 
     async def first() -> bytes:
         async with aclosing(channel.read(None, make)) as events:
-            return await anext(events)
+            read = b""
+            while not read.endswith(b"\n\n"):
+                read += await anext(events)
+            return read
 
     assert len({await first() for _ in range(3)}) == 1
     assert made == [0]

@@ -59,7 +59,8 @@ def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin
     trip(admin.breaker.circuit("b"))
     admin.breaker.circuit("a")
     page = admin.client.get("/circuits").json()
-    assert set(page) == {"circuits", "sync"}
+    assert set(page) == {"circuits", "next", "total", "sync"}
+    assert (page["next"], page["total"]) == (None, 3)
     assert [(one["key"], one["state"]) for one in page["circuits"]] == [
         ("a", "CLOSED"),
         ("b", "OPEN"),

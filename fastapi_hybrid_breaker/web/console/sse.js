@@ -3,15 +3,17 @@
 
 /** Takes text as it comes, and gives the events that it completes. */
 export class EventParser {
-  #rest = "";
+  #rest = []; // of a line that is not complete: a snapshot is one long line, in many pieces
   #event = "";
   #data = [];
   lastId = null;
 
   *feed(text) {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop();
-    for (const line of lines) {
+    const [first, ...others] = text.split("\n");
+    this.#rest.push(first);
+    for (const next of others) {
+      const line = this.#rest.join("");
+      this.#rest = [next];
       const event = this.#take(line.endsWith("\r") ? line.slice(0, -1) : line);
       if (event) yield event;
     }

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.states import CircuitView
 from fastapi_hybrid_breaker.fleet.heartbeat import library_version
 from fastapi_hybrid_breaker.web.models import ChangeInfo, InstanceInfo, SyncInfo
+from fastapi_hybrid_breaker.web.turns import AT_ONCE
 
 from .channel import Channel
 from .ending import is_server_ending
 from .rows import Row, is_quiet, row_of, sign_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.core.states import StateChange
@@ -38,9 +39,6 @@ INSTANCES_EVERY: Final = 5.0
 
 LINGER: Final = 30.0
 """Seconds for which events are kept when the last reader has gone: most come back."""
-
-_AT_ONCE: Final = 50
-"""Circuits looked at before others have their turn on the loop."""
 
 _BUSY_SHARE: Final = 10
 """So many times as long as a look takes is the pause after it, at least."""
@@ -69,8 +67,8 @@ class Broadcast:
         self._undo: Callable[[], None]
         self._task = self.loop.create_task(self._run())
 
-    def snapshot(self) -> str:
-        """Give all that is known, as JSON."""
+    def snapshot(self) -> Iterator[str]:
+        """Return all that is known at this moment as JSON, in pieces that are made when taken."""
         rest = {
             "at": round(time.time(), 3),
             "instance": self._breaker.instance,
@@ -78,8 +76,7 @@ class Broadcast:
             "instances": self._instances,
             "sync": self._sync,
         }
-        rows = ",".join(row.text for row in self._rows.values())
-        return f'{json.dumps(rest, separators=(",", ":"))[:-1]},"circuits":[{rows}]}}'
+        return _in_pieces(rest, tuple(self._rows.values()))
 
     async def _run(self) -> None:
         self._undo = self._breaker.on_change(self._changed)
@@ -128,7 +125,7 @@ class Broadcast:
             while self._changes:
                 self._tell_change(self._changes.popleft())
                 told += 1
-                if told % _AT_ONCE == 0:
+                if told % AT_ONCE == 0:
                     self.channel.wake()
                     await asyncio.sleep(0)
             self.channel.wake()
@@ -161,39 +158,51 @@ class Broadcast:
         told: list[str] = []
         seen: set[str] = set()
         for number, (key, row) in enumerate(self._look_at_each(), 1):
-            seen.add(key)
+            seen.add(key)  # or it was evicted meanwhile, and is gone with the next look
             if row is not None and row.differs(self._rows.get(key)):
                 self._rows[key] = row
                 told.append(row.text)
-            if number % _AT_ONCE == 0:
+            if number % AT_ONCE == 0:
+                if tell and told:
+                    self._tell_rows(told, [])
+                    told = []
                 await asyncio.sleep(0)
         gone = [key for key in self._rows if key not in seen and self._is_gone(key)]
         for key in gone:
             del self._rows[key]
             self._signs.pop(key, None)
         if tell and (told or gone):
-            text = f'{{"at":{time.time():.3f},"circuits":[{",".join(told)}]'
-            self.channel.add("figures", f'{text},"gone":{json.dumps(gone)}}}')
+            self._tell_rows(told, gone)
         self._look_at_sync(tell=tell)
         self.channel.wake()
+
+    def _tell_rows(self, rows: list[str], gone: list[str]) -> None:
+        text = f'{{"at":{time.time():.3f},"circuits":[{",".join(rows)}]'
+        self.channel.add("figures", f'{text},"gone":{json.dumps(gone)}}}')
 
     def _look_at_each(self) -> Iterator[tuple[str, Row | None]]:
         """Give each known and each declared circuit, with its row unless that is as it was."""
         registry = self._breaker.registry
-        for circuit in registry:
-            sign = sign_of(circuit) if is_quiet(circuit) else None
-            if sign is not None and self._signs.get(circuit.key) == sign:
-                yield circuit.key, None
-                continue
-            if sign is None:
-                self._signs.pop(circuit.key, None)
-            else:
-                self._signs[circuit.key] = sign
-            view = CircuitView(circuit.key, circuit.config, circuit.stats(), circuit.history())
-            yield circuit.key, row_of(view, time.time())
+        # Keys and not circuits: those could not be evicted as long as they are held here.
+        for key in [circuit.key for circuit in registry]:
+            yield key, self._look_at_one(key)
         for key, config in registry.declared.items():
             if registry.get(key) is None:
                 yield key, row_of(CircuitView(key, config, self._breaker.stats(key)), time.time())
+
+    def _look_at_one(self, key: str) -> Row | None:
+        circuit = self._breaker.registry.get(key)
+        if circuit is None:  # evicted since
+            return None
+        sign = sign_of(circuit) if is_quiet(circuit) else None
+        if sign is not None and self._signs.get(key) == sign:
+            return None
+        if sign is None:
+            self._signs.pop(key, None)
+        else:
+            self._signs[key] = sign
+        view = CircuitView(key, circuit.config, circuit.stats(), circuit.history())
+        return row_of(view, time.time())
 
     def _is_gone(self, key: str) -> bool:
         registry = self._breaker.registry
@@ -219,3 +228,17 @@ class Broadcast:
                 self.channel.add("instances", json.dumps({"at": now, "instances": said}))
                 self.channel.wake()
             await asyncio.sleep(INSTANCES_EVERY)
+
+
+def _in_pieces(rest: dict[str, Any], rows: Sequence[Row]) -> Iterator[str]:
+    """Write the JSON of a snapshot, some circuits at a time."""
+    before = f'{json.dumps(rest, separators=(",", ":"))[:-1]},"circuits":['
+    for at in range(0, len(rows), AT_ONCE):
+        text = ",".join(row.text for row in rows[at : at + AT_ONCE])
+        if at + AT_ONCE >= len(rows):
+            break
+        yield before + text
+        before = ","
+    else:
+        text = ""
+    yield f"{before}{text}]}}"

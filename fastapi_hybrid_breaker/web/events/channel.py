@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from .pieces import Pieces
 from .ring import Ring
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 PING_EVERY: Final = 10.0
 """Seconds without an event after which a reader is sent a comment: the connection works."""
@@ -29,7 +30,7 @@ class Channel:
         self._name = secrets.token_hex(4)  # positions in another run mean nothing
         self._ring = Ring()
         self._shown = self._ring.end  # readers have been woken for all events before it
-        self._snapshot = b""
+        self._snapshot = Pieces(())
         self._snapshot_of = (0, 0.0)  # the event before which it was made, and when
         self._readers = 0
         self._left_at = time.monotonic()
@@ -64,7 +65,7 @@ class Channel:
         """End all readers."""
         self.is_closed = True
         self._ring.forget()
-        self._snapshot = b""
+        self._snapshot = Pieces(())
         self._is_open.set()
         self.wake()
 
@@ -75,11 +76,12 @@ class Channel:
     # -- reading ----------------------------------------------------------------------------
 
     async def read(
-        self, last_event_id: str | None, snapshot: Callable[[], str]
+        self, last_event_id: str | None, snapshot: Callable[[], Iterable[str]]
     ) -> AsyncGenerator[bytes]:
         """Give the events after ``last_event_id``; where those are gone, a snapshot before others.
 
-        Ends when the reader has fallen too far behind, or the channel is closed.
+        ``snapshot`` returns its text in pieces: one is made and sent before others have their turn
+        on the loop. Ends when the reader has fallen too far behind, or the channel is closed.
         """
         self._readers += 1
         try:
@@ -87,10 +89,14 @@ class Channel:
             position = self._position_after(last_event_id)
             if position is None and not self.is_closed:
                 position = self._ring.end
-                yield self._snapshot_before(position, snapshot)
+                pieces, number = self._snapshot_before(position, snapshot), 0
+                while (piece := pieces.at(number)) and not self._is_over():
+                    yield piece
+                    number += 1
+                    await asyncio.sleep(0)
             clock = asyncio.get_running_loop().time
             ping_at = clock() + PING_EVERY
-            while not self.is_closed and position is not None and self._ring.holds(position):
+            while position is not None and self._ring.holds(position) and not self._is_over():
                 if position < self._ring.end:
                     chunk, position = self._ring.read(position)
                 elif clock() < ping_at:
@@ -104,14 +110,28 @@ class Channel:
             self._readers -= 1
             self._left_at = time.monotonic()
 
-    def _snapshot_before(self, position: int, make: Callable[[], str]) -> bytes:
+    def _is_over(self) -> bool:
+        """Whether it has been closed, perhaps since it was last asked."""
+        return self.is_closed
+
+    def _snapshot_before(self, position: int, make: Callable[[], Iterable[str]]) -> Pieces:
         now = time.monotonic()
         made_before, made_at = self._snapshot_of
         if made_before != position or now - made_at > SNAPSHOT_FOR:
             # Numbered as what came before it: who has it goes on with what comes next.
-            self._snapshot = self._format("snapshot", make(), position - 1)
+            self._snapshot = Pieces(self._format_in_pieces("snapshot", make(), position - 1))
             self._snapshot_of = position, now
         return self._snapshot
+
+    def _format_in_pieces(self, event: str, texts: Iterable[str], number: int) -> Iterator[str]:
+        """Write an event as ``_format`` does; there is no line break in its texts."""
+        held = f"event: {event}\ndata: "
+        for at, text in enumerate(texts):
+            if at:
+                yield held
+                held = ""
+            held += text
+        yield f"{held}\nid: {self._name}-{number}\n\n"
 
     async def _wait_until(self, ping_at: float) -> None:
         """Wait for events, until the reader is to be sent something whether or not any come."""

@@ -1,0 +1,135 @@
+"""A page of the circuits of a process, made some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitState, CircuitView
+
+from .models import CircuitInfo, ConfigInfo, SyncInfo
+from .turns import in_turns
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
+
+ShownState = Literal["CLOSED", "OPEN", "HALF_OPEN", "ready_to_probe"]
+
+MOST: Final = 1_000
+"""Circuits on a page, at most."""
+
+USUAL: Final = 500
+
+LONGEST_TEXT: Final = 200
+"""Characters of a text that is looked for, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which circuits, and which of them on this page.
+
+    Args:
+        state: those in this state, None: in any.
+        text: those whose key has each of its words, in letters of either case.
+        after: the page begins after this key, which need not exist any more; "": with the first.
+        limit: circuits on the page, at most.
+    """
+
+    state: ShownState | None
+    text: str
+    after: str
+    limit: int
+
+
+class Listing:
+    """Makes pages, one after the other.
+
+    However many are asked for at once, one piece of one of them is made in a turn of the loop.
+
+    Args:
+        breaker: whose circuits.
+    """
+
+    def __init__(self, breaker: HybridBreaker) -> None:
+        self._breaker = breaker
+        # A lock belongs to the loop on which it was waited for.
+        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def page(self, wanted: Wanted) -> bytes:
+        """Return a page as JSON, see ``CircuitList``."""
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turn:
+            return await self._page(wanted)
+
+    async def _page(self, wanted: Wanted) -> bytes:
+        registry = self._breaker.registry
+        page = _Page(self._breaker, wanted)
+        keys = sorted({*registry.declared, *(circuit.key for circuit in registry)})
+        async for key in in_turns(keys):
+            page.look_at(key)
+        return page.json()
+
+
+class _Page:
+    """One page, as far as the circuits have been looked at."""
+
+    def __init__(self, breaker: HybridBreaker, wanted: Wanted) -> None:
+        self._breaker = breaker
+        self._wanted = wanted
+        self._words = wanted.text.casefold().split()
+        self._rows: list[bytes] = []
+        self._configs: dict[int, tuple[CircuitConfig, ConfigInfo]] = {}  # by identity
+        self._last = ""
+        self._has_more = False
+        self._total = 0
+
+    def look_at(self, key: str) -> None:
+        """Look at the next circuit in the order of keys."""
+        if not all(word in key.casefold() for word in self._words):
+            return
+        registry = self._breaker.registry
+        circuit = registry.get(key)
+        config = registry.declared.get(key) if circuit is None else circuit.config
+        if config is None or not _is_in(circuit, self._wanted.state):  # None: evicted since
+            return
+        self._total += 1
+        if key <= self._wanted.after:
+            return
+        if len(self._rows) == self._wanted.limit:
+            self._has_more = True
+            return
+        stats = self._breaker.stats(key) if circuit is None else circuit.stats()
+        info = CircuitInfo.of(CircuitView(key, config, stats), self._info_of(config))
+        self._rows.append(info.model_dump_json().encode())
+        self._last = key
+
+    def json(self) -> bytes:
+        """Return the page, see ``CircuitList``."""
+        rest = {
+            "next": self._last if self._has_more else None,
+            "total": self._total,
+            "sync": SyncInfo.model_validate(self._breaker.sync_status()).model_dump(mode="json"),
+        }
+        return b'{"circuits":[%s],%s' % (b",".join(self._rows), json.dumps(rest)[1:].encode())
+
+    def _info_of(self, config: CircuitConfig) -> ConfigInfo:
+        _, info = self._configs.get(id(config)) or (config, ConfigInfo.of(config))
+        self._configs[id(config)] = (config, info)
+        return info
+
+
+def _is_in(circuit: Circuit | None, state: ShownState | None) -> bool:
+    """Whether a circuit, None: one that nothing has called, is shown where ``state`` is wanted."""
+    if state is None:
+        return True
+    if circuit is None:
+        return state == CircuitState.CLOSED
+    # One that is ready to probe is OPEN as well.
+    return circuit.is_ready_to_probe() if state == READY_TO_PROBE else circuit.state == state
