@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from .breaker import HybridBreaker
 from .calls.circuit_object import Circuit
-from .calls.hub import ResetResult
+from .calls.guard import Guard
+from .calls.hub import Reach, ResetResult
 from .core.config import CircuitConfig
 from .core.errors import CircuitOpenError, NotInstalledError
 from .core.evidence import Evidence
 from .core.opening import Backoff
-from .core.override import OverrideKind
+from .core.override import OverrideKind, OverrideView
 from .core.rules import ConsecutiveFailures, FailureRate, Rule, SlowCallRate
-from .core.states import Cause, CircuitState, CircuitStats, StateChange
+from .core.states import Cause, CircuitState, CircuitStats, CircuitView, StateChange
 from .core.windows import CountWindow, TimeWindow
+from .fleet.instances import Instance, UnhealthyCircuit
+from .fleet.status import SyncState, SyncStatus
 from .health import Health
 from .web.bearer import bearer_token
 from .web.dependency import circuit
@@ -33,19 +36,27 @@ __all__ = [
     "CircuitOpenError",
     "CircuitState",
     "CircuitStats",
+    "CircuitView",
     "ConsecutiveFailures",
     "CountWindow",
     "Evidence",
     "FailureRate",
+    "Guard",
     "Health",
     "HybridBreaker",
+    "Instance",
     "NotInstalledError",
     "OverrideKind",
+    "OverrideView",
+    "Reach",
     "ResetResult",
     "Rule",
     "SlowCallRate",
     "StateChange",
+    "SyncState",
+    "SyncStatus",
     "TimeWindow",
+    "UnhealthyCircuit",
     "bearer_token",
     "circuit",
 ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .core.config import CircuitConfig
     from .core.override import Override, OverrideKind
     from .core.states import StateChange
-    from .fleet.heartbeat import Instance
+    from .fleet.instances import Instance
     from .fleet.status import SyncStatus
 
 P = ParamSpec("P")

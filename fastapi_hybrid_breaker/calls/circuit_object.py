@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
@@ -13,13 +13,14 @@ from .gate import Gate
 from .guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from .hub import Reach, ResetResult
     from .permits import Permit
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Circuit(Gate):
@@ -120,19 +121,13 @@ class Circuit(Gate):
         """
         return Guard(self)
 
-    @overload
-    def __call__(
-        self, fn: Callable[P, Coroutine[Any, Any, T]], /
-    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]: ...
-    def __call__(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
+    def __call__(self, fn: F, /) -> F:
         """Decorate ``fn``: every call of it is guarded. Signature and nature stay as they are.
 
         Raises:
             TypeError: ``fn`` is a generator function: calling one runs nothing yet.
         """
-        return decorate(self, fn)
+        return cast("F", decorate(self, fn))
 
     async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> ResetResult:
         """Close the circuit and empty its counts, here at once and in the whole fleet.

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastapi_hybrid_breaker.core.override import OverrideView
-    from fastapi_hybrid_breaker.fleet.heartbeat import Instance
+    from fastapi_hybrid_breaker.fleet.instances import Instance, UnhealthyCircuit
     from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-    from fastapi_hybrid_breaker.fleet.troubles import Trouble
     from fastapi_hybrid_breaker.fleet.wire import Heard
 
 
@@ -39,7 +38,7 @@ class Row:
     heard: Heard | None
     register: HeardOverride | None
     open_at: tuple[str, ...] = ()
-    seen: Mapping[str, Trouble] = field(default_factory=dict)
+    seen: Mapping[str, UnhealthyCircuit] = field(default_factory=dict)
     problem: str = ""
 
     @property

@@ -22,8 +22,7 @@ from .picture import Picture, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from fastapi_hybrid_breaker.fleet.heartbeat import Instance
-    from fastapi_hybrid_breaker.fleet.troubles import Trouble
+    from fastapi_hybrid_breaker.fleet.instances import Instance, UnhealthyCircuit
     from fastapi_hybrid_breaker.fleet.wire import Names
 
     from .link import Link
@@ -159,7 +158,7 @@ def _read_living(
     return read_instances(read_pairs(seen), about, server_now, dropped)
 
 
-def _circuits(instance: Instance) -> dict[str, Trouble]:
+def _circuits(instance: Instance) -> dict[str, UnhealthyCircuit]:
     return instance.circuits or {}
 
 

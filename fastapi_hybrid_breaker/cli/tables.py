@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from fastapi_hybrid_breaker.fleet.heartbeat import Instance
+    from fastapi_hybrid_breaker.fleet.instances import Instance
 
     from .picture import Picture, Row
 

@@ -6,14 +6,14 @@ import json
 import socket
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from .errand import Request, resolve
 from .fields import MalformedError, number
+from .instances import Instance
 from .scripts import load
-from .troubles import Trouble, Troubles, read_troubles
+from .troubles import Troubles, read_troubles
 from .wire import PROTOCOL
 
 if TYPE_CHECKING:
@@ -37,31 +37,6 @@ FORGOTTEN_AFTER: Final = 60.0
 _SCRIPT: Final = load("heartbeat.lua")
 _LARGEST: Final = 4096
 _MOST: Final = 2**53
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A process of the fleet, as it has told of itself.
-
-    Args:
-        id: its name, made at start.
-        host: the name of its machine.
-        started, last_seen: epoch seconds, by its own clock and by the server's.
-        sync: ``connected``, or ``isolated`` if nothing was heard of it for 15 seconds.
-        library: the version of this library that it runs.
-        circuits: what it last said of circuits that are not CLOSED there, or reject calls; None:
-            it runs a version that does not tell.
-        more: how many more such circuits it has.
-    """
-
-    id: str
-    host: str
-    started: float
-    last_seen: float
-    sync: str
-    library: str
-    circuits: dict[str, Trouble] | None = None
-    more: int = 0
 
 
 class Heartbeat:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .agenda import Agenda
     from .connection import Source
-    from .heartbeat import Instance
+    from .instances import Instance
     from .session import Session
 
 T = TypeVar("T")

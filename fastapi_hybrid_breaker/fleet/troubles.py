@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import CircuitState
+
+from .instances import UnhealthyCircuit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,25 +30,6 @@ LARGEST: Final = 3000
 _MOST_MORE: Final = 10**12
 
 _STATES: Final = {state.value: state for state in CircuitState}
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A circuit that is not CLOSED at an instance, or rejects calls there.
-
-    Args:
-        state: in force there when it was told.
-        rejecting: calls rejected per second, between the last two signs of life.
-        ready_to_probe: its open time is over there, and nobody calls it.
-        shadowed: calls that it would have rejected but for shadow mode; None: it is not in that.
-        shadowed_failures: those of them that failed.
-    """
-
-    state: CircuitState
-    rejecting: float
-    ready_to_probe: bool = False
-    shadowed: int | None = None
-    shadowed_failures: int = 0
 
 
 class Troubles:
@@ -73,7 +55,7 @@ class Troubles:
         """Give what to tell, the worst first, as JSON values."""
         seconds = math.inf if self._told_at is None else now - self._told_at
         self._told_at = now
-        found: list[tuple[str, Trouble]] = []
+        found: list[tuple[str, UnhealthyCircuit]] = []
         for key in tuple(self._watched):
             before = self._watched.pop(key)
             circuit = self._registry.get(key)
@@ -107,21 +89,21 @@ class Troubles:
         return {"circuits": told, "more": len(found) - len(told), **more}
 
 
-def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> Trouble:
+def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> UnhealthyCircuit:
     is_ready, stats = circuit.is_ready_to_probe(), circuit.stats()
     is_fixed = stats.override is not None and stats.override.kind.state is not None
     if stats.mode != "shadow" or is_fixed:
-        return Trouble(state, rejecting, is_ready)
-    return Trouble(state, rejecting, is_ready, stats.shadowed, stats.shadowed_failures)
+        return UnhealthyCircuit(state, rejecting, is_ready)
+    return UnhealthyCircuit(state, rejecting, is_ready, stats.shadowed, stats.shadowed_failures)
 
 
-def _by_urgency(told: tuple[str, Trouble]) -> tuple[bool, bool, float, str]:
+def _by_urgency(told: tuple[str, UnhealthyCircuit]) -> tuple[bool, bool, float, str]:
     key, trouble = told
     is_closed = trouble.state is CircuitState.CLOSED
     return is_closed, trouble.ready_to_probe, -trouble.rejecting, key
 
 
-def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, int]:
+def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, UnhealthyCircuit] | None, int]:
     """Read what another instance tells, and how many more circuits it has not room for.
 
     What is malformed is left out. None: it is of a version that does not tell.
@@ -135,7 +117,9 @@ def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, Trouble] | None, i
     if not isinstance(shadow, dict):
         shadow = {}
     found = {
-        key: Trouble(_STATES[pair[0]], float(pair[1]), key in ready, *_shadowed(shadow.get(key)))
+        key: UnhealthyCircuit(
+            _STATES[pair[0]], float(pair[1]), key in ready, *_shadowed(shadow.get(key))
+        )
         for key, pair in circuits.items()
         if is_key(key) and isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
     }

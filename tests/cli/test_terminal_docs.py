@@ -7,7 +7,7 @@ import shlex
 from dataclasses import fields
 
 from fastapi_hybrid_breaker.cli.errors import Exit
-from fastapi_hybrid_breaker.fleet.heartbeat import Instance
+from fastapi_hybrid_breaker.fleet.instances import Instance
 from tests.fleet.instances import fail, fleet, settled
 from tests.fleet.server import Server
 

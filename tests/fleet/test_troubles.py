@@ -11,7 +11,8 @@ import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.core.states import StateChange
-from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Trouble, Troubles, read_troubles
+from fastapi_hybrid_breaker.fleet.instances import UnhealthyCircuit
+from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Troubles, read_troubles
 from fastapi_hybrid_breaker.testing import ManualClock
 
 
@@ -54,11 +55,11 @@ def test_a_circuit_that_nobody_calls_is_told_as_such_and_last() -> None:
     assert said["ready"] == ["k0"]
     told, _ = read_troubles(said)
     assert told == {
-        "k0": Trouble(CircuitState.OPEN, 0.0, ready_to_probe=True),
-        "k1": Trouble(CircuitState.OPEN, 0.0),
+        "k0": UnhealthyCircuit(CircuitState.OPEN, 0.0, ready_to_probe=True),
+        "k1": UnhealthyCircuit(CircuitState.OPEN, 0.0),
     }
     read_by_older, _ = read_troubles({**said, "ready": "nonsense"})
-    assert read_by_older == dict.fromkeys(("k0", "k1"), Trouble(CircuitState.OPEN, 0.0))
+    assert read_by_older == dict.fromkeys(("k0", "k1"), UnhealthyCircuit(CircuitState.OPEN, 0.0))
 
 
 def test_closed_circuits_are_told_no_more() -> None:
@@ -99,7 +100,10 @@ def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
     del breaker.registry.by_key["k0"]  # as if to make room
     breaker.circuit("k0").open_here(60.0)
     reject(breaker, "k0", 2)
-    assert read_troubles(troubles.tell(clock() + 1)) == ({"k0": Trouble(CircuitState.OPEN, 2.0)}, 0)
+    assert read_troubles(troubles.tell(clock() + 1)) == (
+        {"k0": UnhealthyCircuit(CircuitState.OPEN, 2.0)},
+        0,
+    )
 
 
 def test_the_worst_are_told_where_there_is_no_room_for_all() -> None:
@@ -129,7 +133,7 @@ def test_long_keys_leave_room_for_the_rest_of_the_sign(*, is_over: bool) -> None
         ({"circuits": []}, (None, 0)),
         (
             {"circuits": {"a": ["OPEN", 1.5]}, "more": 2},
-            ({"a": Trouble(CircuitState.OPEN, 1.5)}, 2),
+            ({"a": UnhealthyCircuit(CircuitState.OPEN, 1.5)}, 2),
         ),
         ({"circuits": {"a": ["open", 1]}, "more": -1}, ({}, 0)),
         ({"circuits": {"a": ["OPEN", "1"], "b": ["OPEN"], "c": None}, "more": "x"}, ({}, 0)),
@@ -155,7 +159,7 @@ def test_circuit_in_shadow_mode_is_told_with_what_it_would_have_rejected() -> No
     said = troubles.tell(clock())
     assert said == {"circuits": {"k0": ["OPEN", 0.0]}, "more": 0, "shadow": {"k0": [4, 1]}}
     told, _ = read_troubles(said)
-    assert told == {"k0": Trouble(CircuitState.OPEN, 0.0, False, 4, 1)}
+    assert told == {"k0": UnhealthyCircuit(CircuitState.OPEN, 0.0, False, 4, 1)}
 
 
 @pytest.mark.parametrize("kind", ["enforced", "forced_open"])
@@ -169,5 +173,7 @@ def test_circuit_that_rejects_is_not_told_as_one_in_shadow_mode(kind: str) -> No
 )
 def test_counts_of_shadow_mode_that_are_none_are_left_out(nonsense: object) -> None:
     said = {"circuits": {"k0": ["OPEN", 0.0]}, "more": 0, "shadow": {"k0": nonsense}}
-    assert read_troubles(said)[0] == {"k0": Trouble(CircuitState.OPEN, 0.0)}
-    assert read_troubles({**said, "shadow": nonsense})[0] == {"k0": Trouble(CircuitState.OPEN, 0.0)}
+    assert read_troubles(said)[0] == {"k0": UnhealthyCircuit(CircuitState.OPEN, 0.0)}
+    assert read_troubles({**said, "shadow": nonsense})[0] == {
+        "k0": UnhealthyCircuit(CircuitState.OPEN, 0.0)
+    }
