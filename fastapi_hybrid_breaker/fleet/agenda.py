@@ -6,15 +6,15 @@ No I/O: the lane sends what ``take`` gives and brings the answers back.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
-from .commands import UNKNOWN, Commands
+from .circuit_requests import CircuitRequests
+from .commands import Commands
 from .connection import is_wrong_type
-from .errand import Errand, Kind, Plain, Request, Reset, resolve
+from .errand import Errand, Kind, Request, Reset, resolve
 from .fields import MalformedError
 from .first_use import FIRST_WORD, FirstUse
 from .gathering import Gathering
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.core.news import News, Proposal
+    from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import OverrideView
 
     from .errands import Errands
@@ -66,12 +66,14 @@ class Agenda:
     ) -> None:
         self._knowledge = knowledge
         self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
-        self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
         self._pass: list[str] = []
         self._has_read = False  # anything, in this session
         self._random = random
         self._timed_at = float("-inf")
         self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
+        self._circuits = CircuitRequests(
+            knowledge, self._commands, written=self._index.note, taken=self._taken
+        )
         self.overrides = Overrides(knowledge, self._commands)
         self.gathering = Gathering(knowledge, names, every=report_every, random=random)
         self.first_use = FirstUse(knowledge, names, self.gathering)
@@ -242,27 +244,7 @@ class Agenda:
         """Give the request for one thing to do; None: it has become needless."""
         if kind in KINDS:
             return self.overrides.request(key, errand, kind)
-        if kind == "read":
-            command = self._commands.read(key)
-            return Request(
-                "read",
-                key,
-                command,
-                is_news=errand.read,
-                is_live=errand.is_live,
-                waiting=errand.waiting,
-            )
-        if errand.reset is not None:
-            return self._reset_request(key, errand.reset)
-        if errand.plain is not None:
-            timeout = self._knowledge.registry.config_for(key).recovery_timeout
-            command = self._commands.plain(key, errand.plain, timeout)
-            return Request("plain", key, command, plain=errand.plain)
-        circuit = self._knowledge.registry.get(key)
-        if circuit is None:
-            return None
-        ask = self._change_request if kind == "change" else self._restore_request
-        return ask(circuit)
+        return self._circuits.request(kind, key, errand)
 
     def put_back(self, requests: Sequence[Request]) -> None:
         """Queue again what was sent without an answer; the operation ids make that harmless."""
@@ -273,38 +255,6 @@ class Agenda:
                 self._errands.edit(
                     request.key, partial(Errand.put_back, request=request), must=True
                 )
-
-    def _change_request(self, circuit: Circuit) -> Request | None:
-        proposal = circuit.propose()
-        if proposal is None:
-            return None
-        before, operation = self._proposed.get(circuit.key, (None, ""))
-        if before is None or not before.is_of_change(proposal):
-            operation = self._commands.new_operation()
-            self._proposed[circuit.key] = (proposal, operation)
-        command = self._commands.script("change", circuit.key, operation, proposal)
-        return Request("change", circuit.key, command, proposal)
-
-    def _restore_request(self, circuit: Circuit) -> Request | None:
-        ours = circuit.describe()
-        if circuit.machine.unshared or circuit.config.scope != "fleet" or not ours.version:
-            return None  # a change of our own says it all, and who decides alone knows nothing else
-        if circuit.machine.alone:  # what it departed from, for itself, was CLOSED
-            ours = replace(UNKNOWN, version=ours.version, writer=ours.writer)
-        command = self._commands.script("restore", circuit.key, proposal=ours)
-        return Request("restore", circuit.key, command, ours)
-
-    def _reset_request(self, key: str, reset: Reset) -> Request:
-        circuit = self._knowledge.registry.get(key)
-        proposal = reset.proposal
-        if circuit is not None and proposal is not None:
-            # As it was decided, on top of what has been heard by now.
-            ours = circuit.describe()
-            proposal = replace(proposal, version=ours.version, writer=ours.writer)
-        command = self._commands.reset(
-            key, reset.operation, by=reset.by, reason=reset.reason, ramp=reset.ramp
-        )
-        return Request("reset", key, command, proposal, reset=reset)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -360,46 +310,11 @@ class Agenda:
             self._knowledge.follow_override(request.key, reply.override, make=False)
         if request.kind in KINDS:
             self.overrides.take_reply(request, reply)
-        if reply.status == "foreign":
-            self._weigh_foreign(request)
-        elif reply.stored is not None:
-            self._take_stored(request, reply.status, reply.stored.news(reply.server_time))
-            if request.reset is not None:
-                self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
-                for waiting in request.reset.waiting:
-                    resolve(waiting, reply.override_in_force())
+        self._circuits.answered(request, reply)
 
-    def _weigh_foreign(self, request: Request) -> None:
-        """A plain speaker wrote since we last heard."""
-        if request.kind == "show":  # nothing of ours waits for it: to be weighed as any news
-            self._errands.want(request.key, "read", must=True)
-            return
-        plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
-        self._errands.edit(request.key, lambda errand: errand.adopt_plain(plain), must=True)
-
-    def _take_stored(self, request: Request, status: str, news: News) -> None:
-        """Take what the hash has in it now, after our request."""
-        self._knowledge.note_version(news.version)
-        if status in {"done", "repeat"} and news.version:
-            self._index.note(request.key, news.version)
-        circuit = self._knowledge.registry.get(request.key)
-        if circuit is not None and news.version:
-            is_ours = status == "done" or (
-                status == "repeat" and news.writer == self._knowledge.instance
-            )
-            if is_ours and request.proposal is not None and request.kind != "restore":
-                circuit.confirm(request.proposal, news)
-            else:
-                # What was refused for building on something older may build on this.
-                is_on_this = request.proposal is None or (
-                    (request.proposal.version, request.proposal.writer)
-                    == (news.version, news.writer)
-                )
-                circuit.adopt(news, refused=status == "refused" and is_on_this)
-            self.changed(circuit)  # what happened here meanwhile builds on it
-            self.stirred(circuit)
-        if request.kind == "change":
-            self._proposed.pop(request.key, None)
+    def _taken(self, circuit: Circuit) -> None:
+        self.changed(circuit)
+        self.stirred(circuit)
 
 
 def _refuse_wrong_type(answer: object) -> None:

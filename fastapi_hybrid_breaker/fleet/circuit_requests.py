@@ -1,0 +1,145 @@
+"""Requests about the state of one circuit, and what their answers change. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .commands import UNKNOWN
+from .errand import Plain, Request, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.core.news import News, Proposal
+
+    from .commands import Commands
+    from .errand import Errand, Kind, Reset
+    from .knowledge import Knowledge
+    from .wire import Reply
+
+
+class CircuitRequests:
+    """Makes the requests that read, change, reset or restore a circuit's state.
+
+    Args:
+        knowledge: what is known of the fleet.
+        commands: makes the commands.
+        written: called with key and version of each state that the server has stored for us.
+        taken: called with each circuit whose state was compared with the server's.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        commands: Commands,
+        *,
+        written: Callable[[str, int], object],
+        taken: Callable[[Circuit], object],
+    ) -> None:
+        self._knowledge = knowledge
+        self._commands = commands
+        self._written = written
+        self._taken = taken
+        self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
+
+    def request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
+        """Return the request for one thing to do; None: it has become needless."""
+        if kind == "read":
+            command = self._commands.read(key)
+            return Request(
+                "read",
+                key,
+                command,
+                is_news=errand.read,
+                is_live=errand.is_live,
+                waiting=errand.waiting,
+            )
+        if errand.reset is not None:
+            return self._reset_request(key, errand.reset)
+        if errand.plain is not None:
+            timeout = self._knowledge.registry.config_for(key).recovery_timeout
+            command = self._commands.plain(key, errand.plain, timeout)
+            return Request("plain", key, command, plain=errand.plain)
+        circuit = self._knowledge.registry.get(key)
+        if circuit is None:
+            return None
+        ask = self._change_request if kind == "change" else self._restore_request
+        return ask(circuit)
+
+    def _change_request(self, circuit: Circuit) -> Request | None:
+        proposal = circuit.propose()
+        if proposal is None:
+            return None
+        before, operation = self._proposed.get(circuit.key, (None, ""))
+        if before is None or not before.is_of_change(proposal):
+            operation = self._commands.new_operation()
+            self._proposed[circuit.key] = (proposal, operation)
+        command = self._commands.script("change", circuit.key, operation, proposal)
+        return Request("change", circuit.key, command, proposal)
+
+    def _restore_request(self, circuit: Circuit) -> Request | None:
+        ours = circuit.describe()
+        if circuit.machine.unshared or circuit.config.scope != "fleet" or not ours.version:
+            return None  # a change of our own says it all, and who decides alone knows nothing else
+        if circuit.machine.alone:  # what it departed from, for itself, was CLOSED
+            ours = replace(UNKNOWN, version=ours.version, writer=ours.writer)
+        command = self._commands.script("restore", circuit.key, proposal=ours)
+        return Request("restore", circuit.key, command, ours)
+
+    def _reset_request(self, key: str, reset: Reset) -> Request:
+        circuit = self._knowledge.registry.get(key)
+        proposal = reset.proposal
+        if circuit is not None and proposal is not None:
+            # As it was decided, on top of what has been heard by now.
+            ours = circuit.describe()
+            proposal = replace(proposal, version=ours.version, writer=ours.writer)
+        command = self._commands.reset(
+            key, reset.operation, by=reset.by, reason=reset.reason, ramp=reset.ramp
+        )
+        return Request("reset", key, command, proposal, reset=reset)
+
+    def answered(self, request: Request, reply: Reply) -> None:
+        """Apply the script's answer."""
+        if reply.status == "foreign":
+            self._weigh_foreign(request)
+        elif reply.stored is not None:
+            self._take_stored(request, reply.status, reply.stored.news(reply.server_time))
+            if request.reset is not None:
+                self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
+                for waiting in request.reset.waiting:
+                    resolve(waiting, reply.override_in_force())
+
+    def _weigh_foreign(self, request: Request) -> None:
+        """A plain speaker wrote since we last heard."""
+        if request.kind == "show":  # nothing of ours waits for it: to be weighed as any news
+            self._knowledge.errands.want(request.key, "read", must=True)
+            return
+        plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
+        self._knowledge.errands.edit(
+            request.key, lambda errand: errand.adopt_plain(plain), must=True
+        )
+
+    def _take_stored(self, request: Request, status: str, news: News) -> None:
+        """Take what the hash has in it now, after our request."""
+        self._knowledge.note_version(news.version)
+        if status in {"done", "repeat"} and news.version:
+            self._written(request.key, news.version)
+        circuit = self._knowledge.registry.get(request.key)
+        if circuit is not None and news.version:
+            is_ours = status == "done" or (
+                status == "repeat" and news.writer == self._knowledge.instance
+            )
+            if is_ours and request.proposal is not None and request.kind != "restore":
+                circuit.confirm(request.proposal, news)
+            else:
+                # What was refused for building on something older may build on this.
+                is_on_this = request.proposal is None or (
+                    (request.proposal.version, request.proposal.writer)
+                    == (news.version, news.writer)
+                )
+                circuit.adopt(news, refused=status == "refused" and is_on_this)
+            self._taken(circuit)  # what happened here meanwhile builds on it
+        if request.kind == "change":
+            self._proposed.pop(request.key, None)
