@@ -333,7 +333,8 @@ class HybridBreaker:
             auth: the callable of a FastAPI dependency that every path asks first (it raises to
                 refuse); None, explicitly: open to anyone who reaches it. What it returns names
                 who sets an override: a string, or the first of ``sub``, ``username``, ``name``
-                and ``email`` that it has. So it must not return a secret.
+                and ``email`` that it has; never a text that stands in the request's own
+                credentials.
 
         Raises:
             TypeError: ``auth`` is ``Depends(...)`` instead of its callable.

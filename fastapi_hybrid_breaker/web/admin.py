@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker.health import Survey
 from .admin_answers import (
     OVERRIDDEN,
     OVERRIDDEN_HEADER,
+    REFUSED,
     Key,
     describe_done,
     describe_override,
@@ -26,7 +27,8 @@ from .admin_answers import (
     unprocessable,
 )
 from .admin_override import add_override_routes
-from .caller import AT_MOST, NAMED_HEADER, WHEN_NAMED, Callers
+from .admin_routing import make_router
+from .caller import AT_MOST, NAMED_HEADER, WHEN_NAMED, Caller, Callers
 from .console import add_console_routes
 from .events.feed import Feed
 from .events.stream import EventStream
@@ -41,7 +43,6 @@ from .models import (
 )
 from .same_origin import refuse_other_sites
 from .turns import in_turns
-from .unguarded import UnguardedRoute
 
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
@@ -83,7 +84,9 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         breaker.note_at_start(_OPEN_TO_ANYONE)
     callers = Callers(auth)
     asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
-    router = APIRouter(tags=["circuits"], dependencies=asked, route_class=UnguardedRoute)
+    router = make_router(
+        tags=["circuits"], dependencies=asked, responses={} if auth is None else REFUSED
+    )
     router.routes.append(_NeedsPrefix())
 
     # Before the paths of a key alone, which take in all that begins with one.
@@ -105,7 +108,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         },
     )
     async def show_circuit(
-        key: Key, response: Response, caller: Annotated[Any, callers.asked]
+        key: Key, response: Response, caller: Annotated[Caller, callers.asked]
     ) -> Any:
         """Show state, figures, configuration and history of one circuit; makes no circuit."""
         if fault := fault_of(key):
@@ -113,7 +116,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         view = await breaker.look_up(key)
         if view is None:
             return problem(404, "Not Found", f"no circuit is called {key!r}")
-        response.headers[NAMED_HEADER] = callers.named(caller)
+        response.headers[NAMED_HEADER] = caller.named()
         return CircuitDetail.of_view(view)
 
     @router.delete(
@@ -127,12 +130,13 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
                 "Its own state is CLOSED in this process; a manual override stays in force.",
                 more={OVERRIDDEN_HEADER: OVERRIDDEN},
             ),
+            403: REFUSED[403],
             422: describe_problem("A key that can name no circuit, or a text out of range."),
         },
     )
     async def reset_circuit(
         key: Key,
-        caller: Annotated[Any, callers.asked],
+        caller: Annotated[Caller, callers.asked],
         by: Annotated[str, Query(description=f"Who resets it. {AT_MOST} {WHEN_NAMED}")] = "",
         reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
         *,
@@ -148,7 +152,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         if fault := fault_of(key):
             return fault
         try:
-            said = callers.said(caller, by, reason)
+            said = caller.said(by, reason)
         except ValueError as error:
             return unprocessable(error)
         result = await breaker.reset(key, **said, ramp=ramp)

@@ -47,6 +47,27 @@ def describe_problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": problem_content(Problem)}
 
 
+REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": description,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"detail": {"description": "Why, as auth words it."}},
+                    "required": ["detail"],
+                }
+            }
+        },
+    }
+    for status, description in (
+        (401, "auth does not know who asks."),
+        (403, "auth does not let the caller do this, or another site's page asks for a change."),
+    )
+}
+"""Describes for OpenAPI how ``auth`` refuses, where it raises FastAPI's ``HTTPException``."""
+
+
 def describe_override(override: OverrideView) -> str:
     """Return an override as the value of ``OVERRIDDEN_HEADER``; a header has no other letters."""
     return f"{override.kind}; by={quote(override.by, safe='')}"

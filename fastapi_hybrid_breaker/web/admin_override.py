@@ -2,21 +2,15 @@
 
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
-from fastapi_hybrid_breaker.core.override import (
-    KINDS_IN_WORDS,
-    LONGEST,
-    OverrideKind,
-    make_override,
-)
 
 from .admin_answers import (
+    REFUSED,
     Key,
     describe_done,
     describe_problem,
@@ -25,7 +19,9 @@ from .admin_answers import (
     problem,
     unprocessable,
 )
-from .caller import AT_MOST, WHEN_NAMED, Callers
+from .bodies import ORDER_EXAMPLE, BodyTooLargeError, OverrideOrder, parse_order, read_body
+from .caller import AT_MOST, WHEN_NAMED, Caller, Callers
+from .models import OverrideInfo
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import HybridBreaker
@@ -34,17 +30,47 @@ OVERRIDE_HEADER: Final = "X-Circuit-Override"
 
 _PATH: Final = "/{key:path}/-/override"
 
-
-class _Order(TypedDict):
-    kind: str
-    by: str
-    reason: str
-    seconds: float | None
+_BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": OverrideOrder.model_json_schema(),
+            "example": ORDER_EXAMPLE,
+        }
+    },
+}
 
 
 def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     """Add the paths to the router, which asks ``auth`` by itself."""
+    _add_show(router, breaker)
+    _add_set(router, breaker, callers)
+    _add_clear(router, breaker, callers)
 
+
+def _add_show(router: APIRouter, breaker: "HybridBreaker") -> None:
+    @router.get(
+        _PATH,
+        summary="Show a circuit's override",
+        response_model=OverrideInfo,
+        responses={
+            404: describe_problem("No override is in force, or no such circuit is known."),
+            422: describe_problem("A key that can name no circuit."),
+        },
+    )
+    async def show_override(key: Key) -> Any:
+        """Show the override that is in force; makes no circuit."""
+        if fault := fault_of(key):
+            return fault
+        view = await breaker.look_up(key)
+        if view is None:
+            return problem(404, "Not Found", f"no circuit is called {key!r}")
+        if view.stats.override is None:
+            return problem(404, "Not Found", f"no override is in force on {key!r}")
+        return OverrideInfo.model_validate(view.stats.override)
+
+
+def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     @router.put(
         _PATH,
         summary="Override a circuit",
@@ -52,26 +78,35 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
         response_class=Response,
         responses={
             204: describe_done(OVERRIDE_HEADER, "It is in force in this process."),
+            400: describe_problem("The body broke off."),
+            403: REFUSED[403],
+            413: describe_problem("A body of over 64 KiB."),
             422: describe_problem("A key that can name no circuit, or a body of another form."),
         },
         openapi_extra={"requestBody": _BODY},
     )
     async def set_override(
-        key: Key, request: Request, caller: Annotated[Any, callers.asked]
+        key: Key, request: Request, caller: Annotated[Caller, callers.asked]
     ) -> Response:
         """Override a circuit's state or its mode, in the whole fleet; replaces an earlier one."""
         if fault := fault_of(key):
             return fault
+        order = await _order_of(request)
+        if isinstance(order, Response):
+            return order
         try:
-            # Read here: FastAPI would read a body that it knows of before it asks auth.
-            order = _read_order(await request.body(), callers.name_of(caller))
-        except (TypeError, ValueError) as error:
+            by = caller.name() or order.by
+        except ValueError as error:
             return unprocessable(error)
-        except ClientDisconnect:  # nobody hears the answer; a traceback would help nobody either
-            return problem(400, "Bad Request", "the body broke off")
-        reach = await breaker.override(key, **order)
+        if by is None:
+            return problem(422, "Unprocessable Content", _NEEDS_NAME)
+        reach = await breaker.override(
+            key, order.kind, by=by, reason=order.reason, seconds=order.seconds
+        )
         return done(OVERRIDE_HEADER, reach, breaker.instance)
 
+
+def _add_clear(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     @router.delete(
         _PATH,
         summary="End a circuit's override",
@@ -79,12 +114,13 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
         response_class=Response,
         responses={
             204: describe_done(OVERRIDE_HEADER, "None is in force in this process."),
+            403: REFUSED[403],
             422: describe_problem("A key that can name no circuit, or a text out of range."),
         },
     )
     async def clear_override(
         key: Key,
-        caller: Annotated[Any, callers.asked],
+        caller: Annotated[Caller, callers.asked],
         by: Annotated[str, Query(description=f"Who ends it. {AT_MOST} {WHEN_NAMED}")] = "",
         reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
     ) -> Response:
@@ -92,80 +128,32 @@ def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Ca
         if fault := fault_of(key):
             return fault
         try:
-            said = callers.said(caller, by, reason)
+            said = caller.said(by, reason)
         except ValueError as error:
             return unprocessable(error)
         reach = await breaker.clear_override(key, **said)
         return done(OVERRIDE_HEADER, reach, breaker.instance)
 
 
-def _read_order(body: bytes, name: str | None) -> _Order:
-    """Read the body of a PUT; ``name`` is who sends it, as far as ``auth`` tells.
+async def _order_of(request: Request) -> OverrideOrder | Response:
+    """Return the order in a request's body, or the answer to one that is none.
 
-    Raises:
-        TypeError, ValueError: no JSON object, or a value of another type or range.
+    It is read here, since FastAPI would read a body that it knows of before it asks ``auth``.
     """
     try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the body must be a JSON object: {error}") from None
-    if not isinstance(said, dict):
-        raise TypeError(f"the body must be a JSON object, not {said!r:.100}")
-    if strange := sorted(said.keys() - _FIELDS.keys()):
-        raise ValueError(f"the body may have {', '.join(_FIELDS)}, not {strange[0]!r:.100}")
-    kind, by = said.get("kind"), name or said.get("by")
-    if not isinstance(kind, str):
-        raise TypeError(f"kind must be {KINDS_IN_WORDS}, not {kind!r:.100}")
-    if "seconds" not in said:
-        raise ValueError(
-            f"seconds must be in the body: a number above 0 and at most {LONGEST:.0f}, or null:"
-            " until it is cleared"
-        )
-    if by is None:
-        raise ValueError(
-            f"by must be text of 1 to {LONGEST_TEXT} printable characters in the body, as auth"
-            " gives no name"
-        )
-    order = _Order(kind=kind, by=by, reason=said.get("reason", ""), seconds=said["seconds"])
-    make_override(**order, now=0.0)  # checked apart: what fails later is not the client's fault
-    return order
+        return parse_order(await read_body(request))
+    except BodyTooLargeError as error:
+        response = problem(413, "Content Too Large", str(error))
+        if request.scope.get("http_version", "1.1").startswith("1"):
+            response.headers["Connection"] = "close"  # the rest of it is not read
+        return response
+    except (TypeError, ValueError) as error:
+        return unprocessable(error)
+    except ClientDisconnect:  # nobody hears the answer; a traceback would help nobody either
+        return problem(400, "Bad Request", "the body broke off")
 
 
-_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
-
-_FIELDS: Final[dict[str, dict[str, Any]]] = {
-    "kind": {
-        "description": (
-            "forced_open: reject every call; disabled: admit every call, and count none;"
-            " shadow: reject nothing, and record what would have been rejected; enforced: reject"
-            " calls whenever the circuit is open, although it is configured for shadow mode."
-        ),
-        "type": "string",
-        "enum": [kind.value for kind in OverrideKind],
-    },
-    "reason": {"description": "What for.", **_TEXT},
-    "seconds": {
-        "description": "How long it lasts; null, explicitly: until it is cleared.",
-        "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST},
-            {"type": "null"},
-        ],
-    },
-    "by": {"description": f"Who sets it; needed where auth gives no name. {WHEN_NAMED}", **_TEXT},
-}
-
-_BODY: Final = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "title": "Override",
-                "type": "object",
-                "properties": _FIELDS,
-                "required": ["kind", "reason", "seconds"],
-                "additionalProperties": False,
-            },
-            "example": {"kind": "forced_open", "reason": "a migration", "seconds": 600},
-        }
-    },
-}
+_NEEDS_NAME: Final = (
+    f"by must be text of 1 to {LONGEST_TEXT} printable characters in the body, as auth gives no"
+    " name"
+)

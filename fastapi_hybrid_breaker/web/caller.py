@@ -2,13 +2,18 @@
 
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security.base import SecurityBase
 
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_text
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+
+from .credentials import is_credential
 
 WHEN_NAMED: Final = "Where auth gives a name, that one counts instead."
 
@@ -19,48 +24,70 @@ AT_MOST: Final = f"At most {LONGEST_TEXT} printable characters."
 
 _NAMES: Final = ("sub", "username", "name", "email")
 
+_NOT_A_NAME: Final = (
+    "what auth returns stands in the request's own credentials, so it is not taken as the caller's"
+    " name, which everybody can read; have auth return a name, or None"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, as far as ``auth`` tells.
+
+    Args:
+        found: the name in what ``auth`` gave, unchecked; None where there is none.
+    """
+
+    found: str | None
+
+    def name(self) -> str | None:
+        """Return the name; None where there is none.
+
+        Raises:
+            ValueError: it is too long or not printable.
+        """
+        return None if self.found is None else check_text("by, as auth gives it,", self.found)
+
+    def named(self) -> str:
+        """Return whether there is a name, as ``NAMED_HEADER`` says it."""
+        return "unnamed" if self.found is None else "named"
+
+    def said(self, by: str, reason: str) -> dict[str, str]:
+        """Return who acts and why, of an action that needs neither.
+
+        Raises:
+            ValueError: a text that is too long or not printable.
+        """
+        return {
+            "by": self.name() or check_text("by", by, least=0),
+            "reason": check_text("reason", reason, least=0),
+        }
+
 
 class Callers:
-    """What an ``auth`` tells of callers.
+    """Finds the callers' names in what an ``auth`` returns.
 
     Args:
         auth: the callable of the dependency; None: nobody is asked.
     """
 
     def __init__(self, auth: Callable[..., Any] | None) -> None:
+        auth = _nobody if auth is None else auth
+        # What a bare scheme such as OAuth2PasswordBearer gives is the secret.
+        gives_secrets = isinstance(auth, SecurityBase)
+        refused = ThrottledLog(time.monotonic, "admin router: ")
+
         # The same callable as the router's own dependency, so FastAPI asks it once per request.
-        self.asked = Depends(_nobody if auth is None else auth)
-        # What a bare scheme such as OAuth2PasswordBearer gives is the secret, which a history
-        # that all can read must not name.
-        self._gives_secrets = isinstance(auth, SecurityBase)
+        async def identify(request: Request, given: Annotated[Any, Depends(auth)]) -> Caller:
+            found = _find_name(given)
+            if found is not None and gives_secrets and isinstance(given, str):
+                return Caller(None)
+            if found is not None and is_credential(found, request):
+                refused.warn(_NOT_A_NAME)
+                return Caller(None)
+            return Caller(found)
 
-    def name_of(self, caller: object) -> str | None:
-        """Give the name in what ``auth`` gave; None where there is none.
-
-        Raises:
-            ValueError: it is too long or not printable.
-        """
-        name = self._find(caller)
-        return None if name is None else check_text("by, as auth gives it,", name)
-
-    def named(self, caller: object) -> str:
-        """Tell whether it has a name, as ``NAMED_HEADER`` says it."""
-        return "unnamed" if self._find(caller) is None else "named"
-
-    def said(self, caller: object, by: str, reason: str) -> dict[str, str]:
-        """Give who acts and why, of an act that needs neither.
-
-        Raises:
-            ValueError: a text that is too long or not printable.
-        """
-        return {
-            "by": self.name_of(caller) or check_text("by", by, least=0),
-            "reason": check_text("reason", reason, least=0),
-        }
-
-    def _find(self, caller: object) -> str | None:
-        is_secret = self._gives_secrets and isinstance(caller, str)
-        return None if is_secret else _find_name(caller)
+        self.asked = Depends(identify)
 
 
 async def _nobody() -> None:
@@ -68,7 +95,7 @@ async def _nobody() -> None:
 
 
 def _find_name(caller: object) -> str | None:
-    """Give the name in what ``auth`` gives: itself, or the first of the fields that has one."""
+    """Return the name in what ``auth`` gives: itself, or the first of the fields that has one."""
     if isinstance(caller, str):
         return caller or None
     for field in _NAMES:

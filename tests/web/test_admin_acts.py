@@ -151,7 +151,7 @@ def test_openapi_knows_the_bearer_token_as_a_scheme() -> None:
     assert spec["components"]["securitySchemes"][name]["type"] == "http"
     assert spec["components"]["securitySchemes"][name]["scheme"] == "bearer"
     asked = [one["security"] for path in spec["paths"].values() for one in path.values()]
-    assert asked == [[{name: []}]] * 8
+    assert asked == [[{name: []}]] * 9
 
 
 HEADER = "x-circuit-overridden"

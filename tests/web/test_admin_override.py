@@ -176,7 +176,7 @@ def test_a_bad_value_is_a_422_that_names_field_range_and_value(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'"forced_open"', b"\xff\xfe\xfd", b"[" * 100_000],
+    [b"", b"{", b"[]", b"null", b'"forced_open"', b"\xff\xfe\xfd", b"[" * 60_000],
     ids=["empty", "half", "list", "null", "text", "bytes", "deep"],
 )
 def test_a_body_that_is_no_json_object_is_a_422(admin: Admin, body: bytes) -> None:
@@ -278,7 +278,7 @@ def test_a_key_that_can_name_no_circuit_is_a_422_that_says_why(
 
 def test_openapi_describes_it(admin: Admin) -> None:
     path = admin.client.get("/openapi.json").json()["paths"]["/circuits/{key}/-/override"]
-    assert set(path) == {"put", "delete"}
+    assert set(path) == {"get", "put", "delete"}
     assert path["put"]["requestBody"]["required"] is True
     body = path["put"]["requestBody"]["content"]["application/json"]
     fields = body["schema"]["properties"]

@@ -21,7 +21,7 @@ async def send(method: str, path: str, **headers: str) -> tuple[int, HybridBreak
     breaker = HybridBreaker(app, redis=None)
     app.include_router(breaker.admin_router(auth=None), prefix="/circuits")
     transport = httpx2.ASGITransport(app)
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    names = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         json = ORDER if method == "PUT" else None
         answer = await client.request(method, path, headers=names, json=json)
@@ -39,6 +39,19 @@ async def send(method: str, path: str, **headers: str) -> tuple[int, HybridBreak
         {"Origin": "http://elsewhere"},
         {"Origin": "null"},
         {"Origin": "http://test:81"},
+        {"Origin": "http://["},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://test]"},
+        {"Origin": "http://test/"},
+        {"Origin": "http://ann@test"},
+        {"Origin": "//test"},
+        {"Origin": "test"},
+        {"Origin": ""},
+        {"Origin": "http://"},
+        {"Origin": "http://", "Host": ""},
+        {"Origin": "http://test\u00e9"},
+        {"Origin": "http://test, http://test"},
+        {"Origin": "http://elsewhere", "Host": "["},
     ],
 )
 async def test_a_page_of_another_origin_is_refused(
@@ -58,6 +71,9 @@ async def test_a_page_of_another_origin_is_refused(
         {"Sec_Fetch_Site": "none"},
         {"Sec_Fetch_Site": "same-origin", "Origin": "http://behind-a-proxy"},
         {"Origin": "http://test"},
+        {"Origin": "HTTP://Test"},
+        {"Origin": "http://[::1]:8000", "Host": "[::1]:8000"},
+        {"Origin": "http://test", "Referer": "http://["},
     ],
 )
 async def test_its_own_pages_and_programs_are_not(
