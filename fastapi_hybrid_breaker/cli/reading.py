@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import MalformedError
+from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
@@ -183,7 +183,7 @@ def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
 
 
 def _read_register(answer: Any) -> HeardOverride | None:
-    return None if answer is None else HeardOverride.from_register(answer.decode(errors="replace"))
+    return None if answer is None else HeardOverride.from_register(as_text(answer))
 
 
 def _right_type(answer: Any) -> Any:

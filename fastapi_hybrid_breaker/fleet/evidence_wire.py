@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from fastapi_hybrid_breaker.core.evidence import Evidence, describe_error
 
+from .fields import MalformedError, read_flat_json
+
 LARGEST: Final = 1024
 """Characters; a longer one goes without the error's text, and then with the cause alone.
 
@@ -34,11 +36,11 @@ def dump_evidence(evidence: Evidence | None) -> str:
 
 def parse_evidence(text: str | None) -> Evidence | None:
     """Read what ``dump_evidence`` wrote; None where it is anything else: it is only shown."""
-    if not text or len(text) > LARGEST:
+    if not text:
         return None
     try:
-        return read_evidence(json.loads(text))
-    except (ValueError, RecursionError):
+        return read_evidence(read_flat_json("evidence", text))
+    except MalformedError:
         return None
 
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from .errand import Request, resolve
-from .fields import MalformedError, number
 from .instances import Instance
+from .fields import MalformedError, is_name, read_exact_time, read_json, read_number
 from .scripts import load
 from .troubles import Troubles, read_troubles
 from .wire import PROTOCOL
@@ -181,23 +181,23 @@ def read_instances(
     for name, last in seen.items():
         try:
             found.append(_instance(name, last, about.get(name, ""), server_now))
-        except (ValueError, RecursionError):  # MalformedError is one of the former
+        except MalformedError:
             dropped.warn("an instance that is none")
     return sorted(found, key=lambda one: one.started)
 
 
 def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
-    if not (name.isalnum() and len(name) <= 64 and len(about) <= _LARGEST):
+    if not (is_name(name) and len(about) <= _LARGEST):
         raise MalformedError("an instance that is none")
-    said = json.loads(about)
+    said = read_json("an instance", about)
     if not isinstance(said, dict):
         raise MalformedError("an instance that is none")
-    last_seen = number("last seen", last, 0, _MOST) / 1000
+    last_seen = read_number("last seen", last) / 1000
     circuits, more = read_troubles(said)
     return Instance(
         id=name,
         host=_text(said.get("host"), 255),
-        started=number("started", said.get("started"), 0, _MOST),
+        started=read_exact_time("started", said.get("started"), _MOST),
         last_seen=last_seen,
         sync="isolated" if server_now - last_seen > LOST_AFTER else "connected",
         library=_text(said.get("version"), 64),

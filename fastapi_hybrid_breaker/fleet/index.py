@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.keys import is_key
 
 from .errand import Request
-from .fields import VERSION_LIMIT, MalformedError
+from .fields import VERSION_LIMIT, MalformedError, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,8 +112,8 @@ class Index:
             raise MalformedError("an index that is none")
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
-                key, version = member.decode(), int(float(score))
-            except (ValueError, OverflowError, AttributeError, TypeError):
+                key, version = member.decode(), read_number("version", score.decode())
+            except (ValueError, AttributeError):
                 key, version = "", 0
             if not is_key(key) or version >= VERSION_LIMIT:
                 self._dropped.warn("a member of the index that is none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
 
-from .fields import MalformedError, number, read_version, read_writer
+from .fields import MalformedError, read_flat_json, read_time, read_version, read_writer
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.machine import Machine
@@ -21,8 +22,6 @@ _STATE_KINDS: Final = frozenset(kind for kind in OverrideKind if kind.state is n
 """What can stand as the kind. Processes of 0.3 drop a message with any other one as a whole, and
 the state in it. So an override that sets the mode is to them one that was cleared, and what it is
 stands beside who and why."""
-
-_LATEST: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +71,13 @@ class HeardOverride:
             MalformedError: it is not in the format.
         """
         parts = text.split("|", 4)
-        if len(parts) != 5 or len(text) > 4096:
+        if len(parts) != 5:
             raise MalformedError("an override that is none")
         version, writer, kind, ends, about = parts
-        try:
-            said = json.loads(about)
-        except (ValueError, RecursionError):
-            raise MalformedError("an override that is none") from None
+        said = None
+        # Only shown: as in the script, an override holds whatever has become of its reason.
+        with contextlib.suppress(MalformedError):
+            said = read_flat_json("an override's reason", about)
         return cls._read(version, writer, kind, ends, said)
 
     @classmethod
@@ -87,13 +86,15 @@ class HeardOverride:
             raise MalformedError("an override of no known kind")
         said = about if isinstance(about, dict) else {}
         mode = said.get("mode") if kind == CLEARED else None
-        if isinstance(mode, str) and mode in set(OverrideKind) - _STATE_KINDS:
+        if not isinstance(mode, str) or mode not in {CLEARED, *OverrideKind} - _STATE_KINDS:
+            mode = None
+        elif mode != CLEARED:
             kind = mode
         return cls(
             version=read_version(version),
             writer=read_writer(writer),
             kind=None if kind == CLEARED else OverrideKind(kind),
-            ends=number("ends", ends, 0, _LATEST) / 1000,
+            ends=read_time("ends", ends),
             by=describe_error(said.get("by")),
             reason=describe_error(said.get("reason")),
             has_mode=mode is not None,

@@ -10,7 +10,7 @@ from fastapi_hybrid_breaker.core.states import Cause
 
 from .commands import based_on
 from .errand import Errand, OverrideOrder, Request, resolve
-from .fields import MalformedError
+from .fields import MalformedError, as_text
 from .override_wire import HeardOverride
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Overrides:
         ours = 0 if circuit is None else circuit.machine.override_version
         is_overridden = circuit is not None and circuit.machine.override is not None
         if isinstance(answer, bytes):
-            heard = HeardOverride.from_register(answer.decode(errors="replace"))
+            heard = HeardOverride.from_register(as_text(answer))
             self._knowledge.follow_override(key, heard, make=True)
             # Lost writes bring back what was replaced, or cleared, since.
             has_lost = heard.version < ours and (is_overridden or heard.kind is not None)

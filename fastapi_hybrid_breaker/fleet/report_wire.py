@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.run import RUN_LIFE
 
-from .fields import MalformedError, number
+from .fields import MOST_COUNTED, MalformedError, is_name, read_count, read_number
 from .scripts import load
 from .wire import PROTOCOL
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from .wire import Names
 
 _SCRIPT: Final = load("evidence.lua")
-_MOST: Final = 10**12
-_MOST_TIME: Final = 2**53
 _KINDS: Final = 5
+_FAILURE: Final = re.compile(r"([0-9]+):([0-9A-Za-z]+)")
+_PLAIN: Final = re.compile(r"([0-9]+):([0-9]+)")
+_VOTE: Final = re.compile(r"([0-9A-Za-z]+):([0-9]+)")
 
 
 SUSPECT_LIFE: Final = 1.0
@@ -150,18 +152,20 @@ def parse_sums(answer: Any) -> Sums:
         status, *texts = (one.decode() for one in answer)
     except (UnicodeDecodeError, AttributeError):
         raise MalformedError("an answer of the script that is no text") from None
-    run, suspect, hot, votes = (number("count", text, -1, _MOST) for text in texts[:4])
+    run, suspect, hot, votes = (
+        -1 if text == "-1" else read_number("count", text) for text in texts[:4]
+    )
     calls = {}
     for window, kinds in zip(texts[4::2], texts[5::2], strict=True):
-        counted = tuple(int(number("calls", one, 0, _MOST)) for one in kinds.split(","))
+        counted = tuple(read_count("calls", one) for one in kinds.split(","))
         if len(counted) == _KINDS:
             calls[window] = counted
     return Sums(
         status,
-        run=int(run),
+        run=min(run, MOST_COUNTED),
         suspect=suspect / 1000 if suspect >= 0 else None,
         hot=hot / 1000 if hot >= 0 else None,
-        votes=int(votes),
+        votes=min(votes, MOST_COUNTED),
         calls=calls,
     )
 
@@ -176,20 +180,19 @@ def parse_run(answer: Any, state: tuple[int, str], server_now: float) -> RunUnde
     """
     if not isinstance(answer, list) or len(answer) != len(RUN_FIELDS):
         raise MalformedError("a run that is none")
-    about, run, plain, suspect = (
-        one.decode(errors="replace") if isinstance(one, bytes) else "" for one in answer
-    )
+    about, run, plain, suspect = map(_text, answer)
     if about != f"{state[0]}|{state[1]}":
         return None
-    moments = [failure.partition(":")[0] for failure in run.split()]
-    count, _, at = plain.partition(":")
-    if count.strip("0"):
-        moments.append(at)
-    ages = [server_now - number("failure", one, 0, _MOST_TIME) / 1e6 for one in moments]
+    # As in the script: what is malformed is not there.
+    moments = [_whole(at) for at, _ in _FAILURE.findall(run)]
+    counted = _PLAIN.fullmatch(plain)
+    if counted is not None and _whole(counted[1]):
+        moments.append(_whole(counted[2]))
+    ages = [server_now - at / 1e6 for at in moments]
     ages = [age for age in ages if age <= RUN_LIFE]
     if not ages:
         return None
-    said = server_now - number("suspect", suspect or 0, 0, _MOST_TIME) / 1000
+    said = server_now - _whole(suspect) / 1000
     return RunUnderWay(max(0.0, *ages), is_suspect=said <= SUSPECT_LIFE)
 
 
@@ -200,14 +203,23 @@ def parse_votes(answer: Any, state: tuple[int, str] | None, server_now: float) -
     """
     if not isinstance(answer, list) or len(answer) != len(VOTE_FIELDS):
         raise MalformedError("votes that are none")
-    about, votes = (
-        one.decode(errors="replace") if isinstance(one, bytes) else "" for one in answer
-    )
+    about, votes = map(_text, answer)
     if state is not None and about != f"{state[0]}|{state[1]}":
         return ()
-    found = []
-    for vote in votes.split():
-        instance, _, until = vote.partition(":")
-        if number("vote", until, 0, _MOST_TIME) / 1000 > server_now:
-            found.append(instance[:64])
-    return tuple(found)
+    return tuple(
+        instance
+        for instance, until in _VOTE.findall(votes)
+        if is_name(instance) and _whole(until) / 1000 > server_now
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else ""
+
+
+def _whole(text: str) -> int:
+    """Return a number, or 0 for anything else, as the script does."""
+    try:
+        return read_number("number", text)
+    except MalformedError:
+        return 0

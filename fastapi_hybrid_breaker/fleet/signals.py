@@ -6,11 +6,17 @@ some take every message for a circuit's state.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
-from .fields import VERSION_LIMIT, MalformedError, number
+from .fields import (
+    VERSION_LIMIT,
+    MalformedError,
+    read_count,
+    read_exact_time,
+    read_json,
+    read_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +33,6 @@ SignalName = Literal[
 _NAMES: Final = frozenset(get_args(SignalName))
 _LARGEST: Final = 4 * 1024
 _MOST_LIVE: Final = 10**6
-_MOST: Final = 10**12
 _DAY: Final = 86_400_000
 
 
@@ -69,28 +74,25 @@ def parse_signal(data: object) -> Signal:
     """
     if not isinstance(data, bytes) or len(data) > _LARGEST:
         raise MalformedError("a signal too large")
-    try:
-        said = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"a signal that is no JSON: {error}") from None
+    said = read_json("a signal", data)
     if not isinstance(said, dict) or not _is_name(said.get("signal")):
         raise MalformedError("a signal that is none")
     name = cast("SignalName", said["signal"])
     if name == "tick":
-        return Signal(name, live=int(number("live", said.get("live"), 0, _MOST_LIVE)))
+        return Signal(name, live=read_number("live", said.get("live"), _MOST_LIVE))
     key, writer, by = said.get("key"), said.get("writer"), said.get("by", "")
     if not isinstance(key, str) or not isinstance(writer, str) or not isinstance(by, str):
         raise MalformedError("a signal about no circuit")
     return Signal(
         name,
         key,
-        int(number("version", said.get("version"), 0, VERSION_LIMIT)),
+        read_number("version", said.get("version"), VERSION_LIMIT),
         writer,
-        number("ms", said.get("ms"), 0, _DAY) / 1000,
+        read_number("ms", said.get("ms"), _DAY) / 1000,
         by=by,
         running=_parse_running(said.get("running")),
-        successes=int(number("successes", said.get("successes"), 0, _MOST)),
-        at=number("at", said.get("at"), 0, 2**53) / 1000,
+        successes=read_count("successes", said.get("successes")),
+        at=read_exact_time("at", said.get("at")) / 1000,
     )
 
 
@@ -99,12 +101,8 @@ def _parse_running(running: object) -> dict[str, int]:
         return {}
     if not isinstance(running, dict):
         raise MalformedError("probes that run nowhere")
-    return {who: int(number("probes", many, 0, _MOST)) for who, many in running.items()}
+    return {who: read_count("probes", many) for who, many in running.items()}
 
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and value in _NAMES
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)

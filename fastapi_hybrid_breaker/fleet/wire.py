@@ -6,9 +6,9 @@ camelCase, epoch milliseconds. Ours stand beside them. All that comes in is chec
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.keys import is_key
@@ -16,15 +16,30 @@ from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
 
 from .evidence_wire import parse_evidence, read_evidence
-from .fields import VERSION_LIMIT, MalformedError, number, read_version, read_writer
+from .fields import (
+    VERSION_LIMIT,
+    MalformedError,
+    as_text,
+    is_basic,
+    is_name,
+    read_count,
+    read_four,
+    read_json,
+    read_number,
+    read_time,
+    read_version,
+    read_writer,
+)
 from .override_wire import HeardOverride
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.evidence import Evidence
     from fastapi_hybrid_breaker.core.override import OverrideView
+
+N = TypeVar("N", int, float)
 
 PROTOCOL: Final = 1
 """Stands in each message and hash. From a higher one only state, version and times are read."""
@@ -49,9 +64,6 @@ HASH_FIELDS: Final = (
     "ramp",
     "closedOf",
 )
-
-_MOST_COUNTED = 10**12
-_LATEST = 2**53
 
 
 class Names:
@@ -183,10 +195,7 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
     """
     if not isinstance(data, bytes) or len(data) > LARGEST_MESSAGE:
         raise MalformedError("a message too large")
-    try:
-        message = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"a message that is no JSON: {error}") from None
+    message = read_json("a message", data)
     if not isinstance(message, dict) or not isinstance(message.get("stats"), dict):
         raise MalformedError("a message without stats")
     key = message.get("key")
@@ -201,21 +210,19 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
         return key, None, override
     if isinstance(message.get("under"), dict):
         stats = message["under"]
-    is_beyond_us = number("p", protocol, 1, _MOST_COUNTED) > PROTOCOL
+    is_beyond_us = read_protocol(protocol) > PROTOCOL
     if is_beyond_us:
         stats = {name: stats.get(name) for name in ("state", "nextAttempt")}
-    heard = _heard(
-        stats,
-        read_version(message.get("version")),
-        read_writer(message.get("writer")),
-        number("at", message.get("at"), 1, _LATEST) / 1000,
-        plain=False,
-    )
+    at = read_time("at", message.get("at"))
+    if not at:
+        raise MalformedError("a message without a time")
+    version, writer = read_version(message.get("version")), read_writer(message.get("writer"))
+    heard = _heard(stats, version, writer, at, plain=False)
     if is_beyond_us:
         return key, heard, None
     heard = replace(
         heard,
-        reopenings=int(number("reopened", message.get("reopened"), 0, _MOST_COUNTED)),
+        reopenings=read_count("reopened", message.get("reopened")),
         evidence=read_evidence(message.get("why")),
     )
     return key, _with_recovery(heard, message), override
@@ -231,41 +238,81 @@ def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
         raise MalformedError("a hash that is none")
     if all(value is None for value in values):
         return None
-    try:
-        texts = [None if value is None else value.decode() for value in values]
-    except (UnicodeDecodeError, AttributeError):
-        raise MalformedError("a hash that is no text") from None
-    fields = dict(zip(HASH_FIELDS, texts, strict=True))
-    stats: dict[str, Any] = {name: fields[name] for name in HASH_FIELDS[:4]}
-    if fields["version"] is None and fields["under"] == "-":
-        return None  # an override, and no state told under it
-    if fields["version"] is None:
-        return _with_basic(_heard(stats, 0, "", 0.0, plain=True))
-    ours = (fields["sum"] or "").split("|")
-    under = (fields["under"] or "").split("|")
-    # Counts alone do not matter: a plain speaker writes them with every call.
-    plain = ours[0] != fields["state"] or (
-        fields["state"] == CircuitState.OPEN and ours[-1] != fields["nextAttempt"]
-    )
-    if len(under) == 4 and not plain:
-        stats = dict(zip(HASH_FIELDS[:4], under, strict=True))
-    is_beyond_us = number("p", fields["p"], 1, _MOST_COUNTED) > PROTOCOL
+    fields = dict(zip(HASH_FIELDS, map(_text, values), strict=True))
+    told: dict[str, Any] = {name: fields[name] for name in HASH_FIELDS[:4]}
+    version = _version_of(fields)
+    if not version:
+        if fields["under"] == "-":
+            return None  # an override, and no state told under it
+        return _with_basic(_heard(told, 0, "", 0.0, plain=True))
+    shown, under = read_four(fields["sum"]), read_four(fields["under"])
+    # Like the script: basic fields of which one is malformed say nothing, and what we wrote holds.
+    is_told = is_basic(told)
+    plain = is_told and _is_foreign(told, shown)
+    stats = told if plain else under or (told if is_told else shown)
+    if stats is None:
+        raise MalformedError("a hash without a state")
+    is_beyond_us = _lenient(partial(read_number, "p"), fields["p"]) > PROTOCOL
     if is_beyond_us:
         stats = {name: stats[name] for name in ("state", "nextAttempt")}
-    version, writer = read_version(fields["version"]), read_writer(fields["writer"])
-    at = 0.0 if plain else number("at", fields["at"], 1, _LATEST) / 1000
-    heard = _heard(stats, version, writer, at, plain=plain)
+    at = 0.0 if plain else _lenient(partial(read_time, "at"), fields["at"])
+    heard = _heard(stats, version, fields["writer"] or "", at, plain=plain)
     if is_beyond_us:
         return heard
-    if plain or (fields["under"] is None and ours[1:2] != [fields["failures"]]):
+    has_counted = is_told and shown is not None and shown["failures"] != told["failures"]
+    if plain or (under is None and has_counted):
         heard = _with_basic(heard)
     heard = replace(
         heard,
-        reopenings=int(number("reopened", fields["reopened"], 0, _MOST_COUNTED)),
+        reopenings=_lenient(partial(read_count, "reopened"), fields["reopened"]),
         evidence=parse_evidence(fields["why"]),
     )
     # One that does not know of these fields leaves those of an older version there.
     return _with_recovery(heard, fields) if fields["closedOf"] == fields["version"] else heard
+
+
+def _text(value: object) -> str | None:
+    """Return what a field of a hash says; one that is not text says nothing that is known."""
+    return as_text(value) if isinstance(value, bytes) else None
+
+
+def _lenient(read: Callable[[Any], N], value: object) -> N:
+    """Return 0 where ``value`` is malformed: of a hash, several services write single fields."""
+    try:
+        return read(value)
+    except MalformedError:
+        return read(0)
+
+
+def _version_of(fields: Mapping[str, Any]) -> int:
+    """Return the version that a hash has; 0: none, for it goes by version and writer."""
+    try:
+        return read_version(fields["version"]) if is_name(fields["writer"]) else 0
+    except MalformedError:
+        return 0
+
+
+def read_protocol(value: object) -> int:
+    """Return the number of the protocol that a message or hash is in.
+
+    Raises:
+        MalformedError: it is not a number above 0.
+    """
+    protocol = read_number("p", value)
+    if not protocol:
+        raise MalformedError("a protocol without a number")
+    return protocol
+
+
+def _is_foreign(told: dict[str, Any], shown: dict[str, Any] | None) -> bool:
+    """Whether a basic-format client has written since we did.
+
+    Counts alone do not matter: such a client writes them with every call.
+    """
+    if shown is None or told["state"] != shown["state"]:
+        return True
+    is_open = told["state"] == CircuitState.OPEN
+    return is_open and int(told["nextAttempt"] or 0) != int(shown["nextAttempt"])
 
 
 def _with_basic(heard: Heard) -> Heard:
@@ -277,8 +324,8 @@ def _with_basic(heard: Heard) -> Heard:
 def _with_recovery(heard: Heard, fields: Mapping[str, Any]) -> Heard:
     return replace(
         heard,
-        recovered_at=number("closedAt", fields.get("closedAt") or 0, 0, _LATEST) / 1000,
-        let_back_at=number("ramp", fields.get("ramp") or 0, 0, _LATEST) / 1000,
+        recovered_at=_lenient(partial(read_time, "closedAt"), fields.get("closedAt")),
+        let_back_at=_lenient(partial(read_time, "ramp"), fields.get("ramp")),
     )
 
 
@@ -312,7 +359,7 @@ def parse_reply(values: object) -> Reply:
     except (UnicodeDecodeError, AttributeError):
         raise MalformedError("an answer of the script that is no text") from None
     reopened, why, register, closed_at, ramp = more
-    server_time = number("time", now, 0, 2**60) / 1_000_000
+    server_time = read_number("time", now) / 1_000_000
     override = HeardOverride.from_register(register) if register else None
     if not state:
         return Reply(status, None, server_time, override)
@@ -324,14 +371,14 @@ def parse_reply(values: object) -> Reply:
     }
     stored = _heard(
         stats,
-        int(number("version", version, 0, VERSION_LIMIT - 1)),
+        read_number("version", version, VERSION_LIMIT - 1),
         writer,
-        number("at", at, 0, _LATEST) / 1000,
+        read_time("at", at),
         plain=status == "foreign",
     )
     stored = replace(
         stored,
-        reopenings=int(number("reopened", reopened, 0, _MOST_COUNTED)),
+        reopenings=read_count("reopened", reopened),
         evidence=parse_evidence(why),
     )
     stored = _with_recovery(stored, {"closedAt": closed_at, "ramp": ramp})
@@ -345,15 +392,11 @@ def _heard(stats: dict[str, Any], version: int, writer: str, at: float, *, plain
         raise MalformedError("a state that is none") from None
     return Heard(
         state=state,
-        failures=int(number("failures", stats.get("failures"), 0, _MOST_COUNTED)),
-        successes=int(number("successes", stats.get("successes"), 0, _MOST_COUNTED)),
-        next_attempt=number("nextAttempt", stats.get("nextAttempt"), 0, _LATEST) / 1000,
+        failures=read_count("failures", stats.get("failures")),
+        successes=read_count("successes", stats.get("successes")),
+        next_attempt=read_time("nextAttempt", stats.get("nextAttempt")),
         version=version,
         writer=writer,
         at=at,
         plain=plain,
     )
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)

@@ -8,11 +8,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+_SHARED: Final = ("values.lua", "common.lua")
+
 _PARTS: Final = {
-    "circuit.lua": ("common.lua", "circuit_stored.lua", "circuit_written.lua", "circuit.lua"),
-    "evidence.lua": ("common.lua", "evidence.lua"),
-    "lease.lua": ("common.lua", "lease.lua"),
-    "heartbeat.lua": ("heartbeat.lua",),
+    "circuit.lua": (*_SHARED, "circuit_stored.lua", "circuit_written.lua", "circuit.lua"),
+    "evidence.lua": (*_SHARED, "evidence.lua"),
+    "lease.lua": (*_SHARED, "lease.lua"),
+    "heartbeat.lua": ("values.lua", "heartbeat.lua"),
 }
 """The files that each script is put together of: a script cannot load another."""
 

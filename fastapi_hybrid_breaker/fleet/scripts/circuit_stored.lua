@@ -4,36 +4,27 @@ local KEPT_OPERATIONS = 8
 local SHORTEST_LIFE = 3600 * 1000
 local CLEARED_LIFE = 7 * 24 * 3600 * 1000 -- an instance away for less does not bring it back
 local KINDS = { forced_open = true, disabled = true, ['-'] = true }
-local STATES = { CLOSED = true, OPEN = true, HALF_OPEN = true }
+local MODES = { shadow = true, enforced = true, ['-'] = true }
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'nextAttempt',
   'version', 'writer', 'at', 'sum', 'ops', 'reopened', 'why', 'under', 'closedAt', 'ramp', 'closedOf')
 local ops = raw[9] or ''
 
-local function four(text)
-  local state, failures, successes, next_attempt =
-    string.match(text or '', '^([A-Z_]+)|(%d+)|(%d+)|(%d+)$')
-  if not STATES[state] then return nil end
-  return { state = state, failures = whole(failures), successes = whole(successes),
-    next_attempt = whole(next_attempt) }
-end
+local function json_or(text, default) return text and is_flat_json(text) and text or default end
 
--- What is published again must not spoil the message that it stands in.
-local function json_or(text, default)
-  return text and #text <= 2048 and pcall(cjson.decode, text) and text or default
-end
-
-local plain = { state = STATES[raw[1]] and raw[1] or nil,
-  failures = whole(raw[2]), successes = whole(raw[3]), next_attempt = whole(raw[4]) }
+local told = basic(raw[1], raw[2], raw[3], raw[4])
 local override = { version = 0, writer = '' }
 
-local function mode_of(about) return string.match(about, '^{"mode":"([a-z-]+)"') end
+local function mode_of(about)
+  local mode = string.match(about, '^{"mode":"([a-z-]+)"')
+  return MODES[mode] and mode or nil
+end
 local kept = redis.pcall('HMGET', KEYS[2], 'override', 'override_ops')
 if kept[1] then
   local ov, writer, kind, ends, about =
     string.match(kept[1], '^(%d+)|(%w+)|([a-z_-]+)|(%d+)|(.*)$')
-  if version_of(ov) > 0 and KINDS[kind] then
-    override = { version = version_of(ov), writer = writer, kind = kind, ends = whole(ends),
+  if version_of(ov, writer) > 0 and KINDS[kind] and number(ends) then
+    override = { version = whole(ov), writer = writer, kind = kind, ends = number(ends),
       about = json_or(about, '{}') }
     override.mode = kind == '-' and mode_of(override.about) or nil
   end
@@ -55,13 +46,14 @@ local function holds_hash()
   return override.ends == 0 and (in_force() or (KEYS[2] == KEYS[1] and is_lasting()))
 end
 
-local version = version_of(raw[5])
+local version = version_of(raw[5], raw[6])
 local is_alone = version == 0 and raw[12] == '-' -- an override, and no state told under it
 local shown = (version > 0 or is_alone) and four(raw[8]) or {} -- our own plain fields
 local under = version > 0 and four(raw[12]) or nil
 local ours = under or (is_alone and {} or shown)
 -- Counts alone do not matter: a plain speaker writes them with every call.
-local foreign = plain.state ~= nil and (plain.state ~= shown.state
+local plain = told or shown
+local foreign = told ~= nil and (plain.state ~= shown.state
   or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
 -- What a plain speaker writes over an override is an echo of that, or a word against it: neither
 -- moves what is below.
@@ -70,8 +62,8 @@ foreign = foreign and not written_over
 local stored = foreign and plain or under or (is_alone and {} or plain)
 stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
 stored.next_attempt = stored.next_attempt or 0
-stored.version, stored.writer, stored.at = version, raw[6] or '', whole(raw[7])
-stored.reopened, stored.why = whole(raw[10]), json_or(raw[11], '')
+stored.version, stored.writer, stored.at = version, version > 0 and raw[6] or '', whole(raw[7])
+stored.reopened, stored.why = count_of(raw[10]) or 0, json_or(raw[11], '')
 -- Of this version: one that does not know of them leaves what stands there to the next one's.
 local known_closed_at = version > 0 and raw[15] == raw[5] and whole(raw[13]) or 0
 local known_ramp = version > 0 and raw[15] == raw[5] and whole(raw[14]) or 0

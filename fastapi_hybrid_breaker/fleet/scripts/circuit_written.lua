@@ -125,7 +125,7 @@ end
 -- Beyond what is known, but for versions that lie too far ahead: from the clock.
 local function next_version()
   local next = now_us
-  for _, known in ipairs({ stored.version, override.version, version_of(ARGV[4]) }) do
+  for _, known in ipairs({ stored.version, override.version, whole(ARGV[4]) }) do
     if is_near(known) then next = math.max(next, known + 1) end
   end
   return next

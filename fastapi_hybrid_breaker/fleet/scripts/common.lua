@@ -1,4 +1,4 @@
--- What the scripts share: numbers as text, the server's clock, and the order of versions. It stands
+-- What the scripts share besides: the server's clock, and the order of versions. It stands
 -- before each of them in what is sent to the server.
 
 local LIMIT = 2 ^ 53 - 10 ^ 12 -- versions are exact numbers, with room to count on
@@ -6,21 +6,13 @@ local FAR = 24 * 3600 * 1000000 -- microseconds, as versions are
 local LONGEST_OPEN = 24 * 3600 * 1000
 local CLOCK_SLACK = 250 -- milliseconds by which an instance may think that the open time is over
 
-local function whole(text)
-  if text and #text <= 16 and string.find(text, '^%d+$') then return tonumber(text) end
-  return 0
-end
-
--- tostring() would turn numbers of this size into 1.79e+15
-local function digits(number) return string.format('%.0f', number) end
-
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(now_us / 1000)
 
--- Return a version, or 0 for none or one that is malformed.
-local function version_of(text)
-  local version = whole(text)
+-- Return a version; 0 for none, and where it or its writer is malformed.
+local function version_of(text, writer)
+  local version = is_name(writer) and whole(text) or 0
   return version < LIMIT and version or 0
 end
 

@@ -31,11 +31,11 @@ local SUSPECT_LIFE = 1000
 local LIFE = 2 * 3600 * 1000
 local KINDS = 5
 
-local what, instance, number, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
+local what, instance, report, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
 local threshold = whole(ARGV[9])
 
 local raw = redis.call('HMGET', KEYS[1], 'version', 'writer', 'state')
-local version = version_of(raw[1])
+local version = version_of(raw[1], raw[2])
 if version > 0 and (digits(version) ~= base or raw[2] ~= base_writer) then
   return { 'stale', '0', '-1', '-1', '0' }
 end
@@ -85,7 +85,7 @@ if success > now_us then success = 0 end
 local plain = { count = 0, at = 0 }
 local plain_count, plain_at = string.match(kept[3] or '', '^(%d+):(%d+)$')
 if plain_count and counts_on(whole(plain_at)) then
-  plain = { count = whole(plain_count), at = whole(plain_at) }
+  plain = { count = math.min(whole(plain_count), LONGEST_RUN), at = whole(plain_at) }
 end
 local armed, suspect = whole(kept[5]), whole(kept[6])
 
@@ -173,7 +173,7 @@ local function add_up(tallies)
     elseif whole(was) == index then
       local added, other = {}, string.gmatch(kinds, '%d+')
       for one in string.gmatch(sums, '%d+') do
-        added[#added + 1] = digits(whole(one) + whole(other()))
+        added[#added + 1] = digits(math.min(whole(one) + whole(other()), MOST_COUNTED))
       end
       window.ring[at + 1] = digits(index) .. '|' .. table.concat(added, ',')
     end -- else it has left the window already
@@ -195,13 +195,13 @@ local function totals(window)
       end
     end
   end
-  for kind = 1, KINDS do sums[kind] = digits(sums[kind]) end
+  for kind = 1, KINDS do sums[kind] = digits(math.min(sums[kind], MOST_COUNTED)) end
   return table.concat(sums, ',')
 end
 
 local hot_since, hot_until, hot_said = string.match(kept[8] or '', '^(%d+)|(%d+)|(%d+)$')
 hot_since, hot_until, hot_said = whole(hot_since), whole(hot_until), whole(hot_said)
-if hot_since > now then hot_since, hot_until, hot_said = 0, 0, 0 end
+if hot_since > now or hot_said > now then hot_since, hot_until, hot_said = 0, 0, 0 end
 
 local function heat(windows)
   local longest = 0
@@ -238,9 +238,9 @@ elseif what == 'confirm' then
   local is_open = threshold > 0 and count() >= threshold and suspect > 0
     and now - suspect >= whole(ARGV[16])
   answer[1] = is_open and 'confirmed' or 'refused'
-elseif number > whole(kept[10]) then
+elseif report > whole(kept[10]) then
   -- A report that comes again, since its answer got lost, has been counted already.
-  put(':seen:' .. instance, digits(number))
+  put(':seen:' .. instance, digits(report))
   if ARGV[10] ~= '' or ARGV[11] ~= '-' or ARGV[12] ~= '-' or (count() > 0 and armed == 0) then
     local before, last = count(), success
     merge()

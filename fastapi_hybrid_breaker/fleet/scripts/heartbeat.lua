@@ -26,7 +26,7 @@ local is_new = false
 if ARGV[2] ~= '' then
   is_new = redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1]) == 1
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-  local last = tonumber(redis.call('HGET', KEYS[2], '#tick') or '0') or 0
+  local last = whole(redis.call('HGET', KEYS[2], '#tick'))
   -- Who comes is made known at once, so that nobody takes himself for the only one; but not by a
   -- tick for each of a thousand that start together.
   local live = redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - lost), '+inf')

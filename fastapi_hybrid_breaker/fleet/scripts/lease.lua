@@ -24,23 +24,21 @@ local TELL_EVERY = 2000
 -- For so long at most others take a probe to run of which they hear no more: it is said again in
 -- less, unless whoever runs it has crashed.
 local LONGEST_BUSY = 3000
+local LONGEST_PROBE = 24 * 3600 * 1000
+local LONGEST_TERM = 60 * 1000 -- of a lease; a later end is none that an instance asked for
 
 local instance, base, base_writer, term = ARGV[1], whole(ARGV[2]), ARGV[3], whole(ARGV[4])
 local places, running, busy_for = whole(ARGV[5]), whole(ARGV[6]), whole(ARGV[7])
 local known_successes, own = whole(ARGV[8]), whole(ARGV[12])
 
 local raw = redis.call('HMGET', KEYS[1], 'state', 'version', 'writer', 'nextAttempt', 'at',
-  'lease', 'probing', 'under', 'told', 'won')
-local state, version, writer = raw[1], version_of(raw[2]), raw[3] or ''
-if not state or version == 0 then return { 'gone', '0', '0', '0' } end
-
+  'lease', 'probing', 'under', 'told', 'won', 'failures', 'successes', 'sum')
+local version, writer = version_of(raw[2], raw[3]), raw[3]
 -- Under an override the circuit's own state and open time stand elsewhere.
-local next_attempt = whole(raw[4])
-if raw[8] and raw[8] ~= '-' then
-  local under_state, under_next = string.match(raw[8], '^([A-Z_]+)|%d+|%d+|(%d+)$')
-  if under_state then state, next_attempt = under_state, whole(under_next) end
-end
+local circuit = four(raw[8]) or basic(raw[1], raw[11], raw[12], raw[4]) or four(raw[13])
+if not circuit or version == 0 then return { 'gone', '0', '0', '0' } end
 
+local state, next_attempt = circuit.state, circuit.next_attempt
 -- The asker may not have heard yet what it has just written itself.
 local is_behind = is_newer(version, writer, base, base_writer) and writer ~= instance
 -- Where two have ended the open time at once, the probe of the second goes on, and takes a place.
@@ -59,9 +57,9 @@ local began = is_sane and next_attempt - CLOCK_SLACK or 0
 local function is_of_this_recovery(noted) return noted <= now and noted >= began end
 local owner, given, ends, successes =
   string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)$')
-if owner and is_of_this_recovery(whole(given)) then
+if owner and is_of_this_recovery(whole(given)) and whole(ends) <= now + LONGEST_TERM then
   lease = { owner = owner, given = whole(given), ends = whole(ends),
-    successes = whole(successes) }
+    successes = count_of(successes) or 0 }
 end
 
 local before, others, soonest, latest, kept = 0, 0, math.huge, now, {}
@@ -74,7 +72,8 @@ local function name(who, count)
   end
 end
 for who, count, noted, till in string.gmatch(raw[7] or '', '(%w+):(%d+):(%d+):(%d+)') do
-  local is_there = whole(till) > now and is_of_this_recovery(whole(noted))
+  local is_there = whole(till) > now and whole(till) <= now + LONGEST_PROBE and is_name(who)
+    and is_of_this_recovery(whole(noted))
   if is_there then before = before + whole(count) end
   if is_there and who ~= instance and #kept < MOST_PROBING then
     others = others + whole(count)
@@ -107,7 +106,7 @@ if own > 0 then
   winners[#winners + 1] = table.concat({ instance, digits(own), digits(now) }, ':')
 end
 local so_far_before = math.max(lease.successes, won_before)
-local so_far = math.max(known_successes, lease.successes, won + own)
+local so_far = math.min(math.max(known_successes, lease.successes, won + own), MOST_COUNTED)
 if runs_on then
   return { 'early', digits(next_attempt - now), '0', '0' }
 end
@@ -120,7 +119,8 @@ end
 -- How many probe is told whenever it changes, and now and then while it does not; and when one has
 -- succeeded. So whoever has the next call knows whether it may be a probe. The right alone is not
 -- told: it often ends unused, and all would wait each time.
-local is_overdue = running > 0 and now - whole(raw[9]) >= TELL_EVERY
+local told = whole(raw[9])
+local is_overdue = running > 0 and (now - told >= TELL_EVERY or told > now)
 if others + running ~= before or so_far > so_far_before or is_overdue then
   local busy = latest > now and math.min(latest - now, LONGEST_BUSY) or 0
   if unnamed > 0 then named[#named + 1] = '"":' .. digits(unnamed) end
