@@ -13,7 +13,7 @@ from .calls.hub import result_of_reset
 from .calls.listeners import ChangeQueue
 from .calls.registry import Registry
 from .core.checks import check_between, check_text
-from .core.keys import check_key, check_namespace
+from .core.keys import check_key, check_namespace, overlaps_of
 from .core.override import make_override
 from .core.states import CircuitState, CircuitStats, CircuitView, never_used
 from .core.surroundings import Surroundings
@@ -92,15 +92,15 @@ class HybridBreaker:
             namespace = settings.namespace
         if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
-        self.clock = clock
-        self.random = random
+        self.clock, self.random = clock, random
         self.surroundings = Surroundings()
         self.changes = ChangeQueue()
-        self._start_notes: list[str] = []
         self._starts = 0
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
         check_between(report_every, wanted, least=0.01, most=10.0)
         with naming_variables(from_environment):
+            namespace = check_namespace(namespace)
+            self._start_notes = [] if redis is None else overlaps_of(namespace)
             self.registry = Registry(
                 self,
                 defaults=settings.circuit_config() if defaults is None else defaults,
@@ -109,7 +109,7 @@ class HybridBreaker:
             )
             self.sync = FleetSync(
                 redis,
-                namespace=check_namespace(namespace),
+                namespace=namespace,
                 registry=self.registry,
                 clock=clock,
                 report_every=report_every,

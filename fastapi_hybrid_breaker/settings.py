@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import SecretStr  # noqa: TC002 - pydantic reads annotations at run time
+from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .core.config import CircuitConfig, Mode, Scope
@@ -12,6 +12,45 @@ from .environment import naming_variables, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def _whole(value: object) -> object:
+    """Read digits and nothing else: ``1.0`` or ``1_0`` would silently become another number."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError("must be a whole number in digits, such as 5")
+        return int(text)
+    if isinstance(value, bool | float):
+        raise ValueError("must be a whole number, such as 503")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("must be a number of seconds, such as 2.5")
+    return value
+
+
+def _quorum(value: object) -> object:
+    """Read digits as a count, anything else as a share: ``1.0`` is refused, as in code."""
+    if not isinstance(value, str) or value.strip().isdigit():
+        return _whole(value)
+    try:
+        return float("" if "_" in value else value)
+    except ValueError:
+        raise ValueError("must be a count, such as 2, or a share, such as 0.3") from None
+
+
+def _statuses(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("must be a JSON list of statuses, such as [500, 503]")  # noqa: TRY004
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Statuses = Annotated[frozenset[Whole], BeforeValidator(_statuses)]
 
 
 class BreakerSettings(BaseSettings):
@@ -33,19 +72,19 @@ class BreakerSettings(BaseSettings):
     # The URL can carry a password: as a secret it stays out of every repr and error.
     redis_url: SecretStr | None = None
     namespace: str = "circuit"
-    max_circuits: int = 10_000
-    failure_threshold: int | None = None
-    success_threshold: int | None = None
-    recovery_timeout: float | None = None
-    half_open_max_calls: int | None = None
-    half_open_timeout: float | None = None
-    half_open_maximum: float | None = None
-    ramp_seconds: float | None = None
+    max_circuits: Whole = 10_000
+    failure_threshold: Whole | None = None
+    success_threshold: Whole | None = None
+    recovery_timeout: Seconds | None = None
+    half_open_max_calls: Whole | None = None
+    half_open_timeout: Seconds | None = None
+    half_open_maximum: Seconds | None = None
+    ramp_seconds: Seconds | None = None
     mode: Mode | None = None
     scope: Scope | None = None
-    quorum: int | float | None = None
-    history_size: int | None = None
-    failure_statuses: frozenset[int] | None = None
+    quorum: Annotated[int | float | None, BeforeValidator(_quorum)] = None
+    history_size: Whole | None = None
+    failure_statuses: Statuses | None = None
 
     def url(self) -> str | None:
         """Give the URL of Redis as it is to be used."""

@@ -64,6 +64,23 @@ def check_namespace(namespace: object) -> str:
     return namespace
 
 
+def overlaps_of(namespace: str) -> list[str]:
+    """Return what to warn of where a namespace shares its circuits with another one.
+
+    Circuit ``eu:pay`` in ``prod`` and circuit ``pay`` in ``prod:eu`` are one name in Redis.
+    """
+    if ":" not in namespace:
+        return []
+    outer, _, inner = namespace.partition(":")
+    better = namespace.replace(":", ".")
+    overlap = f" overlaps with {outer!r}: its circuit 'x' is circuit '{inner}:x' there"
+    note = (
+        f"namespace {namespace!r}{overlap if outer else ' contains a colon'}. Use one without ':',"
+        f" such as {better!r}; from 1.0 on ':' is an error (docs/fleet.md, section 2: moving)"
+    )
+    return [note]
+
+
 def _plain(name: str, value: object) -> str:
     """Give a string as a plain one: a member of a str enum would show its own name in texts."""
     if not isinstance(value, str):

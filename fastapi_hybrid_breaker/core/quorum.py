@@ -24,6 +24,8 @@ def check_quorum(value: object) -> None:
         f"quorum must be a count of instances from 1 to {_MOST},"
         f" or a share of them above 0 and below 1, not {value!r}"
     )
+    if isinstance(value, float) and value == 1:
+        wanted += f" (write 1 for a single instance, {_MOST} for all that live)"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(wanted)
     if not (0 < value < 1 or (isinstance(value, int) and 1 <= value <= _MOST)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -11,6 +10,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from .redis_url import cannot_use, check_url
 from .scripts import by_sha
 
 if TYPE_CHECKING:
@@ -41,14 +41,17 @@ class Source:
 
     def __init__(self, source: str | Redis) -> None:
         if isinstance(source, str):
+            check_url(source)
             try:
                 self._pool: ConnectionPool = ConnectionPool.from_url(source)
             except ValueError as error:
+                if "Invalid value" in str(error):
+                    raise cannot_use(source) from None
                 # Not chained, and only the message of unknown schemes is passed on: the others
                 # quote parts of the URL, which can be parts of a password.
                 reason = str(error) if "schemes" in str(error) else "it cannot be read"
                 raise ValueError(f"redis must be a Redis URL: {reason}") from None
-            _check_url(source, self._pool)
+            _try_options(source, self._pool)
         elif isinstance(source, Redis):
             self._pool = source.connection_pool
         else:
@@ -86,6 +89,9 @@ class Source:
             retry_on_error=[],
             health_check_interval=0,
             decode_responses=False,
+            # Names in Redis are the same for all processes, whatever else a client is used for.
+            encoding="utf-8",
+            encoding_errors="strict",
             protocol=2,
         )
         settings.pop("retry_on_timeout", None)
@@ -103,23 +109,16 @@ class Source:
         return Redis.from_pool(pool)
 
 
-def _check_url(url: str, pool: ConnectionPool) -> None:
-    """Refuse what the client library takes and then fails with at every connection.
+def _try_options(url: str, pool: ConnectionPool) -> None:
+    """Make a connection that is not opened: what it refuses, it refuses now.
 
     Raises:
-        ValueError: a database that is no number, or an option that there is not.
+        ValueError: an option that this version of the client library does not take.
     """
-    parts = urlsplit(url)
-    database = parts.path.strip("/")
-    if parts.scheme in {"redis", "rediss"} and database and not database.isdecimal():
-        raise ValueError("redis must be a Redis URL: after the host comes the database's number")
     try:
         pool.connection_class(**pool.connection_kwargs)
-    except TypeError:
-        options = ", ".join(sorted(parse_qs(parts.query)))
-        raise ValueError(
-            f"redis must be a Redis URL: one of its options is unknown: {options}"
-        ) from None
+    except (TypeError, ValueError, LookupError, RedisError, OSError):
+        raise cannot_use(url) from None
 
 
 async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

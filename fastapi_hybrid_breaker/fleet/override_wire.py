@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -74,11 +73,7 @@ class HeardOverride:
         if len(parts) != 5:
             raise MalformedError("an override that is none")
         version, writer, kind, ends, about = parts
-        said = None
-        # Only shown: as in the script, an override holds whatever has become of its reason.
-        with contextlib.suppress(MalformedError):
-            said = read_flat_json("an override's reason", about)
-        return cls._read(version, writer, kind, ends, said)
+        return cls._read(version, writer, kind, ends, read_flat_json("an override's reason", about))
 
     @classmethod
     def _read(cls, version: object, writer: object, kind: object, ends: object, about: Any) -> Self:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastapi_hybrid_breaker.core.keys import LONGEST_KEY, check_key, check_namespace, is_key
+from fastapi_hybrid_breaker.core.keys import (
+    LONGEST_KEY,
+    check_key,
+    check_namespace,
+    is_key,
+    overlaps_of,
+)
 
 
 class Named(str, Enum):  # noqa: UP042 - unlike a StrEnum it shows its own name in texts
@@ -130,3 +136,27 @@ def test_is_no_namespace(namespace: str) -> None:
 def test_a_namespace_that_is_no_string() -> None:
     with pytest.raises(TypeError, match="namespace must be a string"):
         check_namespace(None)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "outer", "there"),
+    [
+        ("prod:eu", "'prod'", "'eu:x'"),
+        ("a:b:c", "'a'", "'b:c:x'"),
+        ("prod:", "'prod'", "':x'"),
+        (":", "a colon", "'.'"),
+    ],
+)
+def test_a_namespace_that_overlaps_with_another_one_was_silent(
+    namespace: str, outer: str, there: str
+) -> None:
+    (note,) = overlaps_of(check_namespace(namespace))
+    assert repr(namespace) in note
+    assert outer in note
+    assert there in note
+    assert "1.0" in note
+
+
+@pytest.mark.parametrize("namespace", ["circuit", "prod.eu", "prod-eu", "a/b", "büro"])
+def test_other_namespaces_overlap_with_none(namespace: str) -> None:
+    assert overlaps_of(check_namespace(namespace)) == []

@@ -144,3 +144,54 @@ def test_the_password_is_not_in_the_error_of_a_wrong_url(monkeypatch: pytest.Mon
     while error is not None:
         assert SECRET not in str(error)
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("QUORUM", "1.0", "write 1 for a single instance"),
+        ("QUORUM", "1e0", "write 1 for a single instance"),
+        ("QUORUM", "2.0", "a count of instances"),
+        ("QUORUM", "1_0", "a count, such as 2"),
+        ("QUORUM", "50%", "a share, such as 0.3"),
+        ("QUORUM", "all", "a share, such as 0.3"),
+        ("QUORUM", "true", "a share, such as 0.3"),
+        ("QUORUM", "nan", "a count of instances"),
+        ("QUORUM", "-1", "a count of instances"),
+        ("QUORUM", "0", "a count of instances"),
+        ("MAX_CIRCUITS", "1_000", "a whole number in digits"),
+        ("MAX_CIRCUITS", "10.0", "a whole number in digits"),
+        ("MAX_CIRCUITS", "+5", "a whole number in digits"),
+        ("FAILURE_THRESHOLD", "3.0", "a whole number in digits"),
+        ("SUCCESS_THRESHOLD", "0x3", "a whole number in digits"),
+        ("HALF_OPEN_MAX_CALLS", "1e1", "a whole number in digits"),
+        ("HISTORY_SIZE", "\u0663", "a whole number in digits"),
+        ("RECOVERY_TIMEOUT", "1_0", "a number of seconds"),
+        ("RECOVERY_TIMEOUT", "inf", "a number of seconds"),
+        ("RAMP_SECONDS", "nan", "a number of seconds"),
+        ("HALF_OPEN_TIMEOUT", "60s", "a valid number"),
+        ("FAILURE_STATUSES", "500,502", "a JSON list"),
+        ("FAILURE_STATUSES", "503", "a JSON list"),
+        ("FAILURE_STATUSES", "[true]", "a whole number"),
+        ("FAILURE_STATUSES", "[503.0]", "a whole number"),
+        ("FAILURE_STATUSES", "[42]", "from 100 to 599"),
+        ("MODE", "Shadow", "'enforce' or 'shadow'"),
+        ("SCOPE", "all", "'fleet' or 'instance'"),
+    ],
+)
+def test_a_variable_silently_became_another_value_than_was_written(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"CIRCUIT_{name}", value)
+    with pytest.raises(ValueError, match=said) as caught:
+        HybridBreaker()
+    assert f"CIRCUIT_{name}" in str(caught.value)
+
+
+def test_a_number_may_stand_between_spaces_as_files_of_secrets_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("QUORUM", "0.3\n"), ("MAX_CIRCUITS", " 7 "), ("RAMP_SECONDS", "5\n")):
+        monkeypatch.setenv(f"CIRCUIT_{name}", value)
+    config = HybridBreaker().circuit("k").config
+    assert (config.quorum, config.ramp_seconds) == (0.3, 5.0)

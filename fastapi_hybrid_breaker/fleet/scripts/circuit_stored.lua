@@ -10,8 +10,6 @@ local raw = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'next
   'version', 'writer', 'at', 'sum', 'ops', 'reopened', 'why', 'under', 'closedAt', 'ramp', 'closedOf')
 local ops = raw[9] or ''
 
-local function json_or(text, default) return text and is_flat_json(text) and text or default end
-
 local told = basic(raw[1], raw[2], raw[3], raw[4])
 local override = { version = 0, writer = '' }
 
@@ -23,9 +21,9 @@ local kept = redis.pcall('HMGET', KEYS[2], 'override', 'override_ops')
 if kept[1] then
   local ov, writer, kind, ends, about =
     string.match(kept[1], '^(%d+)|(%w+)|([a-z_-]+)|(%d+)|(.*)$')
-  if version_of(ov, writer) > 0 and KINDS[kind] and number(ends) then
+  if version_of(ov, writer) > 0 and KINDS[kind] and number(ends) and is_flat_json(about) then
     override = { version = whole(ov), writer = writer, kind = kind, ends = number(ends),
-      about = json_or(about, '{}') }
+      about = about }
     override.mode = kind == '-' and mode_of(override.about) or nil
   end
 end
@@ -63,7 +61,7 @@ local stored = foreign and plain or under or (is_alone and {} or plain)
 stored.failures, stored.successes = stored.failures or 0, stored.successes or 0
 stored.next_attempt = stored.next_attempt or 0
 stored.version, stored.writer, stored.at = version, version > 0 and raw[6] or '', whole(raw[7])
-stored.reopened, stored.why = count_of(raw[10]) or 0, json_or(raw[11], '')
+stored.reopened, stored.why = count_of(raw[10]) or 0, is_flat_json(raw[11]) and raw[11] or ''
 -- Of this version: one that does not know of them leaves what stands there to the next one's.
 local known_closed_at = version > 0 and raw[15] == raw[5] and whole(raw[13]) or 0
 local known_ramp = version > 0 and raw[15] == raw[5] and whole(raw[14]) or 0

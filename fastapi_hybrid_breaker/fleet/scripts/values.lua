@@ -60,7 +60,7 @@ end
 -- Whether it is an object of nothing but texts and counts. cjson alone takes more than JSON is: NaN,
 -- hexadecimal numbers, control characters. What is published must not spoil the message around it.
 local function is_flat_json(text)
-  if #text > LONGEST_TEXT or string.find(text, '[%z\1-\31]') or not is_utf8(text) then
+  if not text or #text > LONGEST_TEXT or string.find(text, '[%z\1-\31]') or not is_utf8(text) then
     return false
   end
   local shape = string.gsub(string.gsub(text, '\\.', '_'), '"[^"]*"', 's')
