@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from .errand import Request, resolve
-from .instances import Instance
 from .fields import MalformedError, is_name, read_exact_time, read_json, read_number
+from .instances import Instance
 from .scripts import load
 from .troubles import Troubles, read_troubles
 from .wire import PROTOCOL
