@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
@@ -11,6 +11,7 @@ from .callables import refuse_async, refuse_unstarted
 from .decorator import decorate
 from .gate import Gate
 from .guard import Guard
+from .misuse import DEPENDS_ON_A_CIRCUIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -121,7 +122,7 @@ class Circuit(Gate):
         """
         return Guard(self)
 
-    def __call__(self, fn: F, /) -> F:
+    def __call__(self, fn: Annotated[F, DEPENDS_ON_A_CIRCUIT], /) -> F:
         """Decorate ``fn``: every call of it is guarded. Signature and nature stay as they are.
 
         Raises:

@@ -3,14 +3,17 @@
 # No "from __future__ import annotations" here: FastAPI reads the annotation of ``connection``,
 # and finds no module to look a string up in when a dependency is an object.
 
+import functools
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 from weakref import WeakValueDictionary
 
+from fastapi.params import Depends
 from starlette.requests import HTTPConnection
 
 from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+from fastapi_hybrid_breaker.calls.misuse import NotADependency
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError, NotInstalledError
 from fastapi_hybrid_breaker.core.keys import check_key
 
@@ -29,14 +32,37 @@ _NOT_INSTALLED: Final = (
 )
 
 
-class RouteGuard:
+def _refusing_functions(
+    guard: "Callable[[RouteGuard, HTTPConnection], Awaitable[Circuit | None]]",
+) -> "Callable[[RouteGuard, HTTPConnection], Awaitable[Circuit | None]]":
+    """Have ``@circuit("x")`` on a function fail at once: ``guard`` would return a coroutine.
+
+    FastAPI looks at what is wrapped, and so sees its signature and that it has to be awaited.
+    """
+
+    @functools.wraps(guard)
+    def call(self: "RouteGuard", connection: HTTPConnection) -> Awaitable[Circuit | None]:
+        if not isinstance(connection, HTTPConnection):
+            raise TypeError(
+                f"{self!r} is not a decorator: for a route write"
+                f" dependencies=[Depends({self!r})], for another function"
+                f" @breaker.circuit({self.key!r})"
+            )
+        return guard(self, connection)
+
+    return call
+
+
+class RouteGuard(Depends):
     """The dependency that ``circuit`` makes. Equal to every other one of the same key.
 
     It only admits; the middleware settles. So it needs no ``yield``, which would cost three
     times as much and never see the status.
-    """
 
-    __slots__ = ("__weakref__", "key")
+    It is what ``Depends`` takes, not what ``Depends`` returns. It is a subclass only for those who
+    forget ``Depends``: FastAPI takes any other default value of a parameter for one of the query,
+    but asks this for its ``dependency``.
+    """
 
     def __init__(self, key: str | KeyOf) -> None:
         self.key = key
@@ -44,6 +70,20 @@ class RouteGuard:
     def __repr__(self) -> str:
         return f"circuit({self.key!r})"
 
+    # By identity, not by fields: there is one guard for each key.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def dependency(self) -> NoReturn:
+        """What FastAPI asks a ``Depends`` for.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"Depends is missing: write Depends({self!r}), not {self!r} alone")
+
+    @_refusing_functions
     async def __call__(self, connection: HTTPConnection) -> Circuit | None:
         """Admit the request, or raise a 503 that is a ``CircuitOpenError`` too."""
         return self.admit(connection)
@@ -91,7 +131,13 @@ _fixed: WeakValueDictionary[str, RouteGuard] = WeakValueDictionary()
 _made: WeakValueDictionary[KeyOf, RouteGuard] = WeakValueDictionary()
 
 
-def circuit(key: str | KeyOf) -> RouteGuard:
+_NOT_CALLED: Final = NotADependency(
+    'circuit has no key here, so the client would choose one: write Depends(circuit("key")), not'
+    " Depends(circuit)"
+)
+
+
+def circuit(key: Annotated[str | KeyOf, _NOT_CALLED]) -> RouteGuard:
     """Guard a route: ``@app.get("/stock", dependencies=[Depends(circuit("inventory-api"))])``.
 
     Also as a parameter, whose value is the ``Circuit``: ``Annotated[Circuit,
@@ -114,15 +160,7 @@ def circuit(key: str | KeyOf) -> RouteGuard:
         if guard is None:
             guard = _fixed[key] = RouteGuard(key)
         return guard
-    given: object = key
-    if (
-        not callable(given)
-        or inspect.iscoroutinefunction(given)
-        or inspect.iscoroutinefunction(type(given).__call__)
-    ):
-        raise TypeError(
-            f"circuit() needs a key, or a callable that returns one (no async one), not {key!r}"
-        )
+    _check_key_of(key)
     try:
         guard = _made.get(key)
         if guard is None:
@@ -130,6 +168,25 @@ def circuit(key: str | KeyOf) -> RouteGuard:
     except TypeError:  # it cannot be hashed
         return RouteGuard(key)
     return guard
+
+
+def _check_key_of(given: object) -> None:
+    """Refuse what cannot make a key of a connection, such as a function that is decorated."""
+    wanted = (
+        "circuit() needs a key, or a callable that takes the connection and returns one (no async"
+        f" one), not {given!r}"
+    )
+    if not callable(given) or isinstance(given, Circuit):
+        raise TypeError(wanted)
+    for call in (given, inspect.unwrap(type(given).__call__)):
+        if inspect.iscoroutinefunction(call):
+            raise TypeError(wanted)
+    try:
+        inspect.signature(given).bind(None)
+    except TypeError:
+        raise TypeError(wanted) from None
+    except ValueError:  # some builtins have no signature
+        pass
 
 
 def is_key_public(breaker: "HybridBreaker", key: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import fastapi.routing
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -51,7 +53,19 @@ def _compose_lifespan(breaker: HybridBreaker, app: Starlette) -> None:
 
     @asynccontextmanager
     async def lifespan(served: Any) -> AsyncIterator[Any]:
+        _resolve_routes(app)
         async with breaker, own(served) as state:
             yield state
 
     app.router.lifespan_context = lifespan
+
+
+def _resolve_routes(app: Starlette) -> None:
+    """Have FastAPI read the dependencies of included routers, which it does at the first request.
+
+    So a ``Depends`` that was forgotten there is an error at the start, and not of each request.
+    """
+    resolve = getattr(fastapi.routing, "iter_route_contexts", None)  # older releases need none
+    if resolve is not None and isinstance(app, FastAPI):
+        for _ in resolve(app.routes):
+            pass
