@@ -122,6 +122,10 @@ class Registry:
         """Never forget the circuit of ``key``, which stands in the code of a route or transport."""
         self._kept.add(key)
 
+    def is_in_code(self, key: str) -> bool:
+        """Whether ``key`` is declared, or stands in the code of a route or transport."""
+        return key in self._kept
+
     def find_or_make(
         self, key: str, config: CircuitConfig | None = None, *, must: bool = False
     ) -> Circuit:

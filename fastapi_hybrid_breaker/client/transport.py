@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import sys
+from functools import cache, lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self
 
 from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-from fastapi_hybrid_breaker.core.keys import check_key
+from fastapi_hybrid_breaker.core.keys import check_key, fault_of
 
 from .lease import Lease
 from .streams import family_bases
@@ -61,6 +62,8 @@ class GuardedTransport:
         self._breaker = breaker
         self._inner = inner
         self._key = _checked(circuit)
+        if isinstance(self._key, str):
+            breaker.registry.keep(self._key)
         self._circuit: Circuit | None = None
 
     def __repr__(self) -> str:
@@ -142,7 +145,28 @@ class GuardedTransport:
                 self._circuit = self._breaker.own_circuit(self._key)
             return self._circuit
         key = self._key(request)
-        return self._breaker.circuit(key)
+        try:
+            return self._breaker.circuit(key)
+        except (TypeError, ValueError):
+            raise invalid_key(request, key) from None
+
+
+def invalid_key(request: Any, key: object) -> Exception:
+    """Return the error for a request whose key names no circuit: it is not sent.
+
+    A ``LocalProtocolError`` of the request's own library, so that who handles errors of its client
+    handles this one too, and a ``ValueError``. It quotes nothing: the key can be a stranger's.
+    """
+    fault = fault_of(key) if isinstance(key, str) else "must be a string"
+    text = f"the request was not sent: a circuit's key {fault}"
+    library = sys.modules.get(type(request).__module__.partition(".")[0])
+    base = getattr(library, "LocalProtocolError", None)
+    return ValueError(text) if base is None else _error_class_for(base)(text, request=request)
+
+
+@cache
+def _error_class_for(base: type[Exception]) -> type[Any]:
+    return type("InvalidKeyError", (base, ValueError), {"__module__": __name__})
 
 
 def host_and_port(request: Any) -> str:

@@ -20,18 +20,26 @@ def check_key(key: object) -> str:
         ValueError: a string that names no circuit.
     """
     key = _plain("a circuit's key", key)
-    if not 1 <= len(key) <= LONGEST_KEY:
+    fault = fault_of(key)
+    if fault is not None:
         shown = key if len(key) <= LONGEST_KEY else f"{key[:40]}… ({len(key)} characters)"
-        raise ValueError(f"a circuit's key must have 1 to {LONGEST_KEY} characters, not {shown!r}")
-    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in key):
-        raise ValueError(f"a circuit's key must have no control characters: {key!r}")
-    if any(0xD800 <= ord(char) < 0xE000 for char in key):
-        raise ValueError(f"a circuit's key must be text that UTF-8 can encode: {key!r}")
-    if _OWN_PATHS in key:
-        raise ValueError(f"a circuit's key must not contain {_OWN_PATHS!r}: {key!r}")
-    if any(segment in {".", ".."} for segment in key.split("/")):
-        raise ValueError(f"a circuit's key must have no '.' or '..' between slashes: {key!r}")
+        raise ValueError(f"a circuit's key {fault}, not {shown!r}")
     return key
+
+
+def fault_of(key: str) -> str | None:
+    """Return what keeps ``key`` from naming a circuit, without the key itself; None: nothing."""
+    if not 1 <= len(key) <= LONGEST_KEY:
+        return f"must have 1 to {LONGEST_KEY} characters"
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in key):
+        return "must have no control characters"
+    if any(0xD800 <= ord(char) < 0xE000 for char in key):
+        return "must be text that UTF-8 can encode"
+    if _OWN_PATHS in key:
+        return f"must not contain {_OWN_PATHS!r}"
+    if any(segment in {".", ".."} for segment in key.split("/")):
+        return "must have no '.' or '..' between slashes"
+    return None
 
 
 def is_key(key: object) -> bool:

@@ -19,6 +19,7 @@ from fastapi_hybrid_breaker.core.keys import check_key
 
 from .problem import RouteRejectedError, WebSocketRejectedError, can_respond
 from .record import SCOPE_KEY, RouteRequest
+from .request_keys import InvalidKeyError, InvalidWebSocketKeyError, RequestKey
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import HybridBreaker
@@ -64,8 +65,11 @@ class RouteGuard(Depends):
     but asks this for its ``dependency``.
     """
 
-    def __init__(self, key: str | KeyOf) -> None:
+    def __init__(self, key: str | KeyOf, *, allow_declared: bool = False) -> None:
         self.key = key
+        self._request_key = (
+            None if isinstance(key, str) else RequestKey(key, allow_declared=allow_declared)
+        )
 
     def __repr__(self) -> str:
         return f"circuit({self.key!r})"
@@ -96,30 +100,29 @@ class RouteGuard(Depends):
         Raises:
             CircuitOpenError: rejected.
             NotInstalledError: no breaker is installed here.
-            ValueError: the key that was made of the connection names no circuit.
+            InvalidKeyError, InvalidWebSocketKeyError: no key can be made of the connection.
         """
         scope = connection.scope
         record = scope.get(SCOPE_KEY)
         if not isinstance(record, RouteRequest):
             raise NotInstalledError(_NOT_INSTALLED)
-        registry, key = record.breaker.registry, self.key
-        if isinstance(key, str):
-            registry.keep(key)
-        elif record.is_uncounted:
+        registry = record.breaker.registry
+        if isinstance(self.key, str):
+            registry.keep(self.key)
+            circuit = registry.find_or_make(self.key)
+        elif record.is_uncounted or self._request_key is None:
             return None
         else:
-            key = key(connection)
-        try:
-            circuit = registry.find_or_make(key)
-        except (TypeError, ValueError):
-            # Often made of what the client sent; it must not count against other guards.
-            record.is_uncounted = True
-            raise
+            try:
+                circuit = self._request_key.circuit_for(connection, registry, _fixed)
+            except (InvalidKeyError, InvalidWebSocketKeyError):
+                record.is_uncounted = True  # it must not count for other guards
+                raise
         try:
             record.enter(circuit)
         except CircuitOpenError as error:
             kind = RouteRejectedError if can_respond(scope) else WebSocketRejectedError
-            is_public = is_key_public(record.breaker, key)
+            is_public = is_key_public(record.breaker, error.key)
             raise kind(*error.args, is_public=is_public, state=error.state) from None
         return circuit
 
@@ -128,7 +131,7 @@ class RouteGuard(Depends):
 # several times in each request, and an own method for that would cost as much as all the rest.
 # The first tells also whether a key stands in the code of a route.
 _fixed: WeakValueDictionary[str, RouteGuard] = WeakValueDictionary()
-_made: WeakValueDictionary[KeyOf, RouteGuard] = WeakValueDictionary()
+_made: WeakValueDictionary[tuple[KeyOf, bool], RouteGuard] = WeakValueDictionary()
 
 
 _NOT_CALLED: Final = NotADependency(
@@ -137,7 +140,9 @@ _NOT_CALLED: Final = NotADependency(
 )
 
 
-def circuit(key: Annotated[str | KeyOf, _NOT_CALLED]) -> RouteGuard:
+def circuit(
+    key: Annotated[str | KeyOf, _NOT_CALLED], *, allow_declared: bool = False
+) -> RouteGuard:
     """Guard a route: ``@app.get("/stock", dependencies=[Depends(circuit("inventory-api"))])``.
 
     Also as a parameter, whose value is the ``Circuit``: ``Annotated[Circuit,
@@ -148,7 +153,11 @@ def circuit(key: Annotated[str | KeyOf, _NOT_CALLED]) -> RouteGuard:
 
     Args:
         key: the circuit's key, or a callable that makes it from the connection, called with
-            each request; its answers should be few.
+            each request; its answers should be few. Where it makes no valid key, or raises what
+            the application does not answer otherwise, the request is answered 400.
+        allow_declared: whether such a callable may name circuits of the code: those that
+            ``circuits=`` declares, or whose key stands at another route or at a transport. By
+            default those requests are answered 400 as well, for the key may be the client's.
 
     Raises:
         ValueError: the key names no circuit.
@@ -162,11 +171,12 @@ def circuit(key: Annotated[str | KeyOf, _NOT_CALLED]) -> RouteGuard:
         return guard
     _check_key_of(key)
     try:
-        guard = _made.get(key)
+        guard = _made.get((key, allow_declared))
         if guard is None:
-            guard = _made[key] = RouteGuard(key)
+            guard = RouteGuard(key, allow_declared=allow_declared)
+            _made[key, allow_declared] = guard
     except TypeError:  # it cannot be hashed
-        return RouteGuard(key)
+        return RouteGuard(key, allow_declared=allow_declared)
     return guard
 
 

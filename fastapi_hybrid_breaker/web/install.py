@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 
 from .answer import handle_rejection
 from .middleware import CircuitMiddleware
+from .request_keys import InvalidKeyError, handle_invalid_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
     app.user_middleware.append(Middleware(CircuitMiddleware, breaker=breaker))
     # Whoever handles rejections in a way of their own keeps that.
     app.exception_handlers.setdefault(CircuitOpenError, handle_rejection)
+    app.exception_handlers.setdefault(InvalidKeyError, handle_invalid_key)
     _compose_lifespan(breaker, app)
 
 

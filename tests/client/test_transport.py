@@ -119,6 +119,35 @@ async def test_a_key_that_names_no_circuit_sends_nothing(
     assert upstream.connections == 0
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda _: "", lambda _: "x" * 300, lambda _: "a\x00<b>", lambda _: 5, lambda _: ["<b>"]],
+    ids=["empty", "long", "control", "number", "list"],
+)
+async def test_an_invalid_key_is_an_error_of_the_clients_own_library(
+    closed: Bench,
+    make_caller: MakeCaller,
+    upstream: Upstream,
+    http: ModuleType,
+    make: Callable[[Any], Any],
+) -> None:
+    with pytest.raises(http.LocalProtocolError, match="a circuit's key must") as caught:
+        await make_caller(closed, circuit=make).get(f"{upstream.url}/status/200")
+    assert isinstance(caught.value, ValueError)
+    assert "<b>" not in str(caught.value)
+    assert caught.value.request.url.path == "/status/200"
+    assert upstream.connections == 0
+
+
+async def test_a_host_that_is_too_long_for_a_key_is_an_error_of_the_clients_own_library(
+    closed: Bench, make_caller: MakeCaller, http: ModuleType
+) -> None:
+    host = ".".join(["a" * 60] * 5)
+    with pytest.raises(http.LocalProtocolError, match="1 to 256 characters"):
+        await make_caller(closed, circuit=None).get(f"http://{host}/")
+    assert len(list(closed.breaker.circuits())) <= 1
+
+
 @pytest.mark.parametrize("key", ["", ".", "a/-/b", "a\nb", "x" * 300])
 def test_a_bad_key_is_refused_at_once(breaker: HybridBreaker, http: ModuleType, key: str) -> None:
     with pytest.raises(ValueError, match="key"):

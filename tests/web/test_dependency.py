@@ -283,17 +283,6 @@ def test_a_callable_makes_the_key_of_the_connection() -> None:
     assert client.get("/south").status_code == 200
 
 
-def test_a_callable_that_makes_no_key_is_an_error_of_the_application() -> None:
-    app = FastAPI()
-    make_breaker(app)
-
-    @app.get("/", dependencies=[Depends(circuit(lambda _: ""))])
-    async def endpoint() -> None:
-        pass
-
-    assert client_of(app).get("/").status_code == 500
-
-
 async def _async_key(connection: HTTPConnection) -> str:
     return "never"
 

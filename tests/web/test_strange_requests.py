@@ -314,7 +314,7 @@ def test_a_key_that_cannot_be_made_of_a_request_counts_against_nobody() -> None:
     async def endpoint() -> None: ...
 
     def get() -> None:
-        assert client_of(app).get("/").status_code == 500
+        assert client_of(app).get("/").status_code == 400
 
     assert verdict_of(breaker.circuit(KEY), get) is NO_VERDICT
 
