@@ -186,7 +186,7 @@ def _checked(circuit: object) -> str | Callable[[Any], str]:
     # A circuit, or the guard of a route, given in place of its key can be called as well.
     if (
         not callable(circuit)
-        or isinstance(circuit, Circuit)
+        or hasattr(circuit, "admit")
         or iscoroutinefunction(circuit)
         or iscoroutinefunction(type(circuit).__call__)
     ):
