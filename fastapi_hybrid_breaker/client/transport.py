@@ -7,7 +7,6 @@ from functools import cache, lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self
 
-from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 from fastapi_hybrid_breaker.core.keys import check_key, fault_of
 
 from .lease import Lease
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
 _FAMILY_BASES = frozenset({"BaseTransport", "AsyncBaseTransport"})
 _CALLS = ("handle_request", "handle_async_request")
