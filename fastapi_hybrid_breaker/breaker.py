@@ -231,6 +231,10 @@ class HybridBreaker:
         """
         return self.changes.add(listener)
 
+    def called_unstarted(self) -> None:
+        """Report a guarded call before any start (called by circuits)."""
+        self.sync.called_unstarted()
+
     def changed(self, circuit: Circuit) -> None:
         """Have the fleet hear of a circuit's change (called by circuits)."""
         self.sync.changed(circuit)
@@ -347,5 +351,5 @@ class HybridBreaker:
         """Start over in a child process: states stay, everything that runs stayed behind."""
         self._starts = 0
         self.changes.after_fork()
-        self.registry.after_fork()
         self.sync.after_fork()
+        self.registry.after_fork()

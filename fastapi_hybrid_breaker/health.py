@@ -37,12 +37,14 @@ class Health:
 
     @property
     def status(self) -> HealthStatus:
-        """``ok``, or ``degraded``: a circuit rejects or is being probed, or Redis does not answer.
+        """``ok``, or ``degraded``: a circuit rejects or is being probed, or nothing is shared.
+
+        ``sync.error`` says why nothing is shared, though it should be.
 
         Degraded is no reason to restart a process: it protects itself, and does all the rest.
         """
-        is_isolated = self.sync.state == "isolated"
-        return "degraded" if self.open or self.half_open or is_isolated else "ok"
+        is_unshared = self.sync.state == "isolated" or self.sync.error is not None
+        return "degraded" if self.open or self.half_open or is_unshared else "ok"
 
 
 class Survey:

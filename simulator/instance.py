@@ -78,6 +78,7 @@ class Instance:
             registry=self.breaker.registry,
             clock=self.process.monotonic,
             new_instance=lambda: f"instance{number}x{self.lives}",
+            new_context=self.process.context.copy,
         )
         process = self.process
         self.breaker.on_change(lambda change: self._note(process, change))
@@ -89,6 +90,8 @@ class Instance:
         self.is_running = False
         self.link.is_dead = True
         self.process.kill()
+        if (session := self.breaker.sync._session) is not None:
+            session.end()  # else its tasks would be started again
 
     def set_wall(self, seconds: float) -> None:
         """Set the host's wall clock forward or back."""

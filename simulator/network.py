@@ -32,7 +32,16 @@ class SimulatedSource(Source):
     def __str__(self) -> str:
         return "the simulated server"
 
-    def client(self, timeout: float = 0.0) -> Any:  # noqa: ARG002 - the link's delays decide
+    longest_look = float("inf")  # see ``Link.lull``
+
+    async def look_up(self) -> None:
+        """Every name is known."""
+
+    def redact(self, text: str) -> str:
+        """Return a text as it is: there are no secrets."""
+        return text
+
+    def client(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - the link's delays decide
         """Make a client."""
         return Client(self._server, self._link)
 
@@ -139,10 +148,8 @@ class PubSub:
         self._is_asked = False
         self._last = 0.0  # when the last message arrives: a connection keeps the order
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
+        """Listen no more."""
         self._server.unsubscribe(self)
 
     async def subscribe(self, *channels: str) -> None:

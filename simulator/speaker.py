@@ -72,7 +72,7 @@ class Speaker:
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(RedisError):
-                async with self._client.pubsub() as pubsub:
+                async with contextlib.aclosing(self._client.pubsub()) as pubsub:
                     await pubsub.subscribe("circuit:updates")
                     while True:
                         message = await pubsub.get_message(timeout=3600.0)

@@ -62,6 +62,7 @@ class Gate(FleetSide):
         machine = self.machine
         sequence = machine.sequence  # before the state: see below
         if machine.state is CLOSED and machine.ramp is None and machine.override is None:
+            self._note_unstarted()
             return CallPermit(machine, sequence, now) if machine.timed else sequence
         if fn is not UNKNOWN and not callable(fn):
             raise refused(fn)
@@ -91,8 +92,18 @@ class Gate(FleetSide):
         # Read before the state: a number of an earlier state counts for nothing.
         sequence = machine.sequence
         if machine.state is CLOSED and machine.ramp is None and machine.override is None:
+            self._note_unstarted()
             return CallPermit(machine, sequence, now) if machine.timed else sequence
         return self._ask(now, UNKNOWN, ROUTE if is_route else None)
+
+    def _note_unstarted(self) -> None:
+        """Report a call before any start; later calls find the free permit held back until then."""
+        machine = self.machine
+        if machine.surroundings.awaits_start:
+            self._hub.called_unstarted()
+        elif machine.free_permit is None and not machine.timed:
+            with self._locked():
+                machine.refresh()
 
     def rejection(
         self, retry_after: float, fn: object = UNKNOWN, state: CircuitState = OPEN

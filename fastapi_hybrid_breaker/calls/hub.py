@@ -96,6 +96,9 @@ class Hub(Protocol):
     surroundings: Surroundings
     """How this process stands to its fleet."""
 
+    def called_unstarted(self) -> None:
+        """Report a guarded call before any start; called outside every lock, never raises."""
+
     def stirred(self, circuit: Circuit) -> None:
         """Have the fleet's part look at a circuit; called outside every lock, never raises."""
 

@@ -161,6 +161,7 @@ class Cycle:
         is_own = self.override is None
         if self.state is CLOSED:
             is_free = is_own and self.ramp is None and not self.timed
+            is_free = is_free and not self.surroundings.awaits_start
             self.free_permit: int | None = self.sequence if is_free else None
             self.reject_until = NEVER
             self.moved_by_success = (

@@ -16,11 +16,14 @@ class Surroundings:
     probes need its lease then. ``live`` is the number of instances that lived when it was last
     told, this one among them. ``round_trip`` is how long an exchange with the server takes,
     seconds: the longest of the last few, and so about as long as others need to hear of a probe.
+    ``awaits_start`` says that there is a fleet to join and nobody has started to: the first guarded
+    call is to report that.
     """
 
-    __slots__ = ("has_fleet", "is_connected", "live", "round_trip")
+    __slots__ = ("awaits_start", "has_fleet", "is_connected", "live", "round_trip")
 
     def __init__(self) -> None:
+        self.awaits_start = False
         self.has_fleet = False
         self.is_connected = False
         self.live = 1

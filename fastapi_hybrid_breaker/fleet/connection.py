@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
@@ -10,16 +14,33 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from .aside import Aside
+from .credentials import AsideCredentials
+from .limit import LOOK_EVERY, Limit
 from .redis_url import cannot_use, check_url
 from .scripts import by_sha
+from .sentinels import Sentinels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio.client import PubSub
 
 ANSWER_TIMEOUT: Final = 1.0
-"""Seconds to wait for an answer or a connection; a server that is slower counts as lost."""
+"""Seconds that a round trip may take; a server that is slower counts as lost."""
+
+CONNECT_LIMIT: Final = 3.0
+"""Seconds for a round trip, or a subscription, that may have to connect first: looking up names,
+asking sentinels, TLS, credentials and all."""
+
+LISTEN: Final = LOOK_EVERY
+"""Seconds of one look at a subscription that has nothing to say."""
+
+LOOK_LIMIT: Final = 1.0
+"""Seconds after which such a look is not one any more: the library does something else inside."""
+
+_CLOSE_LIMIT: Final = 0.5
+"""Seconds; a connection that does not close in time, as TLS to a server that hangs, is left."""
 
 UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
 """What a lost, hung or refusing server raises."""
@@ -39,7 +60,11 @@ class Source:
         TypeError: neither a URL nor a ``redis.asyncio.Redis``.
     """
 
+    longest_look: float = LOOK_LIMIT
+    """Seconds that one look at a subscription may take."""
+
     def __init__(self, source: str | Redis) -> None:
+        self._aside = Aside()
         if isinstance(source, str):
             check_url(source)
             try:
@@ -72,20 +97,69 @@ class Source:
             f" database {settings.get('db', 0)}"
         )
 
-    def client(self, timeout: float = ANSWER_TIMEOUT) -> Redis:
+    def redact(self, text: str) -> str:
+        """Return a text without the user name and password: servers may quote what they refuse."""
+        for name in ("password", "username"):
+            secret = self._pool.connection_kwargs.get(name)
+            if secret:
+                text = text.replace(str(secret), "***")
+        return text
+
+    def client(self, timeout: float | None = None) -> Redis:
         """Make a client of our own; to be made and closed in the event loop that uses it.
 
-        ``timeout``: seconds to wait for an answer or a connection.
+        ``timeout``: seconds to wait for an answer. None: whoever uses it limits each wait (see
+        ``Limit``); the library's own limits would end waits while our own event loop stands still.
         """
+
+        def own(pool: ConnectionPool) -> dict[str, Any]:
+            return self._own_settings(pool, timeout)
+
+        settings = own(self._pool)
+        if isinstance(self._pool, SentinelConnectionPool):
+            settings.pop("connection_pool", None)
+            pool: ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+                self._pool.service_name,
+                Sentinels(self._pool.sentinel_manager, own, self._look_up),
+                connection_class=self._pool.connection_class,
+                is_master=True,
+                **settings,
+            )
+        else:
+            pool = ConnectionPool(connection_class=self._pool.connection_class, **settings)
+        return Redis.from_pool(pool)
+
+    async def look_up(self) -> None:
+        """Look up the server's name, before a client connects; sentinels' names are, anyway.
+
+        The client does it again, in a thread of the event loop, and finds a name server that
+        answers.
+
+        Raises:
+            OSError: there is no such name.
+        """
+        if not isinstance(self._pool, SentinelConnectionPool):
+            await self._look_up(self._pool.connection_kwargs)
+
+    async def _look_up(self, settings: Mapping[str, Any]) -> None:
+        host = str(settings.get("host", "localhost"))
+        if "path" not in settings and not _is_address(host):
+            port = settings.get("port", 6379)
+            find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            await self._aside.run(f"looking up {host}", find)
+
+    def _own_settings(self, pool: ConnectionPool, timeout: float | None) -> dict[str, Any]:
+        """Return the settings of a pool of the caller's, with limits of ours."""
         settings = {
             name: value
-            for name, value in self._pool.connection_kwargs.items()
+            for name, value in pool.connection_kwargs.items()
             if not name.startswith(_BOUND_TO_THEIR_POOL)
         }
         settings.update(
             socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=CONNECT_LIMIT if timeout is None else timeout,
+            # Not even the library's reconnecting at once: it hides the error as long as it takes.
+            retry=Retry(NoBackoff(), 0, supported_errors=()),
             retry_on_error=[],
             health_check_interval=0,
             decode_responses=False,
@@ -95,18 +169,17 @@ class Source:
             protocol=2,
         )
         settings.pop("retry_on_timeout", None)
-        if isinstance(self._pool, SentinelConnectionPool):
-            settings.pop("connection_pool", None)
-            pool: ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-                self._pool.service_name,
-                self._pool.sentinel_manager,
-                connection_class=self._pool.connection_class,
-                is_master=True,
-                **settings,
-            )
-        else:
-            pool = ConnectionPool(connection_class=self._pool.connection_class, **settings)
-        return Redis.from_pool(pool)
+        if (provider := settings.get("credential_provider")) is not None:
+            settings["credential_provider"] = AsideCredentials(provider, self._aside)
+        return settings
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _try_options(url: str, pool: ConnectionPool) -> None:
@@ -121,8 +194,12 @@ def _try_options(url: str, pool: ConnectionPool) -> None:
         raise cannot_use(url) from None
 
 
-async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Send all commands in one pipeline and give their answers, a WRONGTYPE error being one.
+async def send(
+    client: Redis, commands: Sequence[tuple[Any, ...]], limit: float = float("inf")
+) -> list[Any]:
+    """Send all commands in one pipeline and return their answers, a WRONGTYPE error being one.
+
+    ``limit``: seconds that one round trip may take.
 
     Scripts that the server does not have (restarted, flushed, failed over) are loaded and sent
     again, on the same connection's next round trip.
@@ -130,12 +207,12 @@ async def send(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         One of ``UNREACHABLE``: no use now; what was sent may or may not have been done.
     """
-    answers = await _pipeline(client, commands)
+    answers = await _pipeline(client, commands, limit)
     missing = [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if missing:
         scripts = dict.fromkeys(by_sha(str(commands[at][1])) for at in missing)
         load = [("SCRIPT LOAD", script.text) for script in scripts]
-        again = await _pipeline(client, [*load, *(commands[at] for at in missing)])
+        again = await _pipeline(client, [*load, *(commands[at] for at in missing)], limit)
         for at, answer in zip(missing, again[len(load) :], strict=True):
             answers[at] = answer
     for answer in answers:
@@ -149,8 +226,8 @@ def is_wrong_type(answer: object) -> bool:
     return isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
 
 
-async def _pipeline(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    async with client.pipeline(transaction=False) as pipe:
+async def _pipeline(client: Redis, commands: Sequence[tuple[Any, ...]], limit: float) -> list[Any]:
+    async with Limit(limit), client.pipeline(transaction=False) as pipe:
         for command in commands:
             pipe.execute_command(*command)
         return await pipe.execute(raise_on_error=False)
@@ -161,3 +238,17 @@ async def subscribe(client: Redis, *channels: str) -> PubSub:
     pubsub = client.pubsub()
     await pubsub.subscribe(*channels)
     return pubsub
+
+
+async def hang_up(client: Redis) -> None:
+    """Close a client's connections; it makes new ones when it is used again."""
+    with contextlib.suppress(*UNREACHABLE):
+        async with Limit(_CLOSE_LIMIT):
+            await client.connection_pool.disconnect()
+
+
+async def close(what: Redis | PubSub) -> None:
+    """Close a client or a subscription; a server that is lost need not be told."""
+    with contextlib.suppress(*UNREACHABLE):
+        async with Limit(_CLOSE_LIMIT):
+            await what.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from contextvars import copy_context
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,8 @@ class Incoming:
         loop: where everything is taken in.
         taken_in: called there when some of it has been.
         failed: called there with what could not be taken in, and why.
+        context: where it is taken in, by default an empty one: never that of the call that
+            happens to wake the loop.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Incoming:
         *,
         taken_in: Callable[[], object],
         failed: Callable[[str, Exception], object],
+        context: Context | None = None,
     ) -> None:
         self._loop = loop
         self._taken_in = taken_in
@@ -45,7 +48,7 @@ class Incoming:
         self._queue: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._is_woken = False
         self._touched: set[tuple[Circuit, str]] = set()
-        self._context = copy_context()  # not that of whichever call happens to wake the loop
+        self._context = context or Context()
 
     def __len__(self) -> int:
         return self._queue.qsize()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .connection import UNREACHABLE, send
+from .connection import ANSWER_TIMEOUT, CONNECT_LIMIT, UNREACHABLE, close, hang_up, send
+from .limit import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
+
+    from redis.asyncio import Redis
 
     from .agenda import Agenda
     from .connection import Source
+    from .errand import Request
 
 BATCH: Final = 500
 """Requests per round trip: enough to be quick, few enough not to hold the server up."""
@@ -116,11 +120,11 @@ class Lane:
                 self._idle.clear()
                 sent = self._clock()
                 try:
-                    answers = await send(client, [request.command for request in requests])
+                    answers = await self._send(client, requests)
                 except BaseException as error:
                     self._agenda.put_back(requests)
                     # Answers may still be under way on it: no use for a next round trip.
-                    await client.connection_pool.disconnect()
+                    await hang_up(client)
                     if not isinstance(error, UNREACHABLE):
                         raise
                     self._is_answered = False
@@ -132,7 +136,16 @@ class Lane:
                 self._is_answered = True
                 self._works(len(requests), is_idle=self._agenda.next_due() != 0.0)
         finally:
-            await client.aclose()
+            await close(client)
+
+    async def _send(self, client: Redis, requests: Sequence[Request]) -> list[Any]:
+        """Send requests and return their answers, within a limit of time for each round trip."""
+        commands = [request.command for request in requests]
+        if self._is_answered:
+            return await send(client, commands, ANSWER_TIMEOUT)
+        async with Limit(CONNECT_LIMIT, "no connection"):
+            await self._source.look_up()
+        return await send(client, commands, CONNECT_LIMIT)
 
     async def _rest(self, repair: float) -> float:
         """Wait for work, for plain news that is due, or for the next repair."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from .connection import UNREACHABLE, subscribe
+from .connection import CONNECT_LIMIT, LISTEN, UNREACHABLE, close, subscribe
 from .lane import Backoff
+from .limit import MOST_PER_LOOK, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from .connection import Source
+    from redis.asyncio.client import PubSub
 
-_LISTEN: Final = 0.25
-"""Seconds of one look at the connection."""
+    from .connection import Source
 
 _PING_EVERY: Final = 1.0
 _LONGEST_SILENCE: Final = 2.5
@@ -63,23 +63,26 @@ class Listener:
 
     async def _listen(self) -> None:
         client = self._source.client()
+        pubsub = None
         try:
-            async with await subscribe(client, *self._channels) as pubsub:
-                await self._receive(pubsub)
+            async with Limit(CONNECT_LIMIT, "no subscription"):
+                await self._source.look_up()
+                pubsub = await subscribe(client, *self._channels)
+            await self._receive(pubsub)
         finally:
-            await client.aclose()
+            if pubsub is not None:
+                await close(pubsub)
+            await close(client)
 
-    async def _receive(self, pubsub: Any) -> None:
-        loop = asyncio.get_running_loop()
-        last = asked = ticked = loop.time()
+    async def _receive(self, pubsub: PubSub) -> None:
+        silence = Silence(asyncio.get_running_loop().time)
         in_a_row = 0
         while True:
-            message = await pubsub.get_message(timeout=_LISTEN)
-            now = loop.time()
+            async with Limit(self._source.longest_look, "no look at the subscription"):
+                message = await pubsub.get_message(timeout=LISTEN)
+            silence.note(message)
             if message is not None:
-                last = now
                 if message["type"] == "message":
-                    ticked = now
                     self._hearers[message["channel"]](message["data"])
                 elif message["type"] == "subscribe" and message["data"] == len(self._hearers):
                     # The last of the channels.
@@ -89,11 +92,51 @@ class Listener:
                 if in_a_row >= _MESSAGES_IN_A_ROW:
                     in_a_row = 0
                     await asyncio.sleep(0)
-            elif now - last > _LONGEST_SILENCE:
-                raise TimeoutError(f"nothing heard for {_LONGEST_SILENCE} seconds")
-            elif now - ticked > _LONGEST_WITHOUT_MESSAGE:
-                # PING is answered, and yet not even the ticks come: cut off from the others.
-                raise TimeoutError(f"no message for {_LONGEST_WITHOUT_MESSAGE:.0f} seconds")
-            if now - asked >= _PING_EVERY:
-                asked = now
-                await pubsub.ping()
+            if silence.is_time_to_ask():
+                async with Limit(self._source.longest_look, "no way to send"):
+                    await pubsub.ping()
+
+
+class Silence:
+    """For how long nothing has been heard, in time in which somebody has listened.
+
+    When a look came late, since this process's own event loop stood still, what has arrived
+    meanwhile is still to be read: such a look counts little, and the next one decides.
+
+    Args:
+        clock: seconds of the event loop.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looked = self._asked = clock()
+        self._quiet = 0.0
+        self._without_message = 0.0
+
+    def note(self, message: Mapping[str, Any] | None) -> None:
+        """Take in what a look has found.
+
+        Raises:
+            TimeoutError: nothing for too long.
+        """
+        now = self._clock()
+        seconds = min(now - self._looked, MOST_PER_LOOK)
+        self._looked = now
+        self._quiet += seconds
+        self._without_message += seconds
+        if message is not None:
+            self._quiet = 0.0
+            if message["type"] == "message":
+                self._without_message = 0.0
+        elif self._quiet > _LONGEST_SILENCE:
+            raise TimeoutError(f"nothing heard for {_LONGEST_SILENCE} seconds")
+        elif self._without_message > _LONGEST_WITHOUT_MESSAGE:
+            # PING is answered, and yet not even the ticks come: cut off from the others.
+            raise TimeoutError(f"no message for {_LONGEST_WITHOUT_MESSAGE:.0f} seconds")
+
+    def is_time_to_ask(self) -> bool:
+        """Whether to send a PING now, which counts as sent."""
+        if self._looked - self._asked < _PING_EVERY:
+            return False
+        self._asked = self._looked
+        return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import time
-from contextvars import ContextVar
+from concurrent.futures import Future
+from contextvars import Context
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -16,139 +16,188 @@ from .incoming import Incoming
 from .knowledge import Knowledge
 from .lane import Lane
 from .listener import Listener
+from .standing import Standing
+from .supervised import Supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
     from .connection import Source
-    from .status import SyncState
+    from .learning import Learning
+    from .standing import Outages
     from .wire import Names
-
-log = logging.getLogger("fastapi_hybrid_breaker")
 
 _WAIT_AT_START: Final = 1.0
 _WAIT_TO_DRAIN: Final = 0.5
 _WAIT_TO_CLOSE: Final = 1.0
 """Seconds: a service starts without Redis, and stops within two seconds whatever Redis does."""
 
-_TRIES_TO_CLOSE: Final = 5
 
-_PAUSE_AFTER_DEFECT: Final = 1.0
+@dataclass(frozen=True)
+class SessionSetup:
+    """What all sessions of a breaker have in common.
 
-in_background: Final = ContextVar("hybrid_breaker_in_background", default=False)
-"""Whether the running code is of a session's tasks, whatever those were started in."""
+    Args:
+        source: where Redis is.
+        names: the names there.
+        registry: the circuits.
+        clock: monotonic seconds.
+        report_every: seconds between two reports of one circuit's failures, at least.
+        new_instance: makes the name of a session's instance.
+        learning: how late news of others is; goes on from session to session.
+        outages: what sessions before have found of Redis.
+        new_context: makes a context for what runs in the background: an empty one, so that it is
+            part of nothing that happens to be going on where the breaker is started.
+    """
+
+    source: Source
+    names: Names
+    registry: Registry
+    clock: Callable[[], float]
+    report_every: float
+    new_instance: Callable[[], str]
+    learning: Learning
+    outages: Outages
+    new_context: Callable[[], Context] = Context
 
 
 class Session:
-    """The two tasks, what they share, and whether Redis answers. Belongs to one event loop."""
+    """The two tasks, what they share, and whether Redis answers. Belongs to one event loop.
 
-    def __init__(
-        self,
-        source: Source,
-        names: Names,
-        registry: Registry,
-        clock: Callable[[], float],
-        instance: str,
-        report_every: float,
-    ) -> None:
-        self.instance = instance
-        random = Random(instance)  # noqa: S311 - jitter
+    ``over`` is done when all of it has ended; ``ended`` is called then.
+    """
+
+    def __init__(self, setup: SessionSetup, ended: Callable[[Session], object]) -> None:
+        self.instance = setup.new_instance()
+        registry, random = setup.registry, Random(self.instance)  # noqa: S311 - jitter
         self.knowledge = Knowledge(
             registry,
             Errands(registry.most + 1_000),
             instance=self.instance,
-            clock=clock,
+            clock=setup.clock,
             random=random,
         )
+        self.knowledge.learning = setup.learning
         self.agenda = Agenda(
             self.knowledge,
-            names,
+            setup.names,
             most_in_index=registry.most,
-            report_every=report_every,
+            report_every=setup.report_every,
             random=random,
         )
-        self._surroundings = registry.surroundings
         self.loop = asyncio.get_running_loop()
-        self.state: SyncState = "isolated"
-        self.since = time.time()
+        self.standing = Standing(setup.source, registry.surroundings, setup.outages)
         self.sent = 0
-        self._source = source
+        self.over: Future[None] = Future()
+        self.over.set_running_or_notify_cancel()  # many wait for it: none of them cancels it
+        self.is_stopping = False
+        self._is_ending = False
+        self._ended = ended
         self._is_listening = False
-        self._is_warned = False
-        self._ready = asyncio.Event()
+        self._is_ready = False
+        self._started = asyncio.Event()  # ready, or the wait for that is over
+        self._timer: asyncio.TimerHandle | None = None
         self._lane = Lane(
-            source,
+            setup.source,
             self.agenda,
-            clock=clock,
+            clock=setup.clock,
             random=random,
             works=self._lane_works,
-            failed=self._failed,
+            failed=self.standing.lose,
         )
         self._listener = Listener(
-            source,
-            {names.channel: self._heard, names.signals: self._heard_signal},
+            setup.source,
+            {setup.names.channel: self._heard, setup.names.signals: self._heard_signal},
             random=random,
             subscribed=self._subscribed,
             failed=self._listener_failed,
         )
-        self.incoming = Incoming(self.loop, taken_in=self._look, failed=self.knowledge.defects.fail)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        """Begin; returns when the fleet's state is known, or after a second without it."""
-        self._surroundings.has_fleet = True
+        self.incoming = Incoming(
+            self.loop,
+            taken_in=self._look,
+            failed=self.knowledge.defects.fail,
+            context=setup.new_context(),
+        )
         self._tasks = [
-            asyncio.create_task(self._keep(run), name=f"circuits: {name}")
-            for name, run in (("lane", self._lane.run), ("listener", self._listener.run))
+            Supervised(
+                name,
+                run,
+                new_context=setup.new_context,
+                stopped=stopped,
+                over=self._task_is_over,
+            )
+            for name, run, stopped in (
+                ("sends to Redis", self._lane.run, self.standing.isolate),
+                ("listens to Redis", self._listener.run, self._listener_stopped),
+            )
         ]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WAIT_AT_START):
-                await self._ready.wait()
+
+    @property
+    def _surroundings(self) -> Surroundings:
+        return self.knowledge.registry.surroundings
+
+    # -- beginning and ending -----------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin to send and to listen."""
+        self._surroundings.has_fleet = True
+        for task in self._tasks:
+            task.start()
+        self._timer = self.loop.call_later(_WAIT_AT_START, self._started.set)
+
+    async def started(self) -> bool:
+        """Wait until the fleet's state is known, a second at most; return whether it is."""
+        await self._started.wait()
+        return self._is_ready
 
     async def stop(self) -> None:
         """Send what is left if Redis answers, then end everything."""
         try:
-            if self.state == "connected":
-                self.incoming.take_in()
-                self.agenda.leave()
-                self._lane.wake()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_WAIT_TO_DRAIN):
-                        await self._lane.drained()
+            if not self.is_stopping:
+                self.is_stopping = True  # first: nobody joins from now on
+                await self._drain()
         finally:
-            self._surroundings.leave()
-            await self.end()
+            self.end()
+        await self.ended()
 
-    async def end(self) -> None:
-        """End the tasks at once."""
-        for _ in range(_TRIES_TO_CLOSE):
-            for task in self._tasks:
-                task.cancel()
-            # Python 3.11's wait_for, which redis-py sends with, can swallow a cancellation.
-            if (
-                not self._tasks
-                or not (await asyncio.wait(self._tasks, timeout=_WAIT_TO_CLOSE / _TRIES_TO_CLOSE))[
-                    1
-                ]
-            ):
-                return
+    def end(self) -> None:
+        """End everything without sending anything; ``over`` is done when that has happened."""
+        self.is_stopping = True
+        self._started.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._is_ending:
+            self._is_ending = True
+            self._surroundings.leave()
+        for task in self._tasks:
+            task.end()
+
+    async def ended(self) -> None:
+        """Wait until all of it has ended; about a second at most. From any event loop."""
+        await asyncio.wait({asyncio.wrap_future(self.over)}, timeout=2 * _WAIT_TO_CLOSE)
+
+    async def _drain(self) -> None:
+        if self.standing.state == "connected":
+            self.incoming.take_in()
+            self.agenda.leave()
+            self._lane.wake()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_WAIT_TO_DRAIN):
+                    await self._lane.drained()
+
+    def _task_is_over(self) -> None:
+        if self._is_ending and all(task.is_over for task in self._tasks) and not self.over.done():
+            self.over.set_result(None)
+            self._ended(self)
+
+    # -- what the two tasks report --------------------------------------------------------------
 
     def is_idle(self) -> bool:
         """Tell whether nothing waits to be looked at or to be sent."""
         return not self.incoming and self.agenda.is_idle()
-
-    async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
-        """Run until cancelled; a defect of ours must not end the sharing for good."""
-        in_background.set(True)
-        while True:
-            try:
-                await run()
-            except Exception as error:
-                log.exception("sharing circuits failed by a defect; trying again")
-                self._failed(error)
-                await asyncio.sleep(_PAUSE_AFTER_DEFECT)
 
     def _heard(self, data: object) -> None:
         with self.knowledge.contain("a message"):
@@ -172,30 +221,15 @@ class Session:
 
     def _listener_failed(self, error: BaseException) -> None:
         self._is_listening = False
-        self._failed(error)
+        self.standing.lose(error)
+
+    def _listener_stopped(self, why: str) -> None:
+        self._is_listening = False
+        self.standing.isolate(why)
 
     def _lane_works(self, answered: int, *, is_idle: bool) -> None:
         self.sent += answered
-        if self._is_listening and is_idle:
-            self._ready.set()
-            if self.state != "connected":
-                self._set("connected")
-                if self._is_warned:
-                    self._is_warned = False
-                    log.warning("Redis at %s answers again: circuits are shared", self._source)
-
-    def _failed(self, error: BaseException) -> None:
-        if self.state == "connected":
-            self._set("isolated")
-        if not self._is_warned:
-            self._is_warned = True
-            log.warning(
-                "Redis at %s is lost (%s: %s): circuits go on in memory, not shared",
-                self._source,
-                type(error).__name__,
-                error,
-            )
-
-    def _set(self, state: SyncState) -> None:
-        self.state, self.since = state, time.time()
-        self._surroundings.is_connected = state == "connected"
+        if self._is_listening and is_idle and not self._is_ending:
+            self._is_ready = True
+            self._started.set()
+            self.standing.connect()

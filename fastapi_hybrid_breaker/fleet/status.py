@@ -28,6 +28,8 @@ class SyncStatus:
             again had to, since the breaker was made.
         orders: circuits of which a reset, an override or its clearing was ordered here, and the
             fleet has not taken it yet.
+        error: why nothing is shared at present, in one sentence without credentials; None while
+            it is, and where nothing is to be shared.
     """
 
     state: SyncState
@@ -40,3 +42,4 @@ class SyncStatus:
     lag: float | None = None
     corrected: int = 0
     orders: tuple[str, ...] = ()
+    error: str | None = None

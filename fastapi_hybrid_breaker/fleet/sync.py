@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import secrets
 import time
-import weakref
 from concurrent.futures import Future
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from .connection import Source
     from .instances import Instance
     from .session import Session
+    from .starts import Starts
+
+log = logging.getLogger("fastapi_hybrid_breaker")
 
 T = TypeVar("T")
 
@@ -55,16 +60,18 @@ def _new_instance() -> str:
 _WAIT_FOR_ANSWER: Final = 1.0
 """Seconds that a reset or a look-up waits for Redis at most."""
 
-_left_behind: list[Session] = []
-"""Sessions of a parent process: in a child they are neither used nor ended (their sockets are
-the parent's), and ending them by garbage collection would warn."""
+NOT_STARTED: Final = (
+    "circuits are not shared: redis= is given, but the breaker has never been started in this"
+    " process. The lifespan of the application that it is installed on does not run (it is mounted"
+    " in another one, replaced, or switched off on the server): have it run, or call"
+    " `await breaker.start()`"
+)
 
 
 class FleetSync:
     """Starts and stops the sessions, and is silent without one.
 
-    ``start`` is counted per event loop. The first loop has the session; on a second one, while
-    the first runs, circuits work on this process's memory, which both loops share anyway.
+    ``start`` is counted per event loop, see ``Starts``.
     """
 
     def __init__(
@@ -76,62 +83,62 @@ class FleetSync:
         clock: Callable[[], float],
         new_instance: Callable[[], str] = _new_instance,
         report_every: float = 0.1,
+        new_context: Callable[[], Context] = Context,
     ) -> None:
-        self._source = None if source is None else _source_of(source)
-        self._new_instance = new_instance
-        self._report_every = report_every
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
-        self._session: Session | None = None
-        self._since = time.time()
         self.learning = Learning()
-        self._starts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._starts: Starts | None = None  # without Redis there is nothing to start
+        if source is not None:
+            # Here, since it imports the client of Redis.
+            from .session import SessionSetup  # noqa: PLC0415
+            from .standing import Outages  # noqa: PLC0415
+            from .starts import Starts  # noqa: PLC0415
+
+            setup = SessionSetup(
+                source=_source_of(source),
+                names=self._names,
+                registry=registry,
+                clock=clock,
+                report_every=report_every,
+                new_instance=new_instance,
+                learning=self.learning,
+                outages=Outages(clock),
+                new_context=new_context,
+            )
+            self._starts = Starts(setup)
+        self._made_at = time.time()
+        self._await_start()
 
     async def start(self) -> None:
-        """Begin, unless this loop has begun before; returns within about a second."""
-        loop = asyncio.get_running_loop()
-        self._starts[loop] = self._starts.get(loop, 0) + 1
-        if self._session is not None and self._session.loop.is_closed():
-            self._session = None  # its loop ended without a stop
-        if self._source is None or self._session is not None:
-            return
-        # What an earlier session knew, or was still to tell, ended with it: a reset that was never
-        # sent would else have left a state that the fleet's version does not stand for.
-        for circuit in self._registry:
-            circuit.forget_fleet()
-        from .session import Session  # noqa: PLC0415 - imports the client of Redis
-
-        # The name is made at start, never at import: processes fork.
-        self._session = Session(
-            self._source,
-            self._names,
-            self._registry,
-            self._clock,
-            self._new_instance(),
-            self._report_every,
-        )
-        self._session.knowledge.learning = self.learning
-        self.learning.start()
-        await self._session.start()
+        """Begin, unless it has begun already; returns within about a second."""
+        if self._starts is not None:
+            self._was_started = True
+            self._registry.surroundings.awaits_start = False
+            await self._starts.start()
 
     async def stop(self) -> None:
         """End, if this is the last stop of the loop that has the session."""
-        loop = asyncio.get_running_loop()
-        left = self._starts.get(loop, 0) - 1
-        if left > 0:
-            self._starts[loop] = left
-            return
-        self._starts.pop(loop, None)
-        session = self._session
-        if session is not None and session.loop is loop:
-            try:
-                await session.stop()
-            finally:
-                if self._session is session:
-                    self._session, self._since = None, time.time()
+        if self._starts is not None:
+            await self._starts.stop()
+
+    def called_unstarted(self) -> None:
+        """Log the first guarded call before any start, once; from any thread."""
+        self._registry.surroundings.awaits_start = False
+        with contextlib.suppress(IndexError):
+            log.warning("%s", self._unsaid.pop())
+
+    def _await_start(self) -> None:
+        """Have the first guarded call report it if there is no start before."""
+        self._was_started = False
+        # A list, for taking from it is one step: of threads that call at once, one logs it.
+        self._unsaid = [NOT_STARTED]
+        self._registry.surroundings.awaits_start = self._starts is not None
+
+    @property
+    def _session(self) -> Session | None:
+        return None if self._starts is None else self._starts.session()
 
     @property
     def namespace(self) -> str:
@@ -141,19 +148,27 @@ class FleetSync:
     @property
     def instance(self) -> str:
         """This process's name in the fleet; "" while there is no session."""
-        return "" if self._session is None else self._session.instance
+        return "" if (session := self._session) is None else session.instance
 
     def status(self) -> SyncStatus:
         """Tell how the exchange stands."""
         session = self._session
         if session is None:
+            is_due = self._starts is not None and not self._was_started
             return SyncStatus(
-                "disabled", self._since, "", 0, 0, 0, corrected=self.learning.corrected
+                "disabled",
+                self._made_at if self._starts is None else self._starts.since,
+                "",
+                0,
+                0,
+                0,
+                corrected=self.learning.corrected,
+                error=NOT_STARTED if is_due else None,
             )
         knowledge = session.knowledge
         return SyncStatus(
-            state=session.state,
-            since=session.since,
+            state=session.standing.state,
+            since=session.standing.since,
             instance=session.instance,
             sent=session.sent,
             received=knowledge.received,
@@ -162,6 +177,7 @@ class FleetSync:
             lag=self.learning.lag,
             corrected=self.learning.corrected,
             orders=knowledge.orders.keys(),
+            error=session.standing.error,
         )
 
     def made(self, key: str) -> None:
@@ -228,7 +244,7 @@ class FleetSync:
     async def _ask(self, question: Callable[[Agenda], Future[T | None]]) -> T | None:
         """Ask Redis for something to show; None where it does not answer."""
         session = self._session
-        if session is None or session.state != "connected":
+        if session is None or session.standing.state != "connected":
             return None
         try:
             return await _answer(session, lambda: question(session.agenda))
@@ -237,11 +253,10 @@ class FleetSync:
 
     def after_fork(self) -> None:
         """Leave what runs to the parent and wait for a start in this process."""
-        if self._session is not None:
-            _left_behind.append(self._session)
-        self._session = None
+        if self._starts is not None:
+            self._starts.after_fork()
         self._registry.surroundings.leave()
-        self._starts = weakref.WeakKeyDictionary()
+        self._await_start()
 
 
 async def _ordered(

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from fastapi_hybrid_breaker.fleet.session import in_background
-
 from . import names
 
 if TYPE_CHECKING:
@@ -24,11 +22,10 @@ def tell_rejection(key: str, retry_after: float) -> None:
 def tell_change(change: StateChange) -> None:
     """Tell the current span that something within it changed a circuit's state.
 
-    Not so news of the fleet: it comes by background tasks, whose span, if they have one, is of
-    whatever started the breaker.
+    News of the fleet comes by background tasks, which have none.
     """
     span = trace.get_current_span()
-    if span.is_recording() and not in_background.get():
+    if span.is_recording():
         attributes: dict[str, str] = {
             names.KEY: change.key,
             names.OLD: change.old.lower(),

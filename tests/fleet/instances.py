@@ -81,8 +81,9 @@ async def cut_off(breaker: HybridBreaker) -> None:
     """Have an instance send and hear nothing any more, while its calls go on."""
     session = breaker.sync._session
     assert session is not None
-    await session.end()
-    assert all(task.done() for task in session._tasks)
+    for task in session._tasks:
+        task.end()
+    await until(lambda: all(task.is_over for task in session._tasks))
 
 
 def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 import time
@@ -188,19 +187,3 @@ def test_server_clock_keeps_the_best_sample_until_one_contradicts_it() -> None:
     assert clock.now(40.0) == pytest.approx(729.75)
     clock.forget()
     assert clock.now(40.0) is None
-
-
-async def test_a_cancellation_that_a_library_swallows_is_repeated(server: Server) -> None:
-    async with fleet(server, 1) as (a,):
-        session = a.sync._session
-        assert session is not None
-
-        async def deaf() -> None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-            await asyncio.Event().wait()
-
-        session._tasks.append(asyncio.create_task(deaf()))
-        await asyncio.sleep(0)
-        await session.stop()
-        assert all(task.done() for task in session._tasks)
