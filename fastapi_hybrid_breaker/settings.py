@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -85,6 +85,7 @@ class BreakerSettings(BaseSettings):
     quorum: Annotated[int | float | None, BeforeValidator(_quorum)] = None
     history_size: Whole | None = None
     failure_statuses: Statuses | None = None
+    describe_error: Literal["type", "text"] | None = None
 
     def url(self) -> str | None:
         """Give the URL of Redis as it is to be used."""

@@ -218,6 +218,8 @@ class Gate(FleetSide):
             self._observe(self.observer, permit, outcome, seconds)
         if outcome is NO_VERDICT and (held is None or type(permit) is NestedPermit):
             return
+        if outcome is FAILURE and callable(machine.config.describe_error):  # not under the lock
+            error = describe_error(error, machine.config.describe_error)
         with self._lock:
             if held is not None:
                 if held.settled:
@@ -228,7 +230,8 @@ class Gate(FleetSide):
                 else:
                     ticket = held
             if self._busy:
-                about = {"seconds": seconds, "error": describe_error(error), "asked": asked}
+                told = describe_error(error, machine.config.describe_error)
+                about = {"seconds": seconds, "error": told, "asked": asked}
                 self._deferred.append((ticket, outcome, about))
                 return
             self._busy = True

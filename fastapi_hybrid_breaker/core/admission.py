@@ -237,7 +237,8 @@ class Admission(Cycle):
         if 0 < self.meter.run <= LONGEST_RUN and self.shares_evidence():
             if self.contribution is None:
                 self.contribution = Contribution()
-            self.contribution.failed(now, describe_error(error))
+            told = describe_error(error, self.config.describe_error)
+            self.contribution.failed(now, told)
             self.stirred = True
 
     def _end_run(self, now: float) -> None:

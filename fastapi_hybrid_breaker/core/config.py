@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeAlias, get_args
 
 from .checks import check_count, check_seconds, check_share
+from .evidence import DescribeError  # noqa: TC001 - read at run time with the annotations
 from .opening import Backoff
 from .quorum import Quorum, check_quorum
 from .rules import ConsecutiveFailures, Rule, check_rules
@@ -77,6 +79,13 @@ class CircuitConfig:
         failure_statuses: HTTP statuses (100 to 599) that count as failures, for routes and
             transports alike; default None: 500 and above, for transports 429 as well.
         history_size: changes of state that are remembered; 1 to 10,000, default 50.
+        describe_error: what is kept of the exception that opens the circuit, to stand in the log,
+            in Redis, in the history and on the pages of every process. ``"text"``, the default:
+            its type, and its text without what is known to quote input or hold secrets (userinfo
+            and query values of URLs, passwords in data source names, input of models).
+            ``"type"``: its type alone. Or a function that takes the exception and returns a text,
+            of which 200 characters are kept, on one line; where it raises or returns anything
+            else, the type.
 
     Where a function raises, the call is not counted; it is logged, once a minute at most for
     each function of a circuit.
@@ -106,6 +115,7 @@ class CircuitConfig:
     failure_result: Callable[[Any], bool] | None = None
     failure_statuses: frozenset[int] | None = None
     history_size: int = 50
+    describe_error: DescribeError = "text"
     rules: tuple[Rule, ...] = field(init=False, repr=False)
     """What opens the circuit, however it was given; configurations are compared by it."""
     probe_places: int = field(init=False, repr=False, compare=False)
@@ -128,6 +138,7 @@ class CircuitConfig:
         if self.failure_result is not None and not callable(self.failure_result):
             raise TypeError(f"failure_result must be a function, not {self.failure_result!r}")
         check_count("history_size", self.history_size, _MOST_REMEMBERED)
+        _check_describe_error(self.describe_error)
         self._put("ramp_shares", _shares(self.ramp_shares))
         if self.retry_after_limits is not None:
             self._put("retry_after_limits", _limits(self.retry_after_limits))
@@ -187,6 +198,20 @@ class CircuitConfig:
         if self.failure_statuses is not None:
             return status in self.failure_statuses
         return status >= 500 or status in also
+
+
+def _check_describe_error(value: object) -> None:
+    wanted = f"describe_error must be 'type', 'text' or a function (no async one), not {value!r}"
+    if isinstance(value, str):
+        if value not in {"type", "text"}:
+            raise ValueError(wanted)
+    elif (
+        not callable(value)
+        or isinstance(value, type)
+        or iscoroutinefunction(value)
+        or iscoroutinefunction(type(value).__call__)
+    ):
+        raise TypeError(wanted)
 
 
 def _exceptions(name: str, value: object, base: type[BaseException]) -> object:

@@ -301,7 +301,7 @@ class Cycle:
             rule=rule,
             failures=self.failures,
             successes=self.successes,
-            error=describe_error(error),
+            error=describe_error(error, self.config.describe_error),
         )
         return evidence if book is None else book.add_to(evidence)
 

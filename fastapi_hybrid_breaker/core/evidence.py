@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .error_text import text_of
+
+DescribeError: TypeAlias = Literal["type", "text"] | Callable[[BaseException], str]
+"""What is kept of an exception: its type, its type and text without secrets, or what a function
+returns."""
 
 LONGEST_ERROR = 200
 """Characters of an error's text that are kept."""
@@ -20,7 +28,7 @@ class Evidence:
         window: the rule's window, in words; "" for a rule without one.
         calls, failed, slow: calls in that window, failures and slow calls among them; 0
             without a window.
-        error: type and text of the last error, cut; never a response's body.
+        error: the last error, as ``CircuitConfig.describe_error`` says; never a response's body.
         by, reason: who reset the circuit, or set or ended an override, and what for.
     """
 
@@ -40,17 +48,27 @@ class Evidence:
 NO_EVIDENCE = Evidence()
 
 
-def describe_error(error: object) -> str:
-    """Give an exception's type and text, or a text as it is, on one line and cut."""
+def describe_error(error: object, how: DescribeError = "text") -> str:
+    """Return an exception as it is logged, shared and shown, or a text, on one line and cut.
+
+    Args:
+        error: the exception, or a text of ours.
+        how: ``CircuitConfig.describe_error``.
+    """
     if not isinstance(error, BaseException):
-        text = str(error or "")
-    else:
-        text = type(error).__name__
-        try:
-            told = str(error)
-            text = f"{text}: {told}" if told else text
-        except Exception:  # noqa: BLE001 - strangers' __str__ can raise anything
-            text = f"{text} (its text cannot be had)"
+        return _on_one_line(str(error or ""))
+    name = type(error).__name__
+    try:
+        if callable(how):
+            told: object = how(error)
+            return _on_one_line(told if isinstance(told, str) else name)
+        told = "" if how == "type" else text_of(error)
+        return _on_one_line(f"{name}: {told}" if told else name)
+    except Exception:  # noqa: BLE001 - functions and texts of strangers can raise anything
+        return _on_one_line(name if callable(how) else f"{name} (its text cannot be had)")
+
+
+def _on_one_line(text: str) -> str:
     text = text[:LONGEST_ERROR]  # first: a text can be long
     if text.isprintable():
         return text

@@ -1,0 +1,165 @@
+"""Taking secrets out of texts that everybody can read. Pure.
+
+A text is of any form, so this looks for what secrets stand in: URLs, data source names, headers,
+fields that are called after a secret, and tokens whose form tells what they are. In doubt it takes
+too much.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+MASK: Final = "***"
+
+_OF_SECRETS: Final = (
+    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|api[-_ ]?key|apikey|access[-_ ]?key"
+    r"|account[-_ ]?key|private[-_ ]?key|authorization|cookie|session[-_ ]?id|signature)"
+)
+"""A part of the name of a field that holds a secret."""
+
+_HINTS: Final = frozenset("=@?&#:-_")
+_HINT_WORDS: Final = ("bearer", "basic", "token", "digest", "apikey", "eyj", "akia", "asia", "aiza")
+"""What a text has at least that may hold a secret: a character, or a word."""
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://")
+_NEXT_URL: Final = re.compile(r"(?<=[\"'(\[{<,;|])[A-Za-z][A-Za-z0-9+.\-]{0,40}://")
+_NOT_BLANK: Final = re.compile(r"\S*")
+
+_HOST: Final = re.compile(r"(?:[\w.\-]+|\[[0-9A-Fa-f:.%\w]+\])(?::\d{1,5})?(?=:?$|[\"'<>)\]},;])")
+"""A host and its port, or several with commas: an authority without a user."""
+
+_LOOKS_RANDOM: Final = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[\w:=+.~%\-]{20,}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PLAIN_NAME: Final = re.compile(r"[\w.\-\[\]$%]{1,40}")
+_MATRIX: Final = re.compile(r"(;[\w.\-]+=)[^/;]+")
+
+_QUERY: Final = re.compile(r"([?&#;][\w.\-\[\]$%]{1,40}=)[^\s&]+")
+"""A parameter of a URL that has no scheme."""
+
+_LOGIN: Final = re.compile(r"[^\s/:@\"'(<,=]*:(?!//)[^\s@\"']{1,200}@(?=[\w\[(.\-])")
+"""User and password before a host, without a scheme."""
+
+_QUOTED: Final = r"[bru]?'(?:[^'\\]|\\.|'')*(?:'|$)|[bru]?\"(?:[^\"\\]|\\.|\"\")*(?:\"|$)"
+
+_HEADER: Final = re.compile(
+    r"((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:" + _QUOTED + r"|[^\r\n\"'}]+)", re.IGNORECASE
+)
+_FIELD: Final = re.compile(
+    r"((?:[\w.\-]*" + _OF_SECRETS + r"[\w.\-]*|\b(?:pass|auth|sig|dsn|pw)|\bkey(?==))"
+    r"[\\\"']*\]?\s*(?:=>|[=:])\s*)"
+    r"(?:" + _QUOTED + r"|[^;=\n]*(?=;)|\S+)",
+    re.IGNORECASE,
+)
+"""A field and its value: quoted, or up to a semicolon, or up to white space."""
+
+_OPTION: Final = re.compile(r"(--[\w\-]*" + _OF_SECRETS + r"[\w\-]*\s+)\S+", re.IGNORECASE)
+
+_DETAIL: Final = re.compile(r"(\([\w\", ]+\)=\()[^)]*")
+"""A column and its value, as PostgreSQL quotes them."""
+
+_TOKEN: Final = re.compile(
+    r"(?P<scheme>\b(?:bearer|basic|token|apikey|digest)\s+)"
+    r"(?=\S*(?:\d|[a-z][A-Z]|=))[\w.~+/=:\-]{4,}"
+    r"|\beyJ[\w\-]{5,}\.[\w\-]+(?:\.[\w\-]*)?"  # a JSON web token
+    r"|\b(?:sk|pk|rk|gh[pousr]|github_pat|glpat|xox[a-z]|hf|npm|pypi)[-_][\w\-]{8,}"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bAIza[\w\-]{20,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@lru_cache(maxsize=64)  # an upstream that is down fails with the same text again and again
+def redact(text: str) -> str:
+    """Return ``text`` without the secrets that it seems to hold.
+
+    Of URLs, with any scheme and also several, userinfo, fragments and the values of query
+    parameters go, and parts of the path that look random. Of other texts the values of what is
+    called after a secret (``password=``, ``"api_key":``, ``Authorization:``) and tokens go.
+    """
+    if _HINTS.isdisjoint(text):
+        lower = text.lower()
+        if not any(word in lower for word in _HINT_WORDS):
+            return text
+    text = _redact_urls(text)
+    text = _QUERY.sub(rf"\1{MASK}", text)
+    text = _HEADER.sub(rf"\1{MASK}", text)
+    text = _FIELD.sub(rf"\1{MASK}", text)
+    text = _DETAIL.sub(rf"\1{MASK}", text)
+    text = _OPTION.sub(rf"\1{MASK}", text)
+    text = _LOGIN.sub(f"{MASK}@", text)
+    return _TOKEN.sub(lambda found: (found["scheme"] or "") + MASK, text)
+
+
+def mask_quoted(text: str) -> str:
+    """Return ``text`` with what it quotes masked: the input that an error is about."""
+    if "'" not in text and '"' not in text:
+        return text
+    return _QUOTATION.sub(lambda found: f"{found[0][0]}{MASK}{found[0][0]}", text)
+
+
+_QUOTATION: Final = re.compile(
+    r"(?<!\w)(?:'(?:[^'\\]|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$))", re.DOTALL
+)
+
+
+def _redact_urls(text: str) -> str:
+    parts = []
+    at = 0
+    while (scheme := _SCHEME.search(text, at)) is not None:
+        begin = scheme.end()
+        end = _NOT_BLANK.match(text, begin).end()  # type: ignore[union-attr] # it matches anything
+        query = text.find("?", begin, end)
+        following = _NEXT_URL.search(text, begin, end if query < 0 else query)
+        if following is not None:
+            end = following.start()
+        redacted, end = _redact_url(text, begin, end)
+        parts += [text[at:begin], redacted]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _redact_url(text: str, begin: int, end: int) -> tuple[str, int]:
+    """Return what follows the scheme, redacted, and where in ``text`` it ends."""
+    url = text[begin:end]
+    path = url.partition("?")[0]
+    authority = re.split(r"[/?#]", url, maxsplit=1)[0]
+    if _has_user(authority, path):
+        # Up to the last one: a password may hold any of the characters that end an authority.
+        cut = url.rfind("@")
+        if cut < 0:  # and spaces
+            cut = text.find("@", end, end + 100)
+            if cut < 0:
+                return MASK, end
+            end = _NOT_BLANK.match(text, cut).end()  # type: ignore[union-attr]
+            return f"{MASK}@{_redact_tail(text[cut + 1 : end])}", end
+        return f"{MASK}@{_redact_tail(url[cut + 1 :])}", end
+    return _redact_tail(url), end
+
+
+def _has_user(authority: str, path: str) -> bool:
+    if "@" in authority or (":" in authority and "@" in path):
+        return True
+    return not all(_HOST.match(one) or not one for one in authority.split(","))
+
+
+def _redact_tail(url: str) -> str:
+    """Redact a URL from its host on."""
+    url, hash_sign, _ = url.partition("#")
+    path, question, query = url.partition("?")
+    head, *segments = path.split("/")
+    kept = [MASK if _is_random(one) else _MATRIX.sub(rf"\1{MASK}", one) for one in segments]
+    text = "/".join([head, *kept])
+    if question:
+        text += "?" + "&".join(_redact_parameter(one) for one in query.split("&"))
+    return f"{text}#{MASK}" if hash_sign else text
+
+
+def _is_random(segment: str) -> bool:
+    return bool(_LOOKS_RANDOM.match(segment)) and not _UUID.match(segment)
+
+
+def _redact_parameter(parameter: str) -> str:
+    name, sign, _ = parameter.partition("=")
+    return f"{name}={MASK}" if sign and _PLAIN_NAME.fullmatch(name) else MASK

@@ -1,0 +1,329 @@
+"""What is kept of an exception: enough to explain an opening, and no secret or input of anybody."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import json
+import sqlite3
+import subprocess
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx2
+import pydantic
+import pytest
+import redis
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from starlette.exceptions import HTTPException
+
+from fastapi_hybrid_breaker import CircuitConfig
+from fastapi_hybrid_breaker.core.evidence import LONGEST_ERROR, describe_error
+from fastapi_hybrid_breaker.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET = "s3cret"  # noqa: S105
+
+
+# -- texts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("https://ann:s3cret@host/x?api_key=s3cret", "https://***@host/x?api_key=***"),
+        ("https://s3cret@host/x", "https://***@host/x"),
+        ("GET http://h?k=s3cret failed", "GET http://h?k=*** failed"),
+        ("http://h/x?a=1&k=s3cret&s3cret#s3cret", "http://h/x?a=***&k=***&***#***"),
+        ("http://h/?s3cret", "http://h/?***"),
+        ("HTTPS://ANN:s3cret@H/ and amqp://u:s3cret@h", "HTTPS://***@H/ and amqp://***@h"),
+        ("mongodb://u:s3cret@a:1,b:2/db", "mongodb://***@a:1,b:2/db"),
+        ("redis://:s3cret@h:6379/0", "redis://***@h:6379/0"),
+        ("postgresql+asyncpg://u:s3cret/x@h/db", "postgresql+asyncpg://***@h/db"),
+        ("postgresql://u:a@s3cret/x@h/db", "postgresql://***@h/db"),
+        ("postgresql://u:12/s3cret@h/db", "postgresql://***@h/db"),
+        ("postgresql://u:s3cret#1?@h/db", "postgresql://***@h/db"),
+        ("from string 'postgres://u:my s3cret@h/db'", "from string 'postgres://***@h/db'"),
+        ("postgres://u:s3cret", "postgres://***"),
+        ("http://u:s3cret@[::1]:80/", "http://***@[::1]:80/"),
+        ("http://h/x?next=http://u:s3cret@i", "http://h/x?next=***"),
+        ("http://h/bot123456:AAs3cretAAAAAAAAA/send", "http://h/***/send"),
+        ("url: /path?api_key=s3cret (Caused by X)", "url: /path?api_key=*** (Caused by X)"),
+        ("jdbc:x://h/db?user=a&password=s3cret", "jdbc:x://h/db?user=***&password=***"),
+        ("app:s3cret@tcp(db:3306)/x", "***@tcp(db:3306)/x"),
+        ("host=db password=s3cret port=1", "host=db password=*** port=1"),
+        ("host=db password='s3 \\'s3cret' port=1", "host=db password=*** port=1"),
+        ("Server=db;Password=my s3cret;Port=1", "Server=db;Password=***;Port=***"),
+        ("AccountName=x;AccountKey=s3cret==", "AccountName=x;AccountKey=***"),
+        ("{'password': 's3cret', 'n': 1}", "{'password': ***, 'n': 1}"),
+        ('{"x-api-key":"s3cret","n":1}', '{"x-api-key":***,"n":1}'),
+        ("Authorization: Bearer s3cret", "Authorization: ***"),
+        ("sent Bearer s3cret", "sent Bearer ***"),
+        ("Cookie: a=s3cret; b=s3cret", "Cookie: ***"),
+        ("--db-password s3cret x", "--db-password *** x"),
+        ("Incorrect key: sk-s3cret12345", "Incorrect key: ***"),
+        ("got eyJhbGciOi.eyJs3cret.s3cret", "got ***"),
+        ("-----BEGIN RSA PRIVATE KEY-----\ns3cret", "***"),
+        ("Key (mail)=(s3cret) exists", "Key (mail)=(***) exists"),
+    ],
+    ids=str,
+)
+def test_secrets_in_a_text_are_redacted(text: str, left: str) -> None:
+    assert redact(text) == left
+    assert describe_error(RuntimeError(text)) == f"RuntimeError: {left}".replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All connection attempts failed",
+        "Connect call failed ('127.0.0.1', 6379)",
+        "Error 111 connecting to localhost:6379. Connection refused.",
+        "for url 'https://host:8080/a/b'",
+        "http://host: timed out",
+        "see https://docs.example.com/a.html.",
+        "https://host/users/@me",
+        "http://h/orders/6f1c2a4e-6a0f-4a53-9d3d-0a1b2c3d4e5f",
+        "unsupported operand type(s) for +: 'int' and 'str'",
+        "ann@example.com is unknown",
+        "status: 503, took 1:30",
+    ],
+)
+def test_what_explains_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("size", [150, 1990, 1999, 2000, 2100, 100_000])
+def test_a_secret_does_not_show_where_a_text_is_cut(size: int) -> None:
+    for text in (f"at https://u:s3cret{'x' * size}@host", f"{'x ' * size}https://u:s3cret@host"):
+        said = describe_error(RuntimeError(text))
+        assert SECRET not in said
+        assert len(said) <= LONGEST_ERROR
+
+
+# -- kinds -------------------------------------------------------------------------------------
+
+
+class Order(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    price: int
+    notes: dict[str, int] = {}
+    items: list[int] = []
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class Shade(enum.IntEnum):
+    DARK = 1
+
+
+def raised(fn: Callable[[], object]) -> BaseException:
+    with pytest.raises(Exception) as caught:
+        fn()
+    return caught.value
+
+
+def asked(library: Any) -> Any:
+    return library.Request("GET", "https://u:s3cret@host/p?key=s3cret")
+
+
+KINDS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: Order.model_validate({"price": SECRET, "items": [1, SECRET], SECRET: 1}),
+        (
+            "ValidationError: 3 errors: int_parsing at price, int_parsing at items.1,"
+            " extra_forbidden at ***"
+        ),
+    ),
+    (
+        lambda: Order.model_validate({"price": 1, "notes": {SECRET: SECRET}}),
+        "ValidationError: 1 error: int_parsing at notes.***",
+    ),
+    (
+        lambda: Order.model_validate_json(SECRET),
+        "ValidationError: 1 error: json_invalid at the whole",
+    ),
+    (lambda: int(SECRET), "ValueError: invalid literal for int() with base 10: '***'"),
+    (lambda: float(SECRET), "ValueError: could not convert string to float: '***'"),
+    (lambda: Color(SECRET), "ValueError: *** is not a valid Color"),
+    (lambda: Shade(4111 + len(SECRET)), "ValueError: *** is not a valid Shade"),
+    (lambda: datetime.fromisoformat(SECRET), "ValueError: Invalid isoformat string: '***'"),
+    (
+        lambda: datetime.strptime(f"2020{SECRET}", "%Y"),  # noqa: DTZ007
+        "ValueError: unconverted data remains: ***",
+    ),
+    (
+        lambda: json.loads('{"s3cret'),
+        "JSONDecodeError: Unterminated string starting at: line 1 column 2 (char 1)",
+    ),
+    (b"s3cret\xff".decode, "UnicodeDecodeError: utf-8: invalid start byte at 6"),
+    (lambda: "s3crét".encode("ascii"), "UnicodeEncodeError: ascii: ordinal not in range(128) at 4"),
+    (lambda: {}[SECRET], "KeyError"),
+    (
+        lambda: open(f"/nowhere/{SECRET}"),  # noqa: PTH123, SIM115
+        "FileNotFoundError: [Errno 2] No such file or directory",
+    ),
+    (
+        lambda: subprocess.run(["false", SECRET], check=True),  # noqa: S607
+        "CalledProcessError: exit status 1",
+    ),
+    (
+        lambda: sqlite3.connect(":memory:").execute(f"select '{SECRET}"),
+        "OperationalError: unrecognized token: ***",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fn", "text"), KINDS, ids=[text for _, text in KINDS])
+def test_an_error_is_explained_without_the_input_it_is_about(
+    fn: Callable[[], object], text: str
+) -> None:
+    error = raised(fn)
+    assert describe_error(error) == text
+
+
+class OwnError(httpx.ReadTimeout):
+    """A class of a user's, of a kind that is known."""
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            httpx.ConnectError("refused", request=asked(httpx)),
+            "ConnectError: refused (GET https://***@host/p?key=***)",
+        ),
+        (
+            httpx2.ReadTimeout("", request=asked(httpx2)),
+            "ReadTimeout: GET https://***@host/p?key=***",
+        ),
+        (OwnError("", request=asked(httpx)), "OwnError: GET https://***@host/p?key=***"),
+        (httpx.ConnectError("refused"), "ConnectError: refused"),
+        (
+            httpx.HTTPStatusError(
+                "s3cret", request=asked(httpx), response=httpx.Response(503, text=SECRET)
+            ),
+            "HTTPStatusError: status 503, GET https://***@host/p?key=***",
+        ),
+        (raised(lambda: httpx.URL("http://h:s3cret/")), "InvalidURL: Invalid port: '***'"),
+        (
+            RequestValidationError([{"type": "missing", "loc": ("body", "a", 0), "input": SECRET}]),
+            "RequestValidationError: 1 error: missing at body.a.0",
+        ),
+        (
+            ResponseValidationError([{"type": "missing", "loc": ("response",), "input": SECRET}]),
+            "ResponseValidationError: 1 error: missing at response",
+        ),
+        (HTTPException(502, {"token": SECRET}), "HTTPException: 502: {'token': ***}"),  # type: ignore[arg-type]
+        (
+            redis.ResponseError("unknown command 'X', with args beginning with: 's3cret'"),
+            "ResponseError: unknown command '***', with args beginning with: '***'",
+        ),
+        (ConnectionRefusedError(111, "refused"), "ConnectionRefusedError: [Errno 111] refused"),
+        (OSError("token=s3cret"), "OSError: token=***"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_library_is_explained_without_secrets(error: Exception, text: str) -> None:
+    assert describe_error(error) == text
+
+
+class Driver(Exception):
+    pass
+
+
+class DatabaseError(Driver):
+    """As every driver of a database has it."""
+
+
+class IntegrityError(DatabaseError):
+    pass
+
+
+class DBAPIError(Exception):
+    """As SQLAlchemy has it."""
+
+    def __init__(self, orig: BaseException | None) -> None:
+        super().__init__("(Driver) x\n[SQL: insert 's3cret']\n[parameters: ('s3cret',)]")
+        self.orig = orig
+
+
+@pytest.mark.parametrize(
+    ("orig", "text"),
+    [
+        (None, "DBAPIError: (Driver) x "),
+        (
+            IntegrityError("duplicate key 's3cret'\nDETAIL: Key (a)=(s3cret)"),
+            "DBAPIError: IntegrityError: duplicate key '***'",
+        ),
+    ],
+)
+def test_statements_and_their_parameters_are_left_out(
+    orig: BaseException | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type("DBAPIError", (type("SQLAlchemyError", (DBAPIError,), {}),), {})
+    for one in kind.__mro__[:2]:
+        one.__module__ = "sqlalchemy.exc"
+    assert describe_error(kind(orig)) == text
+
+
+def test_an_error_of_a_known_name_and_another_form_raises_nothing() -> None:
+    kind = type("ValidationError", (Exception,), {"__module__": "pydantic"})
+    assert describe_error(kind("s3cret")) == "ValidationError (its text cannot be had)"
+
+
+# -- the configuration -------------------------------------------------------------------------
+
+
+class Wrong:
+    def __call__(self, error: BaseException) -> Any:
+        raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("type", "ValueError"),
+        ("text", "ValueError: no"),
+        (lambda error: f"<{error}>", "<no>"),
+        (lambda _: "a\nb\x1b[31m", "a b [31m"),
+        (lambda _: "x" * 500, "x" * LONGEST_ERROR),
+        (lambda _: "", ""),
+        (lambda _: None, "ValueError"),
+        (lambda _: b"s3cret", "ValueError"),
+        (Wrong(), "ValueError"),
+    ],
+    ids=itertools.count(),
+)
+def test_users_decide_what_is_kept(how: Any, text: str) -> None:
+    assert CircuitConfig(describe_error=how).describe_error is how
+    assert describe_error(ValueError("no"), how) == text
+    assert describe_error("status 503", how) == "status 503"
+
+
+async def wait(_: BaseException) -> str:
+    return ""
+
+
+class Waiting:
+    async def __call__(self, _: BaseException) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("how", ["Text", "", "repr"])
+def test_another_word_is_refused(how: Any) -> None:
+    wanted = "describe_error must be 'type', 'text' or a function"
+    with pytest.raises(ValueError, match=wanted):
+        CircuitConfig(describe_error=how)
+
+
+@pytest.mark.parametrize("how", [None, 7, True, b"text", ["text"], wait, Waiting(), ValueError])
+def test_what_cannot_describe_is_refused(how: Any) -> None:
+    with pytest.raises(TypeError, match="describe_error must be 'type', 'text' or a function"):
+        CircuitConfig(describe_error=how)
