@@ -5,6 +5,8 @@
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
+#   make fuzz                 odd values for all that reads what comes from Redis, ten minutes of CPU;
+#                             ARGS="--minutes 60 --seed 1"
 #   make screenshots          the pictures of docs/console.md; takes some minutes
 #   make bench                what everything costs, beside all peers, in six minutes or so;
 #                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
@@ -20,7 +22,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: venv machine test check format demo screenshots bench bench-fleet simulate simulate-calm clean
+.PHONY: venv machine test check format demo screenshots bench bench-fleet simulate simulate-calm fuzz clean
 
 venv: $(READY)
 
@@ -81,6 +83,9 @@ simulate: $(READY)
 
 simulate-calm: $(READY)
 	$(VENV)/bin/python -m simulator.calm $(ARGS)
+
+fuzz: $(READY)
+	$(VENV)/bin/python -m tests.fleet.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(BENCH) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -36,6 +36,7 @@ from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .instances import fail, fleet, settled, until
+from .odd import HUGE, answers, as_json, spoilt, texts, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,34 +44,6 @@ if TYPE_CHECKING:
     from .server import Server
 
 KEY = "inventory-api"
-HUGE = 10**309
-"""310 digits: more than a float holds."""
-
-# -- values that nobody has thought of ----------------------------------------------------------
-
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**400), 10**400)
-    | st.sampled_from([HUGE, -HUGE, 2**53, 2**63, 2**64, 10**4299])
-    | st.floats()
-    | st.text(st.characters(exclude_categories=()), max_size=40)
-)
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
-texts = values.map(str) | st.sampled_from(["9" * 310, "-" + "9" * 310, "1e999", "nan", "[" * 9_000])
-answers = (
-    values
-    | st.binary(max_size=40)
-    | texts.map(lambda text: text.encode(errors="replace"))
-    | st.integers(-(2**63), 2**63 - 1)
-)
-
-
-def spoilt(well: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """The message as it should be, with some of its fields as they should not."""
-    fields = {name: st.just(value) | values for name, value in well.items()}
-    return st.fixed_dictionaries({}, optional=fields)
-
 
 STATS = {"state": "OPEN", "failures": 5, "successes": 0, "nextAttempt": 1_790_000_060_000}
 OVERRIDE = {"version": "5", "writer": "a", "kind": "disabled", "ends": 0, "about": {"by": "ann"}}
@@ -92,10 +65,6 @@ messages = st.builds(
 )
 signals = spoilt({"signal": "armed", "key": KEY, "version": "1", "writer": "a", "ms": 5, "p": 1})
 about = spoilt({"host": "box", "started": 1, "version": "1", "circuits": {}, "more": 0})
-
-
-def as_json(value: object) -> bytes:
-    return json.dumps(value).encode()
 
 
 def only_malformed(read: Callable[[], object]) -> None:
