@@ -39,8 +39,8 @@ class MalformedError(ValueError):
 def read_number(field: str, value: object, most: int = LATEST) -> int:
     """Return a count or a time: an int, an integral float, or 1 to 16 ASCII digits.
 
-    Clients of the basic format send all three; ``None`` (absent) is 0. The scripts read the same
-    texts, see ``scripts/values.lua``.
+    Clients of the basic format send all three, and ``5.0`` in a hash, where a float is text;
+    ``None`` (absent) is 0. The scripts read the same texts, see ``scripts/values.lua``.
 
     Raises:
         MalformedError: it is anything else, negative, or above ``most``.
@@ -48,9 +48,10 @@ def read_number(field: str, value: object, most: int = LATEST) -> int:
     if value is None:
         return 0
     if isinstance(value, str):
-        if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST):
+        text = value.removesuffix(".0")
+        if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST):
             raise MalformedError(f"a {field} that is not a number")
-        value = int(value)
+        value = int(text)
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedError(f"a {field} that is not a number")
     # NaN is in no range: it compares with nothing. No function of math is called: those raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CLEARED: Final = "-"
 """Stands for no override, after there was one; as the mode, for one that is over."""
+
+_REGISTER: Final = re.compile(r"([0-9]+)\|([0-9A-Za-z]+)\|([a-z_-]+)\|([0-9]+)\|(.*)", re.DOTALL)
 
 _STATE_KINDS: Final = frozenset(kind for kind in OverrideKind if kind.state is not None)
 """What can stand as the kind. Processes of 0.3 drop a message with any other one as a whole, and
@@ -69,10 +72,10 @@ class HeardOverride:
         Raises:
             MalformedError: it is not in the format.
         """
-        parts = text.split("|", 4)
-        if len(parts) != 5:
+        parts = _REGISTER.fullmatch(text)
+        if parts is None:
             raise MalformedError("an override that is none")
-        version, writer, kind, ends, about = parts
+        version, writer, kind, ends, about = parts.groups()
         return cls._read(version, writer, kind, ends, read_flat_json("an override's reason", about))
 
     @classmethod

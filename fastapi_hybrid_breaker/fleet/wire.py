@@ -312,7 +312,8 @@ def _is_foreign(told: dict[str, Any], shown: dict[str, Any] | None) -> bool:
     if shown is None or told["state"] != shown["state"]:
         return True
     is_open = told["state"] == CircuitState.OPEN
-    return is_open and int(told["nextAttempt"] or 0) != int(shown["nextAttempt"])
+    ends = [read_number("nextAttempt", fields["nextAttempt"]) for fields in (told, shown)]
+    return is_open and ends[0] != ends[1]
 
 
 def _with_basic(heard: Heard) -> Heard:

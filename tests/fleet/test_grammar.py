@@ -339,3 +339,26 @@ async def test_an_override_over_odd_counts_of_a_neighbour_was_queued_for_ever(
             await until(lambda x=breaker: x.stats(KEY).override is None)
         await fail(a, KEY)
         await until(lambda: b.state(KEY) == "OPEN")
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+async def test_numbers_of_a_basic_client_may_be_integers_floats_or_text(
+    server: Server, kind: type
+) -> None:
+    async with fleet(server) as (a, b):
+        for breaker in (a, b):
+            breaker.circuit(KEY)
+        await settled(a, b)
+        for state, wait in (("OPEN", 20_000), ("CLOSED", 0), ("OPEN", 25_000)):
+            end = int(time.time() * 1000) + wait if wait else 0
+            stats = {"failures": kind(5), "successes": kind(0), "nextAttempt": kind(end)}
+            server.ask.hset(HASH, mapping={"state": state} | stats)
+            message = {"key": KEY, "stats": {"state": state} | stats}
+            server.ask.publish("circuit:updates", json.dumps(message))
+            for breaker in (a, b):
+                await until(lambda x=breaker, s=state: x.state(KEY) == s)
+            await settled(a, b)
+        assert (a.sync_status().dropped, b.sync_status().dropped) == (0, 0)
+        async with fleet(server, 1) as (late,):
+            late.circuit(KEY)
+            await until(lambda: late.state(KEY) == "OPEN")

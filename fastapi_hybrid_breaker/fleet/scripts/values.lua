@@ -6,9 +6,12 @@ local MOST_COUNTED = 10 ^ 12
 local STATES = { CLOSED = true, OPEN = true, HALF_OPEN = true }
 local LONGEST_TEXT = 2048      -- bytes of JSON beside a state or an override
 
--- A whole number from 0 to 2^53 - 1, written as 1 to 16 ASCII digits; nil for anything else.
+-- A whole number from 0 to 2^53 - 1, written as 1 to 16 ASCII digits; nil for anything else. Some
+-- languages write whole numbers with ".0" behind them.
 local function number(text)
-  if type(text) ~= 'string' or #text > 16 or not string.find(text, '^%d+$') then return nil end
+  if type(text) ~= 'string' then return nil end
+  text = string.gsub(text, '%.0$', '')
+  if #text > 16 or not string.find(text, '^%d+$') then return nil end
   local value = tonumber(text)
   return value <= LATEST and value or nil
 end
