@@ -10,11 +10,11 @@ from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
 from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text
+from fastapi_hybrid_breaker.fleet.hash_wire import parse_hash
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.report_wire import VOTE_FIELDS, parse_votes
-from fastapi_hybrid_breaker.fleet.wire import parse_hash
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .picture import Picture, Row

@@ -18,12 +18,13 @@ from .errand import Errand, Kind, Request, Reset, resolve
 from .fields import MalformedError
 from .first_use import FIRST_WORD, FirstUse
 from .gathering import Gathering
+from .hash_wire import parse_hash
 from .heartbeat import Heartbeat
 from .index import Index
 from .leases import Leases
 from .overrides import KINDS, Overrides
 from .votes import Votes
-from .wire import parse_hash, parse_reply
+from .wire import parse_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

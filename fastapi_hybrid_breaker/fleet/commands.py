@@ -12,9 +12,10 @@ from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .evidence_wire import dump_evidence
+from .hash_wire import HASH_FIELDS
 from .override_wire import CLEARED, dump_about, dump_override
 from .scripts import load
-from .wire import HASH_FIELDS, PROTOCOL
+from .wire import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

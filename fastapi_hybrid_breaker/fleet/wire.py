@@ -1,4 +1,4 @@
-"""The names and formats that the fleet shares: keys, messages, hashes, replies of the script.
+"""The names and formats that the fleet shares: keys, messages, replies of the script.
 
 Names and the four plain fields are the reference's, spoken by services in other languages:
 camelCase, epoch milliseconds. Ours stand beside them. All that comes in is checked here.
@@ -19,11 +19,7 @@ from .evidence_wire import parse_evidence, read_evidence
 from .fields import (
     VERSION_LIMIT,
     MalformedError,
-    as_text,
-    is_basic,
-    is_name,
     read_count,
-    read_four,
     read_json,
     read_number,
     read_time,
@@ -33,7 +29,7 @@ from .fields import (
 from .override_wire import HeardOverride
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.evidence import Evidence
@@ -46,24 +42,6 @@ PROTOCOL: Final = 1
 
 LARGEST_MESSAGE: Final = 64 * 1024
 """Bytes; ours have about 300."""
-
-HASH_FIELDS: Final = (
-    "state",
-    "failures",
-    "successes",
-    "nextAttempt",
-    "version",
-    "writer",
-    "at",
-    "sum",
-    "p",
-    "reopened",
-    "why",
-    "under",
-    "closedAt",
-    "ramp",
-    "closedOf",
-)
 
 
 class Names:
@@ -204,7 +182,7 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
     stats: dict[str, Any] = message["stats"]
     protocol = message.get("p")
     if protocol is None:
-        return key, _heard(stats, 0, "", 0.0, plain=True), None
+        return key, heard_of(stats, 0, "", 0.0, plain=True), None
     override = HeardOverride.from_message(message.get("override"))
     if override is not None and message.get("version") is None:
         return key, None, override
@@ -217,7 +195,7 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
     if not at:
         raise MalformedError("a message without a time")
     version, writer = read_version(message.get("version")), read_writer(message.get("writer"))
-    heard = _heard(stats, version, writer, at, plain=False)
+    heard = heard_of(stats, version, writer, at, plain=False)
     if is_beyond_us:
         return key, heard, None
     heard = replace(
@@ -225,71 +203,7 @@ def parse_message(data: object) -> tuple[str, Heard | None, HeardOverride | None
         reopenings=read_count("reopened", message.get("reopened")),
         evidence=read_evidence(message.get("why")),
     )
-    return key, _with_recovery(heard, message), override
-
-
-def parse_hash(values: Sequence[bytes | None]) -> Heard | None:
-    """Read a circuit's hash from its ``HASH_FIELDS``; None where there is none.
-
-    Raises:
-        MalformedError: it is not in the format.
-    """
-    if not isinstance(values, list | tuple) or len(values) != len(HASH_FIELDS):
-        raise MalformedError("a hash that is none")
-    if all(value is None for value in values):
-        return None
-    fields = dict(zip(HASH_FIELDS, map(_text, values), strict=True))
-    told: dict[str, Any] = {name: fields[name] for name in HASH_FIELDS[:4]}
-    version = _version_of(fields)
-    if not version:
-        if fields["under"] == "-":
-            return None  # an override, and no state told under it
-        return _with_basic(_heard(told, 0, "", 0.0, plain=True))
-    shown, under = read_four(fields["sum"]), read_four(fields["under"])
-    # Like the script: basic fields of which one is malformed say nothing, and what we wrote holds.
-    is_told = is_basic(told)
-    plain = is_told and _is_foreign(told, shown)
-    stats = told if plain else under or (told if is_told else shown)
-    if stats is None:
-        raise MalformedError("a hash without a state")
-    is_beyond_us = _lenient(partial(read_number, "p"), fields["p"]) > PROTOCOL
-    if is_beyond_us:
-        stats = {name: stats[name] for name in ("state", "nextAttempt")}
-    at = 0.0 if plain else _lenient(partial(read_time, "at"), fields["at"])
-    heard = _heard(stats, version, fields["writer"] or "", at, plain=plain)
-    if is_beyond_us:
-        return heard
-    has_counted = is_told and shown is not None and shown["failures"] != told["failures"]
-    if plain or (under is None and has_counted):
-        heard = _with_basic(heard)
-    heard = replace(
-        heard,
-        reopenings=_lenient(partial(read_count, "reopened"), fields["reopened"]),
-        evidence=parse_evidence(fields["why"]),
-    )
-    # One that does not know of these fields leaves those of an older version there.
-    return _with_recovery(heard, fields) if fields["closedOf"] == fields["version"] else heard
-
-
-def _text(value: object) -> str | None:
-    """Return what a field of a hash says; one that is not text says nothing that is known."""
-    return as_text(value) if isinstance(value, bytes) else None
-
-
-def _lenient(read: Callable[[Any], N], value: object) -> N:
-    """Return 0 where ``value`` is malformed: of a hash, several services write single fields."""
-    try:
-        return read(value)
-    except MalformedError:
-        return read(0)
-
-
-def _version_of(fields: Mapping[str, Any]) -> int:
-    """Return the version that a hash has; 0: none, for it goes by version and writer."""
-    try:
-        return read_version(fields["version"]) if is_name(fields["writer"]) else 0
-    except MalformedError:
-        return 0
+    return key, with_recovery(heard, message), override
 
 
 def read_protocol(value: object) -> int:
@@ -304,29 +218,20 @@ def read_protocol(value: object) -> int:
     return protocol
 
 
-def _is_foreign(told: dict[str, Any], shown: dict[str, Any] | None) -> bool:
-    """Whether a basic-format client has written since we did.
-
-    Counts alone do not matter: such a client writes them with every call.
-    """
-    if shown is None or told["state"] != shown["state"]:
-        return True
-    is_open = told["state"] == CircuitState.OPEN
-    ends = [read_number("nextAttempt", fields["nextAttempt"]) for fields in (told, shown)]
-    return is_open and ends[0] != ends[1]
+def lenient(read: Callable[[Any], N], value: object) -> N:
+    """Return 0 where ``value`` is malformed: of a hash, several services write single fields."""
+    try:
+        return read(value)
+    except MalformedError:
+        return read(0)
 
 
-def _with_basic(heard: Heard) -> Heard:
-    """Return the same, its failures being those that a client of the basic format has counted."""
-    is_closed = heard.state is CircuitState.CLOSED
-    return replace(heard, basic_failures=heard.failures if is_closed else 0)
-
-
-def _with_recovery(heard: Heard, fields: Mapping[str, Any]) -> Heard:
+def with_recovery(heard: Heard, fields: Mapping[str, Any]) -> Heard:
+    """Return the same with what is told of its last recovery."""
     return replace(
         heard,
-        recovered_at=_lenient(partial(read_time, "closedAt"), fields.get("closedAt")),
-        let_back_at=_lenient(partial(read_time, "ramp"), fields.get("ramp")),
+        recovered_at=lenient(partial(read_time, "closedAt"), fields.get("closedAt")),
+        let_back_at=lenient(partial(read_time, "ramp"), fields.get("ramp")),
     )
 
 
@@ -370,7 +275,7 @@ def parse_reply(values: object) -> Reply:
         "successes": successes,
         "nextAttempt": next_attempt,
     }
-    stored = _heard(
+    stored = heard_of(
         stats,
         read_number("version", version, VERSION_LIMIT - 1),
         writer,
@@ -382,11 +287,16 @@ def parse_reply(values: object) -> Reply:
         reopenings=read_count("reopened", reopened),
         evidence=parse_evidence(why),
     )
-    stored = _with_recovery(stored, {"closedAt": closed_at, "ramp": ramp})
+    stored = with_recovery(stored, {"closedAt": closed_at, "ramp": ramp})
     return Reply(status, stored, server_time, override)
 
 
-def _heard(stats: dict[str, Any], version: int, writer: str, at: float, *, plain: bool) -> Heard:
+def heard_of(stats: dict[str, Any], version: int, writer: str, at: float, *, plain: bool) -> Heard:
+    """Return a state from the four fields of the basic format.
+
+    Raises:
+        MalformedError: one of them is malformed.
+    """
     try:
         state = CircuitState(str(stats.get("state")))
     except ValueError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitState
+from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.wire import HASH_FIELDS, Names, parse_hash
+from fastapi_hybrid_breaker.fleet.wire import Names
 
 from .invariant import Invariant, is_shared
 

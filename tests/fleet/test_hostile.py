@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT, MalformedError
+from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
 from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
-from fastapi_hybrid_breaker.fleet.wire import (
-    HASH_FIELDS,
-    LARGEST_MESSAGE,
-    parse_hash,
-    parse_message,
-    parse_reply,
-)
+from fastapi_hybrid_breaker.fleet.wire import LARGEST_MESSAGE, parse_message, parse_reply
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server

@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker.fleet.errand import Request
 from fastapi_hybrid_breaker.fleet.errands import Errands
 from fastapi_hybrid_breaker.fleet.evidence_wire import parse_evidence, read_evidence
 from fastapi_hybrid_breaker.fleet.fields import MalformedError, read_number
+from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
 from fastapi_hybrid_breaker.fleet.heartbeat import _read_answer, read_instances
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
@@ -25,13 +26,7 @@ from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.report_wire import parse_sums, parse_votes
 from fastapi_hybrid_breaker.fleet.signals import parse_signal
 from fastapi_hybrid_breaker.fleet.troubles import read_troubles
-from fastapi_hybrid_breaker.fleet.wire import (
-    HASH_FIELDS,
-    Names,
-    parse_hash,
-    parse_message,
-    parse_reply,
-)
+from fastapi_hybrid_breaker.fleet.wire import Names, parse_message, parse_reply
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
