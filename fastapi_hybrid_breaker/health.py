@@ -57,14 +57,17 @@ class Survey:
 
     def look_at(self, circuit: Circuit) -> None:
         """Look at a circuit."""
-        machine = circuit.machine
-        if machine.override is None and machine.state is CircuitState.CLOSED:
+        core = circuit.core
+        if core.override.current is None and core.machine.state is CircuitState.CLOSED:
             return  # most are
         now = circuit.clock()
-        if machine.mode_at(now) != "shadow" or machine.fixed_state(now) is not None:
+        if (
+            core.override.mode(core.config, now) != "shadow"
+            or core.override.fixed_state(now) is not None
+        ):
             kind = self._ready if circuit.is_ready_to_probe() else self._found[circuit.state]
             kind.append(circuit.key)
-        if machine.override is not None and not machine.override.is_over(now):
+        if core.override.current is not None and not core.override.current.is_over(now):
             self._overridden.append(circuit.key)
 
     def health(self, sync: SyncStatus) -> Health:

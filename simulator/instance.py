@@ -148,10 +148,10 @@ class Instance:
 
     def _probe(self, circuit: Circuit) -> Probing | None:
         """Make of a call admitted now what it is to its upstream; None: no probe."""
-        machine = circuit.machine
-        if machine.state is CircuitState.CLOSED or machine.override is not None:
+        core = circuit.core
+        if core.machine.state is CircuitState.CLOSED or core.override.current is not None:
             return None
-        lease = machine.lease
+        lease = core.machine.probes.lease.current
         has_lease = lease is not None and circuit.clock() < lease.deadline
         probe = Probing(self.number, self.fleet.now(), has_lease)
         self.fleet.probed(self, circuit, probe)

@@ -169,7 +169,7 @@ class _Watch:
     async def _until(self, state: CircuitState) -> None:
         circuits = [one.breaker.circuit(KEY) for one in self._fleet.instances]
         async with asyncio.timeout(_MOST_SECONDS):
-            while any(circuit.machine.state is not state for circuit in circuits):  # noqa: ASYNC110
+            while any(circuit.core.machine.state is not state for circuit in circuits):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_EVERY)
 
     def _counted(self, take: Any) -> Any:
@@ -187,8 +187,11 @@ class _Watch:
         return counted
 
     def _rejected(self, _: Instance, circuit: Circuit) -> None:
-        machine = circuit.machine
-        is_late = machine.state is CircuitState.HALF_OPEN or circuit.clock() >= machine.deadline
+        core = circuit.core
+        is_late = (
+            core.machine.state is CircuitState.HALF_OPEN
+            or circuit.clock() >= core.machine.open_until
+        )
         if is_late and self._now.closed is None:
             self._now.rejected += 1
             self._begin()

@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker import (
     circuit,
 )
 from fastapi_hybrid_breaker.testing import ManualClock, open_circuit
+from tests.inside import FleetSide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,8 +154,8 @@ def test_listeners_hear_of_it_as_of_any_trip(local: HybridBreaker) -> None:
 
 def test_the_fleet_is_told_nothing(local: HybridBreaker) -> None:
     with open_circuit(local, KEY) as opened:
-        assert opened.propose() is None
-    assert opened.propose() is None
+        assert FleetSide(opened).propose() is None
+    assert FleetSide(opened).propose() is None
     assert opened.stats().version == 0
 
 
@@ -166,7 +167,7 @@ def test_a_trip_of_the_circuits_own_after_the_block_is_told(local: HybridBreaker
             opened.call_sync(lambda: 1 / 0)
 
     assert opened.state is CircuitState.OPEN
-    assert opened.propose() is not None
+    assert FleetSide(opened).propose() is not None
 
 
 @pytest.mark.parametrize("retry_after", [0, -1.0, float("nan"), float("inf"), 100_000])

@@ -5,18 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
+from fastapi_hybrid_breaker.core.outcomes import Classifier
 from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
 
+from . import admission, settling
 from .callables import refuse_async, refuse_unstarted
 from .decorator import decorate
-from .gate import Gate
+from .figures import stats_of
 from .guard import Guard
+from .judge import Judge
+from .locked import Locked
 from .misuse import DEPENDS_ON_A_CIRCUIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
-    from .hub import Reach, ResetResult
+    from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
+    from fastapi_hybrid_breaker.core.news import Proposal
+    from fastapi_hybrid_breaker.core.override import Override
+    from fastapi_hybrid_breaker.core.states import (
+        CircuitState,
+        CircuitStats,
+        StateChange,
+    )
+
+    from .hub import CallObserver, Hub, Reach, ResetResult
     from .permits import Permit
 
 P = ParamSpec("P")
@@ -24,10 +39,46 @@ T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-class Circuit(Gate):
-    """One named breaker. Made by ``HybridBreaker.circuit``; safe from threads and tasks."""
+class Circuit:
+    """One named breaker. Made by ``HybridBreaker.circuit``; safe from threads and tasks.
 
-    __slots__ = ("__weakref__",)
+    ``rejected`` and ``shadowed`` (let through in shadow mode) are counted without the lock: exact
+    with the GIL, approximate without.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_hub",
+        "_judge",
+        "_locked",
+        "clock",
+        "config_is_guess",
+        "core",
+        "guarded_by_route",
+        "key",
+        "observer",
+        "rejected",
+        "shadowed",
+        "used",
+    )
+
+    def __init__(self, core: CircuitCore, hub: Hub) -> None:
+        self.core = core
+        self.key = core.outbox.key
+        """The name by which the whole fleet knows the circuit."""
+        self.clock = hub.clock  # monotonic seconds; at hand, for it is read often
+        self.observer: CallObserver | None = None
+        self.guarded_by_route = False  # so that requests must hear of outcomes
+        self.rejected = 0
+        self.shadowed = 0
+        self.used = 0  # number of its last look-up, see registry.py; 0: only heard of
+        self.config_is_guess = False  # made for the fleet's news alone
+        self._hub = hub
+        self._locked = Locked(core, hub)
+        self._judge = Judge(self.key, core, hub.clock)
+
+    def __repr__(self) -> str:
+        return f"<Circuit {self.key!r} {self.state}>"
 
     # -- running a call ---------------------------------------------------------------------
 
@@ -38,19 +89,19 @@ class Circuit(Gate):
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` returned nothing to await (not counted): use ``call_sync`` for it.
         """
-        machine = self.machine
-        permit: Permit | None = machine.free_permit
+        core = self.core
+        permit: Permit | None = core.free_permit
         if permit is None:
             now = self.clock()
-            if (wait := machine.reject_until - now) > 0.0:
+            if (wait := core.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(now, fn)
+            permit = self.begin(now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if machine.counts_successes:
+        if core.counts_successes or self.guarded_by_route:
             self.settle_result(permit, result)
         return result
 
@@ -62,13 +113,13 @@ class Circuit(Gate):
             TypeError: ``fn`` is asynchronous (use ``call``) or a generator function (guard its
                 body with ``guard()``); not counted.
         """
-        machine = self.machine
-        permit: Permit | None = machine.free_permit
+        core = self.core
+        permit: Permit | None = core.free_permit
         if permit is None:
             now = self.clock()
-            if (wait := machine.reject_until - now) > 0.0:
+            if (wait := core.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(now, fn)
+            permit = self.begin(now, fn)
         try:
             result = fn(*args, **kwargs)
             refuse_async(result, fn)
@@ -76,7 +127,7 @@ class Circuit(Gate):
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if machine.counts_successes:
+        if core.counts_successes or self.guarded_by_route:
             self.settle_result(permit, result)
         return result
 
@@ -95,13 +146,13 @@ class Circuit(Gate):
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` is a generator function (not counted).
         """
-        machine = self.machine
-        permit: Permit | None = machine.free_permit
+        core = self.core
+        permit: Permit | None = core.free_permit
         if permit is None:
             now = self.clock()
-            if (wait := machine.reject_until - now) > 0.0:
+            if (wait := core.reject_until - now) > 0.0:
                 raise self.rejection(wait, fn)
-            permit = self.enter(now, fn)
+            permit = self.begin(now, fn)
         try:
             result = fn(*args, **kwargs)
             if hasattr(type(result), "__await__"):
@@ -110,7 +161,7 @@ class Circuit(Gate):
         except BaseException as error:
             self.settle_error(permit, error, fn)
             raise
-        if machine.counts_successes:
+        if core.counts_successes or self.guarded_by_route:
             self.settle_result(permit, result)
         return result
 
@@ -195,8 +246,99 @@ class Circuit(Gate):
 
     def _refuse_shared(self) -> None:
         """Refuse an operator's order on the circuit of keys that have none of their own."""
-        if self.machine.override is NEVER_REJECTS:
+        if self.core.override.current is NEVER_REJECTS:
             raise RuntimeError(
                 "this circuit stands for all keys beyond max_circuits: it can be neither reset nor"
                 " overridden; use breaker.reset(key) or breaker.override(key, ...)"
             )
+
+    # -- looking: changes nothing -----------------------------------------------------------
+
+    @property
+    def config(self) -> CircuitConfig:
+        """How it decides."""
+        return self.core.config
+
+    @property
+    def state(self) -> CircuitState:
+        """The state in force, an override's or its own; OPEN until a call after the open time."""
+        core = self.core
+        if core.override.current is None:
+            return core.machine.state
+        return core.effective_state(self.clock())
+
+    def retry_after(self) -> float:
+        """Return the seconds until a call may be admitted; 0.0: one may be now."""
+        return self.core.retry_after(self.clock())
+
+    def is_ready_to_probe(self) -> bool:
+        """Return whether it waits for a call, which will be a probe; see ``CircuitStats``."""
+        return self.core.is_ready_to_probe(self.clock())
+
+    def stats(self) -> CircuitStats:
+        """Return the figures of this moment."""
+        return stats_of(self)
+
+    def history(self) -> tuple[StateChange, ...]:
+        """Return the last changes, oldest first; ``history_size`` of them at most."""
+        return self._locked.history()
+
+    # -- from outside of calls ------------------------------------------------------------------
+
+    def locked(self) -> AbstractContextManager[CircuitCore]:
+        """Hold the circuit's lock; what came of it is delivered after."""
+        return self._locked.hold(self)
+
+    def changing(self) -> AbstractContextManager[tuple[CircuitCore, float]]:
+        """As ``locked``, with the time; an override that has expired ends before the change."""
+        return self._locked.change(self)
+
+    def reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:
+        """Close the circuit in this process; return what to send to the fleet."""
+        with self.changing() as (core, now):
+            core.reset(now, by=by, reason=reason, ramp=ramp)
+            return core.membership.describe(now)
+
+    def open_here(self, seconds: float) -> None:
+        """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
+        with self.changing() as (core, now):
+            core.open_for(seconds, now)
+
+    def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
+        """Set or clear the override in this process."""
+        with self.changing() as (core, now):
+            core.set_override(override, by, now, reason)
+
+    def observe(self, observer: CallObserver | None, *, measured: bool) -> None:
+        """Report the circuit's calls to ``observer`` from now on; None: to nobody.
+
+        Args:
+            observer: replaces the one before; calls that run now may end observed without having
+                begun so.
+            measured: it wants to hear of each call, and how long it took; else of rejections, and
+                of those calls only that change something.
+        """
+        with self.locked() as core:
+            self.observer = observer
+            core.measure(measured)
+
+    def configure(self, config: CircuitConfig) -> None:
+        """Take the configuration of the code that uses it, where the one so far was a guess."""
+        with self.locked() as core:
+            core.configure(config)
+            self._judge.classifier = Classifier(config)
+            self.config_is_guess = False
+
+    def after_fork(self) -> None:
+        """Start over in a child process: a lock may have been held by a thread left behind."""
+        self._locked.after_fork()
+
+    # -- for adapters: each permit must come back to ``settle`` or ``settle_error`` -------------
+
+    begin = admission.begin
+    admit = admission.admit
+    rejection = admission.rejection
+    settle = settling.settle
+    settle_result = settling.settle_result
+    settle_error = settling.settle_error
+    rejected_inside = settling.rejected_inside

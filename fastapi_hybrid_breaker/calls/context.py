@@ -23,7 +23,7 @@ from .permits import CallPermit, NestedPermit, admitted_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.machine import StateMachine
     from fastapi_hybrid_breaker.core.probe import Enclosing
 
     from .circuit_object import Circuit
@@ -45,20 +45,20 @@ class Request:
     def __init__(self, outer: Request | None = None) -> None:
         self.outer = outer
         self.guards: tuple[Guard, ...] = ()  # one is the rule, so nothing is looked up by key
-        self.counted: set[Machine] = set()
+        self.counted: set[StateMachine] = set()
         """Circuits for which a guarded call inside this request had an outcome."""
         self.rejected: set[str] = set()
         """Keys of circuits that rejected a call inside this request."""
         self.is_over = False
 
-    def permit_of(self, machine: Machine) -> Permit | None:
+    def permit_of(self, machine: StateMachine) -> Permit | None:
         """Return the request's own permit of a circuit, None where that does not guard it."""
         for circuit, permit in self.guards:
-            if circuit.machine is machine:
+            if circuit.core.machine is machine:
                 return permit
         return None
 
-    def note_outcome(self, machine: Machine) -> None:
+    def note_outcome(self, machine: StateMachine) -> None:
         """Record that a guarded call inside this request had an outcome."""
         request: Request | None = self
         while request is not None:
@@ -125,7 +125,7 @@ def leave(permit: Enclosing) -> None:
         _permit.set(top.outer)
 
 
-def enclosing_probe(machine: Machine, now: float) -> Probe | None:
+def enclosing_probe(machine: StateMachine, now: float) -> Probe | None:
     """Return the running probe of a circuit that the running code is inside of.
 
     One past its deadline has no place to share any more.
@@ -146,7 +146,7 @@ def enclosing_probe(machine: Machine, now: float) -> Probe | None:
     return None
 
 
-def enclosing_shadow(machine: Machine) -> CallPermit | None:
+def enclosing_shadow(machine: StateMachine) -> CallPermit | None:
     """Return the running call, let through by shadow mode alone, that encloses the running code."""
     permit = _permit.get()
     while permit is not None:
@@ -162,7 +162,7 @@ def enclosing_shadow(machine: Machine) -> CallPermit | None:
     return None
 
 
-def is_inside_admitted(machine: Machine) -> bool:
+def is_inside_admitted(machine: StateMachine) -> bool:
     """Whether the running code is inside of a call or request that this recovery has admitted."""
     permit = _permit.get()
     while permit is not None:
@@ -180,13 +180,15 @@ def is_inside_admitted(machine: Machine) -> bool:
 
 def callers() -> tuple[int, ...]:
     """Return by ``id`` whose call the running code is: see ``running_in``, and what encloses it."""
-    found: tuple[int, ...] = (running_in(),)
-    permit = _permit.get()
+    here, permit = running_in(), _permit.get()
+    if permit is None:
+        return (here,)
+    found = [here]
     while permit is not None:
         if permit.is_running():
-            found = (*found, id(permit))
+            found.append(id(permit))
         permit = permit.outer
-    return found
+    return tuple(found)
 
 
 def running_in() -> int:

@@ -32,23 +32,23 @@ def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
-    machine = circuit.machine
+    core = circuit.core
 
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         # As ``Circuit.call``: awaiting that would be a second coroutine for each call.
-        permit: Permit | None = machine.free_permit
+        permit: Permit | None = core.free_permit
         if permit is None:
             now = circuit.clock()
-            if (wait := machine.reject_until - now) > 0.0:
+            if (wait := core.reject_until - now) > 0.0:
                 raise circuit.rejection(wait, fn)
-            permit = circuit.enter(now, fn)
+            permit = circuit.begin(now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
             circuit.settle_error(permit, error, fn)
             raise
-        if machine.counts_successes:
+        if core.counts_successes or circuit.guarded_by_route:
             circuit.settle_result(permit, result)
         return result
 

@@ -99,7 +99,7 @@ class Eviction:
             key = unseen.pop()
             circuit = self._by_key.get(key)
             if circuit is not None:
-                loss = loss_of(circuit.machine, now, is_used=circuit.used > 0)
+                loss = loss_of(circuit.core, now, is_used=circuit.used > 0)
                 if loss is not None:
                     found.append((loss, circuit.used, key))
         if not unseen:
@@ -116,7 +116,7 @@ class Eviction:
             if circuit.used != used and passed_over < _PASSED_OVER:
                 passed_over += 1
                 continue
-            loss_now = loss_of(circuit.machine, now, is_used=circuit.used > 0)
+            loss_now = loss_of(circuit.core, now, is_used=circuit.used > 0)
             del circuit
             if loss_now is not None and loss_now <= loss and self._forget(key):
                 return True

@@ -30,13 +30,13 @@ class Guard:
         if self._permit is not None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
         circuit = self._circuit
-        machine = circuit.machine
-        permit: Permit | None = machine.free_permit
+        core = circuit.core
+        permit: Permit | None = core.free_permit
         if permit is None:
             now = circuit.clock()
-            if (wait := machine.reject_until - now) > 0.0:
+            if (wait := core.reject_until - now) > 0.0:
                 raise circuit.rejection(wait)
-            permit = circuit.enter(now)
+            permit = circuit.begin(now)
         self._permit = permit
         return self
 
@@ -51,8 +51,10 @@ class Guard:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
         if error is not None:
             self._circuit.settle_error(permit, error)
-        elif self._circuit.machine.counts_successes:
-            self._circuit.settle(permit, SUCCESS)
+        else:
+            circuit = self._circuit
+            if circuit.core.counts_successes or circuit.guarded_by_route:
+                circuit.settle(permit, SUCCESS)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, final
 from fastapi_hybrid_breaker.core.probe import Probe
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.machine import StateMachine
     from fastapi_hybrid_breaker.core.probe import Enclosing
 
 
@@ -28,7 +28,7 @@ class CallPermit:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: StateMachine,
         admitted: int,
         now: float,
         is_shadowed: bool = False,  # noqa: FBT001, FBT002 - by its name only: quicker

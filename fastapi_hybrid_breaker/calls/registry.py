@@ -9,10 +9,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.checks import check_count
+from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.keys import check_key
-from fastapi_hybrid_breaker.core.machine import Machine
-from fastapi_hybrid_breaker.core.override import NEVER_REJECTS
 
 from .circuit_object import Circuit
 from .eviction import Eviction, next_use
@@ -153,7 +152,7 @@ class Registry:
                 if not self._make_room(key, must=must):
                     return self._overflowing(key)
                 circuit, is_new = self._make(key, config or self.config_for(key), next_use()), True
-            elif config is not None and circuit.heard:
+            elif config is not None and circuit.config_is_guess:
                 # Made for the fleet's news, by a guess: the code that uses it knows better, and
                 # must not fail for having been later than the news.
                 circuit.configure(config)
@@ -178,7 +177,7 @@ class Registry:
             if circuit is None and (len(self.by_key) < self._max or key in self._kept):
                 self._make_room(key)
                 circuit = self._make(key, self.config_for(key), 0)
-                circuit.heard = True
+                circuit.config_is_guess = True
             return circuit
 
     def config_for(self, key: str) -> CircuitConfig:
@@ -207,7 +206,7 @@ class Registry:
 
     def _make(self, key: str, config: CircuitConfig, used: int) -> Circuit:
         circuit = self.by_key[key] = Circuit(
-            Machine(key, config, self._hub.random, self._hub.surroundings), self._hub
+            CircuitCore(key, config, self._hub.random, self._hub.surroundings), self._hub
         )
         circuit.used = used
         self._eviction.made(circuit)
@@ -227,10 +226,10 @@ class Registry:
 
     def _overflowing(self, key: str) -> Circuit:
         if self._overflow is None:
-            machine = Machine("overflow", self._defaults)
-            machine.override = NEVER_REJECTS  # nor does it count: strangers' failures must not
-            machine.refresh()  # meet in one run
-            self._overflow = Circuit(machine, self._hub)
+            core = CircuitCore("overflow", self._defaults)
+            # Nor does it count: strangers' failures must not meet in one run.
+            core.disable_for_good()
+            self._overflow = Circuit(core, self._hub)
             if self.made is not None:
                 self.made(self._overflow)
         now = self._hub.clock()

@@ -47,7 +47,7 @@ class Lease:
         self._entered: EnteredPermit | None = None
         self._body: _RequestBody | None = None
         self._is_watched = False  # the head was good, and the body decides
-        self.timed = circuit.machine.timed
+        self.timed = circuit.core.timed
         self._waited = 0.0  # seconds, for the dependency
         self._since: float | None = None  # waiting since then, monotonic seconds
         if isinstance(permit, Probe):
@@ -149,7 +149,8 @@ class Lease:
         if permit is None:
             return
         # A healthy circuit looks at failures only: that saves its lock.
-        if outcome is FAILURE or self._circuit.machine.counts_successes:
+        circuit = self._circuit
+        if outcome is FAILURE or circuit.core.counts_successes or circuit.guarded_by_route:
             self._circuit.settle(permit, outcome, seconds=self._seconds(), error=error, asked=asked)
 
 

@@ -1,220 +1,270 @@
-"""One circuit, whole: what it is in the fleet, and the operator's override above that.
+"""CLOSED, OPEN, HALF_OPEN and back: the states of one circuit in one process.
 
-Pure, as the cycle is, and under the same lock.
+Pure: time comes in as an argument, nothing is awaited. Its owner holds a lock around every method.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .evidence import Evidence
-from .member import Member
-from .override import Override, OverrideKind
-from .states import CLOSED, HALF_OPEN, OPEN, Cause, StateChange
+from .evidence import Evidence, describe_error
+from .rules import SlowCallRate
+from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from .config import CircuitConfig, Mode
-    from .lease import LeaseWish
-    from .override import OverrideNews
-    from .states import CircuitState
-    from .surroundings import Surroundings
+    from .outbox import Outbox
+    from .probe import Probe, Ticket
+    from .probes import ProbeSlots
+    from .recovery import Recovery
+    from .rules import Rule
+    from .states import CircuitState, Outcome
+    from .statistics import Book, Statistics
 
 QUIET_AFTER: Final = 5.0
 """Seconds without a call after which nobody is taken to wait for a probe any more."""
 
 
-class Machine(Member):
-    """State, counts, override and fleet version of one circuit.
+class StateMachine:
+    """The state of one circuit, what it counts, and its probes.
 
-    ``override_version`` and ``override_writer`` name what the fleet's register says of it, as
-    ``version`` and ``writer`` name the fleet's state. ``shadow_from`` is the generation in which
-    the circuit was last put into shadow mode.
+    ``generation`` rises with every change of state in this process; ``sequence`` with every
+    counted failure as well. While CLOSED the sequence number itself is the permit: no allocation.
+    ``first`` is the sequence number at which the present generation began. ``failures`` is the
+    run of failures, or while not CLOSED the one that opened the circuit.
     """
 
     __slots__ = (
-        "override_unshared",
-        "override_version",
-        "override_writer",
-        "shadow_from",
+        "changed_at",
+        "evidence",
+        "failures",
+        "first",
+        "generation",
+        "open_until",
+        "outbox",
+        "probes",
+        "recovery",
+        "sequence",
+        "state",
+        "statistics",
     )
 
     def __init__(
-        self,
-        key: str,
-        config: CircuitConfig,
-        random: Callable[[], float] | None = None,
-        surroundings: Surroundings | None = None,
+        self, statistics: Statistics, recovery: Recovery, probes: ProbeSlots, outbox: Outbox
     ) -> None:
-        self.override_unshared = False  # set here, and not yet in the register
-        self.override_version = 0
-        self.override_writer = ""
-        self.shadow_from = 0
-        super().__init__(key, config, random, surroundings)
+        self.statistics = statistics
+        self.recovery = recovery
+        self.probes = probes
+        self.outbox = outbox
+        self.state: CircuitState = CLOSED
+        self.generation = 0
+        self.sequence = 0
+        self.first = 0
+        self.failures = 0
+        self.open_until = 0.0
+        self.changed_at = 0.0
+        self.evidence: Evidence | None = None  # of the present state
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def admit(self, now: float, kind: object) -> Ticket | None:
+        """Return a permit, or None: rejected. The open time ends here, with the first call after.
+
+        ``kind``: what the caller knows the call by, or ``ROUTE``; see ``standoff``.
+        """
+        state, probes = self.state, self.probes
+        if state is CLOSED:
+            return self.sequence if self.recovery.admits(now) else None
+        if state is OPEN:
+            places = 0 if now < self.open_until else probes.places(now, self.open_until)
+            if places <= 0:
+                probes.rejected_at = now
+                return None
+            self.enter(HALF_OPEN, Cause.TIMEOUT, now)
+            return probes.take(self, now, places, kind)
+        if probes.running and probes.end_overdue(now):
+            self._close(now)
+            return self.admit(now, kind)
+        longest = probes.config.half_open_maximum
+        if longest is not None and now - self.changed_at >= longest:
+            self.open(Cause.HALF_OPEN_EXPIRED, now)
+            return None
+        return probes.take(self, now, probes.places(now, self.open_until), kind)
+
+    def settle(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: float,
+        seconds: float | None,
+        error: object,
+        asked: float | None,
+    ) -> bool:
+        """Record the one outcome of an admitted call; return whether it was counted while CLOSED.
+
+        What comes late changes nothing, nor does what comes twice for a probe. A number is one for
+        all calls of a moment: whoever holds it sees to it that a call is settled once.
+        """
+        if not isinstance(ticket, int):
+            self._settle_probe(ticket, outcome, now, seconds, error, asked)
+            return False
+        if self.state is not CLOSED or ticket < self.first:
+            return False
+        statistics = self.statistics
+        if outcome is FAILURE:
+            self.failures = statistics.add_failure(now, asked)
+            self.sequence += 1
+        elif outcome is SUCCESS and self.failures:
+            self.failures, statistics.run = 0, None
+        fired: tuple[Book | None, Rule | None] | None = None
+        if statistics.books:
+            fired = statistics.add(now, outcome, seconds, asked)
+        if outcome is FAILURE and self.failures >= statistics.run_threshold > 0:
+            fired = None, statistics.run_rule
+        if fired is not None:
+            book, rule = fired
+            self._trip(rule, book, now, error)
+        return True
+
+    def _settle_probe(
+        self,
+        probe: Probe,
+        outcome: Outcome,
+        now: float,
+        seconds: float | None,
+        error: object,
+        asked: float | None,
+    ) -> None:
+        if probe.settled:
+            return
+        probes = self.probes
+        if probe.admitted < self.first:
+            probe.settled = True
+            return
+        probes.give_back(probe)
+        # A slow probe shows that the upstream is still slow, whatever came of it; closing
+        # would only open the circuit again.
+        limit = self.statistics.slow
+        is_slow = limit is not None and seconds is not None and seconds > limit
+        if outcome is FAILURE or is_slow:
+            self.failures += 1
+            self.sequence += 1
+            rule = f"a probe took over {limit:g} s" if is_slow else "a probe failed"
+            evidence = self.describe(Cause.PROBE_FAILED, rule=rule, error=error)
+            self.open(Cause.PROBE_FAILED, now, evidence, asked)
+        elif outcome is SUCCESS and probes.succeeded():
+            self._close(now)
+        elif probes.lease.sharing.peers.live > 1:
+            probes.lease.changed()
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    def enter(
+        self,
+        new: CircuitState,
+        cause: Cause,
+        now: float,
+        evidence: Evidence | None = None,
+        instance: str = "",
+    ) -> bool:
+        """Begin a new generation in state ``new``; return whether the state is another one.
+
+        Nothing else writes ``state``. ``instance``: who decided, where it was another one.
+        """
+        old, self.state = self.state, new
+        if evidence is None:
+            evidence = self.describe(cause)
+        self.evidence = evidence
+        self.generation += 1
+        self.sequence += 1
+        self.first = self.sequence
+        if new is not HALF_OPEN:  # while probing it is still shown why the circuit opened
+            self.failures = 0
+        self.changed_at = now
+        self.statistics.clear()
+        self.recovery.entered(old, new, now, evidence, was_over=now >= self.open_until)
+        self.probes.entered(old, new, now, self.generation)
+        if old is new:
+            return False
+        self.outbox.add(old, new, cause, self.generation, evidence, now, instance)
+        return True
+
+    def open(
+        self,
+        cause: Cause,
+        now: float,
+        evidence: Evidence | None = None,
+        asked: float | None = None,
+    ) -> None:
+        """Open, for the circuit's own time or for that which the upstream asks for."""
+        failures = self.failures
+        seconds = self.recovery.open_for(now, asked, was_probing=self.state is HALF_OPEN)
+        self.enter(OPEN, cause, now, evidence)
+        self.failures = failures  # kept to be shown
+        self.open_until = now + seconds
+
+    def _close(self, now: float) -> None:
+        self.enter(CLOSED, Cause.PROBES_SUCCEEDED, now)
+        self.recovery.recovered_at = now
+        self.recovery.let_back(now)
+
+    def _trip(self, rule: Rule | None, book: Book | None, now: float, error: object) -> None:
+        cause = cause_of(rule)
+        evidence = self.describe(cause, rule=str(rule), book=book, error=error)
+        self.open(cause, now, evidence, self.statistics.asked(book, now))
+
+    # -- what is known ----------------------------------------------------------------------------
+
+    def describe(
+        self, cause: Cause, *, rule: str = "", book: Book | None = None, error: object = None
+    ) -> Evidence:
+        """Return the figures of this moment, as what a change was decided on."""
+        evidence = Evidence(
+            cause=cause,
+            rule=rule,
+            failures=self.failures,
+            successes=self.probes.successes,
+            error=describe_error(error, self.probes.config.describe_error),
+        )
+        return evidence if book is None else book.add_to(evidence)
+
+    def failures_at(self, now: float) -> int:
+        """Return ``failures`` without those that have left the run by ``now``."""
+        run = self.statistics.run
+        return self.failures if run is None else run.count(now)
+
+    def retry_after(self, now: float) -> float:
+        """Return the seconds until a call may be admitted; 0.0 when one may be now."""
+        if self.state is OPEN:
+            return max(0.0, self.open_until - now)
+        if self.state is HALF_OPEN:
+            return self.probes.retry_after(now, self.open_until)
+        return 0.0
 
     def is_ready_to_probe(self, now: float) -> bool:
-        """Whether the circuit waits for a call: not CLOSED, its open time over, and nobody calls.
+        """Return whether the circuit waits for a call: not CLOSED, its open time over, and idle.
 
         The next call is a probe, and until then nobody is rejected. Who was rejected for want of
-        a probe's place, after the open time, counts for a few seconds: callers come again. Under
-        an override nothing is probed.
+        a probe's place, after the open time, counts for a few seconds: callers come again.
         """
-        if self.fixed_state(now) is not None:
+        if self.state is CLOSED or now < self.open_until:
             return False
-        if self.state is CLOSED or now < self.deadline:
-            return False
-        if self.rejected_at >= self.deadline and now - self.rejected_at < QUIET_AFTER:
+        probes = self.probes
+        if probes.rejected_at >= self.open_until and now - probes.rejected_at < QUIET_AFTER:
             return False
         if self.state is OPEN:
             return True
-        is_probed = max(self.last_sign + QUIET_AFTER, self.taken_until) > now
-        return not is_probed and not self.runs_probes(now)
+        probed_until = max(probes.last_probe_at + QUIET_AFTER, probes.lease.elsewhere.taken_until)
+        return probed_until <= now and not probes.is_probing(now)
 
-    def runs_probes(self, now: float) -> bool:
-        """Whether a probe of this process holds a place."""
-        return any(now < probe.deadline for probe in tuple(self.probes or ()))
+    def after_fork(self) -> None:
+        """Forget the permits: their calls run in the parent.
 
-    # -- the override: above the cycle, which goes on below it ---------------------------------
-
-    def in_force(self, now: float) -> CircuitState:
-        """Return the state that callers meet."""
-        return self.fixed_state(now) or self.state
-
-    def fixed_state(self, now: float) -> CircuitState | None:
-        """Return the state that an override sets, None: the circuit decides by itself."""
-        if self.override is None or self.override.is_over(now):
-            return None
-        return self.override.kind.state
-
-    def trip_by_run(self, generation: int, failures: int, now: float) -> StateChange | None:
-        """Open by a run of failures that several instances have met; not while disabled."""
-        return None if self.is_disabled(now) else super().trip_by_run(generation, failures, now)
-
-    def judge_fleet(
-        self, generation: int, calls: Mapping[str, Sequence[int]], now: float
-    ) -> StateChange | None:
-        """Open if the calls of the whole fleet fulfil a rule of ours; not while disabled."""
-        return None if self.is_disabled(now) else super().judge_fleet(generation, calls, now)
-
-    def shown_state(self, now: float) -> CircuitState:
-        """Return the state to show a rejected caller: HALF_OPEN once the open time is over."""
-        state = self.in_force(now)
-        is_probing = state is OPEN and self.fixed_state(now) is None and now >= self.deadline
-        return HALF_OPEN if is_probing else state
-
-    def mode_at(self, now: float) -> Mode:
-        """Return the mode in force, where nobody has ended an expired override yet."""
-        is_over = self.override is not None and self.override.is_over(now)
-        return self.config.mode if is_over else self.mode()
-
-    def retry_after(self, now: float) -> float:
-        """Seconds until a call may be admitted; 0.0 when one may be now."""
-        override = self.override
-        if override is None or self.fixed_state(now) is None:
-            return super().retry_after(now)
-        if override.kind is OverrideKind.DISABLED:
-            return 0.0
-        remaining = override.remaining(now)
-        # Nobody knows when it is cleared; callers need some number.
-        return self.config.recovery_timeout if remaining is None else remaining
-
-    def wish(self, now: float) -> LeaseWish | None:
-        """Give what to ask for the lease with; under an override no call is a probe."""
-        if self.fixed_state(now) is None:
-            return super().wish(now)
-        self.wants_lease = False
-        return None
-
-    def put(
-        self, override: Override | None, by: str, now: float, reason: str = ""
-    ) -> StateChange | None:
-        """Set the override, or clear it (None); the register hears of it in its turn.
-
-        ``by`` and ``reason`` are those of a clearing: an override has its own. Returns None where
-        there was nothing to clear.
+        Another thread may have been in the middle of a change, which then ends here.
         """
-        self.override_unshared = True
-        if override is None and self.override is None:
-            return None
-        return self._told(override, by, reason, now)
+        self.probes.after_fork(is_half_open=self.state is HALF_OPEN)
+        self.statistics.clear_windows()
 
-    def _told(self, override: Override | None, by: str, reason: str, now: float) -> StateChange:
-        if override is None:
-            evidence = Evidence(by=by, reason=reason)
-            return self._put(None, Cause.OVERRIDE_ENDED, evidence, now)
-        evidence = Evidence(
-            cause=Cause.OVERRIDE, rule=override.kind, by=override.by, reason=override.reason
-        )
-        return self._put(override, Cause.OVERRIDE, evidence, now)
 
-    def lift(self, now: float) -> StateChange | None:
-        """End the override if its time is up."""
-        if self.override is None or not self.override.is_over(now):
-            return None
-        return self._put(
-            None,
-            Cause.OVERRIDE_ENDED,
-            Evidence(reason=f"override by {self.override.by} expired"),
-            now,
-        )
-
-    def adopt_override(self, news: OverrideNews, now: float) -> StateChange | None:
-        """Take over what the fleet's register says, if it is newer than what is known here.
-
-        What is known here ends, too, when the register says that it is over: the first clock at
-        which it ends, ends it for all.
-        """
-        view = news.override
-        is_known = (news.version, news.writer) == (self.override_version, self.override_writer)
-        ends_ours = is_known and view is None and not self.override_unshared
-        if not ends_ours and not news.is_newer_than(self.override_version, self.override_writer):
-            return None
-        self.override_version, self.override_writer = news.version, news.writer
-        self.override_unshared = False
-        if view is None:
-            if self.override is None:
-                return None
-            change = self._told(None, news.by, news.reason, now)
-            return replace(change, instance=news.writer)
-        deadline = None if view.remaining is None else now + view.remaining
-        override = Override(view.kind, view.by, view.reason, deadline)
-        old = self.override
-        if old is not None and (old.kind, old.by, old.reason) == (view.kind, view.by, view.reason):
-            self.override = override  # our own, come back with the server's times
-            return None
-        return replace(self._told(override, view.by, view.reason, now), instance=news.writer)
-
-    def _put(
-        self, override: Override | None, cause: Cause, evidence: Evidence, now: float
-    ) -> StateChange:
-        before, old = self.override, self.state
-        self.override = override
-        if before is not None:
-            old = before.kind.state or self.state
-            ended = now if before.deadline is None else min(now, before.deadline)
-            # Nobody probed under it, which was no sign that nobody will.
-            self.see_probing(ended)
-            was_open = before.kind is OverrideKind.FORCED_OPEN
-            if was_open and self.fixed_state(now) is None and self.state is CLOSED:
-                self.let_back(ended)  # what was kept away would come all at once
-        self._follow_mode()
-        self.refresh()  # no new generation: what runs below goes on, and counts
-        return StateChange(self.key, old, self.in_force(now), cause, self.generation, evidence)
-
-    def _follow_mode(self) -> None:
-        """Begin or end to be in shadow mode.
-
-        What is decided in it is nobody else's business; where it ends, the fleet hears of the
-        state that the circuit is in by then.
-        """
-        was_shadow, untold_since = self.shadow, max(self.followed, self.shadow_from)
-        if (self.mode() == "shadow") is was_shadow:
-            return
-        self.choose_mode()
-        if self.shadow:
-            self._stand_with_the_fleet()
-            self.shadow_from = self.generation
-        elif self.generation > untold_since:
-            self._offer(HALF_OPEN if self.state is CLOSED else CLOSED)
+def cause_of(rule: Rule | None) -> Cause:
+    """Return what an opening by ``rule`` is called."""
+    return Cause.SLOW_CALLS if isinstance(rule, SlowCallRate) else Cause.FAILURES

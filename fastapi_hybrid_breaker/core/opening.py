@@ -69,22 +69,18 @@ def open_seconds(
         asked: what the upstream asked for (``Retry-After``), in seconds, or None.
         random: gives a number from 0 to 1.
     """
-    own = _own_seconds(config, reopenings, random)
+    backoff = config.backoff or _NONE
+    try:
+        own = config.recovery_timeout * float(backoff.multiplier) ** reopenings
+    except OverflowError:
+        own = backoff.maximum
+    if config.backoff is not None:
+        own = min(own, backoff.maximum) * (1 + backoff.jitter * (2 * random() - 1))
+    own = min(own, backoff.maximum)
     if asked is None or config.retry_after_limits is None:
         return own
     least, most = config.retry_after_limits
     return max(own, min(max(asked, least), most))
-
-
-def _own_seconds(config: CircuitConfig, reopenings: int, random: Callable[[], float]) -> float:
-    backoff = config.backoff or _NONE
-    try:
-        seconds = config.recovery_timeout * float(backoff.multiplier) ** reopenings
-    except OverflowError:
-        seconds = backoff.maximum
-    if config.backoff is not None:
-        seconds = min(seconds, backoff.maximum) * (1 + backoff.jitter * (2 * random() - 1))
-    return min(seconds, backoff.maximum)
 
 
 def is_again(config: CircuitConfig, closed_for: float | None) -> bool:

@@ -11,7 +11,7 @@ from .states import CircuitState
 from .versions import NO_HORIZON, is_newer
 
 if TYPE_CHECKING:
-    from .config import Mode
+    from .config import CircuitConfig, Mode
 
 LONGEST = 366 * DAY
 """Seconds; what is to last longer is until it is cleared."""
@@ -122,6 +122,66 @@ class OverrideNews:
     def is_newer_than(self, version: int, writer: str) -> bool:
         """Return whether this comes after what ``version`` and ``writer`` name."""
         return is_newer((self.version, self.writer), (version, writer), self.horizon)
+
+
+class OverrideSlot:
+    """The override of one circuit, and which version of the fleet's register it stands for.
+
+    ``unsynced``: it was set or cleared here, and the register does not know yet.
+    """
+
+    __slots__ = ("current", "unsynced", "version", "writer")
+
+    def __init__(self) -> None:
+        self.current: Override | None = None
+        self.unsynced = False
+        self.version = 0
+        self.writer = ""
+
+    def fixed_state(self, now: float) -> CircuitState | None:
+        """Return the state that an override sets, None: the circuit decides by itself."""
+        if self.current is None or self.current.is_over(now):
+            return None
+        return self.current.kind.state
+
+    def is_disabled(self, now: float) -> bool:
+        """Return whether everything is admitted and nothing counted."""
+        return self.fixed_state(now) is CircuitState.CLOSED
+
+    def has_expired(self, now: float) -> bool:
+        """Return whether there is an override whose time is up."""
+        return self.current is not None and self.current.is_over(now)
+
+    def mode(self, config: CircuitConfig, now: float | None = None) -> Mode:
+        """Return the mode that an override sets, else the configured one.
+
+        ``now``: leave out an override whose time is up, which nobody has ended yet.
+        """
+        current = self.current
+        if current is None or (now is not None and current.is_over(now)):
+            return config.mode
+        return current.kind.mode or config.mode
+
+    def accept(self, news: OverrideNews) -> bool:
+        """Stand for what the register says, if it is newer; return whether it is to be followed.
+
+        What is known here ends, too, when the register says that it is over: the first clock at
+        which it ends, ends it for all.
+        """
+        is_known = (news.version, news.writer) == (self.version, self.writer)
+        ends_ours = is_known and news.override is None and not self.unsynced
+        if not ends_ours and not news.is_newer_than(self.version, self.writer):
+            return False
+        self.version, self.writer = news.version, news.writer
+        self.unsynced = False
+        return True
+
+    def is_set_as(self, view: OverrideView) -> bool:
+        """Return whether the override here is that one, come back with the server's times."""
+        old = self.current
+        return old is not None and (old.kind, old.by, old.reason) == (
+            *(view.kind, view.by, view.reason),
+        )
 
 
 def make_override(

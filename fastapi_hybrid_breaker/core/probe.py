@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from .cycle import Cycle
+    from .machine import StateMachine
 
 
 class Witness(Protocol):
@@ -25,7 +25,7 @@ class Enclosing(Protocol):
     """The call has ended."""
 
     @property
-    def machine(self) -> Cycle:
+    def machine(self) -> StateMachine:
         """The circuit that admitted it."""
 
     def is_running(self) -> bool:
@@ -57,7 +57,7 @@ class Probe:
         "witness",
     )
 
-    def __init__(self, machine: Cycle, now: float, kind: object = None) -> None:
+    def __init__(self, machine: StateMachine, now: float, kind: object = None) -> None:
         self.machine = machine
         self.admitted = machine.sequence
         self.started = now
@@ -70,7 +70,7 @@ class Probe:
     @property
     def deadline(self) -> float:
         """When its place is given to another, monotonic seconds; as it is configured now."""
-        return self.started + self.machine.config.probe_timeout
+        return self.started + self.machine.probes.config.probe_timeout
 
     def is_running(self) -> bool:
         """Whether its outcome would count: not settled, and of the present generation."""
@@ -78,7 +78,7 @@ class Probe:
 
     def has_place(self, now: float) -> bool:
         """Whether it is running and still holds its place."""
-        has_one = self in (self.machine.probes or ())
+        has_one = self in (self.machine.probes.running or ())
         return has_one and now < self.deadline and self.is_running()
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from .opening import is_again
 from .states import CLOSED, OPEN
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    from .circuit_core import CircuitCore
 
 
 class Loss(IntEnum):
@@ -33,42 +32,42 @@ class Loss(IntEnum):
     """CLOSED, with failures or slow calls, or closed so recently that back-off would go on."""
 
 
-def loss_of(machine: Machine, now: float, *, is_used: bool) -> Loss | None:
+def loss_of(core: CircuitCore, now: float, *, is_used: bool) -> Loss | None:
     """Return what would be lost with a circuit; None: it must not be forgotten.
 
     Reads without the circuit's lock and changes nothing.
 
     Args:
-        machine: the circuit's.
+        core: the circuit's.
         now: monotonic seconds.
         is_used: it was looked up in this process, and not merely heard of.
     """
-    if machine.override is not None and not machine.override.is_over(now):
+    override, machine, membership = core.override.current, core.machine, core.membership
+    if override is not None and not override.is_over(now):
         return None
     # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
     # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
-    if machine.unshared and machine.version > 0:
+    if membership.unsynced and membership.version > 0:
         return None
     if machine.state is CLOSED:
-        return _loss_of_closed(machine, now) if is_used else Loss.HEARD_OF
-    if machine.state is OPEN and not machine.is_ready_to_probe(now):
+        return _loss_of_closed(core, now) if is_used else Loss.HEARD_OF
+    if machine.state is OPEN and not core.is_ready_to_probe(now):
         return None if is_used else Loss.HEARD_OPENING
-    if machine.runs_probes(now):
+    if machine.probes.is_probing(now):
         return None
     return Loss.LAST_OPENING if is_used else Loss.HEARD_OF
 
 
-def _loss_of_closed(machine: Machine, now: float) -> Loss | None:
-    if machine.ramp is not None and not machine.ramp.is_over(now):
+def _loss_of_closed(core: CircuitCore, now: float) -> Loss | None:
+    machine, run = core.machine, core.membership.calls.run
+    recovery, statistics = machine.recovery, machine.statistics
+    ramp = recovery.ramp
+    if ramp is not None and not ramp.is_over(now):
         return None
-    contribution = machine.contribution
-    is_untold = contribution is not None and (contribution.untold or contribution.owes_success)
-    has_recovered = machine.recovered_at is not None and is_again(
-        machine.config, now - machine.recovered_at
-    )
-    succeeded, failed = machine.meter.remembers(now)
-    if machine.failures and machine.meter.run:
+    is_untold = run is not None and (run.untold or run.owes_success)
+    succeeded, failed = statistics.remembers(now)
+    if machine.failures and statistics.run_threshold:
         failed = failed or machine.failures_at(now) > 0
-    if failed or is_untold or has_recovered:
+    if failed or is_untold or recovery.is_recent(now):
         return Loss.FAILURES
     return Loss.SUCCESSES if succeeded else Loss.NOTHING

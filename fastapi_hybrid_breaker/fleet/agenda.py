@@ -105,7 +105,7 @@ class Agenda:
         ``rejected``: how many calls had been rejected when it changed; None: it did just now.
         """
         rejected = circuit.rejected if rejected is None else rejected
-        if circuit.machine.unshared:
+        if circuit.core.membership.unsynced:
             self._errands.want(circuit.key, "change", must=True)
         self.leases.changed(circuit, rejected)
         self.heartbeat.troubles.changed(circuit, rejected)
@@ -163,7 +163,9 @@ class Agenda:
         for circuit in self._knowledge.registry:
             if not self._has_read:  # made before the start, or by an earlier session
                 unread[circuit.key] = self._knowledge.clock()
-                circuit.listen(FIRST_WORD)
+                now = circuit.clock()
+                with circuit.locked() as core:
+                    core.membership.calls.listen(now, now + FIRST_WORD)
             self._errands.want(circuit.key, "read", must=True)
             self.changed(circuit)
             self.votes.stands_alone(circuit)
@@ -174,7 +176,7 @@ class Agenda:
         self._index.read_all()
         self.overrides.repair()
         for circuit in self._knowledge.registry:
-            if circuit.machine.version:
+            if circuit.core.membership.version:
                 self._errands.want(circuit.key, "read", must=True)
 
     def repair(self) -> None:
@@ -186,10 +188,10 @@ class Agenda:
         for circuit in registry:
             self.votes.stands_alone(circuit)
             is_chosen = live <= _REPAIRERS or self._random.random() < _REPAIRERS / live
-            if is_chosen and circuit.machine.state is not CircuitState.CLOSED:
+            if is_chosen and circuit.core.machine.state is not CircuitState.CLOSED:
                 self._errands.want(circuit.key, "read", must=True)
-                if circuit.machine.version:
-                    self._index.note(circuit.key, circuit.machine.version)
+                if circuit.core.membership.version:
+                    self._index.note(circuit.key, circuit.core.membership.version)
         if not self._pass:
             self._pass = [circuit.key for circuit in registry]
         share = -(-len(registry) // _FULL_PASS)
@@ -303,7 +305,7 @@ class Agenda:
 
     def _indexed(self, key: str, version: int) -> None:
         circuit = self._knowledge.registry.get(key)
-        if circuit is None or circuit.machine.version < version:
+        if circuit is None or circuit.core.membership.version < version:
             self._errands.want(key, "read")
 
     def _take_reply(self, request: Request, reply: Reply) -> None:

@@ -69,7 +69,8 @@ class CircuitRequests:
         return ask(circuit)
 
     def _change_request(self, circuit: Circuit) -> Request | None:
-        proposal = circuit.propose()
+        with circuit.locked() as core:
+            proposal = core.membership.propose(circuit.clock())
         if proposal is None:
             return None
         before, operation = self._proposed.get(circuit.key, (None, ""))
@@ -80,10 +81,11 @@ class CircuitRequests:
         return Request("change", circuit.key, command, proposal)
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
-        ours = circuit.describe()
-        if circuit.machine.unshared or circuit.config.scope != "fleet" or not ours.version:
+        with circuit.locked() as core:
+            ours = core.membership.describe(circuit.clock())
+        if circuit.core.membership.unsynced or circuit.config.scope != "fleet" or not ours.version:
             return None  # a change of our own says it all, and who decides alone knows nothing else
-        if circuit.machine.alone:  # what it departed from, for itself, was CLOSED
+        if circuit.core.membership.local_only:  # what it departed from, for itself, was CLOSED
             ours = replace(UNKNOWN, version=ours.version, writer=ours.writer)
         command = self._commands.script("restore", circuit.key, proposal=ours)
         return Request("restore", circuit.key, command, ours)
@@ -93,7 +95,8 @@ class CircuitRequests:
         proposal = reset.proposal
         if circuit is not None and proposal is not None:
             # As it was decided, on top of what has been heard by now.
-            ours = circuit.describe()
+            with circuit.locked() as core:
+                ours = core.membership.describe(circuit.clock())
             proposal = replace(proposal, version=ours.version, writer=ours.writer)
         command = self._commands.reset(
             key, reset.operation, by=reset.by, reason=reset.reason, ramp=reset.ramp
@@ -132,14 +135,17 @@ class CircuitRequests:
                 status == "repeat" and news.writer == self._knowledge.instance
             )
             if is_ours and request.proposal is not None and request.kind != "restore":
-                circuit.confirm(request.proposal, news)
+                with circuit.changing() as (core, now):
+                    core.membership.confirm(request.proposal, news, now)
             else:
                 # What was refused for building on something older may build on this.
                 is_on_this = request.proposal is None or (
                     (request.proposal.version, request.proposal.writer)
                     == (news.version, news.writer)
                 )
-                circuit.adopt(news, refused=status == "refused" and is_on_this)
+                with circuit.changing() as (core, now):
+                    is_refused = status == "refused" and is_on_this
+                    core.membership.adopt(news, now, refused=is_refused)
             self._taken(circuit)  # what happened here meanwhile builds on it
         if request.kind == "change":
             self._proposed.pop(request.key, None)

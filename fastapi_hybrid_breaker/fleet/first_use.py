@@ -45,13 +45,16 @@ class FirstUse:
 
         ``made_at``: when the circuit was made here (monotonic seconds), before its first call.
         """
-        machine = circuit.machine
-        if machine.state is not CircuitState.CLOSED or not machine.shares_evidence():
+        core = circuit.core
+        if (
+            core.machine.state is not CircuitState.CLOSED
+            or not core.membership.sharing.shares_calls()
+        ):
             return
         if heard is not None and heard.basic_failures:
             # Counted before any call here, so that a success here has ended them.
             self._gathering.note_plain(circuit, heard.basic_failures, made_at)
-        if machine.meter.run:
+        if core.machine.statistics.run_threshold:
             self._due.note(circuit.key, 0.0)
 
     def take(self, now: float, most: int) -> Iterator[Request]:
@@ -77,9 +80,11 @@ class FirstUse:
         circuit = self._knowledge.registry.get(request.key)
         if circuit is None:
             return
-        state = (circuit.machine.version, circuit.machine.writer)
+        state = (circuit.core.membership.version, circuit.core.membership.writer)
         run = parse_run(answer, state, self._knowledge.server_now() or 0.0)
         if run is not None:
-            circuit.listen(RUN_LIFE)
+            now = circuit.clock()
+            with circuit.locked() as core:
+                core.membership.calls.listen(now, now + RUN_LIFE)
             if run.is_suspect:
                 self._gathering.suspected(circuit.key, run.lasts)

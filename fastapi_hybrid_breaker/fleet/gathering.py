@@ -114,16 +114,18 @@ class Gathering:
 
     def stirred(self, circuit: Circuit) -> None:
         """Look at what calls have made of a circuit."""
-        machine, now, key = circuit.machine, self._knowledge.clock(), circuit.key
-        contribution = machine.contribution
-        if machine.meter.is_troubled or (contribution is not None and contribution.owes_success):
+        core, now, key = circuit.core, self._knowledge.clock(), circuit.key
+        contribution = core.membership.calls.run
+        if core.machine.statistics.is_troubled or (
+            contribution is not None and contribution.owes_success
+        ):
             self._reports.note(key, self._soonest(key, now))
         elif contribution is not None and contribution.untold:
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
     def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
         """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
-        if heard.state is circuit.machine.state:
+        if heard.state is circuit.core.machine.state:
             self.note_plain(circuit, heard.failures, self._knowledge.clock())
 
     def note_plain(self, circuit: Circuit, failures: int, at: float) -> None:
@@ -133,7 +135,7 @@ class Gathering:
             self._plain.clear()
         if key not in self._plain or self._plain[key][1] <= at:
             self._plain[key] = (failures, at)
-        contribution = circuit.machine.contribution
+        contribution = circuit.core.membership.calls.run
         if contribution is not None and (contribution.has_told or contribution.untold):
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
@@ -141,21 +143,24 @@ class Gathering:
         """Take a signal about a circuit's present state; tells whether it leaves work to do."""
         key, now = circuit.key, self._knowledge.clock()
         if signal.name == "armed":
-            circuit.listen(signal.seconds)
+            with circuit.locked() as core:
+                core.membership.calls.listen(now, now + signal.seconds)
             self._confirms.drop(key)
         elif signal.name == "end":
-            circuit.run_ended(LISTEN_ON)
+            with circuit.locked() as core:
+                core.membership.calls.run_ended(now, now + LISTEN_ON)
             self._confirms.drop(key)
             self._suspects.pop(key, None)
             self._enough.pop(key, None)
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
-            circuit.listen(LISTEN_ON)
+            with circuit.locked() as core:
+                core.membership.calls.listen(now, now + LISTEN_ON)
             self.suspected(key, signal.seconds)
             self._enough = {other: end for other, end in self._enough.items() if end > now}
             self._enough[key] = now + HELD_BACK
             self._await_confirmation(circuit, 0.0)
-        elif signal.name == "hot" and (longest := circuit.machine.meter.longest_window()):
+        elif signal.name == "hot" and (longest := circuit.core.machine.statistics.longest_window()):
             self._heat(key, now + min(signal.seconds, longest))
             self._reports.note(key, now + self._random.uniform(0, min(self._every, _HOT_JITTER)))
         return signal.name in {"suspect", "hot"}
@@ -177,7 +182,7 @@ class Gathering:
                 yield from self._report(circuit, now)
         for key in self._confirms.take(now, most):
             circuit = self._knowledge.registry.get(key)
-            if circuit is not None and circuit.machine.state is CircuitState.CLOSED:
+            if circuit is not None and circuit.core.machine.state is CircuitState.CLOSED:
                 yield self._confirmation(circuit)
 
     def put_back(self, request: Request) -> None:
@@ -195,7 +200,9 @@ class Gathering:
         suspect, circuit = self._suspects.pop(key, None), self._knowledge.registry.get(key)
         if suspect is None or circuit is None:
             return
-        if circuit.object_to_run(suspect.since):
+        with circuit.locked() as core:
+            is_wrong = core.membership.calls.object_to_run(suspect.since)
+        if is_wrong:
             self._reports.note(key, now + self._random.uniform(0, OBJECTION_JITTER))
         elif not suspect.was_looked_at:
             self._suspects[key] = _Suspect(suspect.since, was_looked_at=True)
@@ -216,7 +223,8 @@ class Gathering:
             plain = self._plain.get(key)
             if plain is not None and now - plain[1] > _PLAIN_LIFE:
                 plain = None
-            report = circuit.take_report(is_hot=is_hot)
+            with circuit.locked() as core:
+                report = core.membership.take_report(now, is_hot=is_hot)
             if is_hot:  # look again, until the calls have left the windows
                 is_news = report is not None and any(any(one.kinds) for one in report.tallies)
                 self._poll(key, now, is_news=is_news, slowest=SLOWEST_LOOK)
@@ -233,10 +241,12 @@ class Gathering:
 
     def _is_enough(self, circuit: Circuit, now: float) -> bool:
         """Whether there is nothing to report but failures of a run that is long enough."""
-        machine = circuit.machine
-        owes_success = machine.contribution is not None and machine.contribution.owes_success
+        core = circuit.core
+        owes_success = (
+            core.membership.calls.run is not None and core.membership.calls.run.owes_success
+        )
         is_held_back = now < self._enough.get(circuit.key, 0.0)
-        return is_held_back and not owes_success and not machine.meter.is_troubled
+        return is_held_back and not owes_success and not core.machine.statistics.is_troubled
 
     def _report_request(self, circuit: Circuit, pending: _Pending) -> Request:
         report = pending.report
@@ -256,19 +266,19 @@ class Gathering:
         return Request("report", circuit.key, command, part=self)
 
     def _confirmation(self, circuit: Circuit) -> Request:
-        machine = circuit.machine
+        core = circuit.core
         command = report_command(
             "confirm",
             self._names,
             self._knowledge.instance,
             circuit.key,
-            version=machine.version,
-            writer=machine.writer,
-            threshold=machine.meter.run,
+            version=core.membership.version,
+            writer=core.membership.writer,
+            threshold=core.machine.statistics.run_threshold,
             objecting=TO_OBJECT,
             now=self._knowledge.clock(),
         )
-        return Request("confirm", circuit.key, command, part=self, about=machine.generation)
+        return Request("confirm", circuit.key, command, part=self, about=core.machine.generation)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -289,7 +299,8 @@ class Gathering:
             self._write_back(request, circuit, pending)
         elif request.kind == "confirm":
             if sums.status == "confirmed":
-                circuit.trip_by_run(request.about, sums.run)
+                with circuit.changing() as (core, now):
+                    core.trip_by_run(request.about, sums.run, now)
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
 
@@ -304,7 +315,8 @@ class Gathering:
     def _judge(self, circuit: Circuit, report: Report, sums: Sums) -> None:
         key, now = circuit.key, self._knowledge.clock()
         if sums.run == 0:
-            circuit.run_ended(LISTEN_ON)
+            with circuit.locked() as core:
+                core.membership.calls.run_ended(now, now + LISTEN_ON)
         elif sums.status == "unsaid":
             self._reports.note(key, now + self._every)
         elif sums.suspect is not None:
@@ -316,7 +328,8 @@ class Gathering:
             is_news = any(any(tally.kinds) for tally in report.tallies)
             self._poll(key, now, is_news=is_news, slowest=SLOWEST_POLL)
         if sums.hot is not None and sums.hot >= JUDGE_AFTER:
-            circuit.judge_fleet(report.generation, sums.calls)
+            with circuit.changing() as (core, now):
+                core.judge_fleet(report.generation, sums.calls, now)
 
     def _poll(self, key: str, now: float, *, is_news: bool, slowest: float) -> None:
         """Have a circuit looked at again: soon, or, if nothing happens, ever more rarely."""
@@ -328,7 +341,7 @@ class Gathering:
         self._reports.note(key, now + pause)
 
     def _await_confirmation(self, circuit: Circuit, already: float) -> None:
-        contribution = circuit.machine.contribution
+        contribution = circuit.core.membership.calls.run
         if contribution is not None and contribution.has_told:
             wait = max(0.0, TO_OBJECT + LATER - already)
             due = self._knowledge.clock() + wait + self._random.uniform(0, CONFIRM_JITTER)

@@ -157,8 +157,8 @@ class Knowledge:
         circuit = self.registry.get(signal.key)
         if circuit is None:
             return False
-        machine = circuit.machine
-        if (machine.version, machine.writer) != (signal.version, signal.writer):
+        core = circuit.core
+        if (core.membership.version, core.membership.writer) != (signal.version, signal.writer):
             return False  # about a state that this process does not know, or not any more
         self.received += 1
         if signal.name == "probing":
@@ -203,7 +203,7 @@ class Knowledge:
         self.note_version(heard.version)
         news = heard.news(self.server_now())
         circuit = self.registry.get(key)
-        if circuit is not None and heard.has_lost_mode_of(circuit.machine):
+        if circuit is not None and heard.has_lost_mode_of(circuit.core):
             self.errands.want(key, "restore_override", must=True)
             return
         # What a message tells of is hardly over: rather is the server's clock not what we think.
@@ -217,8 +217,9 @@ class Knowledge:
                 self.dropped.warn("an override for which max_circuits leaves no room")
         if circuit is None:
             return
-        circuit.adopt_override(news)
-        override = circuit.machine.override
+        with circuit.changing() as (core, now):
+            core.adopt_override(news, now)
+        override = circuit.core.override.current
         if override is not None and override.deadline is not None:
             self.note_end(key, override.deadline)
 
@@ -243,12 +244,13 @@ class Knowledge:
 
         ``must``: also a state that has long been the normal one.
         """
-        ours = circuit.describe()
+        with circuit.locked() as core:
+            ours = core.membership.describe(circuit.clock())
         is_stale = (
             ours.state is CircuitState.CLOSED
-            and self.clock() - circuit.machine.changed_at > WRITE_BACK_CLOSED
+            and self.clock() - circuit.core.machine.changed_at > WRITE_BACK_CLOSED
         )
-        is_alone = circuit.machine.alone and not must
+        is_alone = circuit.core.membership.local_only and not must
         is_for_all = circuit.config.scope == "fleet" and not is_alone
         if ours.version and is_for_all and (must or not is_stale):
             self.errands.want(circuit.key, "restore", must=True)
@@ -258,7 +260,8 @@ class Knowledge:
     ) -> None:
         self.note_version(heard.version)
         self.errands.edit(circuit.key, Errand.forget_plain, must=True)
-        ours = circuit.describe()
+        with circuit.locked() as core:
+            ours = core.membership.describe(circuit.clock())
         server_now = self.server_now()
         news = heard.news(server_now)
         if news.is_newer_than(ours.version, ours.writer):
@@ -266,15 +269,18 @@ class Knowledge:
             if is_live and in_doubt:
                 self.errands.want(circuit.key, "read", must=True)
             else:
-                circuit.adopt(news)
+                with circuit.changing() as (core, now):
+                    core.membership.adopt(news, now)
                 if heard.writer != self.instance and not is_first:
                     self.learning.learned(heard.at, server_now, by_message=is_live)
         elif not is_live and (heard.version, heard.writer) != (ours.version, ours.writer):
             self.missed(circuit, must=True)  # or newcomers would believe the server
 
     def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
-        key, ours, now = circuit.key, circuit.describe(), self.clock()
-        if (fixed := circuit.machine.fixed_state(now)) is not None:
+        key, now = circuit.key, self.clock()
+        with circuit.locked() as core:
+            ours = core.membership.describe(now)
+        if (fixed := circuit.core.override.fixed_state(now)) is not None:
             # An echo of the override, or a word against it: neither moves what is below.
             if heard.state is not fixed:
                 self._reassert(key, "show", _SHOW_EVERY)

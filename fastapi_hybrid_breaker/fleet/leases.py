@@ -101,7 +101,7 @@ class _Post:
         heard_at: the server's time of the last signal of probes.
     """
 
-    opening: int
+    opening: int | None
     since: float
     rejected: int
     look_at: float
@@ -133,13 +133,13 @@ class Leases:
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
         """Look at a circuit's new state; so many calls had been rejected when it changed."""
-        machine, key, now = circuit.machine, circuit.key, self._knowledge.clock()
-        if machine.state is CircuitState.CLOSED:
+        core, key, now = circuit.core, circuit.key, self._knowledge.clock()
+        if core.machine.state is CircuitState.CLOSED:
             self._posts.pop(key, None)
             self._due.drop(key)
             return
         post = self._post(circuit, rejected)
-        if machine.state is CircuitState.HALF_OPEN:
+        if core.machine.state is CircuitState.HALF_OPEN:
             if _has_report(circuit, post):
                 self._due.note(key, now)
             else:
@@ -148,23 +148,26 @@ class Leases:
 
     def stirred(self, circuit: Circuit, rejected: int) -> None:
         """Report probes, and ask for a lease that a call wants; so many had been rejected then."""
-        machine, now = circuit.machine, self._knowledge.clock()
-        if machine.state is CircuitState.CLOSED:
+        core, now = circuit.core, self._knowledge.clock()
+        if core.machine.state is CircuitState.CLOSED:
             return
         post = self._post(circuit, rejected)
         if _has_report(circuit, post):
             self._due.note(circuit.key, now)
-        elif machine.wants_lease:
+        elif core.machine.probes.lease.is_wanted:
             self._due.note(circuit.key, max(now, post.not_before))
 
     def seen(self, circuit: Circuit, signal: Signal) -> bool:
         """Record what is said of probes; returns whether there is something to do."""
-        if circuit.machine.state is CircuitState.CLOSED:
+        if circuit.core.machine.state is CircuitState.CLOSED:
             return False
         post, now = self._post(circuit, circuit.rejected), self._knowledge.clock()
         if not signal.at:  # of a version that says only that some run, and never that they ended
-            circuit.see_lease(circuit.machine.opening, now + min(signal.seconds, TERM), 0)
-            circuit.suspect_probing(UNHEARD)
+            with circuit.locked() as core:
+                probes = core.machine.probes
+                if probes.lease.opening is not None:
+                    probes.see_lease(probes.lease.opening, now + min(signal.seconds, TERM), 0)
+                probes.suspect_probing(now, UNHEARD)
             post.not_before = now + TERM + self._turn(circuit)
             return False
         if 0 < post.heard_at - signal.at < _REORDERED:
@@ -172,7 +175,8 @@ class Leases:
         post.heard_at = signal.at
         instance = self._knowledge.instance
         elsewhere = sum(many for who, many in signal.running.items() if who != instance)
-        circuit.hear_probing(elsewhere, signal.seconds, signal.successes)
+        with circuit.locked() as core:
+            core.machine.probes.hear_probing(now, elsewhere, signal.seconds, signal.successes)
         if signal.by == instance:
             return False
         # Whoever has just probed goes on.
@@ -184,22 +188,24 @@ class Leases:
 
     def _post(self, circuit: Circuit, rejected: int) -> _Post:
         """Return how this process stands in the present trouble, from its beginning on."""
-        machine, key, now = circuit.machine, circuit.key, self._knowledge.clock()
+        core, key, now = circuit.core, circuit.key, self._knowledge.clock()
         post = self._posts.get(key)
-        if post is not None and post.opening == machine.opening:
+        if post is not None and post.opening == core.machine.probes.lease.opening:
             return post
         look_at, ask_at = now + _MEASURED_LATE, now
-        if machine.state is CircuitState.OPEN:
-            look_at = machine.deadline - EARLY
+        if core.machine.state is CircuitState.OPEN:
+            look_at = core.machine.open_until - EARLY
             ask_at = look_at + self._random.uniform(0, self._spread(circuit))
-        post = self._posts[key] = _Post(machine.opening, now, rejected, look_at, ask_at)
+        post = self._posts[key] = _Post(
+            core.machine.probes.lease.opening, now, rejected, look_at, ask_at
+        )
         self._due.drop(key)
         self._due.note(key, max(now, look_at - _MEASURED))
         return post
 
     def _spread(self, circuit: Circuit) -> float:
         """Return over how many seconds to ask: many circuits may have opened together."""
-        deadline = circuit.machine.deadline
+        deadline = circuit.core.machine.open_until
         together = sum(
             1 for post in tuple(self._posts.values()) if abs(post.not_before - deadline) < 1.0
         )
@@ -216,7 +222,7 @@ class Leases:
         share = self._random.random() * live / _ASK_AT_ONCE
         if share <= 1.0:
             return 0.0
-        calls = circuit.machine.calls_per_second or inf
+        calls = circuit.core.machine.probes.lease.calls_per_second or inf
         return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
@@ -233,8 +239,9 @@ class Leases:
                 self._posts.pop(key, None)
                 continue
             self._count_calls(circuit, post, now)
-            post.wants = post.wants or circuit.machine.wants_lease
-            wish = circuit.wish()
+            post.wants = post.wants or circuit.core.machine.probes.lease.is_wanted
+            with circuit.locked() as core:
+                wish = core.wish(now)
             if wish is None:
                 post.wants = False
                 continue
@@ -274,14 +281,16 @@ class Leases:
         elif post.look_at < inf:
             post.look_at = inf
             calls = circuit.rejected - post.rejected
-            circuit.expect_calls((calls + 1) / max(now - post.since, EARLY))
-            if calls and circuit.machine.state is CircuitState.OPEN:
-                post.wants = not circuit.machine.calls_are_rare()
+            with circuit.locked() as core:
+                lease = core.machine.probes.lease
+                lease.expect_calls((calls + 1) / max(now - post.since, EARLY))
+            if calls and circuit.core.machine.state is CircuitState.OPEN:
+                post.wants = not circuit.core.machine.probes.lease.calls_are_rare()
                 post.not_before += self._turn(circuit)
 
     def _request(self, circuit: Circuit, wish: LeaseWish, now: float) -> Request:
         # One that is given before the end of the open time lasts as much longer.
-        early = max(0.0, circuit.machine.deadline - now)
+        early = max(0.0, circuit.core.machine.open_until - now)
         term = TERM if wish.running else early + self._unused_term()
         usable = term - SAFETY if wish.running else early + self._unused_term() / 2
         command = _SCRIPT.command(
@@ -320,14 +329,18 @@ class Leases:
         if status not in {"granted", "held", "full"}:
             post.running = post.own = 0  # it was not taken down
         if status == "granted":
-            circuit.grant(wish.opening, Lease(places, usable_until), successes)
+            with circuit.locked() as core:
+                lease = Lease(places, usable_until)
+                core.machine.probes.grant(wish.opening, lease, successes)
             # Where it is not used, somebody else may have more calls.
             post.not_before = now if wish.running else ends + self._random.uniform(0, AFTER_YOU)
         elif status == "held":
-            circuit.see_lease(wish.opening, now + left, successes)
+            with circuit.locked() as core:
+                core.machine.probes.see_lease(wish.opening, now + left, successes)
             post.not_before = now + left + self._turn(circuit)
         elif status == "full":
-            circuit.hear_probing(wish.places, left, successes)
+            with circuit.locked() as core:
+                core.machine.probes.hear_probing(now, wish.places, left, successes)
             post.not_before = now + min(left, _POLL)
         elif status == "early":
             post.wants, post.not_before = True, now + left
@@ -345,5 +358,7 @@ class Leases:
 
 def _has_report(circuit: Circuit, post: _Post) -> bool:
     """Whether the fleet may not know yet what runs here, or has succeeded."""
-    machine = circuit.machine
-    return bool(machine.probes or post.running or machine.own_successes != post.own)
+    core = circuit.core
+    return bool(
+        core.machine.probes.running or post.running or core.machine.probes.own_successes != post.own
+    )

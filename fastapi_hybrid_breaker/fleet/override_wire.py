@@ -13,7 +13,7 @@ from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, Ove
 from .fields import MalformedError, read_flat_json, read_time, read_version, read_writer
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
 
 CLEARED: Final = "-"
 """Stands for no override, after there was one; as the mode, for one that is over."""
@@ -98,13 +98,13 @@ class HeardOverride:
             has_mode=mode is not None,
         )
 
-    def has_lost_mode_of(self, machine: Machine) -> bool:
+    def has_lost_mode_of(self, core: CircuitCore) -> bool:
         """Whether a process of 0.3 has written an override back that sets a mode.
 
         It is to that one an override that was cleared: the mode is missing.
         """
-        override = machine.override
-        is_same = (self.version, self.writer) == (machine.override_version, machine.override_writer)
+        override = core.override.current
+        is_same = (self.version, self.writer) == (core.override.version, core.override.writer)
         sets_mode = override is not None and override.kind.state is None
         return is_same and sets_mode and self.kind is None and not self.has_mode
 

@@ -58,14 +58,14 @@ class Overrides:
         """Read all overrides that there are, and those that are known here."""
         self._is_reading = True
         for circuit in self._knowledge.registry:
-            if circuit.machine.override is not None:
+            if circuit.core.override.current is not None:
                 self._knowledge.errands.want(circuit.key, "read_override", must=True)
 
     def repair(self) -> None:
         """As ``read_all``; and have plain readers see what is in force."""
         self.read_all()
         for circuit in self._knowledge.registry:
-            if circuit.machine.override is not None:
+            if circuit.core.override.current is not None:
                 self._members[circuit.key] = True
                 self._knowledge.errands.want(circuit.key, "show", must=True)
 
@@ -74,7 +74,8 @@ class Overrides:
         for key in self._knowledge.ended():
             circuit = self._knowledge.registry.get(key)
             if circuit is not None:
-                circuit.lift()
+                with circuit.changing():
+                    pass  # what has expired ends
             self._knowledge.errands.want(key, "show", must=True)
 
     # -- out --------------------------------------------------------------------------------
@@ -94,29 +95,29 @@ class Overrides:
             )
             return Request("override", key, command, override=order)
         circuit = self._knowledge.registry.get(key)
-        if circuit is None or not circuit.machine.override_version:
+        if circuit is None or not circuit.core.override.version:
             return None
-        machine = circuit.machine
+        core = circuit.core
         by, reason = _who_cleared(circuit)
         command = self._commands.override(
             "restore_override",
             key,
             "-",
-            None if machine.override is None else machine.override.view(now),
+            None if core.override.current is None else core.override.current.view(now),
             by=by,
             reason=reason,
-            version=machine.override_version,
-            writer=machine.override_writer,
+            version=core.override.version,
+            writer=core.override.writer,
         )
         return Request("restore_override", key, command)
 
     def _show_command(self, key: str) -> tuple[Any, ...]:
         """Tell which override is over, if it ended here: the server's clock may say otherwise."""
         circuit = self._knowledge.registry.get(key)
-        if circuit is None or circuit.machine.override is not None:
+        if circuit is None or circuit.core.override.current is not None:
             return self._commands.script("show", key)
-        machine = circuit.machine
-        ended = based_on(machine.override_version, machine.override_writer)
+        core = circuit.core
+        ended = based_on(core.override.version, core.override.writer)
         return self._commands.script("show", key, proposal=ended)
 
     def next_due(self) -> float | None:
@@ -165,8 +166,8 @@ class Overrides:
     def take_register(self, key: str, answer: Any) -> None:
         """Take what the register says of a circuit; None: nothing."""
         circuit = self._knowledge.registry.get(key)
-        ours = 0 if circuit is None else circuit.machine.override_version
-        is_overridden = circuit is not None and circuit.machine.override is not None
+        ours = 0 if circuit is None else circuit.core.override.version
+        is_overridden = circuit is not None and circuit.core.override.current is not None
         if isinstance(answer, bytes):
             heard = HeardOverride.from_register(as_text(answer))
             self._knowledge.follow_override(key, heard, make=True)

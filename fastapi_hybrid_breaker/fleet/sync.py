@@ -187,7 +187,9 @@ class FleetSync:
         """
         if (session := self._session) is not None:
             if (circuit := self._registry.get(key)) is not None:
-                circuit.listen(FIRST_WORD)
+                now = circuit.clock()
+                with circuit.locked() as core:
+                    core.membership.calls.listen(now, now + FIRST_WORD)
             session.incoming.put(partial(session.agenda.read, key, self._clock()))
 
     def changed(self, circuit: Circuit) -> None:

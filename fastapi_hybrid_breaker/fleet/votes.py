@@ -52,18 +52,18 @@ class Votes:
 
     def stirred(self, circuit: Circuit) -> None:
         """Look at what has become of a circuit."""
-        if circuit.machine.alone or circuit.machine.has_voted:
+        if circuit.core.membership.local_only or circuit.core.membership.has_voted:
             self._due.note(circuit.key, 0.0)
 
     def stands_alone(self, circuit: Circuit) -> None:
         """Have a circuit that is open only here told of: whoever reconnects begins with that."""
-        if circuit.machine.alone:
+        if circuit.core.membership.local_only:
             self._due.note(circuit.key, 0.0)
 
     def leave(self) -> None:
         """Withdraw all votes: they end with this process."""
         for circuit in self._knowledge.registry:
-            if circuit.machine.has_voted:
+            if circuit.core.membership.has_voted:
                 self._is_leaving = True
                 self._due.note(circuit.key, 0.0)
 
@@ -77,8 +77,11 @@ class Votes:
         """Give the votes that are due, and the questions."""
         for key in self._due.take(now, most):
             circuit = self._knowledge.registry.get(key)
-            stands = None if circuit is None else circuit.vote()
-            if circuit is not None and stands is not None:
+            if circuit is None:
+                continue
+            with circuit.locked() as core:
+                stands = core.membership.vote()
+            if stands is not None:
                 stands = stands and not self._is_leaving
                 if stands:
                     self._due.note(key, now + REPEATED_AFTER)
@@ -107,7 +110,11 @@ class Votes:
         """
         circuit = self._knowledge.registry.get(request.key)
         if request.kind == "votes":
-            known = None if circuit is None else (circuit.machine.version, circuit.machine.writer)
+            known = (
+                None
+                if circuit is None
+                else (circuit.core.membership.version, circuit.core.membership.writer)
+            )
             found = parse_votes(answer, known, self._knowledge.server_now() or 0.0)
             for waiting in request.waiting:
                 resolve(waiting, found)
@@ -115,24 +122,26 @@ class Votes:
             self._count(circuit, request.about, parse_sums(answer))
 
     def _request(self, circuit: Circuit, stands: float) -> Request:
-        machine = circuit.machine
+        core = circuit.core
         command = report_command(
             "vote",
             self._names,
             self._knowledge.instance,
             circuit.key,
-            version=machine.version,
-            writer=machine.writer,
+            version=core.membership.version,
+            writer=core.membership.writer,
             stands=stands,
             now=self._knowledge.clock(),
         )
-        return Request("vote", circuit.key, command, part=self, about=machine.generation)
+        return Request("vote", circuit.key, command, part=self, about=core.machine.generation)
 
     def _count(self, circuit: Circuit, generation: int, sums: Sums) -> None:
         if sums.status == "stale":
             self._knowledge.errands.want(circuit.key, "read")
-        elif not circuit.machine.alone:
-            circuit.withdrew()  # and where the server has lost the circuit, nobody counts it
+        elif not circuit.core.membership.local_only:
+            # Where the server has lost the circuit, nobody counts it either.
+            with circuit.locked() as core:
+                core.membership.withdrew()
         elif circuit.config.scope != "fleet":
             pass  # it is only to be seen; nobody's state is the fleet's to be written back
         elif sums.status == "missing":
@@ -141,5 +150,6 @@ class Votes:
         else:
             live = max(self._knowledge.registry.surroundings.live, sums.votes)
             if sums.votes >= votes_needed(circuit.config.quorum, live):
-                circuit.join(generation)
+                with circuit.locked() as core:
+                    core.membership.join(generation)
                 self._changed(circuit)

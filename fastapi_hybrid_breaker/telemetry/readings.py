@@ -64,7 +64,7 @@ class Readings:
         found = Counter(
             self._labels.of(circuit)
             for circuit in self._breaker.circuits()
-            if circuit.machine.keeps_failing(now)
+            if circuit.core.machine.recovery.keeps_failing(now)
         )
         for label in tuple(self._seen):
             yield Observation(found[label], {**self._about, names.KEY: label})
@@ -74,7 +74,7 @@ class Readings:
         found: Counter[tuple[str, str]] = Counter()
         now = self._breaker.clock()
         for circuit in self._breaker.circuits():
-            override = circuit.machine.override
+            override = circuit.core.override.current
             if override is not None and not override.is_over(now):
                 found[self._labels.of(circuit), override.kind.value] += 1
         for (label, kind), count in found.items():

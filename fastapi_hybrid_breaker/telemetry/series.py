@@ -43,7 +43,9 @@ class Series:
 
     def settled(self, circuit: Circuit, outcome: Outcome, seconds: float | None) -> None:
         """Count a call that ran."""
-        self._put(self._count, circuit.machine.meter.slow, self._by_outcome[outcome], seconds)
+        self._put(
+            self._count, circuit.core.machine.statistics.slow, self._by_outcome[outcome], seconds
+        )
 
     def rejected(self, circuit: Circuit, retry_after: float) -> None:
         """Count a rejection, and tell the span it was in."""

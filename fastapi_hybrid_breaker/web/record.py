@@ -65,15 +65,14 @@ class RouteRequest(Request):
         Raises:
             CircuitOpenError: rejected.
         """
-        if self.is_uncounted or (self.guards and self.permit_of(circuit.machine) is not None):
+        if self.is_uncounted or (self.guards and self.permit_of(circuit.core.machine) is not None):
             return
         try:
             permit = circuit.admit(is_route=True)
         except CircuitOpenError as error:
             self.note_rejection(error.key)  # known through the scope, whatever the context
             raise
-        if not circuit.machine.watched:
-            circuit.watch()
+        circuit.guarded_by_route = True
         self.guards = (*self.guards, (circuit, permit))
         self.unsettled = True
         if not isinstance(permit, int):
@@ -122,18 +121,18 @@ class RouteRequest(Request):
             return
         self.unsettled = False
         for circuit, permit in self.guards:
-            machine = circuit.machine
-            if self.is_uncounted or machine in self.counted:
+            core = circuit.core
+            if self.is_uncounted or core.machine in self.counted:
                 circuit.settle(permit, NO_VERDICT, is_gate=True)
                 continue
             seconds = self._seconds(circuit, permit) if self._is_timed else None
             if error is not None:
                 circuit.settle_error(permit, error, seconds=seconds)
                 continue
-            outcome = outcome_of_status(machine.config, status, rejected=bool(self.rejected))
-            if outcome is SUCCESS and isinstance(permit, int) and not machine.moved_by_success:
+            outcome = outcome_of_status(core.config, status, rejected=bool(self.rejected))
+            if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
                 if self.outer is not None:
-                    self.outer.note_outcome(machine)
+                    self.outer.note_outcome(core.machine)
                 continue
             if outcome is NO_VERDICT and circuit.key in self.rejected:
                 circuit.rejected_inside(permit)
@@ -142,7 +141,7 @@ class RouteRequest(Request):
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
         """Return how long the headers took, where a rule asks: streams last as long as wanted."""
-        if isinstance(permit, int) or not circuit.machine.timed:
+        if isinstance(permit, int) or not circuit.core.timed:
             return None
         sent_at = self._headers_sent_at
         return (circuit.clock() if sent_at is None else sent_at) - permit.started

@@ -40,21 +40,21 @@ class AllAgree(Invariant):
                 yield from self._override_agrees(instance, circuit.key)
 
     def _state_agrees(self, instance: Instance, key: str) -> Iterator[str]:
-        machine = instance.breaker.circuit(key).machine
+        core = instance.breaker.circuit(key).core
         stored = self.fleet.server.store.hash(NAMES.hash(key))
         values = [stored.get(field) for field in HASH_FIELDS]
         heard = parse_hash([None if one is None else one.encode() for one in values])
-        if machine.alone and machine.override is not None:
+        if core.membership.local_only and core.override.current is not None:
             return
-        ours = (machine.state, machine.version, machine.writer)
+        ours = (core.machine.state, core.membership.version, core.membership.writer)
         if heard is None:
-            if machine.version or machine.state is not CircuitState.CLOSED:
+            if core.membership.version or core.machine.state is not CircuitState.CLOSED:
                 yield f"only instance {instance.number} has {key} {ours}"
             return
         theirs = (heard.state, heard.version, heard.writer)
         # Plain speakers give no versions, until somebody adopts what they say; and who has not
         # heard of any version misses nothing while the state is the same.
-        is_plain = heard.plain or not machine.version
+        is_plain = heard.plain or not core.membership.version
         are_equal = ours[0] is theirs[0] if is_plain else ours == theirs
         if not are_equal:
             yield f"instance {instance.number} has {key} {ours}, the server {theirs}"

@@ -43,7 +43,7 @@ class MergedRatesOpen(Invariant):
         """Note when a call ends that is going to fail for certain."""
         key = circuit.key
         ends = self.fleet.now() + 1.5 * self.fleet.scenario.duration
-        is_counted = is_shared(circuit) and circuit.machine.override is None
+        is_counted = is_shared(circuit) and circuit.core.override.current is None
         if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_counted:
             self._well_at[key] = ends
         self._ended.setdefault(key, deque(maxlen=10_000)).append(ends)
@@ -69,7 +69,7 @@ class MergedRatesOpen(Invariant):
             is_failing = self._well_at.get(key, 0.0) < decided - seconds
             if is_failing and count >= minimum:
                 for instance in fleet.instances:
-                    if instance.breaker.circuit(key).machine.state is CircuitState.CLOSED:
+                    if instance.breaker.circuit(key).core.machine.state is CircuitState.CLOSED:
                         yield f"instance {instance.number} has {key} CLOSED at a rate of 1"
 
 

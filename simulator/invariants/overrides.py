@@ -39,17 +39,15 @@ class OverridesHold(Invariant):
             if not instance.is_running:
                 continue
             for circuit in instance.breaker.registry:
-                machine = circuit.machine
+                core = circuit.core
                 which = (instance.number, instance.lives, circuit.key)
-                if machine.override is not None:
-                    self._known[which] = machine.override_version, machine.override
+                if core.override.current is not None:
+                    self._known[which] = core.override.version, core.override.current
                     continue
                 known = self._known.pop(which, None)
-                if known is None or machine.override_unshared:
+                if known is None or core.override.unsynced:
                     continue
-                if known[0] == machine.override_version and self._runs(
-                    instance, circuit.key, *known
-                ):
+                if known[0] == core.override.version and self._runs(instance, circuit.key, *known):
                     yield f"instance {instance.number} lost the override of {circuit.key}"
 
     def _runs(self, instance: Instance, key: str, version: int, override: Override) -> bool:
@@ -81,7 +79,7 @@ class OverridesHold(Invariant):
 
 
 def _in_force(instance: Instance, circuit: Circuit) -> OverrideKind | None:
-    override = circuit.machine.override
+    override = circuit.core.override.current
     if override is None or override.is_over(instance.process.monotonic()):
         return None
     return override.kind

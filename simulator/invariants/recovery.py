@@ -24,6 +24,6 @@ class NothingRejectsForEver(Invariant):
         for instance in self.fleet.instances:
             for circuit in instance.breaker.registry:
                 stats = instance.breaker.stats(circuit.key)
-                state = circuit.machine.state
+                state = circuit.core.machine.state
                 if state is not CircuitState.CLOSED and stats.override is None:
                     yield f"instance {instance.number} still has {circuit.key} {state} after it all"

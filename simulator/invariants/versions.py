@@ -31,9 +31,9 @@ class VersionsNeverGoBack(Invariant):
             if not instance.is_running:
                 continue
             for circuit in instance.breaker.registry:
-                machine = circuit.machine
+                core = circuit.core
                 which = (instance.number, instance.lives, circuit.key)
-                now = ((machine.version, machine.writer), machine.override_version)
+                now = ((core.membership.version, core.membership.writer), core.override.version)
                 before = self._seen.get(which, ((0, ""), 0))
                 if now[0] < before[0] or now[1] < before[1]:
                     yield (
@@ -58,17 +58,21 @@ class OneStateForEachVersion(Invariant):
                 continue
             ordered = instance.breaker.sync_status().orders
             for circuit in instance.breaker.registry:
-                machine = circuit.machine
-                if not machine.version or circuit.key in ordered or not _tells_all(circuit):
+                ours, membership = circuit.core.machine.state, circuit.core.membership
+                if not membership.version or circuit.key in ordered or not _tells_all(circuit):
                     continue
-                which = (circuit.key, machine.version, machine.writer)
-                first, state = seen.setdefault(which, (instance, machine.state))
-                if machine.state is not state:
+                which = (circuit.key, membership.version, membership.writer)
+                first, state = seen.setdefault(which, (instance, ours))
+                if ours is not state:
                     yield (
-                        f"{circuit.key} at version {machine.version} is {state} for instance"
-                        f" {first.number} and {machine.state} for {instance.number}"
+                        f"{circuit.key} at version {membership.version} is {state} for instance"
+                        f" {first.number} and {ours} for {instance.number}"
                     )
 
 
 def _tells_all(circuit: Circuit) -> bool:
-    return is_shared(circuit) and not circuit.machine.unshared and not circuit.machine.alone
+    return (
+        is_shared(circuit)
+        and not circuit.core.membership.unsynced
+        and not circuit.core.membership.local_only
+    )

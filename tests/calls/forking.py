@@ -16,6 +16,7 @@ from typing import Any
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import lock_of
 
 PATIENCE = 60.0
 """Seconds until a process counts as stuck."""
@@ -69,7 +70,7 @@ def main() -> None:
 
     taken, done = threading.Event(), threading.Event()
     locks: list[Any] = [breaker.changes._turn, full.changes._turn]  # amid listeners, too
-    locks += [one._lock for one in (half, opened, closed, held, overflow)]
+    locks += [lock_of(one) for one in (half, opened, closed, held, overflow)]
     locks += [one.registry._lock for one in (breaker, full)]
 
     def hold() -> None:

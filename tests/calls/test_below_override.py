@@ -23,6 +23,7 @@ from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .parts import CONFIG, ONE_PROBE, OPEN_TIME, fail, fine_sync, let_probe, trip
 
@@ -129,7 +130,7 @@ def test_probe_that_was_running_when_it_was_disabled_is_not_counted_and_gives_it
     assert told == [(HALF_OPEN, CLOSED)]
     clear(circuit)
     assert told[1:] == [(CLOSED, HALF_OPEN)]
-    assert (circuit.stats().successes, circuit.machine.probes) == (0, [])
+    assert (circuit.stats().successes, circuit.core.machine.probes.running) == (0, [])
 
 
 def test_reset_below_disabled_is_no_opening_for_anybody(
@@ -152,14 +153,14 @@ def test_what_the_fleet_decides_below_it_is_told_when_it_ends(
 ) -> None:
     put(circuit, kind, seconds=5.0)
     told.clear()
-    circuit.adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=60.0))
-    circuit.adopt(News(2, "b", HALF_OPEN, failures=2, successes=0, remaining=0.0))
-    circuit.adopt(News(3, "b", OPEN, failures=2, successes=0, remaining=60.0))
-    circuit.adopt(News(4, "b", HALF_OPEN, failures=2, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=60.0))
+    FleetSide(circuit).adopt(News(2, "b", HALF_OPEN, failures=2, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(3, "b", OPEN, failures=2, successes=0, remaining=60.0))
+    FleetSide(circuit).adopt(News(4, "b", HALF_OPEN, failures=2, successes=0, remaining=0.0))
     assert told == []
     clock.advance(5.0)
     assert circuit.state is HALF_OPEN  # in force, as nobody asked yet: told by the next change
-    circuit.adopt(News(5, "b", CLOSED, failures=0, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(5, "b", CLOSED, failures=0, successes=0, remaining=0.0))
     shown = OPEN if kind == "forced_open" else CLOSED
     assert told == [(shown, HALF_OPEN), (HALF_OPEN, CLOSED)]
 
@@ -175,7 +176,7 @@ def test_one_override_after_another_is_one_chain(circuit: Circuit, told: Told) -
 
 
 def trip_below(circuit: Circuit) -> None:
-    circuit.adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=60.0))
+    FleetSide(circuit).adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=60.0))
 
 
 def override_news(version: int, kind: OverrideKind | None, remaining: float | None) -> OverrideNews:
@@ -186,12 +187,12 @@ def override_news(version: int, kind: OverrideKind | None, remaining: float | No
 def test_override_heard_from_the_fleet_hides_what_happens_below_it(
     circuit: Circuit, probing: Any, told: Told
 ) -> None:
-    circuit.adopt_override(override_news(7, OverrideKind.FORCED_OPEN, None))
+    FleetSide(circuit).adopt_override(override_news(7, OverrideKind.FORCED_OPEN, None))
     circuit.settle(probing, Outcome.FAILURE)
     assert told == [(HALF_OPEN, OPEN)]
-    circuit.adopt_override(override_news(8, OverrideKind.DISABLED, None))
+    FleetSide(circuit).adopt_override(override_news(8, OverrideKind.DISABLED, None))
     assert told[1:] == [(OPEN, CLOSED)]
-    circuit.adopt_override(override_news(9, None, None))
+    FleetSide(circuit).adopt_override(override_news(9, None, None))
     assert told[2:] == [(CLOSED, OPEN)]
 
 
@@ -261,8 +262,8 @@ class Story:
         name, *more = step.split()
         act: dict[str, Callable[[], object]] = {
             "put": lambda: put(circuit, more[0], read(more[1])),
-            "hear": lambda: circuit.adopt_override(self.heard(*more)),
-            "news": lambda: circuit.adopt(
+            "hear": lambda: FleetSide(circuit).adopt_override(self.heard(*more)),
+            "news": lambda: FleetSide(circuit).adopt(
                 News(self.version, "b", CircuitState(more[0]), 1, 0, remaining=3.0)
             ),
             "clear": lambda: clear(circuit),
@@ -309,7 +310,7 @@ def test_each_change_begins_where_the_last_one_ended(
             assert change.old is not change.new or is_override
             assert is_override or not is_fixed  # what happens below it is nobody's business
             is_fixed = change.cause == "override" and change.evidence.rule in FIXING
-        circuit.lift()
+        FleetSide(circuit).lift()
         assert (circuit.history()[-1].new if changes else CLOSED) is circuit.state
 
 

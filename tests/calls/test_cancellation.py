@@ -12,6 +12,7 @@ import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import lock_of
 
 from .parts import (
     ASYNC_SHAPES,
@@ -282,7 +283,7 @@ def test_a_generator_collected_under_a_lock_that_it_needs_does_not_hang(
     knot.held = steps_that_look_up_at_their_end()
     next(knot.held)
     del knot
-    lock = one._lock if locked == "circuit" else breaker.registry._lock
+    lock = lock_of(one) if locked == "circuit" else breaker.registry._lock
 
     def collect_under_the_lock() -> None:
         with lock:

@@ -118,9 +118,9 @@ def test_no_failure_of_any_thread_is_lost(breaker: HybridBreaker) -> None:
 
     run_in_threads(THREADS, hammer)
     assert circuit.stats().failures == THREADS * 500
-    assert circuit.machine.sequence == THREADS * 500
+    assert circuit.core.machine.sequence == THREADS * 500
     circuit.call_sync(fine_sync)
-    assert (circuit.stats().failures, circuit.machine.counts_successes) == (0, False)
+    assert (circuit.stats().failures, circuit.core.counts_successes) == (0, False)
 
 
 def test_every_probe_place_comes_back_from_threads_that_race(
@@ -173,13 +173,13 @@ def test_whatever_threads_do_at_once_the_circuit_recovers(
                 moves[(turn * 7 + len(seen)) % len(moves)]()
             except (BrokenError, CircuitOpenError):
                 pass
-            seen.append(circuit.machine.generation)
+            seen.append(circuit.core.machine.generation)
         generations.append(seen)
 
     run_in_threads(THREADS, storm)
     assert all(seen == sorted(seen) for seen in generations)
-    machine = circuit.machine
-    assert (machine.free_permit is None) == (machine.state != "CLOSED")
+    core = circuit.core
+    assert (core.free_permit is None) == (core.machine.state != "CLOSED")
     clock.advance(2 * OPEN_TIME)
     for _ in range(2):
         circuit.call_sync(fine_sync)

@@ -22,6 +22,7 @@ from fastapi_hybrid_breaker.calls import eviction
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .parts import fine
 
@@ -61,7 +62,7 @@ class Breaker(HybridBreaker):
     ) -> Circuit | None:
         circuit = self.registry.hear_of(key)
         if circuit is not None:
-            circuit.adopt(News(version, "b", CircuitState(state), 1, 0, remaining))
+            FleetSide(circuit).adopt(News(version, "b", CircuitState(state), 1, 0, remaining))
         return circuit
 
     def churn(self, count: int, name: str = "tenant") -> None:
@@ -195,7 +196,7 @@ def test_a_change_that_the_fleet_has_not_heard_of_is_kept() -> None:
     breaker.settle("shared", Outcome.SUCCESS)
     breaker.time.advance(3600.0)
     assert breaker.circuit("surplus").key == "overflow"
-    proposal = breaker.registry.by_key["shared"].propose()
+    proposal = FleetSide(breaker.registry.by_key["shared"]).propose()
     assert proposal is not None
     breaker.hears("shared", "CLOSED", version=8)
     breaker.time.advance(3600.0)

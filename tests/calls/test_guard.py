@@ -106,8 +106,8 @@ def test_what_follows_a_probe_in_its_context_is_not_inside_of_it(
     def inside() -> list[bool]:
         found = []
         with circuit.guard():
-            found.append(enclosing_probe(circuit.machine, clock()) is not None)
-        found.append(enclosing_probe(circuit.machine, clock()) is not None)
+            found.append(enclosing_probe(circuit.core.machine, clock()) is not None)
+        found.append(enclosing_probe(circuit.core.machine, clock()) is not None)
         found.append(isinstance(circuit.admit(), Probe))  # one of its own, nothing borrowed
         return found
 

@@ -135,5 +135,5 @@ def test_a_listener_that_ends_the_program_leaves_no_probe_behind(
     with pytest.raises(KeyboardInterrupt):
         circuit.call_sync(fine_sync)
     undo()
-    assert circuit.machine.probes == []
+    assert circuit.core.machine.probes.running == []
     assert circuit.call_sync(fine_sync) == 1

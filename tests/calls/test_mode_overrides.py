@@ -18,6 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .parts import CONFIG, OPEN_TIME, fail, fine_sync, trip
 
@@ -166,33 +167,49 @@ def test_what_is_decided_in_shadow_mode_is_nobody_elses_business_until_it_ends(
 ) -> None:
     config = replace(CONFIG, **settings)
     circuit = HybridBreaker(redis=None, defaults=config, clock=clock).circuit("upstream")
-    machine = circuit.machine
+    core = circuit.core
     put(circuit, "shadow")
     trip(circuit)
-    assert (circuit.propose(), machine.alone, circuit.vote()) == (None, False, None)
+    assert (
+        FleetSide(circuit).propose(),
+        core.membership.local_only,
+        FleetSide(circuit).vote(),
+    ) == (
+        None,
+        False,
+        None,
+    )
     clear(circuit)
     if settings:  # it is open here, and binds nobody else
-        assert (circuit.propose(), machine.alone, circuit.vote()) == (None, True, True)
+        assert (
+            FleetSide(circuit).propose(),
+            core.membership.local_only,
+            FleetSide(circuit).vote(),
+        ) == (
+            None,
+            True,
+            True,
+        )
         put(circuit, "shadow")
-        assert (machine.alone, circuit.vote()) == (False, False)
+        assert (core.membership.local_only, FleetSide(circuit).vote()) == (False, False)
     else:
-        proposal = circuit.propose()
+        proposal = FleetSide(circuit).propose()
         assert proposal is not None
-        assert (proposal.state, machine.alone) == (OPEN, False)
+        assert (proposal.state, core.membership.local_only) == (OPEN, False)
 
 
 def test_what_the_fleet_decided_meanwhile_is_not_proposed_again(circuit: Circuit) -> None:
     put(circuit, "shadow")
     trip(circuit)
-    circuit.adopt(News(1, "b", CLOSED, failures=0, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(1, "b", CLOSED, failures=0, successes=0, remaining=0.0))
     clear(circuit)
-    assert (circuit.state, circuit.propose()) == (CLOSED, None)
+    assert (circuit.state, FleetSide(circuit).propose()) == (CLOSED, None)
 
 
 def test_change_of_before_it_is_still_proposed(circuit: Circuit) -> None:
     trip(circuit)
     put(circuit, "shadow")
-    proposal = circuit.propose()
+    proposal = FleetSide(circuit).propose()
     assert proposal is not None
     assert proposal.state is OPEN
 

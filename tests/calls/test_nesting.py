@@ -185,14 +185,14 @@ def test_nor_is_one_in_a_sync_call(ramping: Circuit, shape: Shape) -> None:
 async def test_an_enclosing_request_hears_of_a_verdict_on_a_healthy_circuit(
     circuit: Circuit, shape: Shape
 ) -> None:
-    circuit.watch()
+    circuit.guarded_by_route = True
     request = Request()
     token = enter_request(request)
     try:
         await shape(circuit, fine)
     finally:
         leave_request(token)
-    assert request.counted == {circuit.machine}
+    assert request.counted == {circuit.core.machine}
 
 
 def test_guards_held_hand_over_hand_do_not_pile_up(ramping: Circuit, clock: ManualClock) -> None:

@@ -19,6 +19,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .parts import (
     ONE_PROBE,
@@ -54,8 +55,8 @@ async def test_each_change_is_told_with_its_cause(
         circuit.call_sync(fine_sync)
     trip(circuit)
     await circuit.reset()
-    circuit.adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=5.0))
-    circuit.adopt(News(2, "b", CLOSED, failures=0, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=5.0))
+    FleetSide(circuit).adopt(News(2, "b", CLOSED, failures=0, successes=0, remaining=0.0))
     assert told == [
         (CLOSED, OPEN, Cause.FAILURES),
         (OPEN, HALF_OPEN, Cause.TIMEOUT),
@@ -76,7 +77,7 @@ async def test_what_changes_no_state_is_not_told(
     circuit.call_sync(fine_sync)
     await circuit.reset()
     await breaker.reset("never-used")
-    circuit.adopt(News(1, "b", CLOSED, failures=0, successes=0, remaining=0.0))
+    FleetSide(circuit).adopt(News(1, "b", CLOSED, failures=0, successes=0, remaining=0.0))
     assert told == []
     let_probe(circuit, clock)
     clock.advance(1000)
@@ -153,7 +154,7 @@ def test_no_lock_is_held_while_a_listener_runs(
         circuit.call_sync(fine_sync)
     trip(circuit)
     circuit.reset_here()
-    circuit.adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=5.0))
+    FleetSide(circuit).adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=5.0))
     assert seen == [OPEN, HALF_OPEN, CLOSED, OPEN, CLOSED, OPEN]
 
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests.inside import breaker_of, lock_of
 
 from .parts import OPEN_TIME, PATIENCE
 
@@ -102,17 +103,16 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
 
     def try_the_lock(_: StateChange) -> None:
         def attempt() -> None:
-            got = probing._lock.acquire(timeout=0.5)
+            got = lock_of(probing).acquire(timeout=0.5)
             was_free.append(got)
             if got:
-                probing._lock.release()
+                lock_of(probing).release()
 
         other = threading.Thread(target=attempt, daemon=True)
         other.start()
         other.join(PATIENCE)
 
-    breaker = probing._hub
-    assert isinstance(breaker, HybridBreaker)
+    breaker = breaker_of(probing)
     mine = probing.admit()
     leave_a_probe_behind(probing, Outcome.SUCCESS)
     breaker.on_change(try_the_lock)

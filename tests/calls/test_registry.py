@@ -20,6 +20,7 @@ from fastapi_hybrid_breaker import (
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .parts import fine, run_in_threads
 
@@ -176,13 +177,15 @@ def test_recovery_that_the_fleet_has_not_heard_of_is_not_forgotten() -> None:
     clock = ManualClock()
     breaker = bounded(10, clock, defaults=CircuitConfig(success_threshold=1))
     circuit = breaker.circuit("shared")
-    circuit.adopt(News(7, "b", CircuitState.OPEN, failures=1, successes=0, remaining=1.0))
+    FleetSide(circuit).adopt(
+        News(7, "b", CircuitState.OPEN, failures=1, successes=0, remaining=1.0)
+    )
     clock.advance(1)
     circuit.settle(circuit.admit(), Outcome.SUCCESS)
     del circuit
     for number in range(200):
         breaker.circuit(f"tenant-{number}")
-    proposal = breaker.circuit("shared").propose()
+    proposal = FleetSide(breaker.circuit("shared")).propose()
     assert proposal is not None
     assert (proposal.state, proposal.version) == ("CLOSED", 7)
 
@@ -192,7 +195,7 @@ def test_circuit_known_from_the_fleet_first_takes_the_configuration_of_the_code(
     breaker = bounded(10)
     heard = breaker.registry.hear_of("a")
     assert heard is not None
-    heard.adopt(News(1, "b", CircuitState.OPEN, failures=1, successes=0, remaining=5.0))
+    FleetSide(heard).adopt(News(1, "b", CircuitState.OPEN, failures=1, successes=0, remaining=5.0))
     config = CircuitConfig(failure_threshold=9)
     circuit = breaker.circuit("a", config)
     assert circuit is heard

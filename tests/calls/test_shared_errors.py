@@ -140,11 +140,11 @@ async def test_parallel_calls_inside_of_a_probe_are_one_failure(
         shared.set_exception(BrokenError())
         await asyncio.gather(*calls)
 
-    version = circuit.machine.generation
+    version = circuit.core.machine.generation
     with pytest.raises(BrokenError):
         await circuit.call(outer)
     assert circuit.state == "OPEN"
-    assert circuit.machine.generation == version + 2  # half-open, and open again
+    assert circuit.core.machine.generation == version + 2  # half-open, and open again
 
 
 async def test_in_a_ramp_an_outer_call_does_not_count_what_tasks_inside_it_counted(

@@ -6,10 +6,9 @@ from typing import Any
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.lease import Lease
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
-from .machines import OPEN_TIME, trip
+from .machines import OPEN_TIME, Machine, trip
 
 
 def fleet(live: int = 3, *, is_connected: bool = True) -> Surroundings:

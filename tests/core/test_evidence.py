@@ -16,13 +16,13 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
 )
 from fastapi_hybrid_breaker.core.evidence import describe_error
-from fastapi_hybrid_breaker.core.machine import Machine
 
 from .machines import (
     FAILURE,
     NO_VERDICT,
     OPEN,
     SUCCESS,
+    Machine,
     admit,
     half_open,
     news,

@@ -163,18 +163,6 @@ def test_successes_are_worth_a_look_only_while_failures_stand() -> None:
     assert seen == [False, True, False]
 
 
-def test_a_watched_circuit_looks_at_every_success_in_every_state() -> None:
-    machine = make(failure_threshold=1, success_threshold=1)
-    machine.watch()
-    run(machine, SUCCESS)
-    assert machine.counts_successes is True
-    trip(machine, 0.0)
-    run(machine, SUCCESS, OPEN_TIME)
-    assert (machine.state, machine.counts_successes) == (CLOSED, True)
-    machine.reset(OPEN_TIME)
-    assert machine.counts_successes is True
-
-
 def test_tickets_rise_with_failures_so_that_an_error_is_known_as_counted() -> None:
     machine = make(failure_threshold=5)
     before = admit(machine)

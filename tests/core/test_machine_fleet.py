@@ -28,7 +28,7 @@ from .machines import (
 )
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from .machines import Machine
 
 
 def shape(machine: Machine) -> tuple[CircuitState, int, str, bool]:

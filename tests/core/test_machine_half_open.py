@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.machine import StateMachine
 from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.probes import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
 from .machines import (
@@ -171,7 +172,7 @@ def test_a_change_to_half_open_that_was_interrupted_rejects_nobody_for_ever(
         raise RecursionError  # or what a signal's handler raises
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(machine), "_evidence", interrupted)
+        patched.setattr(StateMachine, "describe", interrupted)
         with pytest.raises(RecursionError):
             machine.admit(OPEN_TIME)
     assert isinstance(admit(machine, OPEN_TIME), Probe)

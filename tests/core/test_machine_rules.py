@@ -15,7 +15,6 @@ from fastapi_hybrid_breaker import (
     TimeWindow,
 )
 from fastapi_hybrid_breaker.core.evidence import describe_error
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import Probe
 
 from .machines import (
@@ -25,6 +24,7 @@ from .machines import (
     NO_VERDICT,
     OPEN,
     SUCCESS,
+    Machine,
     admit,
     half_open,
     news,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastapi_hybrid_breaker.core.cycle import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
+from fastapi_hybrid_breaker.core.probes import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
@@ -30,8 +30,9 @@ from .machines import (
 from .members import fleet, lease, member, opened
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Machine
     from fastapi_hybrid_breaker.core.probe import Probe
+
+    from .machines import Machine
 
 LATE = OPEN_TIME + OVERDUE_AFTER
 

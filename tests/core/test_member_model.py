@@ -19,10 +19,10 @@ from hypothesis.stateful import (
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
+from .machines import Machine
 from .members import fleet
 from .server import TERM, Server
 

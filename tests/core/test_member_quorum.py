@@ -30,7 +30,7 @@ from .machines import (
 from .members import is_on_the_fast_path, lease, member, opened
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from .machines import Machine
 
 PROBE_TIME = 5.0
 

@@ -33,7 +33,8 @@ from .members import fleet, is_on_the_fast_path, member, opened
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.contribution import Report
-    from fastapi_hybrid_breaker.core.machine import Machine
+
+    from .machines import Machine
 
 WINDOW = TimeWindow(8.0, 8)
 RATE = FailureRate(0.5, window=WINDOW, minimum_calls=10)
@@ -422,10 +423,7 @@ def test_notes_no_longer_than_it_was_told_to() -> None:
 
 
 def end_run(machine: Machine, now: float, seconds: float) -> None:
-    assert machine.contribution is not None
-    machine.contribution.ended()
-    machine.contribution.stop_listening(now + seconds)
-    machine.note_or_not(now)
+    machine.run_ended(now, now + seconds)
 
 
 def test_the_fast_path_is_back_after_the_run_has_ended() -> None:

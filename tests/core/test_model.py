@@ -19,11 +19,11 @@ from hypothesis.stateful import (
 )
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.news import News, Proposal
 from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import CircuitState, Outcome
 
+from .machines import Machine, fields_of
 from .reference import Call, Reference
 
 OPEN_TIME = 8.0
@@ -217,9 +217,7 @@ class Life(RuleBasedStateMachine):
         assert self._all() == before
 
     def _all(self) -> dict[str, object]:
-        shown = {name: getattr(self.machine, name) for name in Machine.__slots__}
-        shown["probes"] = list(self.machine.probes or ())
-        return shown
+        return fields_of(self.machine)
 
     def _adopt(self, told: tuple[int, str, CircuitState, int, float]) -> None:
         version, writer, state, failures, remaining = told

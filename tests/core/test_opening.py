@@ -19,10 +19,9 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.opening import open_seconds
 
-from .machines import CLOSED, FAILURE, OPEN, SUCCESS, admit, news, run
+from .machines import CLOSED, FAILURE, OPEN, SUCCESS, Machine, admit, news, run
 
 STEADY = Backoff(multiplier=2.0, maximum=100.0, jitter=0.0)
 

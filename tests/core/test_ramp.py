@@ -8,11 +8,21 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Backoff, CircuitConfig, Evidence
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
 
-from .machines import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, admit, is_rejected, news, run
+from .machines import (
+    CLOSED,
+    FAILURE,
+    HALF_OPEN,
+    OPEN,
+    SUCCESS,
+    Machine,
+    admit,
+    is_rejected,
+    news,
+    run,
+)
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 

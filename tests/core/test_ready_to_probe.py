@@ -8,7 +8,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.evidence import Evidence
-from fastapi_hybrid_breaker.core.machine import QUIET_AFTER, Machine
+from fastapi_hybrid_breaker.core.machine import QUIET_AFTER
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.states import Cause
@@ -21,6 +21,7 @@ from .machines import (
     OPEN,
     OPEN_TIME,
     SUCCESS,
+    Machine,
     half_open,
     is_rejected,
     make,

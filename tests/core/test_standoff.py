@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.machine import Machine
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, OPEN, SUCCESS
+
+from .machines import Machine
 
 CONFIG = CircuitConfig(
     failure_threshold=1, success_threshold=9, half_open_max_calls=1, recovery_timeout=10.0

@@ -17,7 +17,7 @@ from .player import KEY, Player
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fastapi_hybrid_breaker.core.machine import Machine
+    from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
     from fastapi_hybrid_breaker.fleet.errand import Request
 
     from .server import Server
@@ -38,8 +38,8 @@ class Slow(Player):
         self.inbox: list[bytes] = []
 
     @property
-    def machine(self) -> Machine:
-        return self.circuit.machine
+    def core(self) -> CircuitCore:
+        return self.circuit.core
 
     def calls(self, *, works: bool) -> None:
         with contextlib.suppress(CircuitOpenError):
@@ -76,7 +76,7 @@ class Slow(Player):
 
     def is_evicted(self) -> None:
         """Forget the circuit, as the registry does for want of room with one that may go."""
-        if loss_of(self.machine, self.clock(), is_used=True) is not None:
+        if loss_of(self.core, self.clock(), is_used=True) is not None:
             del self.breaker.registry.by_key[KEY]
 
     def send(self) -> None:
@@ -145,11 +145,11 @@ def test_a_version_is_one_state_for_all_and_at_rest_all_have_the_servers(
         for number, step in schedule:
             step(players[number])
             for player in players:
-                machine = player.machine
+                core = player.core
                 orders = player.knowledge.orders.keys()
-                if machine.version and not machine.unshared and not orders:
-                    version = machine.version, machine.writer
-                    assert known.setdefault(version, machine.state) == machine.state
+                if core.membership.version and not core.membership.unsynced and not orders:
+                    version = core.membership.version, core.membership.writer
+                    assert known.setdefault(version, core.machine.state) == core.machine.state
         for player in players:
             player.waits_in_vain(is_cut_off=False)
         for turn in range(ROUNDS):
@@ -160,7 +160,7 @@ def test_a_version_is_one_state_for_all_and_at_rest_all_have_the_servers(
                 player.clock.advance(0.15)
         stored = server.hash(KEY)
         for player in players:
-            assert not player.machine.unshared
+            assert not player.core.membership.unsynced
             assert player.version == int(stored.get("version", 0))
             if player.version:
                 assert player.state == stored["state"]

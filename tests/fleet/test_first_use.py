@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet import gathering
 from fastapi_hybrid_breaker.fleet.fields import MalformedError
 from fastapi_hybrid_breaker.fleet.report_wire import RunUnderWay, parse_run
+from tests.inside import FleetSide
 
 from .companion import Companion, together
 from .instances import fail, fleet, settled, succeed, until
@@ -182,7 +183,7 @@ def newcomer_beside(server: Server) -> tuple[Companion, Companion]:
 def first_use(player: Companion) -> None:
     """As the breaker does it with the first call."""
     now = player.clock()
-    player.circuit.listen(1.0)
+    FleetSide(player.circuit).listen(1.0)
     player.agenda.read(player.circuit.key, now)
 
 

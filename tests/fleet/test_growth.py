@@ -155,7 +155,7 @@ def test_of_many_instances_a_few_ask_for_the_lease_at_once(
 ) -> None:
     a = join("aaaa", live=live)
     a.fail()
-    a.circuit.machine.calls_per_second = 10.0
+    a.circuit.core.machine.probes.lease.calls_per_second = 10.0
     turns = sorted(a.agenda.leases._turn(a.circuit) for _ in range(5_000))
     share = turns.count(0.0) / len(turns)
     assert at_once / 2 <= share <= 2 * at_once

@@ -67,10 +67,10 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
     together(a, b)
     for player in (a, b):
         player.clock.advance(5.0)  # nobody has called since
-    b.circuit.machine.wants_lease = True
+    b.circuit.core.machine.probes.lease.is_wanted = True
     b.agenda.stirred(b.circuit)
     b.send()
-    assert b.circuit.machine.lease is not None
+    assert b.circuit.core.machine.probes.lease.current is not None
     ticket = a.circuit.admit()  # long after the open time: a probe at once
     for _ in range(2):  # before it has asked again, and after
         together(a, b, seconds=0.1)
@@ -312,12 +312,12 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     held = []
     for player in (a, b):
         player.agenda.leases._posts.clear()
-        player.circuit.machine.lease = None
+        player.circuit.core.machine.probes.lease.current = None
         player.clock.advance(3.0)
         with contextlib.suppress(CircuitOpenError):
             player.circuit.admit()
         player.send()
-        lease = player.circuit.machine.lease
+        lease = player.circuit.core.machine.probes.lease.current
         held.append(lease is not None and lease.places > 1)
     assert held != [True, True]
 
@@ -503,7 +503,7 @@ def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
     a.call()  # a probe of its own: closed again
     assert a.state == "CLOSED"
     together(a, seconds=0.3)
-    assert not a.circuit.machine.has_voted
+    assert not a.circuit.core.membership.has_voted
 
 
 def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(

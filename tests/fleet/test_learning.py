@@ -142,7 +142,7 @@ def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -
     a, b = players
     subscribe(a, b)
     a.breaker.circuit("other").open_here(30.0)
-    a.breaker.circuit("other").machine.unshared = True
+    a.breaker.circuit("other").core.membership.unsynced = True
     a.agenda.changed(a.breaker.circuit("other"))
     a.send()
     b.messages()

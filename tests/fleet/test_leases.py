@@ -108,7 +108,7 @@ async def test_a_rejected_caller_is_told_to_wait_a_second_at_least(server: Serve
         await opened(a, b)
         async with traffic(upstream, a):
             await until(lambda: upstream.running == 2)
-            await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 2)
+            await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 2)
             with pytest.raises(CircuitOpenError) as caught:
                 async with asyncio.timeout(PATIENCE):
                     await b.execute(KEY, upstream)
@@ -138,7 +138,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
             await until(lambda: server.hash(KEY).get("probing", "").split(":")[1:2] == ["2"])
             await cut_off(a)
             async with traffic(upstream, b):
-                await until(lambda: b.circuit(KEY).machine.lease is None)
+                await until(lambda: b.circuit(KEY).core.machine.probes.lease.current is None)
                 post = b.sync._session.agenda.leases._posts
                 async with asyncio.timeout(PATIENCE):
                     while lease_of(server)[2:3] and not _is_over(server):
@@ -235,7 +235,7 @@ def test_many_circuits_that_open_together_do_not_ask_in_one_burst(
     circuits = [a.breaker.circuit(f"host:{number}") for number in range(200)]
     for circuit in circuits:
         circuit.settle(circuit.admit(), Outcome.FAILURE)
-    assert len({circuit.machine.deadline for circuit in circuits}) == 1
+    assert len({circuit.core.machine.open_until for circuit in circuits}) == 1
     posts = a.agenda.leases._posts
     asked = sorted(posts[circuit.key].not_before for circuit in circuits)
     assert 0.3 < asked[-1] - asked[0] < 2.0

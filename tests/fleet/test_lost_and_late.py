@@ -260,7 +260,7 @@ def test_a_wrong_clock_of_who_opened_it_meanwhile_does_not_set_our_open_time(
     play(a, b)
     for player in (a, b):
         player.clock.advance(31)
-        player.circuit.machine.deadline = player.clock()
+        player.circuit.core.machine.open_until = player.clock()
     a.succeed()  # its probe: closed, and not told yet
     PlainSpeaker(server, skew=300.0).say("OPEN", failures=5, open_for=30.0)
     requests = [one for one in a.take() if one.kind in {"change", "time"}]

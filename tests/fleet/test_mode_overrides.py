@@ -111,7 +111,7 @@ async def test_it_ends_by_itself_on_all(server: Server) -> None:
         await until(lambda: mode(b) == "shadow")
         for breaker in (a, b):
             await until(lambda one=breaker: mode(one) == "enforce")
-            await until(lambda one=breaker: one.circuit(KEY).machine.override is None)
+            await until(lambda one=breaker: one.circuit(KEY).core.override.current is None)
         await until(lambda: '{"mode":"-"' in str(server.ask.hget(REGISTER, "override")))
         async with fleet(server, 1) as (late,):
             await settled(late)

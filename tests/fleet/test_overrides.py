@@ -277,7 +277,7 @@ async def test_a_plain_speaker_that_writes_over_it_is_told_again(server: Server)
         await force_open(a)
         PlainSpeaker(server).say("CLOSED", successes=1)
         await until(lambda: server.hash(KEY)["state"] == "OPEN")
-        assert a.circuit(KEY).machine.state is CLOSED
+        assert a.circuit(KEY).core.machine.state is CLOSED
 
 
 @pytest.mark.parametrize("key", ["/stock/{sku}", "a}b", "{}x", "a{b", "a b/ü"])

@@ -25,8 +25,8 @@ def write_plainly(server: Server, state: str, next_attempt: int = 0) -> None:
 
 
 def below(breaker: HybridBreaker) -> tuple[CircuitState, int, str]:
-    machine = breaker.circuit(KEY).machine
-    return machine.state, machine.version, machine.writer
+    core = breaker.circuit(KEY).core
+    return core.machine.state, core.membership.version, core.membership.writer
 
 
 async def overridden(server: Server, first: HybridBreaker, other: HybridBreaker) -> None:

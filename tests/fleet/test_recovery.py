@@ -56,7 +56,9 @@ async def opened(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")
     for breaker in breakers:
-        await until(lambda b=breaker: b.circuit(KEY).machine.calls_per_second is not None)
+        await until(
+            lambda b=breaker: b.circuit(KEY).core.machine.probes.lease.calls_per_second is not None
+        )
         await until(lambda b=breaker: b.stats(KEY).retry_after == 0)
 
 
@@ -83,7 +85,7 @@ async def test_no_call_is_rejected_after_the_open_time_where_calls_are_rare(serv
     async with fleet(server, 3, config()) as (a, b, c):
         await opened(a, b, c)
         await b.execute(KEY, nothing)  # it has never had a call before
-        await until(lambda: c.circuit(KEY).machine.successes == 1)
+        await until(lambda: c.circuit(KEY).core.machine.probes.successes == 1)
         await c.execute(KEY, nothing)
         assert c.state(KEY) == "CLOSED"
         for breaker in (a, b):
@@ -96,12 +98,12 @@ async def test_a_probe_that_runs_elsewhere_keeps_others_back_until_it_ends(serve
         await opened(a, b)
         answers = asyncio.Event()
         probe = asyncio.create_task(a.execute(KEY, answers.wait))
-        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 1)
+        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 1)
         with pytest.raises(CircuitOpenError):
             await b.execute(KEY, nothing)
         answers.set()
         await probe
-        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 0)
+        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 0)
         await b.execute(KEY, nothing)
         assert b.state(KEY) == "CLOSED"
 
@@ -120,12 +122,12 @@ async def test_a_probe_that_is_not_counted_gives_its_place_back_as_well(
             raise KeyError
 
         probe = asyncio.create_task(a.execute(KEY, work))
-        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 1)
+        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 1)
         if ends_by == "cancellation":
             probe.cancel()
         answers.set()
         await asyncio.wait([probe])
-        await until(lambda: b.circuit(KEY).machine.probes_elsewhere == 0)
+        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 0)
         await b.execute(KEY, nothing)
 
 
@@ -150,13 +152,16 @@ def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: A
     hear(a, b, c)
     noted = {one.split(":")[0]: one.split(":")[1] for one in _field(server, "probing").split()}
     assert noted == {"aaaa": "1", "bbbb": "1"}
-    assert c.circuit.machine.probes_elsewhere == 2
-    assert (a.circuit.machine.probes_elsewhere, b.circuit.machine.probes_elsewhere) == (1, 1)
+    assert c.circuit.core.machine.probes.lease.elsewhere.count == 2
+    assert (
+        a.circuit.core.machine.probes.lease.elsewhere.count,
+        b.circuit.core.machine.probes.lease.elsewhere.count,
+    ) == (1, 1)
     for player, permit in ((a, first), (b, second)):
         player.circuit.settle(permit, Outcome.SUCCESS)
     hear(a, b, c)
-    assert c.circuit.machine.successes == 2, "they add up"
-    assert c.circuit.machine.probes_elsewhere == 0
+    assert c.circuit.core.machine.probes.successes == 2, "they add up"
+    assert c.circuit.core.machine.probes.lease.elsewhere.count == 0
     c.call()
     assert c.state == "CLOSED"
 
@@ -178,12 +183,15 @@ def test_successes_of_an_earlier_recovery_do_not_count(server: Server, join: Any
     open_for_all(a, b)
     a.call()
     hear(a, b)
-    assert b.circuit.machine.successes == 1
+    assert b.circuit.core.machine.probes.successes == 1
     b.fail()  # open again
     together(a, b, seconds=0.6)
     a.call()
     hear(a, b)
-    assert (a.circuit.machine.successes, b.circuit.machine.successes) == (1, 1)
+    assert (a.circuit.core.machine.probes.successes, b.circuit.core.machine.probes.successes) == (
+        1,
+        1,
+    )
 
 
 def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earlier_recovery(
@@ -191,7 +199,7 @@ def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earli
 ) -> None:
     a, b = (join(name, round_trip=60.0, success_threshold=3) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    while a.circuit.machine.successes < 2:
+    while a.circuit.core.machine.probes.successes < 2:
         with contextlib.suppress(CircuitOpenError):
             a.call()
         a.send()
@@ -203,7 +211,7 @@ def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earli
     before = _field(server, "lease")
     together(a, b, seconds=0.35)
     a.send()
-    assert a.circuit.machine.deadline > a.clock()
+    assert a.circuit.core.machine.open_until > a.clock()
     assert _field(server, "lease") != before
     assert _field(server, "lease").split("|")[3] == "0"
 
@@ -217,10 +225,10 @@ def test_a_success_that_is_reported_twice_counts_once(server: Server, join: Any)
     a.agenda.put_back(requests)
     a.send()
     hear(a, b)
-    assert b.circuit.machine.successes == 1
+    assert b.circuit.core.machine.probes.successes == 1
     a.call()
     hear(a, b)
-    assert b.circuit.machine.successes == 2
+    assert b.circuit.core.machine.probes.successes == 2
 
 
 def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_ended(
@@ -234,7 +242,7 @@ def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_end
     a.circuit.settle(permit, Outcome.NO_VERDICT)
     a.answer(requests, answers)
     hear(a, b)
-    assert b.circuit.machine.probes_elsewhere == 0
+    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
 
 
 def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
@@ -252,7 +260,7 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
     a.agenda.read_all()
     hear(a, b)
     assert _field(server, "probing") == ""
-    assert b.circuit.machine.probes_elsewhere == 0
+    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
 
 
 def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
@@ -269,7 +277,7 @@ def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
         b.knowledge.hear(data)
     for data in reversed(signals):
         b.knowledge.hear_signal(data)
-    assert b.circuit.machine.probes_elsewhere == 0
+    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
     b.call()
 
 
@@ -278,10 +286,10 @@ def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join
     open_for_all(a, b)
     a.call()
     hear(a, b)
-    machine = b.circuit.machine
+    core = b.circuit.core
     b.knowledge.hear_signal(
         b'{"p":1,"key":"%s","signal":"probing","version":"%d","writer":"%s","ms":2000,"by":"old"}'
-        % (KEY.encode(), machine.version, machine.writer.encode())
+        % (KEY.encode(), core.membership.version, core.membership.writer.encode())
     )
     with pytest.raises(CircuitOpenError):
         b.call()
@@ -296,12 +304,12 @@ async def test_where_calls_are_not_rare_a_call_needs_a_lease(server: Server) -> 
     async with fleet(server, 2, config()) as (a, b):
         await opened(a, b)
         fix_round_trip(a, b, seconds=60.0)
-        machine = b.circuit(KEY).machine
-        assert (machine.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
+        core = b.circuit(KEY).core
+        assert (core.machine.probes.lease.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
         with pytest.raises(CircuitOpenError):
             await b.execute(KEY, nothing)
-        await until(lambda: machine.lease is not None)
-        assert machine.state == "OPEN"
+        await until(lambda: core.machine.probes.lease.current is not None)
+        assert core.machine.state == "OPEN"
         await b.execute(KEY, nothing)
 
 
@@ -310,25 +318,27 @@ def test_a_lease_that_nobody_uses_passes_on_soon(server: Server, join: Any) -> N
     open_for_all(a, b)
     for player in (a, b):
         player.breaker.surroundings.round_trip = 0.01  # as it is
-        player.circuit.machine.calls_per_second = 1_000.0  # and yet calls are many
+        player.circuit.core.machine.probes.lease.calls_per_second = (
+            1_000.0  # and yet calls are many
+        )
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
     owner, given, ends, _ = _field(server, "lease").split("|")
     assert owner == "aaaa"
     assert int(ends) - int(given) == UNUSED_TERM * 1000
-    lease = a.circuit.machine.lease
+    lease = a.circuit.core.machine.probes.lease.current
     assert lease is not None
     assert lease.deadline - a.clock() <= UNUSED_TERM / 2  # no probe begins in the last half
     with pytest.raises(CircuitOpenError):
         b.call()
     b.send()
-    assert b.circuit.machine.lease is None
+    assert b.circuit.core.machine.probes.lease.current is None
     together(a, b, seconds=UNUSED_TERM + 0.1)
     with pytest.raises(CircuitOpenError):
         b.call()
     b.send()
-    assert b.circuit.machine.lease is not None
+    assert b.circuit.core.machine.probes.lease.current is not None
 
 
 @pytest.mark.parametrize(
@@ -340,7 +350,7 @@ def test_it_lasts_for_four_round_trips_and_two_seconds_at_most(
     a = join("aaaa", round_trip=60.0)
     open_for_all(a)
     a.breaker.surroundings.round_trip = round_trip
-    a.circuit.machine.calls_per_second = 1_000.0
+    a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
@@ -354,7 +364,7 @@ def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ende
     a = join("aaaa", round_trip=60.0, success_threshold=3)
     open_for_all(a)
     a.breaker.surroundings.round_trip = 0.01
-    a.circuit.machine.calls_per_second = 1_000.0
+    a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()

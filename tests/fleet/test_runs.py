@@ -13,6 +13,7 @@ from fastapi_hybrid_breaker.fleet.report_wire import report_command
 from fastapi_hybrid_breaker.fleet.scripts import load
 from fastapi_hybrid_breaker.fleet.wire import Names
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests.inside import FleetSide
 
 from .instances import cut_off, fail, fleet, hush, settled, succeed, until
 from .speaker import PlainSpeaker
@@ -37,7 +38,7 @@ def run_of(server: Server) -> list[str]:
 
 def untold(*breakers: HybridBreaker) -> list[int]:
     """Failures of each that wait to be told."""
-    contributions = [breaker.circuit(KEY).machine.contribution for breaker in breakers]
+    contributions = [breaker.circuit(KEY).core.membership.calls.run for breaker in breakers]
     return [0 if one is None else len(one.untold) for one in contributions]
 
 
@@ -79,7 +80,10 @@ async def test_a_success_of_another_instance_ends_the_run(server: Server) -> Non
         await settled(a, b)
         await fail(a, KEY, times=3)
         await until(lambda: len(run_of(server)) == 3)
-        await until(lambda: b.circuit(KEY).machine.noting, "b knows that a run is under way")
+        await until(
+            lambda: b.circuit(KEY).core.membership.calls.tracks_successes,
+            "b knows that a run is under way",
+        )
         await succeed(b, KEY)
         await fail(b, KEY, times=2)
         await until(lambda: len(run_of(server)) == 2, "b's success took a's failures out")
@@ -97,7 +101,7 @@ async def test_an_own_success_in_between_ends_the_run_of_all(server: Server) -> 
         await until(lambda: len(run_of(server)) == 3)
         await succeed(a, KEY)
         await until(lambda: run_of(server) == [])
-        await until(lambda: not b.circuit(KEY).machine.contribution.has_told)
+        await until(lambda: not b.circuit(KEY).core.membership.calls.run.has_told)
         await fail(b, KEY, times=4)
         await until(lambda: len(run_of(server)) == 4)
         assert a.state(KEY) == b.state(KEY) == "CLOSED"
@@ -112,7 +116,10 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         await settled(a, b, c)
         await fail(a, KEY, times=3)
         await until(lambda: len(run_of(server)) == 3)
-        await until(lambda: c.circuit(KEY).machine.noting, "c knows that a run is under way")
+        await until(
+            lambda: c.circuit(KEY).core.membership.calls.tracks_successes,
+            "c knows that a run is under way",
+        )
         await succeed(c, KEY)  # tells nobody: it contributed nothing
         assert len(run_of(server)) == 3
         await fail(b, KEY, times=2)
@@ -226,7 +233,7 @@ async def test_what_an_instance_tells_an_hour_later_does_not_count(server: Serve
         await fail(a, KEY, times=3)
         clock.advance(3601.0)
         await fail(a, KEY, times=1)
-        report = a.circuit(KEY).take_report(is_hot=False)
+        report = FleetSide(a.circuit(KEY)).take_report(is_hot=False)
         assert report is not None
         command = report_command(
             "report", Names("circuit"), "aaaa", KEY, version=0, writer="", threshold=5,

@@ -121,7 +121,7 @@ def test_reset_ends_the_probing_of_a_trip_that_was_heard_while_it_waited(
     a, b = players
     reset_then_hear_of_a_trip(a, b)
     a.clock.advance(31)
-    a.circuit.machine.deadline = a.clock()
+    a.circuit.core.machine.open_until = a.clock()
     ticket = a.circuit.admit()  # HALF_OPEN by itself, on top of the trip
     play(a, b)
     assert a.state == b.state == "CLOSED"
@@ -183,7 +183,7 @@ def test_reset_of_a_circuit_that_is_made_again_before_it_is_sent(
     a.reset()
     del a.breaker.registry.by_key[KEY]  # as for want of room
     a.fail()
-    assert a.circuit.machine.generation == 1  # as that of the reset
+    assert a.circuit.core.machine.generation == 1  # as that of the reset
     play(a, b)
     assert a.state == b.state
     assert a.version == b.version
@@ -200,12 +200,12 @@ def test_change_of_a_circuit_that_is_made_again_is_no_repetition(
     a.clock.advance(10.0)
     del a.breaker.registry.by_key[KEY]
     a.fail()
-    assert a.circuit.machine.generation == 1  # as that of the trip before it
+    assert a.circuit.core.machine.generation == 1  # as that of the trip before it
     play(a, b)
     # It is held against the trip that stands there, and not taken for that.
     assert a.version == b.version
     assert a.circuit.history()[-1].cause == "failures"
-    assert a.circuit.machine.followed == 2
+    assert a.circuit.core.membership.followed == 2
 
 
 def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
@@ -234,7 +234,7 @@ def test_first_writer_wins_when_two_decide_from_the_same_base(
     play(a, b)
     for player in (a, b):
         player.clock.advance(31)
-        player.circuit.machine.deadline = player.clock()
+        player.circuit.core.machine.open_until = player.clock()
     a.succeed()  # a closes it by its probe
     b.fail()  # b's probe fails
     play(a, b)

@@ -111,7 +111,7 @@ async def test_signals_of_strangers_change_nothing_that_is_decided(server: Serve
                 said = SAID | {"signal": name, "version": version, "writer": "", "ms": 86_400_000}
                 server.ask.publish("circuit#signals", json.dumps(said))
         server.ask.publish("circuit#signals", json.dumps({"signal": "tick", "live": 1}))
-        await until(lambda: circuit.machine.noting)
+        await until(lambda: circuit.core.membership.calls.tracks_successes)
         await succeed(a, KEY)
         await fail(a, KEY, times=2)
         await settled(a)

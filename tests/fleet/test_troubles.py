@@ -81,7 +81,7 @@ def test_a_circuit_that_opens_while_it_is_looked_at_is_told_next_time(
     circuit.reset_here()
 
     def look(self: Circuit) -> CircuitState:
-        state = self.machine.state
+        state = self.core.machine.state
         if state is CircuitState.CLOSED:  # and now a call in another thread fails
             self.open_here(60.0)
         return state

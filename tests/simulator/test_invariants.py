@@ -70,9 +70,9 @@ def test_every_invariant_is_documented_and_in_one_list() -> None:
 
 def test_a_version_that_goes_back() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
-        machine = fleet.instances[1].breaker.circuit(KEY).machine
+        core = fleet.instances[1].breaker.circuit(KEY).core
         for version in (7, 7, 6):
-            machine.version = version
+            core.membership.version = version
             yield
 
     assert "instance 1 went back" in "".join(find(invariants.VersionsNeverGoBack, violate))
@@ -83,11 +83,11 @@ def test_two_states_of_one_version() -> None:
         await fleet.instances[0].breaker.reset(KEY)
         await asyncio.sleep(1.0)
         yield
-        machine = fleet.instances[2].breaker.circuit(KEY).machine
-        machine.open_for(60.0, 0.0)
-        machine.unshared = True  # a change of its own, not told yet
+        core = fleet.instances[2].breaker.circuit(KEY).core
+        core.open_for(60.0, 0.0)
+        core.membership.unsynced = True  # a change of its own, not told yet
         yield
-        machine.unshared = False
+        core.membership.unsynced = False
         yield
 
     (found,) = find(invariants.OneStateForEachVersion, violate)
@@ -149,7 +149,7 @@ def test_an_override_that_is_lost() -> None:
         await instance.breaker.override(KEY, "disabled", by="me", reason="a test", seconds=60.0)
         await asyncio.sleep(1.0)
         yield
-        instance.breaker.circuit(KEY).machine.override = None
+        instance.breaker.circuit(KEY).core.override.current = None
         yield
 
     assert find(invariants.OverridesHold, violate) == ["instance 0 lost the override of " + KEY]

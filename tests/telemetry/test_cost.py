@@ -88,9 +88,9 @@ def test_nothing_is_attached_when_nobody_reads(provider: Callable[[], Any]) -> N
     after = breaker.circuit("after")
     for circuit in (before, after):
         assert circuit.observer is None
-        assert not circuit.machine.timed
-        assert not circuit.machine.counts_successes
-        assert circuit.machine.free_permit is not None
+        assert not circuit.core.timed
+        assert not circuit.core.counts_successes
+        assert circuit.core.free_permit is not None
         assert all_steps(circuit) == expected
     undo()
 

@@ -181,7 +181,7 @@ with open_circuit(breaker, "stock"), trace.get_tracer("x").start_as_current_span
         circuit.call_sync(int)
     except CircuitOpenError:
         print([event.name for event in span.events])
-assert not circuit.machine.timed  # nobody counts calls
+assert not circuit.core.timed  # nobody counts calls
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False

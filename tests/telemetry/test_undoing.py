@@ -28,7 +28,7 @@ def test_it_ends_and_begins_again_without_counting_twice(
     undo()
     circuit.call_sync(int)
     assert type(circuit) is Circuit
-    assert circuit.machine.free_permit is not None
+    assert circuit.core.free_permit is not None
     assert collect().value("calls") == 1
     assert collect().points("state") == []
     undo = instrument(breaker, meter_provider=provider)
@@ -48,8 +48,8 @@ def test_slow_call_rules_are_timed_still(provider: MeterProvider) -> None:
     breaker = HybridBreaker(redis=None, defaults=CircuitConfig(trip=rule))
     circuit = breaker.circuit("stock")
     instrument(breaker, meter_provider=provider)()
-    assert circuit.machine.timed
-    assert circuit.machine.counts_successes
+    assert circuit.core.timed
+    assert circuit.core.counts_successes
 
 
 def test_a_forgotten_breaker_is_collected_with_all_of_it(

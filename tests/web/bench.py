@@ -62,7 +62,7 @@ def read(circuit: Circuit) -> Outcome:
 def calm(circuit: Circuit) -> None:
     """Close the circuit with nothing counted, as most are: where only a failure shows."""
     circuit.reset_here()
-    circuit.watch()  # as a circuit is that has guarded a request before
+    circuit.guarded_by_route = True  # as a circuit is that has guarded a request before
 
 
 def read_calm(circuit: Circuit, verdict: Outcome) -> None:

@@ -58,7 +58,10 @@ def test_a_reset_lets_calls_back_in_shares_where_it_is_asked_to(
     circuit = admin.breaker.circuit("ramping", CircuitConfig(ramp_seconds=40.0))
     trip(circuit)
     assert admin.client.delete("/circuits/ramping", params=said).status_code == 204
-    assert (circuit.state, circuit.machine.ramp is not None) == (CircuitState.CLOSED, has_ramp)
+    assert (circuit.state, circuit.core.machine.recovery.ramp is not None) == (
+        CircuitState.CLOSED,
+        has_ramp,
+    )
 
 
 def test_what_is_neither_a_ramp_nor_none_is_a_422_and_resets_nothing() -> None:
@@ -81,7 +84,7 @@ def test_a_text_that_cannot_be_kept_is_a_422_and_changes_nothing(
     assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
     wanted = f"{field} must be text of 0 to 200 printable characters, not "
     assert refused.json()["detail"].startswith(wanted)
-    assert admin.breaker.circuit(KEY).machine.state is CircuitState.OPEN
+    assert admin.breaker.circuit(KEY).core.machine.state is CircuitState.OPEN
     assert (admin.breaker.stats(KEY).override is not None) == (path == PATH)
 
 

@@ -79,7 +79,7 @@ class World:
         self.failures = 0  # of calls that no other call of this circuit made
 
     def check(self) -> None:
-        probes = self.circuit.machine.probes or ()
+        probes = self.circuit.core.machine.probes.running or ()
         assert len(probes) <= self.circuit.config.probe_places
         assert all(not probe.settled for probe in probes)
 
@@ -221,7 +221,9 @@ def test_whatever_ran_the_circuit_lets_good_calls_back(
             world.check()
         world.clock.advance(config.recovery_timeout)
         assert not [
-            one for one in world.circuit.machine.probes or () if one.has_place(world.clock())
+            one
+            for one in world.circuit.core.machine.probes.running or ()
+            if one.has_place(world.clock())
         ]
         for _ in range(config.success_threshold):
             await Context().run(asyncio.ensure_future, world.circuit.call(asyncio.sleep, 0))
@@ -245,7 +247,7 @@ def test_an_error_on_its_way_out_counts_once_in_one_task(program: Node) -> None:
         with contextlib.suppress(UpstreamError):
             await world.run(same(program))
         nonlocal counted
-        counted = world.circuit.machine.sequence
+        counted = world.circuit.core.machine.sequence
 
     asyncio.run(main())
     assert counted == _leaf_failures(same(program))[0]

@@ -160,7 +160,7 @@ def test_what_follows_a_returned_503_does_not_change_its_verdict(
         app.mount("/in", target)
     arm(guarded)
     seen: list[int] = []
-    guarded.machine.watched = True
+    guarded.guarded_by_route = True
     client_of(app).get("/in/" if is_mounted else "/")
     seen.append(guarded.stats().failures)
     assert seen == [2 if kind == "raises" else 0]  # counted, and then perhaps ended by a success

@@ -86,9 +86,9 @@ def row_of(view: CircuitView, now: float) -> Row:
 
 def is_quiet(circuit: Circuit) -> bool:
     """Tell whether a circuit is such that only what ``sign_of`` gives can make its row differ."""
-    machine = circuit.machine
-    is_closed = machine.state is CircuitState.CLOSED and machine.override is None
-    return is_closed and not machine.meter.books
+    core = circuit.core
+    is_closed = core.machine.state is CircuitState.CLOSED and core.override.current is None
+    return is_closed and not core.machine.statistics.books
 
 
 def sign_of(circuit: Circuit) -> tuple[int, ...]:
@@ -96,17 +96,19 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
 
     That is a call, a change, news, another configuration, or a circuit made anew with its key.
     """
-    machine = circuit.machine
+    core = circuit.core
     return (
-        machine.serial,
-        machine.generation,
-        machine.version,
-        machine.failures,
-        int(circuit.clock() // 60) if machine.failures else 0,  # old ones leave a run by themselves
-        machine.shadow,
+        core.serial,
+        core.machine.generation,
+        core.membership.version,
+        core.machine.failures,
+        int(circuit.clock() // 60)
+        if core.machine.failures
+        else 0,  # old ones leave a run by themselves
+        core.membership.sharing.shadow,
         circuit.rejected,
         circuit.shadowed,
-        machine.shadowed_failures,
+        core.shadow.failures,
     )
 
 

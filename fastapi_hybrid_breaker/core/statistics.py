@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
+from .run import Run
 from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
 from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeCounts, TimeWindow
@@ -211,20 +213,31 @@ class Book:
         return _totals(self.counts.by_kind)
 
 
-class Meter:
-    """The bookkeepings of one circuit: one for each window, shared by the rules that can.
+class Statistics:
+    """What one circuit counts: its run of failures, and a window for the rules that share it.
 
-    ``run`` is the number of failures in a row that opens it, or 0: no such rule. The run itself
-    is the machine's, which has it anyway.
+    ``run_threshold`` is the number of consecutive failures that opens it, or 0: no such rule.
+    ``run`` are those failures, None where there are none. ``slow`` are the seconds after which
+    some rule calls a call slow, or None.
     """
 
-    __slots__ = ("_surroundings", "books", "is_troubled", "run", "slow")
+    __slots__ = (
+        "_surroundings",
+        "books",
+        "is_troubled",
+        "run",
+        "run_rule",
+        "run_threshold",
+        "slow",
+    )
 
     def __init__(self, rules: Sequence[Rule], surroundings: Surroundings | None = None) -> None:
         self._surroundings = surroundings or Surroundings()
         self.is_troubled = False  # a book is, or was when it was last asked
-        runs = [rule.threshold for rule in rules if isinstance(rule, ConsecutiveFailures)]
-        self.run = min(runs, default=0)
+        runs = [rule for rule in rules if isinstance(rule, ConsecutiveFailures)]
+        self.run_rule = min(runs, key=attrgetter("threshold"), default=None)
+        self.run_threshold = 0 if self.run_rule is None else self.run_rule.threshold
+        self.run: Run | None = None
         self.books: list[Book] = []
         for rule in rules:
             if isinstance(rule, SlowCallRate):
@@ -237,6 +250,19 @@ class Meter:
         self.books.sort(key=lambda book: rules.index(book.rules[0]))
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
         self.slow = min(slow, default=None)
+
+    def add_failure(self, now: float, asked: float | None) -> int:
+        """Add a failure to the run, and return how many there are in it."""
+        run = self.run
+        if run is None:
+            run = self.run = Run()
+        return run.add(now, asked)
+
+    def asked(self, book: Book | None, now: float) -> float | None:
+        """Return the longest pause asked for in a rule's window, or in the run (None)."""
+        if book is not None:
+            return book.asked(now)
+        return None if self.run is None else self.run.asked()
 
     def add(
         self, now: float, outcome: Outcome, seconds: float | None, asked: float | None = None
@@ -302,6 +328,11 @@ class Meter:
         return None
 
     def clear(self) -> None:
+        """Begin anew: without a run, and with empty windows."""
+        self.run = None
+        self.clear_windows()
+
+    def clear_windows(self) -> None:
         """Begin with empty windows."""
         for book in self.books:
             book.clear()

@@ -14,8 +14,8 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.meter import Meter
 from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.statistics import Statistics
 
 SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
 
@@ -85,7 +85,7 @@ class Model:
 def test_one_rule_is_fulfilled_exactly_when_its_condition_holds(
     rule: FailureRate | SlowCallRate, calls: list[tuple[float, Outcome, float | None]]
 ) -> None:
-    meter, model = Meter([rule]), Model(rule, set())
+    meter, model = Statistics([rule]), Model(rule, set())
     now = 100.0
     for step, outcome, seconds in calls:
         now += step
@@ -101,7 +101,7 @@ def test_any_of_several_rules_is_enough(
     several: list[FailureRate | SlowCallRate],
     calls: list[tuple[float, Outcome, float | None]],
 ) -> None:
-    meter = Meter(several)
+    meter = Statistics(several)
     models = []
     for rule in several:
         book = next(book for book in meter.books if rule in book.rules)
@@ -118,27 +118,27 @@ def test_any_of_several_rules_is_enough(
             return
 
 
-def feed(meter: Meter, *outcomes: Outcome) -> list[bool]:
+def feed(meter: Statistics, *outcomes: Outcome) -> list[bool]:
     return [meter.add(0.0, outcome, None) is not None for outcome in outcomes]
 
 
 def test_a_rate_reached_exactly_is_fulfilled_for_every_percentage() -> None:
     for percent in range(1, 101):
         rule = FailureRate(percent / 100, window=CountWindow(100), minimum_calls=100)
-        below, exact = Meter([rule]), Meter([rule])
+        below, exact = Statistics([rule]), Statistics([rule])
         assert not any(feed(below, *[FAILURE] * (percent - 1), *[SUCCESS] * (101 - percent)))
         assert feed(exact, *[FAILURE] * percent, *[SUCCESS] * (100 - percent))[-1]
 
 
 def test_a_success_that_makes_the_minimum_full_can_fulfil_a_rule() -> None:
-    meter = Meter([FailureRate(0.5, window=CountWindow(4), minimum_calls=4)])
+    meter = Statistics([FailureRate(0.5, window=CountWindow(4), minimum_calls=4)])
     assert feed(meter, FAILURE, FAILURE, SUCCESS, SUCCESS) == [False, False, False, True]
 
 
 def test_slow_calls_that_were_given_up_count_for_the_slow_rate_alone() -> None:
     window = CountWindow(10)
     slow = SlowCallRate(1.0, slower_than=1.0, window=window, minimum_calls=2)
-    meter = Meter([slow, FailureRate(0.5, window=window, minimum_calls=2)])
+    meter = Statistics([slow, FailureRate(0.5, window=window, minimum_calls=2)])
     assert len(meter.books) == 1
     assert meter.add(0.0, NO_VERDICT, 5.0) is None
     found = meter.add(0.0, NO_VERDICT, 5.0)
@@ -148,16 +148,16 @@ def test_slow_calls_that_were_given_up_count_for_the_slow_rate_alone() -> None:
 
 
 def test_a_swift_call_without_a_verdict_is_none() -> None:
-    meter = Meter([SlowCallRate(0.5, slower_than=1.0, window=CountWindow(5), minimum_calls=1)])
+    meter = Statistics([SlowCallRate(0.5, slower_than=1.0, window=CountWindow(5), minimum_calls=1)])
     assert meter.add(0.0, NO_VERDICT, 1.0) is None
     assert meter.books[0].totals() == (0, 0, 0, 0)
 
 
 def test_rules_share_a_window_where_they_can() -> None:
     window = TimeWindow(10.0)
-    shared = Meter([FailureRate(0.5, window=window), SlowCallRate(0.5, slower_than=1.0)])
+    shared = Statistics([FailureRate(0.5, window=window), SlowCallRate(0.5, slower_than=1.0)])
     assert len(shared.books) == 1
-    apart = Meter(
+    apart = Statistics(
         [SlowCallRate(0.5, slower_than=limit, window=window) for limit in (1.0, 2.0)]
         + [FailureRate(0.5, window=window), FailureRate(0.5, window=CountWindow(50))]
     )
@@ -166,17 +166,17 @@ def test_rules_share_a_window_where_they_can() -> None:
 
 
 def test_a_run_has_no_window() -> None:
-    meter = Meter([ConsecutiveFailures(5), ConsecutiveFailures(3)])
-    assert (meter.run, meter.books, meter.slow) == (3, [], None)
-    assert Meter([FailureRate(0.5)]).run == 0
+    meter = Statistics([ConsecutiveFailures(5), ConsecutiveFailures(3)])
+    assert (meter.run_threshold, meter.books, meter.slow) == (3, [], None)
+    assert Statistics([FailureRate(0.5)]).run_threshold == 0
 
 
 def test_figures_for_pages_leave_out_what_has_left_the_window() -> None:
-    meter = Meter([SlowCallRate(0.9, slower_than=1.0, window=TimeWindow(10.0))])
+    meter = Statistics([SlowCallRate(0.9, slower_than=1.0, window=TimeWindow(10.0))])
     assert meter.rates(0.0) == (0, None, None)
     meter.add(0.0, FAILURE, 5.0)
     meter.add(0.0, SUCCESS, 0.1)
     meter.add(0.0, NO_VERDICT, 5.0)
     assert meter.rates(5.0) == (2, 0.5, 2 / 3)
     assert meter.rates(60.0) == (0, None, None)
-    assert Meter([ConsecutiveFailures(5)]).rates(0.0) == (None, None, None)
+    assert Statistics([ConsecutiveFailures(5)]).rates(0.0) == (None, None, None)

@@ -17,8 +17,8 @@ from fastapi_hybrid_breaker import (
     TimeWindow,
 )
 from fastapi_hybrid_breaker.core.contribution import Tally
-from fastapi_hybrid_breaker.core.meter import Meter
 from fastapi_hybrid_breaker.core.states import Outcome
+from fastapi_hybrid_breaker.core.statistics import Statistics
 from fastapi_hybrid_breaker.core.windows import KINDS
 
 SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
@@ -77,7 +77,7 @@ class Sums:
         return sums
 
 
-def add(meter: Meter, *calls: Outcome, now: float = 0.0) -> None:
+def add(meter: Statistics, *calls: Outcome, now: float = 0.0) -> None:
     for outcome in calls:
         meter.add(now, outcome, None)
 
@@ -96,7 +96,7 @@ def test_every_call_is_told_once_whenever_and_however_often_it_is_asked_for(
     window: TimeWindow, life: list[tuple[float, tuple[Outcome, float | None] | None]]
 ) -> None:
     rule = SlowCallRate(1.0, slower_than=1.0, window=window, minimum_calls=10**6)
-    meter, width, now = Meter([rule]), window.seconds / window.buckets, 0.0
+    meter, width, now = Statistics([rule]), window.seconds / window.buckets, 0.0
     counted: dict[float, Counter[int]] = {}
     told: dict[float, Counter[int]] = {}
     for wait, call in life:
@@ -119,7 +119,7 @@ def test_every_call_is_told_once_whenever_and_however_often_it_is_asked_for(
 
 
 def test_a_tally_says_which_window_and_when() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, SUCCESS, now=2.5)
     (tally,) = meter.tallies(3.5, always=False)
     assert (tally.width, tally.buckets, tally.at, tally.kinds) == (1.0, 8, 2.0, (1, 1, 0, 0, 0))
@@ -127,7 +127,7 @@ def test_a_tally_says_which_window_and_when() -> None:
 
 
 def test_each_kind_of_call_has_its_place() -> None:
-    meter = Meter([SlowCallRate(1.0, slower_than=1.0, window=WINDOW)])
+    meter = Statistics([SlowCallRate(1.0, slower_than=1.0, window=WINDOW)])
     for times, (outcome, seconds) in enumerate(
         [(SUCCESS, 1.0), (FAILURE, 0.1), (SUCCESS, 1.1), (FAILURE, 2.0), (NO_VERDICT, 3.0)], start=1
     ):
@@ -139,7 +139,7 @@ def test_each_kind_of_call_has_its_place() -> None:
 
 
 def test_what_is_counted_after_a_bucket_was_told_is_told_alone() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, FAILURE, now=2.0)
     meter.tallies(2.25, always=False)
     add(meter, FAILURE, now=2.5)
@@ -148,25 +148,25 @@ def test_what_is_counted_after_a_bucket_was_told_is_told_alone() -> None:
 
 
 def test_what_left_the_window_before_anybody_asked_is_not_told() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, now=2.0)
     assert meter.tallies(10.0, always=False) == ()
 
 
 def test_the_last_calls_of_a_fleet_are_nobodys_to_know() -> None:
-    meter = Meter([FailureRate(0.5, window=CountWindow(10), minimum_calls=1)])
+    meter = Statistics([FailureRate(0.5, window=CountWindow(10), minimum_calls=1)])
     add(meter, FAILURE)
     assert meter.tallies(0.0, always=True) == ()
 
 
 def test_runs_alone_have_no_tallies() -> None:
-    meter = Meter([ConsecutiveFailures(2)])
+    meter = Statistics([ConsecutiveFailures(2)])
     add(meter, FAILURE)
     assert meter.tallies(0.0, always=True) == ()
 
 
 def test_always_gives_something_even_where_nothing_is_new() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, now=2.0)
     assert len(meter.tallies(2.5, always=True)) == 1
     (empty,) = meter.tallies(3.5, always=True)
@@ -175,14 +175,14 @@ def test_always_gives_something_even_where_nothing_is_new() -> None:
 
 
 def test_always_adds_nothing_where_something_is_new() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, now=2.0)
     (tally,) = meter.tallies(2.0, always=True)
     assert any(tally.kinds)
 
 
 def test_each_window_tells_its_own_part() -> None:
-    meter = Meter([FAILING, FailureRate(0.5, window=TimeWindow(2.0, 2))])
+    meter = Statistics([FAILING, FailureRate(0.5, window=TimeWindow(2.0, 2))])
     add(meter, FAILURE, now=1.0)
     meter.tallies(1.0, always=False)
     add(meter, SUCCESS, now=4.0)
@@ -193,7 +193,7 @@ def test_each_window_tells_its_own_part() -> None:
 
 def test_windows_that_tell_slow_calls_apart_otherwise_are_not_the_same() -> None:
     names = {
-        Meter([rule]).books[0].name
+        Statistics([rule]).books[0].name
         for rule in (
             FailureRate(0.5, window=WINDOW),
             SlowCallRate(0.5, slower_than=1.0, window=WINDOW),
@@ -206,23 +206,23 @@ def test_windows_that_tell_slow_calls_apart_otherwise_are_not_the_same() -> None
 
 def test_rates_and_minimums_do_not_keep_instances_from_adding_up() -> None:
     one, other = (
-        Meter([FailureRate(rate, window=WINDOW, minimum_calls=calls)])
+        Statistics([FailureRate(rate, window=WINDOW, minimum_calls=calls)])
         for rate, calls in ((0.1, 5), (0.9, 50))
     )
     assert one.books[0].name == other.books[0].name
 
 
 def test_the_name_of_a_window_says_all_that_makes_it_what_it_is() -> None:
-    meter = Meter([SlowCallRate(0.5, slower_than=1.5, window=TimeWindow(7.25, 3))])
+    meter = Statistics([SlowCallRate(0.5, slower_than=1.5, window=TimeWindow(7.25, 3))])
     for part in ("7.25", "3", "1.5"):
         assert part in meter.books[0].name
-    same = Meter([SlowCallRate(0.9, slower_than=2, window=TimeWindow(7, 3))])
-    as_float = Meter([SlowCallRate(0.1, slower_than=2.0, window=TimeWindow(7.0, 3))])
+    same = Statistics([SlowCallRate(0.9, slower_than=2, window=TimeWindow(7, 3))])
+    as_float = Statistics([SlowCallRate(0.1, slower_than=2.0, window=TimeWindow(7.0, 3))])
     assert same.books[0].name == as_float.books[0].name
 
 
 def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, FAILURE, FAILURE, now=2.0)
     meter.tallies(2.0, always=False)
     meter.clear()
@@ -236,7 +236,7 @@ def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
 
 
 def test_troubled_at_its_rate_whatever_the_number_of_calls() -> None:
-    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
     add(meter, SUCCESS, SUCCESS, FAILURE)
     assert not meter.judge(0.0)
     add(meter, FAILURE)
@@ -245,7 +245,7 @@ def test_troubled_at_its_rate_whatever_the_number_of_calls() -> None:
 
 
 def test_trouble_is_over_when_it_has_left_the_window() -> None:
-    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
     add(meter, FAILURE, now=2.0)
     assert meter.judge(9.9)
     assert not meter.judge(10.0)
@@ -255,7 +255,7 @@ def test_trouble_is_over_when_it_has_left_the_window() -> None:
 
 
 def test_trouble_is_over_when_good_calls_outweigh_it() -> None:
-    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
+    meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
     add(meter, FAILURE, SUCCESS, SUCCESS)
     assert not meter.judge(0.0)
     assert not meter.is_troubled
@@ -263,7 +263,7 @@ def test_trouble_is_over_when_good_calls_outweigh_it() -> None:
 
 def test_troubled_by_any_of_its_windows() -> None:
     slow = SlowCallRate(0.5, slower_than=1.0, window=TimeWindow(2.0, 2), minimum_calls=100)
-    meter = Meter([FailureRate(0.5, window=WINDOW, minimum_calls=100), slow])
+    meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100), slow])
     meter.add(0.0, SUCCESS, 5.0)
     assert meter.is_troubled
     assert meter.judge(1.0)
@@ -271,7 +271,7 @@ def test_troubled_by_any_of_its_windows() -> None:
 
 
 def test_the_last_calls_are_no_trouble_of_a_fleet_whatever_their_rate() -> None:
-    meter = Meter([FailureRate(0.5, window=CountWindow(10), minimum_calls=3)])
+    meter = Statistics([FailureRate(0.5, window=CountWindow(10), minimum_calls=3)])
     add(meter, FAILURE, FAILURE)
     assert not meter.is_troubled
     assert not meter.judge(0.0)
@@ -280,7 +280,7 @@ def test_the_last_calls_are_no_trouble_of_a_fleet_whatever_their_rate() -> None:
 
 
 def test_not_troubled_without_calls_nor_after_clearing() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     assert not meter.judge(0.0)
     add(meter, FAILURE)
     meter.clear()
@@ -308,7 +308,7 @@ def is_fulfilled(rule: FailureRate | SlowCallRate, kinds: tuple[int, ...]) -> bo
 def test_a_rule_is_fulfilled_by_the_fleets_calls_exactly_as_it_is_written(
     listed: list[FailureRate | SlowCallRate], data: st.DataObject
 ) -> None:
-    meter = Meter(listed)
+    meter = Statistics(listed)
     given_calls = {
         book.name: data.draw(st.tuples(*[st.integers(0, 12)] * KINDS)) for book in meter.books
     }
@@ -340,19 +340,19 @@ def test_a_rule_is_fulfilled_by_the_fleets_calls_exactly_as_it_is_written(
     ],
 )
 def test_a_failure_rate_on_the_fleets_calls(kinds: tuple[int, ...], opens: bool) -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     found = meter.judge_fleet({meter.books[0].name: kinds})
     assert (found is not None) is opens
 
 
 def test_windows_of_others_are_no_matter() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     assert meter.judge_fleet({}) is None
     assert meter.judge_fleet({"last 1 s, slow over None": (0, 99, 0, 0, 0)}) is None
 
 
 def test_own_calls_are_not_added_to_what_the_fleet_gives() -> None:
-    meter = Meter([FAILING])
+    meter = Statistics([FAILING])
     add(meter, *[FAILURE] * 10)
     assert meter.judge_fleet({meter.books[0].name: (2, 1, 0, 0, 0)}) is None
 
@@ -368,7 +368,12 @@ def test_the_merged_calls_of_several_are_judged_as_if_one_had_seen_them_all(
     life: list[tuple[int, float, Outcome, float | None, bool]],
     last_wait: float,
 ) -> None:
-    one, several, sums, now = Meter(listed), [Meter(listed) for _ in range(4)], Sums(), 0.0
+    one, several, sums, now = (
+        Statistics(listed),
+        [Statistics(listed) for _ in range(4)],
+        Sums(),
+        0.0,
+    )
     for who, wait, outcome, seconds, tells in life:
         now += wait
         one.add(now, outcome, seconds)
@@ -393,7 +398,7 @@ def test_where_the_merged_rate_is_reached_somebody_is_troubled(
     listed: list[FailureRate | SlowCallRate],
     life: list[tuple[int, float, Outcome, float | None, bool]],
 ) -> None:
-    several, sums, now = [Meter(listed) for _ in range(4)], Sums(), 0.0
+    several, sums, now = [Statistics(listed) for _ in range(4)], Sums(), 0.0
     for who, wait, outcome, seconds, _ in life:
         now += wait
         several[who].add(now, outcome, seconds)
@@ -413,14 +418,14 @@ def test_where_the_merged_rate_is_reached_somebody_is_troubled(
 def test_windows_that_differ_in_buckets_or_a_little_in_length_are_not_added_up(
     one: TimeWindow, other: TimeWindow
 ) -> None:
-    meter = Meter([FailureRate(0.5, window=one), FailureRate(0.9, window=other)])
+    meter = Statistics([FailureRate(0.5, window=one), FailureRate(0.9, window=other)])
     assert len({book.name for book in meter.books}) == 2
 
 
 def test_the_calls_of_one_window_do_not_open_by_the_rule_of_another_with_its_name() -> None:
     fine, coarse = TimeWindow(10.0, 10), TimeWindow(10.0, 2)
     rules = [FailureRate(0.9, window=fine), FailureRate(0.5, window=coarse)]
-    only_fine, both = Meter(rules[:1]), Meter(rules)
+    only_fine, both = Statistics(rules[:1]), Statistics(rules)
     told = {only_fine.books[0].name: (10, 10, 0, 0, 0)}
     assert only_fine.judge_fleet(told) is None
     assert both.judge_fleet(told) is None

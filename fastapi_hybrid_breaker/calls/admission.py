@@ -1,0 +1,115 @@
+"""Being admitted: which permit a call gets, or which rejection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.probes import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.standoff import ROUTE
+from fastapi_hybrid_breaker.core.states import CLOSED, HALF_OPEN, NO_VERDICT, OPEN
+
+from .callables import UNKNOWN, refused
+from .context import enter, recorded_request
+from .kinds import kind_of
+from .permits import CallPermit
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.states import CircuitState
+
+    from .circuit_object import Circuit
+    from .permits import Permit
+
+
+def begin(circuit: Circuit, now: float, fn: object = UNKNOWN) -> Permit:
+    """Admit a call of ``fn`` in this context: what is called inside has to know of it.
+
+    For whoever has found no ``free_permit``, and ``reject_until`` to be over at ``now``.
+
+    Raises:
+        CircuitOpenError: rejected.
+        TypeError: ``fn`` is what a callable returned.
+    """
+    permit = _plain_permit(circuit, now)
+    if permit is None:
+        if fn is not UNKNOWN and not callable(fn):
+            raise refused(fn)
+        permit = _ask(circuit, now, fn, None)
+        if isinstance(permit, Probe) or (
+            isinstance(permit, CallPermit)
+            and (permit.is_shadowed or circuit.core.machine.recovery.ramp is not None)
+        ):
+            enter(permit)
+    return permit
+
+
+def admit(circuit: Circuit, *, is_route: bool = False) -> Permit:
+    """Return a permit; each must come back to ``settle`` or ``settle_error``.
+
+    Args:
+        is_route: for the guard of a route, which is only a gate for what is called inside.
+
+    Raises:
+        CircuitOpenError: rejected.
+    """
+    permit: Permit | None = circuit.core.free_permit
+    if permit is not None:
+        return permit
+    now = circuit.clock()
+    if (wait := circuit.core.reject_until - now) > 0.0:
+        raise rejection(circuit, wait)
+    permit = _plain_permit(circuit, now)
+    return _ask(circuit, now, UNKNOWN, ROUTE if is_route else None) if permit is None else permit
+
+
+def rejection(
+    circuit: Circuit, retry_after: float, fn: object = UNKNOWN, state: CircuitState = OPEN
+) -> Exception:
+    """Count a rejection and return the error to raise; ``retry_after`` is in seconds."""
+    if fn is not UNKNOWN and not callable(fn):
+        return refused(fn)
+    circuit.rejected += 1
+    if (request := recorded_request()) is not None:
+        request.note_rejection(circuit.key)
+    if circuit.observer is not None:
+        circuit.observer.rejected(circuit, retry_after)
+    error = CircuitOpenError(circuit.key, retry_after)
+    if state is HALF_OPEN:
+        error.state = state
+        error._kind = kind_of(fn)
+    return error
+
+
+def _plain_permit(circuit: Circuit, now: float) -> Permit | None:
+    """Return the permit of a call while CLOSED that only has to be timed, without the lock."""
+    core, machine = circuit.core, circuit.core.machine
+    sequence = machine.sequence  # before the state: one of an earlier state counts for nothing
+    if machine.state is CLOSED and machine.recovery.ramp is None and core.override.current is None:
+        if core.membership.sharing.peers.awaits_start:
+            circuit._hub.called_unstarted()
+        elif core.free_permit is None and not core.timed:
+            with circuit.locked():
+                pass  # the start has come: the free permit was held back until then
+        return CallPermit(machine, sequence, now) if core.timed else sequence
+    return None
+
+
+def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
+    locked, core = circuit._locked, circuit.core
+    permit = locked.admit(now, fn, kind)
+    if locked.has_news():
+        try:
+            locked.deliver(circuit)
+        except BaseException:  # a listener ends the program: the permit reaches nobody
+            if permit is not None:
+                circuit.settle(permit, NO_VERDICT)
+            raise
+    if permit is None:
+        wait = core.retry_after(now) or RETRY_WHILE_PROBING
+        raise rejection(circuit, wait, fn, core.shown_state(now))
+    if type(permit) is CallPermit and permit.is_shadowed:
+        circuit.shadowed += 1
+        if circuit.observer is not None:
+            circuit.observer.shadowed(circuit)
+    return permit

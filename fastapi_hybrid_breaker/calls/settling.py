@@ -1,0 +1,119 @@
+"""Settling: what came of a call, and what its circuit makes of that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi_hybrid_breaker.core.counted import mark_counted
+from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.standoff import ROUTE
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
+from fastapi_hybrid_breaker.core.translated import rejection_by
+
+from .callables import UNKNOWN
+from .context import callers, recorded_request
+from .permits import NestedPermit, is_shadowed
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.states import Outcome
+
+    from .circuit_object import Circuit
+    from .hub import CallObserver
+    from .permits import Permit
+
+
+def settle(
+    circuit: Circuit,
+    permit: Permit,
+    outcome: Outcome,
+    seconds: float | None = None,
+    error: object = None,
+    asked: float | None = None,
+    is_gate: bool = False,  # noqa: FBT001, FBT002 - by its name only
+) -> None:
+    """Record the outcome of the call that ``permit`` admitted, once for each call.
+
+    A second one for the same permit changes nothing; plain numbers cannot tell.
+
+    Args:
+        permit: what ``admit`` returned.
+        outcome: what the call says of its upstream.
+        seconds: how long the call took, where that is not the time since it was admitted.
+        error: an exception or a text, to explain an opening; not kept.
+        asked: the open time that the upstream asks for, in seconds, or None.
+        is_gate: the permit was only a gate for a call inside, which had an outcome and a
+            duration of its own: nobody observes this one.
+    """
+    core, locked = circuit.core, circuit._locked
+    if circuit.guarded_by_route and outcome is not NO_VERDICT:
+        if (request := recorded_request()) is not None:
+            request.note_outcome(core.machine)
+        if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
+            return
+    now = circuit.clock()
+    if core.timed and seconds is None and not is_gate and not isinstance(permit, int):
+        seconds = now - permit.started
+    if circuit.observer is not None and not is_gate:
+        _observe(circuit, circuit.observer, permit, outcome, seconds)
+    if outcome is NO_VERDICT and isinstance(permit, int | NestedPermit):
+        return
+    if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
+        error = describe_error(error, core.config.describe_error)
+    locked.settle(permit, outcome, now, seconds, error, asked)
+    if locked.has_news():
+        locked.deliver(circuit)
+
+
+def _observe(
+    circuit: Circuit,
+    observer: CallObserver,
+    permit: Permit,
+    outcome: Outcome,
+    seconds: float | None,
+) -> None:
+    observer.settled(circuit, outcome, seconds)
+    if outcome is FAILURE and is_shadowed(permit):
+        observer.shadow_failed(circuit)
+
+
+def settle_result(circuit: Circuit, permit: Permit, result: object) -> None:
+    """Record a returned value as the outcome of the call that ``permit`` admitted."""
+    if circuit.core.config.failure_result is None:
+        settle(circuit, permit, SUCCESS)
+        return
+    outcome = circuit._judge.judge_result(result)
+    error = "the returned value" if outcome is FAILURE else None
+    settle(circuit, permit, outcome, error=error)
+
+
+def settle_error(
+    circuit: Circuit,
+    permit: Permit,
+    error: BaseException,
+    fn: object = UNKNOWN,
+    seconds: float | None = None,
+) -> None:
+    """Record an exception as the outcome of the call that ``permit`` admitted.
+
+    ``fn`` is what was called, where this circuit called it: a TypeError that is due to how it
+    was given is not counted, and says what to write instead.
+    """
+    outcome = FAILURE
+    if not circuit._judge.classifier.is_plain_failure(error):
+        outcome = circuit._judge.judge_error(error, permit, fn)
+        # Whatever was raised for it: a probe inside which its own circuit rejected a call, for
+        # want of the very place that the probe holds, has not found out anything.
+        if isinstance(permit, Probe) and (rejection := rejection_by(circuit.key, error)):
+            outcome = NO_VERDICT
+            rejected_inside(circuit, permit, rejection._kind)
+    settle(circuit, permit, outcome, seconds, error)
+    if outcome is FAILURE:
+        mark_counted(error, circuit.core.serial, circuit.core.machine.sequence, callers())
+
+
+def rejected_inside(circuit: Circuit, permit: Permit, kind: object = ROUTE) -> None:
+    """Record that the call of ``permit`` ends because this circuit rejected one inside it."""
+    if isinstance(permit, Probe):
+        with circuit.locked() as core:
+            core.machine.probes.rejected_inside(permit, kind)

@@ -1,0 +1,362 @@
+"""One circuit, whole: its state, what it is in the fleet, and the operator's override above both.
+
+Pure: time comes in as an argument, nothing is awaited. Not safe from threads by itself: its owner
+holds a lock around every method. What ``publish`` writes may be read without it, because a stale
+value costs nothing but a second look under the lock.
+"""
+
+from __future__ import annotations
+
+import random as chance
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from .evidence import Evidence
+from .machine import StateMachine, cause_of
+from .membership import Membership
+from .outbox import Outbox
+from .override import NEVER_REJECTS, Override, OverrideKind, OverrideSlot
+from .probe import SHADOWED, UNCOUNTED
+from .probe_lease import ProbeLease
+from .probes import ProbeSlots
+from .recovery import Recovery
+from .shadow import ShadowMode
+from .sharing import Sharing
+from .states import CLOSED, HALF_OPEN, NO_VERDICT, OPEN, Cause
+from .statistics import Statistics
+from .surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .config import CircuitConfig
+    from .lease import LeaseWish
+    from .override import OverrideNews
+    from .probe import Ticket
+    from .states import CircuitState, Outcome
+
+NEVER: Final = float("-inf")
+
+_serial = count(1)
+
+
+class CircuitCore:
+    """The parts of one circuit, and what calls may read of it without the lock.
+
+    ``free_permit`` is the permit of a call that is admitted without a question, or None;
+    ``reject_until`` is when the circuit stops rejecting everything, monotonic seconds;
+    ``counts_successes`` says whether a success changes anything, ``timed`` whether durations count.
+    """
+
+    __slots__ = (
+        "_is_measured",
+        "config",
+        "counts_successes",
+        "free_permit",
+        "machine",
+        "membership",
+        "outbox",
+        "override",
+        "reject_until",
+        "serial",
+        "shadow",
+        "timed",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        config: CircuitConfig,
+        random: Callable[[], float] | None = None,
+        peers: Surroundings | None = None,
+    ) -> None:
+        peers, random = peers or Surroundings(), random or chance.random
+        self.serial = next(_serial)
+        self.config = config
+        self.override = OverrideSlot()
+        self.outbox = outbox = Outbox(key, self.override)
+        sharing = Sharing(config, peers)
+        lease = ProbeLease(config, sharing, outbox)
+        self.machine = StateMachine(
+            Statistics(config.rules, peers),
+            Recovery(config, sharing, random),
+            ProbeSlots(config, lease, random),
+            outbox,
+        )
+        self.membership = Membership(config, self.machine, sharing, outbox)
+        self.shadow = ShadowMode(self.membership, self.override)
+        self._is_measured = False
+        self.shadow.choose(config)
+        self.publish()
+
+    def configure(self, config: CircuitConfig) -> None:
+        """Decide by ``config`` from now on, with empty windows."""
+        machine, membership = self.machine, self.membership
+        self.config = membership.config = membership.sharing.config = config
+        machine.recovery.config = machine.probes.config = machine.probes.lease.config = config
+        run = machine.statistics.run
+        machine.statistics = Statistics(config.rules, membership.sharing.peers)
+        machine.statistics.run = run
+        self.shadow.choose(config)
+        self.publish()
+
+    def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
+        """Have every call timed and settled in full from now on, or only as the rules need."""
+        self._is_measured = wanted
+        self.publish()
+
+    def publish(self) -> None:
+        """Publish what calls read without the lock: the only place that writes these fields."""
+        machine = self.machine
+        statistics = machine.statistics
+        self.timed = self._is_measured or statistics.slow is not None
+        if machine.state is CLOSED:
+            has_ramp = machine.recovery.ramp is not None
+            is_free = not has_ramp and self.override.current is None and not self.timed
+            is_free = is_free and not self.membership.sharing.peers.awaits_start
+            self.free_permit: int | None = machine.sequence if is_free else None
+            self.reject_until = NEVER
+            self.counts_successes = (
+                machine.failures > 0
+                or has_ramp
+                or self._is_measured
+                or self.membership.calls.tracks_successes
+                or bool(statistics.books)
+                or self.config.failure_result is not None
+            )
+        else:
+            is_rejecting = (
+                machine.state is OPEN
+                and self.override.current is None
+                and not self.membership.sharing.shadow
+            )
+            self.free_permit = None
+            self.reject_until = machine.open_until if is_rejecting else NEVER
+            self.counts_successes = True
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def admit(self, now: float, kind: object = None) -> Ticket | None:
+        """Return a permit, or None: rejected; an override that has expired was lifted before.
+
+        ``kind``: what the caller knows the call by, or ``ROUTE``; see ``standoff``.
+        """
+        override = self.override.current
+        if override is not None and override.kind.state is not None:
+            return UNCOUNTED if override.kind is OverrideKind.DISABLED else None
+        machine = self.machine
+        old, generation = machine.state, machine.generation
+        permit = machine.admit(now, kind)
+        if machine.generation != generation:
+            self.membership.decided(old)
+        self.publish()
+        return permit
+
+    def settle(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: float,
+        seconds: float | None = None,
+        error: object = None,
+        asked: float | None = None,
+    ) -> None:
+        """Record the one outcome of an admitted call; what comes late changes nothing.
+
+        Args:
+            ticket: what ``admit`` returned.
+            outcome: what the call says of its upstream.
+            now: monotonic seconds.
+            seconds: how long it took; None: not measured.
+            error: an exception or a text, to explain an opening; not kept.
+            asked: the pause that the upstream asks for, in seconds, or None.
+        """
+        if self.override.current is not None and self.override.is_disabled(now):
+            outcome, seconds = NO_VERDICT, None
+        if self.shadow.statistics is not None or ticket == SHADOWED:
+            self.shadow.show(ticket, outcome, now, seconds)
+        machine, membership = self.machine, self.membership
+        old, generation = machine.state, machine.generation
+        was_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
+        if machine.generation != generation:
+            membership.decided(old)
+        elif was_counted and (membership.sharing.peers.has_fleet or membership.calls.run):
+            membership.calls.settled(outcome, now, error)
+        self.publish()
+
+    # -- what is known ----------------------------------------------------------------------------
+
+    def effective_state(self, now: float) -> CircuitState:
+        """Return the state that callers meet."""
+        return self.override.fixed_state(now) or self.machine.state
+
+    def shown_state(self, now: float) -> CircuitState:
+        """Return the state to show a rejected caller: HALF_OPEN once the open time is over."""
+        fixed, machine = self.override.fixed_state(now), self.machine
+        is_probing = fixed is None and machine.state is OPEN and now >= machine.open_until
+        return HALF_OPEN if is_probing else fixed or machine.state
+
+    def retry_after(self, now: float) -> float:
+        """Return the seconds until a call may be admitted; 0.0 when one may be now."""
+        override = self.override.current
+        if override is None or self.override.fixed_state(now) is None:
+            return self.machine.retry_after(now)
+        if override.kind is OverrideKind.DISABLED:
+            return 0.0
+        remaining = override.remaining(now)
+        # Nobody knows when it is cleared; callers need some number.
+        return self.config.recovery_timeout if remaining is None else remaining
+
+    def is_ready_to_probe(self, now: float) -> bool:
+        """Return whether the circuit waits for a call; under an override nothing is probed."""
+        return self.override.fixed_state(now) is None and self.machine.is_ready_to_probe(now)
+
+    def figures(self) -> Statistics:
+        """Return the figures to show: those that rules look at, or in shadow mode of all calls."""
+        return self.shadow.statistics or self.machine.statistics
+
+    # -- changes from outside of calls ----------------------------------------------------------
+
+    def reset(self, now: float, *, by: str = "", reason: str = "", ramp: bool = False) -> None:
+        """Back to CLOSED with empty counts; what runs now counts no more.
+
+        ``ramp``: calls come back in shares, as after a recovery.
+        """
+        machine, membership = self.machine, self.membership
+        membership.stand_with_the_fleet()
+        evidence = replace(machine.describe(Cause.RESET), by=by, reason=reason)
+        machine.enter(CLOSED, Cause.RESET, now, evidence)
+        membership.calls.clear()
+        machine.recovery.recovered_at, machine.recovery.reopenings = None, 0
+        machine.recovery.let_back(now if ramp else None)
+        self.figures().clear_windows()
+        membership.unsynced = False  # the fleet hears of the reset itself, whatever came before
+        self.publish()
+
+    def open_for(self, seconds: float, now: float) -> None:
+        """Open here, whatever was counted; the fleet is not told."""
+        membership = self.membership
+        membership.stand_with_the_fleet()
+        self.machine.enter(OPEN, Cause.FAILURES, now)
+        membership.calls.clear()
+        self.machine.open_until = now + seconds
+        membership.unsynced = False
+        self.publish()
+
+    def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]], now: float) -> None:
+        """Open if the calls of the whole fleet, by window and kind, fulfil a rule of ours.
+
+        With a quorum, only where the trouble is seen: others open when enough have. Not while
+        disabled.
+        """
+        machine = self.machine
+        if machine.generation != generation or not self._may_trip(now):
+            return
+        statistics = machine.statistics
+        found = statistics.judge_fleet(calls)
+        if found is None or (self.config.quorum != 1 and not statistics.judge(now)):
+            return
+        book, rule = found
+        evidence = machine.describe(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
+        evidence = book.add_to(evidence, calls[book.name])
+        machine.open(cause_of(rule), now, evidence, book.asked(now))
+        self.membership.decided(CLOSED)
+
+    def trip_by_run(self, generation: int, failures: int, now: float) -> None:
+        """Open by a run of failures that several instances have met; not while disabled."""
+        machine = self.machine
+        if machine.generation != generation or not self._may_trip(now):
+            return
+        machine.failures = failures
+        statistics, run = machine.statistics, self.membership.calls.run
+        rule = f"{statistics.run_threshold} failures in a row, in the whole fleet"
+        error = "" if run is None else run.error
+        evidence = machine.describe(Cause.FAILURES, rule=rule, error=error)
+        machine.open(Cause.FAILURES, now, evidence, statistics.asked(None, now))
+        self.membership.decided(CLOSED)
+
+    def _may_trip(self, now: float) -> bool:
+        return self.machine.state is CLOSED and not self.override.is_disabled(now)
+
+    def wish(self, now: float) -> LeaseWish | None:
+        """Return what to ask for the lease with; under an override no call is a probe."""
+        probes, membership = self.machine.probes, self.membership
+        if self.override.fixed_state(now) is None:
+            return probes.wish(now, membership.version, membership.writer)
+        probes.lease.is_wanted = False
+        return None
+
+    def after_fork(self) -> None:
+        """Forget the permits: their calls run in the parent."""
+        self.machine.after_fork()
+        self.membership.calls.clear()
+        if self.shadow.statistics is not None:
+            self.shadow.statistics.clear_windows()
+        self.publish()
+
+    # -- the override: above the state machine, which goes on below it ----------------------------
+
+    def set_override(
+        self, override: Override | None, by: str, now: float, reason: str = ""
+    ) -> None:
+        """Set the override, or clear it (None); the register hears of it in its turn.
+
+        ``by`` and ``reason`` are those of a clearing: an override has its own.
+        """
+        self.override.unsynced = True
+        if override is not None or self.override.current is not None:
+            self._replace(override, now, Evidence(by=by, reason=reason))
+
+    def disable_for_good(self) -> None:
+        """Admit everything and count nothing; no listener hears of it."""
+        self.override.current = NEVER_REJECTS
+        self.publish()
+
+    def lift(self, now: float) -> None:
+        """End the override if its time is up."""
+        if self.override.has_expired(now) and (override := self.override.current) is not None:
+            self._replace(None, now, Evidence(reason=f"override by {override.by} expired"))
+
+    def adopt_override(self, news: OverrideNews, now: float) -> None:
+        """Take over what the fleet's register says, if it is newer than what is known here."""
+        if not self.override.accept(news):
+            return
+        view = news.override
+        if view is None:
+            if self.override.current is not None:
+                evidence = Evidence(by=news.by, reason=news.reason)
+                self._replace(None, now, evidence, news.writer)
+            return
+        deadline = None if view.remaining is None else now + view.remaining
+        override = Override(view.kind, view.by, view.reason, deadline)
+        if self.override.is_set_as(view):
+            self.override.current = override
+            return
+        self._replace(override, now, Evidence(), news.writer)
+
+    def _replace(
+        self, override: Override | None, now: float, evidence: Evidence, instance: str = ""
+    ) -> None:
+        """Set or end the override; ``evidence`` is that of an end."""
+        machine, before = self.machine, self.override.current
+        cause = Cause.OVERRIDE_ENDED
+        if override is not None:
+            cause = Cause.OVERRIDE
+            evidence = Evidence(
+                cause=cause, rule=override.kind, by=override.by, reason=override.reason
+            )
+        self.override.current = override
+        if before is not None:
+            ended = now if before.deadline is None else min(now, before.deadline)
+            # Nobody probed under it, which was no sign that nobody will.
+            machine.probes.see_probing(ended)
+            was_open = before.kind is OverrideKind.FORCED_OPEN
+            is_fixed = self.override.fixed_state(now) is not None
+            if was_open and not is_fixed and machine.state is CLOSED:
+                machine.recovery.let_back(ended)  # what was kept away would come all at once
+        self.shadow.follow_override(self.config)
+        # No new generation: what runs below goes on, and counts.
+        effective = self.effective_state(now)
+        self.outbox.add_override(effective, cause, machine.generation, evidence, instance)
+        self.publish()
