@@ -2,6 +2,10 @@
 #   make test                 the tests, with branch coverage; a browser and redis-server, which
 #                             some of them need, are installed where that may be done
 #   make check                lint, format and types
+#   make chaos                two workers under load for two minutes, and all kinds of faults;
+#                             ARGS="--seed 7 --seconds 600"
+#   make lowest               the tests of core, calls, web and client on the lowest versions
+#                             that are declared
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
@@ -12,7 +16,8 @@
 #                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change;
-# for make bench, whose peers must not meddle with the rest, into .venv-bench.
+# for make bench, whose peers must not meddle with the rest, into .venv-bench; for make lowest into
+# .venv-lowest.
 
 PYTHON ?= python3
 ARGS ?=
@@ -21,8 +26,13 @@ VENV := .venv
 READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
+LOWEST := .venv-lowest
+LOWEST_READY := $(LOWEST)/.ready
 
-.PHONY: venv machine test check format demo screenshots bench bench-fleet simulate simulate-calm fuzz clean
+# The folders that do without a browser and without what only the newest versions have.
+LOWEST_TESTS := tests/core tests/calls tests/web tests/client
+
+.PHONY: venv machine test lowest chaos check format demo screenshots bench bench-fleet simulate simulate-calm fuzz clean
 
 venv: $(READY)
 
@@ -42,6 +52,19 @@ machine: $(READY)
 
 test: machine
 	$(VENV)/bin/python -m pytest --numprocesses 4 --cov --cov-report=term $(ARGS)
+
+$(LOWEST_READY): pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --requirement constraints-lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
+		--build-constraint constraints.txt --editable '.[httpx,httpx2,cli,otel]'
+	touch $(LOWEST_READY)
+
+lowest: $(LOWEST_READY)
+	$(LOWEST)/bin/python -m pytest --numprocesses 4 $(LOWEST_TESTS) $(ARGS)
+
+chaos: $(READY)
+	$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
@@ -88,5 +111,5 @@ fuzz: $(READY)
 	$(VENV)/bin/python -m tests.fleet.fuzz $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BENCH) $(LOWEST) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,10 +16,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from playwright.async_api import Browser, Error, async_playwright
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser
 
 BROWSERS = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -72,6 +73,9 @@ async def browsing() -> AsyncIterator[Browser]:
     """Start the first browser that can: an installed one, or Playwright's own."""
     installed = [{"executable_path": path} for name in BROWSERS if (path := shutil.which(name))]
     own: list[dict[str, str]] = [{"channel": "chrome"}, {"channel": "msedge"}, {}]
+    # Only here: the lowest versions are tested without it.
+    from playwright.async_api import Error, async_playwright  # noqa: PLC0415
+
     async with async_playwright() as playwright:
         for which in installed + own:
             try:

@@ -25,14 +25,22 @@ _ANSWERED = frozenset({400, 402, 404, 409, 410, 412, 423, 451})
 """Statuses below 500 with which an upstream that works answers what was asked wrongly. The others
 (such as 401, 408, 429, 499) may have been decided without it, or tell of its load."""
 
-# The last one says that the application used a socket after its end. Older releases of
-# Starlette raise a plain RuntimeError for it, which stays a failure there.
+# The last one says that the application used a socket after its end.
 _LEAVING = (
     asyncio.CancelledError,
     ClientDisconnect,
     WebSocketDisconnect,
     getattr(starlette.websockets, "WebSocketDisconnected", WebSocketDisconnect),
 )
+
+_AFTER_ITS_END = frozenset(
+    {
+        'Cannot call "receive" once a disconnect message has been received.',
+        'Cannot call "send" once a close message has been sent.',
+        'WebSocket is not connected. Need to call "accept" first.',
+    }
+)
+"""What older releases of Starlette say of the same, in a plain RuntimeError."""
 
 
 def outcome_of_status(config: CircuitConfig, status: int | None, *, rejected: bool) -> Outcome:
@@ -64,6 +72,7 @@ def error_of_application(
         cause = one.__cause__
         return (
             isinstance(one, _LEAVING)
+            or (type(one) is RuntimeError and str(one) in _AFTER_ITS_END)
             or any(one is known for known in send_errors)
             or type(cause).__name__ == "_RequestBodyTooLarge"
         )

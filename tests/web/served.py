@@ -6,6 +6,7 @@ Everything under /-/ is for the tests: it sets the circuit's state and tells it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, WebSocket
@@ -18,8 +19,6 @@ from fastapi_hybrid_breaker import CircuitOpenError, circuit
 from .bench import KEY, arm, calm, make_breaker, make_half_open, trip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from fastapi_hybrid_breaker import HybridBreaker

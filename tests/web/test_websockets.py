@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import Outcome
 
 GUARD = circuit(KEY)
+AFTER_CLOSE = 'Cannot call "send" once a close message has been sent.'
 
 
 class Sockets:
@@ -68,6 +69,14 @@ class Sockets:
             if what == "read-twice":
                 await websocket.receive()
                 await websocket.receive()
+            if what.endswith("-after-close"):
+                await websocket.close()
+            if what == "send-after-close":
+                await websocket.send_text("x")
+            if what == "read-after-close":
+                await websocket.receive_text()
+            if what == "fail-like-the-end":
+                raise NotImplementedError(AFTER_CLOSE)
             if what == "call":
                 await self.breaker.execute("upstream", asyncio.sleep, 0)
 
@@ -87,8 +96,11 @@ class Sockets:
         ("return", SUCCESS),
         ("read", SUCCESS),
         ("read-twice", SUCCESS),
+        ("send-after-close", SUCCESS),
+        ("read-after-close", SUCCESS),
         ("refuse", SUCCESS),
         ("fail-after", FAILURE),
+        ("fail-like-the-end", FAILURE),
         ("fail-before", FAILURE),
         ("deny-502", FAILURE),
         ("deny", SUCCESS),
