@@ -25,11 +25,16 @@ _ON_LINKS: Final = {
 }
 
 
+_REPLICA_BEHIND: Final = 0.2
+"""Seconds by which a replica with another clock is behind."""
+
+
 async def happen(fleet: Fleet, event: Event) -> None:
     """Have an event begin, last and end."""
     snapshot = None
-    if event.kind == "failover":
-        await asyncio.sleep(max(0.0, event.at - event.value - fleet.now()))
+    if event.kind in {"failover", "other clock"}:
+        behind = event.value if event.kind == "failover" else _REPLICA_BEHIND
+        await asyncio.sleep(max(0.0, event.at - behind - fleet.now()))
         snapshot = fleet.server.store.snapshot()
     await asyncio.sleep(event.at - fleet.now())
     fleet.history.append(str(event))
@@ -65,10 +70,12 @@ async def _disturb(
     elif event.kind == "wall":
         for instance in instances:
             instance.set_wall(event.value)
-    elif event.kind in {"failover", "down"}:
+    elif event.kind in {"failover", "down", "other clock"}:
         server.go_down()
         await asyncio.sleep(event.length)
         server.come_up(snapshot)
+        if event.kind == "other clock":
+            server.store.offset += event.value
     elif event.kind == "hang":
         server.hang()
         await asyncio.sleep(event.length)

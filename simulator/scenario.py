@@ -14,6 +14,7 @@ Kind = Literal[
     "flush",  # the server forgets all data
     "failover",  # a replica that is `value` seconds behind takes over
     "clock",  # the server's clock is set by `value` seconds
+    "other clock",  # a replica takes over whose clock differs by `value` seconds
     "wall",  # the wall clocks of `instances` are set by `value` seconds
     "cut",  # `instances` cannot reach the server
     "drops",  # `instances` miss a share `value` of the messages
@@ -35,7 +36,9 @@ INSTANT: Final[frozenset[Kind]] = frozenset(
 """What takes no time; the others last ``length`` seconds."""
 
 ABOUT_KEY: Final[frozenset[Kind]] = frozenset({"sick", "reset", "forced_open", "disabled", "clear"})
-ABOUT_SERVER: Final[frozenset[Kind]] = frozenset({"down", "hang", "flush", "failover", "clock"})
+ABOUT_SERVER: Final[frozenset[Kind]] = frozenset(
+    {"down", "hang", "flush", "failover", "clock", "other clock"}
+)
 
 
 @dataclass(frozen=True, slots=True)

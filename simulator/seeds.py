@@ -49,6 +49,13 @@ _BUSY: Final = 0.08
 _STEERED: Final = 0.1
 """The share of the scenarios in which operators act again and again while circuits trip."""
 
+_FAR: Final = 3 * 86_400.0
+"""Seconds by which the server's clock is far off: versions lie more than a day beyond it then."""
+
+_FAR_OFF: Final = 0.15
+"""The share of the scenarios in which it is so; never with plain speakers, whose times would be
+as far off."""
+
 _LASTS: Final = (0.0, 3.0, 15.0)
 """Seconds that an override lasts; 0: until it is cleared."""
 
@@ -115,6 +122,7 @@ def make_scenario(seed: int) -> Scenario:
     events = [_make_event(scenario, faults, random) for _ in range(random.randint(1, 12))]
     # By a generator of their own, so that whatever else a seed makes does not depend on them.
     events += _operators(scenario, Random(f"operators {seed}"))
+    events += _far_clocks(scenario, Random(f"far clocks {seed}"))
     return replace(scenario, events=tuple(sorted(events, key=lambda event: event.at)))
 
 
@@ -141,6 +149,30 @@ def _operators(scenario: Scenario, random: Random) -> list[Event]:
             kind = random.choice(kinds)
             lasts = random.choice(_LASTS) if kind in {"forced_open", "disabled"} else 0.0
             events.append(Event(at, kind, (who,), key=key, value=lasts))
+    return events
+
+
+def _far_clocks(scenario: Scenario, random: Random) -> list[Event]:
+    """Return what sets the server's clock by days: forth and back, or for good by a failover.
+
+    Circuits trip and operators act all the while, so that versions are made under each clock.
+    """
+    if scenario.speakers or random.random() >= _FAR_OFF:
+        return []
+    until = scenario.faults_until - 5.0
+    first, second = sorted(round(random.uniform(2.0, until), 2) for _ in range(2))
+    by = random.choice([-_FAR, _FAR])
+    events = [Event(first, "clock", value=by)]
+    if random.random() < 0.5:
+        events.append(Event(second, "clock", value=-by))
+    else:
+        events.append(Event(second, "other clock", value=-_FAR, length=random.choice([0.1, 3.0])))
+    for key in scenario.keys:
+        events.append(Event(first, "sick", key=key, value=0.7, length=until - first))
+        for _ in range(random.randint(0, 4)):
+            at, who = round(random.uniform(2.0, until), 2), random.randrange(scenario.instances)
+            kind: Kind = random.choice(("reset", "forced_open", "clear"))
+            events.append(Event(at, kind, (who,), key=key))
     return events
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi_hybrid_breaker.core.keys import is_key
+from fastapi_hybrid_breaker.core.versions import horizon_at
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
 from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text
@@ -51,23 +52,24 @@ class Reader:
         self._names = names
         # As a reader it never proposes anything, so it needs no name and no version.
         self._commands = Commands(names, "", lambda: 0)
+        self._server_now: float | None = None
 
     async def look(self, *, scan: bool = False) -> Picture:
         """Read all circuits that the fleet has listed; ``scan``: and any other that there is."""
         dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
-        index = Index(self._names.index, UNCUT, dropped, versions.__setitem__)
+        index = self._index(UNCUT, dropped, versions)
         index.read_all()
         (listed,) = index.take(0.0, 1)
         overridden = ("SMEMBERS", self._names.overridden)
         now, listing, members, *living = await self._link.ask(
             [("TIME",), listed.command, overridden, *self._living()]
         )
+        server_now = self._see_time(now)
         _take(dropped, lambda: index.answered(listed, listing))
         keys = dict.fromkeys(versions)
         keys |= dict.fromkeys(_take(dropped, lambda: _read_keys(members, dropped)) or ())
         if scan:
             keys |= dict.fromkeys([key async for key in self._scan() if is_key(key)])
-        server_now = _seconds(now)
         instances = _take(dropped, lambda: _read_living(living, server_now, dropped)) or []
         # What is open at one instance alone need never have been listed.
         keys |= dict.fromkeys(filter(is_key, (key for one in instances for key in _circuits(one))))
@@ -77,7 +79,7 @@ class Reader:
             now=server_now,
             rows=sorted(known, key=Row.rank),
             instances=instances,
-            newest=max(versions.values(), default=0),
+            newest=index.newest(),
             quiet=len(rows) - len(known),
             unreadable=dropped.count,
         )
@@ -85,20 +87,28 @@ class Reader:
     async def look_at(self, key: str) -> Picture:
         """Read one circuit, whether it is listed or not."""
         dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
-        index = Index(self._names.index, _NEWEST, dropped, versions.__setitem__)
+        index = self._index(_NEWEST, dropped, versions)
         index.read_all()
         (newest,) = index.take(0.0, 1)
         now, listing, *living = await self._link.ask([("TIME",), newest.command, *self._living()])
+        server_now = self._see_time(now)
         _take(dropped, lambda: index.answered(newest, listing))
-        server_now = _seconds(now)
         instances = _take(dropped, lambda: _read_living(living, server_now, dropped)) or []
         return Picture(
             now=server_now,
             rows=await self._rows([key], instances, server_now),
             instances=instances,
-            newest=max(versions.values(), default=0),
+            newest=index.newest(),
             unreadable=dropped.count,
         )
+
+    def _index(self, most: int, dropped: ThrottledLog, versions: dict[str, int]) -> Index:
+        seen = versions.__setitem__
+        return Index(self._names.index, most, dropped, seen, lambda: horizon_at(self._server_now))
+
+    def _see_time(self, answer: Any) -> float:
+        server_now = self._server_now = _seconds(answer)
+        return server_now
 
     async def _rows(
         self, keys: Sequence[str], instances: Sequence[Instance], server_now: float

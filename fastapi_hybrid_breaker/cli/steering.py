@@ -7,14 +7,17 @@ configuration of circuits, which only the services have.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from fastapi_hybrid_breaker.core.versions import horizon_at
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import read_version
+from fastapi_hybrid_breaker.fleet.fields import MalformedError, read_version
 from fastapi_hybrid_breaker.fleet.index import Index
+from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .errors import CommandError, Exit
@@ -22,6 +25,8 @@ from .reading import UNCUT
 from .words import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi_hybrid_breaker.core.override import OverrideView
     from fastapi_hybrid_breaker.fleet.wire import Names
 
@@ -49,8 +54,9 @@ class Hand:
             CommandError: there is something else under its name.
         """
         command = self._commands.reset(key, self._operation(), by=by, reason=reason, ramp=ramp)
-        answer = await self._order(key, command)
-        await self._list(key, read_version(answer[1].decode()))
+        _, version, _, _, _, _, _, _, now, *_ = await self._order(key, command)
+        with _refused_unless_readable(key):
+            await self._list(key, read_version(version), float(now) / 1_000_000)
 
     async def override(
         self, key: str, view: OverrideView | None, *, by: str = "", reason: str = ""
@@ -63,10 +69,15 @@ class Hand:
         command = self._commands.override(
             "override", key, self._operation(), view, by=by, reason=reason
         )
-        await self._order(key, command)
+        *_, register, _, _ = await self._order(key, command)
+        with _refused_unless_readable(key):
+            kind = HeardOverride.from_register(register).kind
+            if kind is not (None if view is None else view.kind):
+                raise MalformedError("another override")
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
 
-    async def _order(self, key: str, command: tuple[Any, ...]) -> Any:
+    async def _order(self, key: str, command: tuple[Any, ...]) -> list[str]:
+        """Have the script carry it out; return its answer."""
         (answer,) = await self._link.ask([command])
         if is_wrong_type(answer):
             raise CommandError(
@@ -75,18 +86,32 @@ class Hand:
                 " is something of another type than a circuit",
             )
         # It is done then; what else stands in the hash may be nonsense, and is read apart.
-        return answer
+        return [part.decode(errors="replace") for part in answer]
 
-    async def _list(self, key: str, version: int) -> None:
+    async def _list(self, key: str, version: int, server_now: float) -> None:
         """Note a circuit's version in the index, so that who starts later finds it."""
         index = Index(
             self._names.index,
             UNCUT,
             ThrottledLog(time.monotonic, "dropped from Redis: "),
             lambda _key, _version: None,
+            lambda: horizon_at(server_now),
         )
         index.note(key, version)
         await self._link.ask([request.command for request in index.take(0.0, 1)])
 
     def _operation(self) -> str:
         return self._commands.new_operation()
+
+
+@contextlib.contextmanager
+def _refused_unless_readable(key: str) -> Iterator[None]:
+    """Raise unless the instances can read what the script has written: else nobody obeys it."""
+    try:
+        yield
+    except MalformedError as error:
+        raise CommandError(
+            Exit.REFUSED,
+            f"not done: the instances cannot read what now stands in Redis for {shown(key)}"
+            f" ({error})",
+        ) from None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.versions import is_newer
 
 from .circuit_requests import CircuitRequests
 from .commands import Commands
@@ -66,12 +67,18 @@ class Agenda:
         random: Random,
     ) -> None:
         self._knowledge = knowledge
-        self._commands = Commands(names, knowledge.instance, lambda: knowledge.newest)
+        self._commands = Commands(names, knowledge.instance, knowledge.newest)
         self._pass: list[str] = []
         self._has_read = False  # anything, in this session
         self._random = random
         self._timed_at = float("-inf")
-        self._index = Index(names.index, most_in_index, knowledge.dropped, self._indexed)
+        self._index = Index(
+            names.index,
+            most_in_index,
+            knowledge.dropped,
+            self._indexed,
+            knowledge.horizon,
+        )
         self._circuits = CircuitRequests(
             knowledge, self._commands, written=self._index.note, taken=self._taken
         )
@@ -297,7 +304,11 @@ class Agenda:
             self._take_reply(request, parse_reply(answer))
 
     def _take_hash(self, request: Request, answer: Any) -> None:
-        heard = parse_hash(answer)
+        try:
+            heard = parse_hash(answer)
+        except MalformedError as error:  # as good as none: who knows better writes it back
+            self._knowledge.dropped.warn(str(error))
+            heard = None
         if request.is_news:
             self._knowledge.found(request.key, heard, is_live=request.is_live)
         for waiting in request.waiting:
@@ -305,12 +316,18 @@ class Agenda:
 
     def _indexed(self, key: str, version: int) -> None:
         circuit = self._knowledge.registry.get(key)
-        if circuit is None or circuit.core.membership.version < version:
+        horizon = self._knowledge.horizon()
+        known = 0 if circuit is None else circuit.core.membership.version
+        self._knowledge.warn_of_far(version, horizon, known)
+        # Beyond the horizon it says nothing of the version that stands in the hash.
+        if version > horizon or is_newer((version, ""), (known, ""), horizon):
             self._errands.want(key, "read")
 
     def _take_reply(self, request: Request, reply: Reply) -> None:
         if reply.override is not None:
-            self._knowledge.follow_override(request.key, reply.override, make=False)
+            self._knowledge.follow_override(
+                request.key, reply.override, reply.server_time, make=False
+            )
         if request.kind in KINDS:
             self.overrides.take_reply(request, reply)
         self._circuits.answered(request, reply)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.keys import is_key
+from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest
 
 from .errand import Request
-from .fields import VERSION_LIMIT, MalformedError, read_number
+from .fields import VERSION_LIMIT, MalformedError, as_text, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +37,17 @@ class Index:
         name: its key in Redis.
         most: members that are kept, and read at once.
         dropped: where nonsense is counted.
-        seen: is told each member, its key and version.
+        seen: is called with each member, its key and version.
+        horizon: returns the highest version that counts by the server's clock.
     """
 
     def __init__(
-        self, name: str, most: int, dropped: ThrottledLog, seen: Callable[[str, int], None]
+        self,
+        name: str,
+        most: int,
+        dropped: ThrottledLog,
+        seen: Callable[[str, int], None],
+        horizon: Callable[[], float],
     ) -> None:
         self._name = name
         self._seen = seen
@@ -47,12 +55,15 @@ class Index:
         self._dropped = dropped
         self._versions: dict[str, int] = {}
         self._since: int | None = None
-        self._newest = 0
+        self._horizon = horizon
+        self._newest = Newest()
+        self._far: list[str] = []  # members whose version is beyond the horizon
         self._tidy_at = float("-inf")
 
     def next_due(self) -> float | None:
         """Give 0.0 if there is something to write or to read, else None."""
-        return 0.0 if self._versions or self._since is not None else None
+        is_to_write = (self._versions or self._far) and self._horizon() < NO_HORIZON
+        return 0.0 if is_to_write or self._since is not None else None
 
     def note(self, key: str, version: int) -> None:
         """Have a circuit's version written."""
@@ -65,14 +76,29 @@ class Index:
 
     def read_recent(self) -> None:
         """Have read what came after the newest known, or shortly before."""
-        self._since = max(0, self._newest - _OVERLAP)
+        self._since = max(0, self.newest() - _OVERLAP)
+
+    def newest(self) -> int:
+        """Return the highest version known that counts."""
+        return self._newest.within(self._horizon())
 
     def take(self, now: float, most: int) -> list[Request]:  # noqa: ARG002 - few, and at once
         """Give the requests; they are off the list until put back."""
         requests = []
-        if self._versions:
+        horizon = self._horizon()
+        if self._far and horizon < NO_HORIZON:
+            # Those that stay up there would be read for ever, and newer ones trimmed for them.
+            far, self._far = self._far, []
+            scores = [part for key in far for part in (_now(horizon), key)]
+            lower = ("ZADD", self._name, "XX", "LT", *scores)
+            requests.append(Request("index_write", "", lower, part=self))
+        if self._versions and horizon < NO_HORIZON:
             versions, self._versions = self._versions, {}
-            scores = [part for key, version in versions.items() for part in (version, key)]
+            scores = [
+                part
+                for key, version in versions.items()
+                for part in (version if version <= horizon else _now(horizon), key)
+            ]
             trim = ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)
             add = ("ZADD", self._name, "GT", *scores)
             requests.append(Request("index_write", "", add, versions=versions, part=self))
@@ -110,13 +136,30 @@ class Index:
             return
         if not isinstance(answer, list):
             raise MalformedError("an index that is none")
+        horizon = self._horizon()
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
-                key, version = member.decode(), read_number("version", score.decode())
+                key = member.decode()
             except (ValueError, AttributeError):
+                key = ""
                 key, version = "", 0
-            if not is_key(key) or version >= VERSION_LIMIT:
+            if not is_key(key):
                 self._dropped.warn("a member of the index that is none")
                 continue
-            self._newest = max(self._newest, version)
+            version = _version_of(score)
+            if version > horizon:
+                self._far.append(key)
+            self._newest.note(version, horizon)
             self._seen(key, version)
+
+
+def _version_of(score: Any) -> int:
+    """Return the version that a member has; one that cannot be read lies beyond all others."""
+    try:
+        return read_number("version", as_text(score), VERSION_LIMIT)
+    except (MalformedError, AttributeError):
+        return VERSION_LIMIT
+
+
+def _now(horizon: float) -> int:
+    return int(horizon - DAY * 1_000_000)

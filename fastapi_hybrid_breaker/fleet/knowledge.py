@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest, horizon_at, is_newer
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .clock import ServerClock
@@ -72,9 +73,10 @@ class Knowledge:
         self._round_trips = RoundTrips()
         self.learning = Learning()
         self.orders = Orders()
-        self.newest = 0
+        self._newest = Newest()
         self.received = 0
         self.dropped = ThrottledLog(clock, "dropped from Redis: ")
+        self.far = ThrottledLog(clock, "from Redis: ")
         self.defects = ThrottledLog(
             clock, "internal error while sharing circuits (please report): "
         )
@@ -107,9 +109,26 @@ class Knowledge:
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.defects.fail(what, error)
 
-    def note_version(self, version: int) -> None:
-        """Keep the highest version: what this process proposes next comes after it."""
-        self.newest = max(self.newest, version)
+    def horizon(self) -> float:
+        """Return the highest version that counts by the server's clock, as far as it is known."""
+        return horizon_at(self.server_now())
+
+    def newest(self) -> int:
+        """Return the highest version seen: what this process proposes next comes after it."""
+        return self._newest.within(self.horizon())
+
+    def note_version(self, version: int, horizon: float, known: int = 0) -> None:
+        """Record a version that was seen; ``known`` is the one known here before."""
+        self._newest.note(version, horizon)
+        self.warn_of_far(version, horizon, known)
+
+    def warn_of_far(self, version: int, horizon: float, known: int) -> None:
+        """Count and log a version beyond the horizon, unless it is ``known`` here."""
+        if version > horizon and version != known:
+            self.far.warn(
+                "a version more than a day beyond the server's clock: it is used only where no"
+                " other is known"
+            )
 
     def hear(self, data: object) -> None:
         """Take a message of the channel; never raises for what is in it."""
@@ -123,11 +142,12 @@ class Knowledge:
             return  # our own: the answer to the request tells the same
         self.received += 1
         if override is not None:
-            self.follow_override(key, override, make=False)
+            self._hear_override(key, override)
         if heard is None:
             return
         circuit = self.registry.get(key)
         if circuit is None:
+            self.note_version(heard.version, self.horizon())
             # Never adopted from a message alone: it may be old news of what was forgotten.
             if heard.plain:
                 has_room = self.errands.edit(key, Errand.read_for_live)
@@ -194,15 +214,35 @@ class Knowledge:
         else:
             self._follow(circuit, heard, is_live=False, is_first=is_first)
 
-    def follow_override(self, key: str, heard: HeardOverride, *, make: bool) -> None:
+    def _hear_override(self, key: str, heard: HeardOverride) -> None:
+        """Take what a message says of an override.
+
+        It is read instead as long as the order of versions is not certain: before the server's
+        time is known, and where what is known here is newer, for the server's clock may have been
+        set back.
+        """
+        circuit, horizon = self.registry.get(key), self.horizon()
+        ours = (0, "")
+        if circuit is not None:
+            ours = (circuit.core.override.version, circuit.core.override.writer)
+        if horizon == NO_HORIZON or is_newer(ours, (heard.version, heard.writer), horizon):
+            self.errands.want(key, "read_override")
+        else:
+            self.follow_override(key, heard, self.server_now(), make=False)
+
+    def follow_override(
+        self, key: str, heard: HeardOverride, server_now: float | None, *, make: bool
+    ) -> None:
         """Take what the register says of a circuit's override.
 
         ``make``: it was read just now, and may be news of a circuit that is not known here. From
         a message alone such a circuit is never made.
         """
-        self.note_version(heard.version)
-        news = heard.news(self.server_now())
+        news = heard.news(server_now)
         circuit = self.registry.get(key)
+        if news is not None:
+            known = 0 if circuit is None else circuit.core.override.version
+            self.note_version(heard.version, news.horizon, known)
         if circuit is not None and heard.has_lost_mode_of(circuit.core):
             self.errands.want(key, "restore_override", must=True)
             return
@@ -258,22 +298,24 @@ class Knowledge:
     def _follow(
         self, circuit: Circuit, heard: Heard, *, is_live: bool, is_first: bool = False
     ) -> None:
-        self.note_version(heard.version)
         self.errands.edit(circuit.key, Errand.forget_plain, must=True)
         with circuit.locked() as core:
             ours = core.membership.describe(circuit.clock())
         server_now = self.server_now()
+        if (heard.version, heard.writer) == (ours.version, ours.writer):
+            return
+        # Whatever its version: where the clocks differ, the order of versions is not certain.
+        if is_live and (server_now is None or abs(server_now - heard.at) > _CLOCK_DOUBT):
+            self.errands.want(circuit.key, "read", must=True)
+            return
         news = heard.news(server_now)
+        self.note_version(heard.version, news.horizon, ours.version)
         if news.is_newer_than(ours.version, ours.writer):
-            in_doubt = server_now is not None and abs(server_now - heard.at) > _CLOCK_DOUBT
-            if is_live and in_doubt:
-                self.errands.want(circuit.key, "read", must=True)
-            else:
-                with circuit.changing() as (core, now):
-                    core.membership.adopt(news, now)
-                if heard.writer != self.instance and not is_first:
-                    self.learning.learned(heard.at, server_now, by_message=is_live)
-        elif not is_live and (heard.version, heard.writer) != (ours.version, ours.writer):
+            with circuit.changing() as (core, now):
+                core.membership.adopt(news, now)
+            if heard.writer != self.instance and not is_first:
+                self.learning.learned(heard.at, server_now, by_message=is_live)
+        elif not is_live:
             self.missed(circuit, must=True)  # or newcomers would believe the server
 
     def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:

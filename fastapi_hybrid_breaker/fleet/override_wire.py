@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
+from fastapi_hybrid_breaker.core.versions import horizon_at
 
 from .fields import MalformedError, read_flat_json, read_time, read_version, read_writer
 
@@ -110,6 +111,7 @@ class HeardOverride:
 
     def news(self, server_now: float | None) -> OverrideNews | None:
         """Give what a circuit can adopt; None as long as the server's time is not known."""
+        horizon = horizon_at(server_now)
         view = None
         if self.kind is not None:
             remaining = None
@@ -121,8 +123,10 @@ class HeardOverride:
                 view = OverrideView(self.kind, self.by, self.reason, remaining)
         if view is None and self.kind is not None:
             # Who set an override does not end it when its time is up.
-            return OverrideNews(self.version, self.writer, None)
-        return OverrideNews(self.version, self.writer, view, by=self.by, reason=self.reason)
+            return OverrideNews(self.version, self.writer, None, horizon=horizon)
+        return OverrideNews(
+            self.version, self.writer, view, by=self.by, reason=self.reason, horizon=horizon
+        )
 
 
 def dump_override(view: OverrideView) -> tuple[str, str]:

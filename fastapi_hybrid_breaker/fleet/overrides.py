@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import Cause
+from fastapi_hybrid_breaker.core.versions import is_newer
 
 from .commands import based_on
 from .errand import Errand, OverrideOrder, Request, resolve
@@ -166,19 +167,33 @@ class Overrides:
     def take_register(self, key: str, answer: Any) -> None:
         """Take what the register says of a circuit; None: nothing."""
         circuit = self._knowledge.registry.get(key)
-        ours = 0 if circuit is None else circuit.core.override.version
+        ours = (0, "")
+        if circuit is not None:
+            ours = (circuit.core.override.version, circuit.core.override.writer)
         is_overridden = circuit is not None and circuit.core.override.current is not None
-        if isinstance(answer, bytes):
-            heard = HeardOverride.from_register(as_text(answer))
-            self._knowledge.follow_override(key, heard, make=True)
+        heard = self._read_register(answer)
+        if heard is not None:
+            knowledge = self._knowledge
+            knowledge.follow_override(key, heard, knowledge.server_now(), make=True)
             # Lost writes bring back what was replaced, or cleared, since.
-            has_lost = heard.version < ours and (is_overridden or heard.kind is not None)
+            is_old = is_newer(ours, (heard.version, heard.writer), knowledge.horizon())
+            has_lost = is_old and (is_overridden or heard.kind is not None)
         else:
-            has_lost = is_overridden and ours > 0
+            has_lost = is_overridden and ours[0] > 0
             if not has_lost:
                 self._members.setdefault(key, False)
         if has_lost:
             self._knowledge.errands.want(key, "restore_override", must=True)
+
+    def _read_register(self, answer: Any) -> HeardOverride | None:
+        """Return what the register says; None: nothing, or nothing that can be read."""
+        if not isinstance(answer, bytes):
+            return None
+        try:
+            return HeardOverride.from_register(as_text(answer))
+        except MalformedError as error:
+            self._knowledge.dropped.warn(str(error))
+            return None
 
     def take_reply(self, request: Request, reply: Reply) -> None:
         """Take what the script's answer to one of our requests says of the register."""

@@ -19,8 +19,8 @@ class SyncStatus:
         instance: this process's name in the fleet, made at start; "" before.
         sent: commands that Redis has answered.
         received: messages of others that were taken in.
-        dropped: messages and hashes that were malformed, found no room, or could not be handled
-            for an internal error.
+        dropped: messages and hashes that were malformed, found no room, could not be handled
+            for an internal error, or had a version more than a day beyond the server's clock.
         queued: circuits about which something waits to be sent.
         lag: seconds that the last change of another instance took to get here, by the server's
             clock; None before the first.

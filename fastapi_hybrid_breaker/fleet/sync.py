@@ -172,7 +172,14 @@ class FleetSync:
             instance=session.instance,
             sent=session.sent,
             received=knowledge.received,
-            dropped=knowledge.dropped.count + knowledge.defects.count + knowledge.errands.refused,
+            dropped=sum(
+                (
+                    knowledge.dropped.count,
+                    knowledge.far.count,
+                    knowledge.defects.count,
+                    knowledge.errands.refused,
+                )
+            ),
             queued=len(knowledge.errands) + len(session.incoming),
             lag=self.learning.lag,
             corrected=self.learning.corrected,

@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitStats
+from fastapi_hybrid_breaker.core.versions import horizon_at
 
 from .evidence_wire import parse_evidence, read_evidence
 from .fields import (
@@ -143,6 +144,7 @@ class Heard:
             age=since(self.at),
             recovered_for=since(self.recovered_at) if self.recovered_at else None,
             let_back_for=since(self.let_back_at) if self.let_back_at else None,
+            horizon=horizon_at(server_now),
         )
 
     def stats(

@@ -97,6 +97,14 @@ class Player:
         now = self.clock()
         self.agenda.answered(requests, answers, now, now)
 
+    def learn_time(self, server_now: float | None = None) -> None:
+        """Know the server's time; None: ask the server."""
+        if server_now is None:
+            seconds, microseconds = self.raw.time()
+            server_now = seconds + microseconds / 1_000_000
+        now = self.clock()
+        self.knowledge.server_clock.sample(now, now, server_now)
+
     def send(self) -> None:
         """Send all there is, with prompt answers."""
         while requests := self.take():

@@ -67,6 +67,7 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
     together(a, b)
     for player in (a, b):
         player.clock.advance(5.0)  # nobody has called since
+        player.learn_time()  # by the clock of the test alone
     b.circuit.core.machine.probes.lease.is_wanted = True
     b.agenda.stirred(b.circuit)
     b.send()

@@ -37,6 +37,7 @@ def test_server_clock_that_steps_back_does_not_stop_versions_from_rising(
     server: Server, players: tuple[Player, Player]
 ) -> None:
     a, b = players
+    a.learn_time()
     ahead = int(server.ask.time()[0] + 86_400) * 1_000_000  # as stored before the step
     news = {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 0}
     at = int(server.ask.time()[0]) * 1000
@@ -247,6 +248,7 @@ def test_higher_protocol_is_read_for_state_version_and_times_only(
         "at": 1_790_000_000_000,
         "more": [1, 2],
     }
+    a.learn_time(1_790_000_000.0)
     a.knowledge.hear(json.dumps(said).encode())
     assert a.state == "OPEN"
     assert a.breaker.stats(KEY).retry_after == pytest.approx(20)

@@ -280,6 +280,7 @@ def test_late_and_repeated_messages_in_any_order_end_in_the_same_state(
     a.fail()
     a.send()
     opened, closed, again = b.messages()
+    b.learn_time()
     for message in (again, opened, closed, again, closed):
         b.knowledge.hear(message)
         assert b.state == "OPEN"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,8 @@ def test_no_register_raises_anything_else(text: str) -> None:
 @given(st.lists(answers, max_size=6) | values)
 def test_no_index_raises_anything_else(answer: object) -> None:
     seen: list[tuple[str, int]] = []
-    index = Index("i", 9, ThrottledLog(lambda: 0.0, ""), lambda key, at: seen.append((key, at)))
+    log = ThrottledLog(lambda: 0.0, "")
+    index = Index("i", 9, log, lambda key, at: seen.append((key, at)), lambda: inf)
     request = Request("index_read", "", (), versions={"": 0})
     only_malformed(lambda: index.answered(request, answer))
     assert all(version < 2**53 for _, version in seen)

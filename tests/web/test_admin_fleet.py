@@ -23,10 +23,11 @@ PATH = f"/circuits/{KEY}/-/override"
 
 
 class Process:
-    """One serving process, as its clients see it."""
+    """One serving process, as its clients see it, and the server that it shares."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: httpx2.Client, server: Server) -> None:
         self.client = client
+        self.server = server
 
     def ask(self) -> httpx2.Response:
         return self.client.get("/answer/200")
@@ -54,7 +55,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Proc
             client = stack.enter_context(
                 httpx2.Client(base_url=base, timeout=PATIENCE, verify=False)
             )
-            processes.append(Process(client))
+            processes.append(Process(client, server))
             eventually(processes[-1].is_connected)
         yield processes
 
@@ -84,3 +85,26 @@ def test_what_one_process_is_told_holds_on_the_other_until_it_is_ended(
     eventually(lambda: not a.is_overridden(), a.page)
     assert (a.ask().status_code, b.ask().status_code) == (200, 200)
     assert a.page()["history"][-1]["evidence"]["by"] == "bob"
+
+
+@pytest.mark.parametrize("version", [2**53 - 10**12 - 1, 2**53, 2**63])
+def test_a_reset_gets_through_a_version_far_beyond_the_servers_clock(
+    fleet: list[Process], version: int
+) -> None:
+    a, b = fleet
+    redis = a.server
+    for process in fleet:
+        assert process.ask().status_code == 200
+    at = redis.ask.time()[0] * 1000
+    four = ("OPEN", "1", "0", str(at + 20_000))
+    plain = dict(zip(("state", "failures", "successes", "nextAttempt"), four, strict=True))
+    ours = {"version": str(version), "writer": "fe", "at": str(at), "sum": "|".join(four), "p": "1"}
+    redis.ask.hset(f"circuit:{KEY}", mapping=plain | ours)
+    redis.ask.zadd("circuit#index", {KEY: float(version)})
+    assert a.client.delete(f"/circuits/{KEY}").status_code == 204
+    eventually(lambda: b.page()["version"] == a.page()["version"] > 0)
+    assert a.page()["state"] == "CLOSED"
+    assert a.page()["version"] <= redis.ask.time()[0] * 1_000_000 + 1_000_000
+    told = b.client.put(PATH, json=ORDER)
+    assert (told.status_code, told.headers["x-circuit-override"]) == (204, "fleet")
+    eventually(a.is_overridden, a.page)
