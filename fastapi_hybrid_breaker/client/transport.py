@@ -34,7 +34,10 @@ class GuardedTransport:
     Args:
         breaker: whose circuits these are.
         inner: the transport that makes the calls; closed with this one.
-        circuit: a key, or a callable from the request to a key, or None: ``host:port``.
+        circuit: a key, or a callable from the request to a key, or None: ``host:port``. A request
+            whose key is invalid is not sent: a ``LocalProtocolError`` of its library, which is a
+            ``ValueError`` too. The callable may name declared circuits: it is given requests of
+            your own code.
 
     Raises:
         TypeError: ``inner`` is no transport, or ``circuit`` none of the above.

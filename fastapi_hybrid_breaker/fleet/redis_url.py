@@ -99,26 +99,34 @@ def check_url(url: str) -> None:
         options = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         return  # the client library says so as well
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        return
     # A password that is not encoded ends where it has one of these.
     if "@" in parts.query or "@" in parts.fragment or parts.fragment:
         raise _wrong("write ?, # and / in a user name or password as %3F, %23 and %2F")
     database = parts.path.strip("/")
-    if parts.scheme in {"redis", "rediss"} and database and not _FROM_ZERO.fits(database):
-        raise _wrong("after the host comes the database's number")
     seen: set[str] = set()
+    if parts.scheme != "unix" and database:
+        if not _FROM_ZERO.fits(database):
+            raise _wrong("after the host comes the database's number")
+        seen.add("db")
     for name, value in options:
-        kind = _OPTIONS.get(name) or _TLS.get(name)
-        if kind is None:
-            known = ", ".join(sorted(_OPTIONS | _TLS))
-            shown = name if name.isidentifier() and name.isascii() else repr(name)
-            raise _wrong(f"one of its options is unknown: {shown:.60}; there are {known}")
-        if name in _TLS and parts.scheme != "rediss":
-            raise _wrong(f"its option {name} needs TLS: write rediss://")
-        if name in seen:
-            raise _wrong(f"its option {name} is given twice")
-        if not kind.fits(value):
-            raise _wrong(f"its option {name} must be {kind.wanted}")
+        _check_option(name, value, seen, is_tls=parts.scheme == "rediss")
         seen.add(name)
+
+
+def _check_option(name: str, value: str, seen: set[str], *, is_tls: bool) -> None:
+    kind = _OPTIONS.get(name) or _TLS.get(name)
+    if kind is None:
+        known = ", ".join(sorted(_OPTIONS | _TLS))
+        shown = name if name.isidentifier() and name.isascii() else repr(name)
+        raise _wrong(f"one of its options is unknown: {shown:.60}; there are {known}")
+    if name in _TLS and not is_tls:
+        raise _wrong(f"its option {name} needs TLS: write rediss://")
+    if name in seen:
+        raise _wrong(f"its option {name} is given twice")
+    if not kind.fits(value):
+        raise _wrong(f"its option {name} must be {kind.wanted}")
 
 
 def cannot_use(url: str) -> ValueError:
