@@ -102,7 +102,8 @@ def check_url(url: str) -> None:
     if parts.scheme not in {"redis", "rediss", "unix"}:
         return
     # A password that is not encoded ends where it has one of these.
-    if "@" in parts.query or "@" in parts.fragment or parts.fragment:
+    is_torn = any(name not in _OPTIONS | _TLS for name, _ in options) and "@" in parts.query
+    if is_torn or "@" in parts.fragment:
         raise _wrong("write ?, # and / in a user name or password as %3F, %23 and %2F")
     database = parts.path.strip("/")
     seen: set[str] = set()

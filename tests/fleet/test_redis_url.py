@@ -113,7 +113,7 @@ def test_an_option_of_a_url_that_could_never_work_was_found_at_each_connection(
     [
         "redis://user:p%40ss@h:6379/3?client_name=me&socket_keepalive=yes&health_check_interval=30",
         "redis://h?decode_responses=True&encoding=latin-1&max_connections=10&protocol=3&db=5",
-        "redis://h/5?protocol=2",
+        "redis://h/5?protocol=2&client_name=me@here",
         "rediss://h?ssl_cert_reqs=none&ssl_check_hostname=no&ssl_min_version=772",
         "rediss://h?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem",
         "unix:///run/redis.sock?db=1&password=x",
