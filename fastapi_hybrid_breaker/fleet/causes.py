@@ -30,6 +30,17 @@ class Cause:
 
 _NAME: Final = r"['\"`]?([A-Za-z][A-Za-z0-9_|.-]{0,40})"
 
+_CODES: Final = {
+    "AskError": "ASK",
+    "ClusterCrossSlotError": "CROSSSLOT",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MovedError": "MOVED",
+    "NoPermissionError": "NOPERM",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+}
+"""What servers begin these errors with: redis-py takes it away, and makes it the class."""
+
 _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
     # Kind, what the error says, what it means. {} is what the pattern's group has found.
     (
@@ -65,15 +76,15 @@ _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "names",
-        r"NOPERM.*(keys?|channels?)|No permissions to access a (key|channel)",
+        r"NOPERM.*\b(keys?|channels?)\b|executing the script can't (publish|access)",
         (
             "does not permit this user our keys or channels: add ~<namespace>:* ~<namespace>#*"
-            " &<namespace>:* &<namespace>#* to the user's ACL"
+            " &<namespace>:updates &<namespace>#signals to its ACL"
         ),
     ),
     (
         "permission",
-        r"NOPERM",
+        r"NOPERM|executing the script can't",
         "does not permit this user what is needed: see the ACL in the README",
     ),
     (
@@ -86,7 +97,7 @@ _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "cluster",
-        r"^MOVED|^ASK\b|CLUSTERDOWN|CROSSSLOT|Hash slot not served|^\d{1,5} \S+:\d+$",
+        r"\bMOVED\b|^ASK\b|CLUSTERDOWN|CROSSSLOT|Hash slot not served",
         (
             "is a node of a cluster, which cannot be used yet: give the address of a Redis without"
             " cluster mode"
@@ -151,8 +162,7 @@ def explain(error: BaseException, where: object, redact: Callable[[str], str]) -
     if isinstance(error, NoSuchServiceError):
         return Cause("service", f"{error}: correct its name, or the sentinels' addresses")
     name, text = type(error).__name__, str(error)
-    # Errors of redis-py can have lost the word that the server began with: their class has it.
-    said = f"{name.removesuffix('Error').upper()} {text}" if name == "MovedError" else text
+    said = f"{_CODES.get(name, '')} {text}"
     for kind, pattern, meaning in _LASTING:
         found = re.search(pattern, said)
         if found is not None:
