@@ -76,7 +76,10 @@ _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "names",
-        r"NOPERM.*\b(keys?|channels?)\b|executing the script can't (publish|access)",
+        (
+            r"(NOPERM|ACL failure in script).*\b(keys?|channels?)\b"
+            r"|executing the script can't (publish|access)"
+        ),
         (
             "does not permit this user our keys or channels: add ~<namespace>:* ~<namespace>#*"
             " &<namespace>:updates &<namespace>#signals to its ACL"
@@ -84,7 +87,7 @@ _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "permission",
-        r"NOPERM|executing the script can't",
+        r"NOPERM|ACL failure in script|executing the script can't",
         "does not permit this user what is needed: see the ACL in the README",
     ),
     (

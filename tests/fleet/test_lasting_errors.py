@@ -112,7 +112,7 @@ async def test_unknown_database(server: Server, caplog: pytest.LogCaptureFixture
         (("-evalsha",), "the command EVALSHA"),
         (("-subscribe",), "the command SUBSCRIBE"),
         (("-time",), "the command TIME"),
-        (("-hset",), "see the ACL"),  # in a script
+        (("-hset",), "does not permit this user"),  # in a script
         (("resetkeys", "~other:*"), "our keys or channels"),
         (("resetchannels", "&other"), "our keys or channels"),
     ],

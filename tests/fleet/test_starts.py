@@ -408,7 +408,7 @@ def test_first_guarded_call_of_a_breaker_that_is_never_started_warns_once(
         WAYS[way](breaker)
         drive(breaker.execute("another", len, ""))
     assert len(warnings_in(caplog)) == 1
-    assert held.machine.free_permit is not None  # calls are as quick again as before
+    assert held.core.free_permit is not None  # calls are as quick again as before
 
 
 def test_first_calls_of_many_threads_warn_once(caplog: pytest.LogCaptureFixture) -> None:
