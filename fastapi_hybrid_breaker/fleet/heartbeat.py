@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .errand import Request, resolve
 from .fields import MalformedError, is_name, read_exact_time, read_json, read_number
 from .instances import Instance
+from .live_count import LiveCount
 from .scripts import load
 from .troubles import Troubles, read_troubles
 from .wire import PROTOCOL
@@ -30,6 +31,9 @@ BEAT_EVERY: Final = 5.0
 
 LOST_AFTER: Final = 15.0
 """Seconds without a sign of life after which an instance does not count."""
+
+_SOON: Final = 0.5
+"""Seconds in which the server is asked at the latest where a tick says more than is believed."""
 
 FORGOTTEN_AFTER: Final = 60.0
 """Seconds after which it is not shown any more."""
@@ -60,7 +64,6 @@ class Heartbeat:
         self._is_known = False  # to the server, since the last subscription
         self._due: float | None = 0.0
         self._is_leaving = False
-        self._fewer_since: float | None = None
         self._seen: dict[str, str] = {}  # who was seen when, as far as the answer has come
         self._waiting: list[Future[list[Instance] | None]] = []
         self._about = {
@@ -68,12 +71,30 @@ class Heartbeat:
             "started": time.time(),
             "version": library_version(),
         }
+        self.live = LiveCount(
+            knowledge.registry.surroundings, knowledge.clock, fewer_after=LOST_AFTER
+        )
+        self._asked_at = float("-inf")  # for what a tick said
         self.troubles = Troubles(knowledge.registry)
 
     def beat(self) -> None:
         """Give a sign of life at once: after each subscription, who was thought lost is back."""
         self._due = 0.0
         self._is_known = False
+
+    def ticked(self, live: int) -> bool:
+        """Take a tick's number of instances; return whether the server is to be asked at once.
+
+        That is so where it says more than is believed: as when many instances start together. Yet
+        anybody can send ticks, so they at most double the number of heartbeats.
+        """
+        now = self._knowledge.clock()
+        is_news = self.live.announced(live)
+        if not is_news or self._due is None or now - self._asked_at < BEAT_EVERY:
+            return False
+        self._asked_at = now
+        self._due = min(self._due, now + self._random.uniform(0.0, _SOON))
+        return True
 
     def leave(self) -> None:
         """Have the fleet know that this process ends."""
@@ -85,20 +106,6 @@ class Heartbeat:
         answer: Future[list[Instance] | None] = Future()
         self._waiting.append(answer)
         return answer
-
-    def count(self, live: int) -> None:
-        """Take in how many live.
-
-        Fewer are believed only after a while: a server that has forgotten all, or whose clock was
-        set, counts them anew one by one.
-        """
-        surroundings, now = self._knowledge.registry.surroundings, self._knowledge.clock()
-        if live >= surroundings.live:
-            surroundings.live, self._fewer_since = max(1, live), None
-        elif self._fewer_since is None:
-            self._fewer_since = now
-        elif now - self._fewer_since >= LOST_AFTER:
-            surroundings.live, self._fewer_since = max(1, live), None
 
     def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
         """Give the sign of life if it is time, and the question who is there."""
@@ -132,7 +139,7 @@ class Heartbeat:
         """
         if request.kind == "heartbeat":
             live, is_new = _read_answer(answer)
-            self.count(live)
+            self.live.answered(live)
             if is_new and self._is_known:
                 self._forgotten()
             self._is_known = True

@@ -172,8 +172,7 @@ class Knowledge:
             self.dropped.warn(str(error))
             return False
         if signal.name == "tick":
-            self.heartbeat.count(signal.live)
-            return False
+            return self.heartbeat.ticked(signal.live)
         circuit = self.registry.get(signal.key)
         if circuit is None:
             return False
