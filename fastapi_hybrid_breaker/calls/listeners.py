@@ -10,7 +10,7 @@ from collections import deque
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class ChangeQueue:
     """
 
     def __init__(self) -> None:
-        self._queue: deque[StateChange] = deque()
+        self._queue: deque[tuple[StateChange, bool]] = deque()
         # One entry for each subscription: the same listener may be on twice. It is changed and
         # copied in single steps only, for a finalizer may come here at any line.
         self._listeners: dict[object, Listener] = {}
@@ -61,9 +61,12 @@ class ChangeQueue:
 
         return undo
 
-    def put(self, change: StateChange) -> None:
-        """Queue a change; waits for nothing, so that it can be called under a circuit's lock."""
-        self._queue.append(change)
+    def put(self, change: StateChange, *, is_received: bool = False) -> None:
+        """Queue a change; waits for nothing, so that it can be called under a circuit's lock.
+
+        ``is_received``: another instance has decided it.
+        """
+        self._queue.append((change, is_received))
 
     def deliver(self) -> None:
         """Deliver all that is queued, unless somebody else does; not to be called under a lock."""
@@ -71,13 +74,13 @@ class ChangeQueue:
         while self._queue and self._turn.acquire(blocking=False):
             try:
                 while self._queue:
-                    self._tell(self._queue.popleft())
+                    self._tell(*self._queue.popleft())
             finally:
                 self._turn.release()
 
-    def _tell(self, change: StateChange) -> None:
+    def _tell(self, change: StateChange, is_received: bool) -> None:  # noqa: FBT001
         with contextlib.suppress(Exception):  # a logging handler whose server is down
-            log_change(change)
+            log_change(change, is_received=is_received)
         for listener in self._listeners.copy().values():
             try:
                 listener(change)
@@ -92,7 +95,15 @@ def explain(change: StateChange) -> str:
     return "; ".join(part for part in (evidence.rule, evidence.error, evidence.reason) if part)
 
 
-def log_change(change: StateChange) -> None:
+def _decided(change: StateChange, *, is_received: bool) -> str:
+    """Return in words what decided a change; of one received, which instance did."""
+    if not is_received:
+        return str(change.cause)
+    by = f"by instance {change.instance}"
+    return by if change.cause is Cause.FLEET else f"{change.cause}, {by}"
+
+
+def log_change(change: StateChange, *, is_received: bool = False) -> None:
     """Log a change: openings as warnings. Nothing is ever logged per call."""
     evidence = change.evidence
     why = explain(change)
@@ -103,7 +114,7 @@ def log_change(change: StateChange) -> None:
         change.key,
         change.old,
         change.new,
-        change.cause,
+        _decided(change, is_received=is_received),
         f": {why}" if why else "",
         extra={
             "circuit_key": change.key,

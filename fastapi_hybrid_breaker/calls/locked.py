@@ -173,4 +173,5 @@ class Locked:
             if self._history is None:
                 self._history = deque(maxlen=self.core.config.history_size)
             self._history.append(told)
-            self._hub.changes.put(told)
+            is_received = change.instance not in {"", self._hub.instance}
+            self._hub.changes.put(told, is_received=is_received)

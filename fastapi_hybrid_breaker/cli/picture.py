@@ -31,6 +31,7 @@ class Row:
         open_at: instances that have it open for themselves alone.
         seen: what instances told of it with their last sign of life, where it is in trouble.
         problem: what cannot be read of it, "" if nothing.
+        openers: instances whose changes opened it, the latest last, five at most.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Row:
     open_at: tuple[str, ...] = ()
     seen: Mapping[str, UnhealthyCircuit] = field(default_factory=dict)
     problem: str = ""
+    openers: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -150,6 +152,7 @@ class Row:
             "plain": heard is not None and heard.plain,
             "override": None if override is None else asdict(override),
             "open_at": list(self.open_at),
+            "openers": list(self.openers),
             "rejecting": self.rejecting,
             "evidence": None if heard is None or not heard.evidence else asdict(heard.evidence),
             "problem": self.problem,

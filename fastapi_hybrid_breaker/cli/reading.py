@@ -10,7 +10,7 @@ from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.versions import horizon_at
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text
+from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text, is_name
 from fastapi_hybrid_breaker.fleet.hash_wire import parse_hash
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
 from fastapi_hybrid_breaker.fleet.index import Index
@@ -35,6 +35,8 @@ UNCUT: Final = 10**9
 
 _NEWEST: Final = 100
 """Members that are read to know the highest version: some may be none."""
+
+_MOST_OPENERS: Final = 5
 
 _SCANNED_AT_ONCE: Final = 1_000
 
@@ -119,11 +121,12 @@ class Reader:
                 self._commands.read(key),
                 self._commands.read_override(key),
                 ("HMGET", self._names.evidence(key), *VOTE_FIELDS),
+                ("HMGET", self._names.hash(key), "openers"),
             ]
         answers = await self._link.ask(commands)
         return [
             replace(
-                _read_row(key, answers[at * 3 : at * 3 + 3], server_now),
+                _read_row(key, answers[at * 4 : at * 4 + 4], server_now),
                 seen={one.id: _circuits(one)[key] for one in instances if key in _circuits(one)},
             )
             for at, key in enumerate(keys)
@@ -174,7 +177,7 @@ def _circuits(instance: Instance) -> dict[str, UnhealthyCircuit]:
 
 def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
     """Read one circuit; what cannot be read of it is told, and the rest shown all the same."""
-    of_state, of_override, of_votes = answers
+    of_state, of_override, of_votes, of_openers = answers
     dropped: list[str] = []
 
     def part(read: Callable[[], T]) -> T | None:
@@ -188,12 +191,19 @@ def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
     register = part(lambda: _read_register(_right_type(of_override)))
     about = None if heard is None else (heard.version, heard.writer)
     open_at = part(lambda: parse_votes(_right_type(of_votes), about, server_now)) or ()
+    openers = part(lambda: _read_openers(_right_type(of_openers))) or ()
     problem = f"unreadable: {'; '.join(dict.fromkeys(dropped))}" if dropped else ""
-    return Row(key, server_now, heard, register, open_at, problem=problem)
+    return Row(key, server_now, heard, register, open_at, problem=problem, openers=openers)
 
 
 def _read_register(answer: Any) -> HeardOverride | None:
     return None if answer is None else HeardOverride.from_register(as_text(answer))
+
+
+def _read_openers(answer: Any) -> tuple[str, ...]:
+    (text,) = answer
+    names = [] if text is None else as_text(text).split(" ")
+    return tuple(name for name in names if is_name(name))[-_MOST_OPENERS:]
 
 
 def _right_type(answer: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from time import localtime, strftime
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ _STYLES: Final = {
     CircuitState.HALF_OPEN: "bold yellow",
     CircuitState.CLOSED: "green",
 }
+
+_FEWEST_OPENINGS: Final = 3
+"""Openings below which it says nothing that most came from one instance."""
 
 _READY: Final = "ready to probe"
 _READY_SYMBOL: Final = "◌"
@@ -101,6 +105,8 @@ def _reasons(row: Row, instances: Sequence[Instance]) -> Iterator[str]:
         yield override_words(row)
     if row.why:
         yield row.why
+    if often := often_opened_by(row.openers, instances):
+        yield often
     if row.open_at:
         yield f"open alone at {', '.join(names_of(row.open_at, instances))}"
 
@@ -180,6 +186,8 @@ def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Tex
         yield "failures", Text(str(row.heard.failures))
         yield "successes", Text(f"{row.heard.successes} of this recovery")
         yield "openings", Text(f"{row.heard.reopenings} more in a row")
+        if often := often_opened_by(row.openers, instances):
+            yield "", Text(often)
         if row.heard.version:
             yield "version", Text(f"{row.heard.version} by {row.heard.writer}")
     if row.open_at:
@@ -231,6 +239,20 @@ def override_left(row: Row) -> str:
     effect = effects[row.override.kind]
     words = override_words(row)
     return f"The manual override stays in force: {words}. {effect} Use 'clear' to end it."
+
+
+def often_opened_by(openers: Sequence[str], instances: Sequence[Instance]) -> str:
+    """Return a sentence on the instance that brought about most of the last openings, "" if none.
+
+    It may be the one that is sick, and not the upstream.
+    """
+    if len(openers) < _FEWEST_OPENINGS:
+        return ""
+    ((opener, times),) = Counter(openers).most_common(1)
+    if times * 2 <= len(openers):
+        return ""
+    (name,) = names_of([opener], instances)
+    return f"{times} of the last {len(openers)} openings came from instance {name}"
 
 
 def names_of(ids: Sequence[str], instances: Sequence[Instance]) -> list[str]:

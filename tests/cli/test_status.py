@@ -25,7 +25,7 @@ ROW = {
     "ready_to_probe",
     *("successes", "reopenings", "version", "writer", "plain", "override", "open_at"),
     "rejecting",
-    *("evidence", "problem"),
+    *("evidence", "problem", "openers"),
 }
 READING = {
     *("time", "zrevrangebyscore", "smembers", "zrange", "hgetall", "hmget", "hget", "scan"),
@@ -469,3 +469,45 @@ async def test_instance_in_shadow_mode_tells_what_it_would_have_rejected(server:
         assert (said["state"], said["shadowed_failures"]) == ("OPEN", 3)
         text = " ".join((await beside(server, "show", "trial")).out.split())
         assert "shadow mode: 4 would have been rejected (75% failed)" in text
+
+
+async def test_most_of_the_last_openings_from_one_instance_are_said(server: Server) -> None:
+    async with fleet(server, 3) as (sick, *well):
+        for breaker in (sick, *well):
+            breaker.circuit(KEY)
+        await settled(sick, *well)
+        for opener in (well[0], sick, sick, well[1], sick, sick):
+            await fail(opener, KEY)
+            await until(lambda: all(one.state(KEY) == "OPEN" for one in (sick, *well)))
+            await settled(sick, *well)
+            await opener.reset(KEY)
+            await until(lambda: all(one.state(KEY) == "CLOSED" for one in (sick, *well)))
+            await settled(sick, *well)
+        said = f"4 of the last 5 openings came from instance {sick.sync_status().instance}"
+        for order in (("show", KEY), ("status",)):
+            done = await beside(server, *order)
+            assert said in " ".join(done.out.split()), done
+        shown = await beside(server, "show", KEY, "--json")
+        assert len(shown.json["circuit"]["openers"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("openers", "said"),
+    [
+        ("a a", ""),
+        ("a b a", "2 of the last 3 openings came from instance a"),
+        ("a b a b", ""),
+        ("a a a a a", "5 of the last 5 openings came from instance a"),
+        ("\x1b[2J b b b ../x", "3 of the last 3 openings came from instance b"),
+        ("x " * 10_000 + "b b b", "3 of the last 5 openings came from instance b"),
+    ],
+)
+def test_openers_are_counted_over_the_last_five_that_are_names(
+    server: Server, openers: str, said: str
+) -> None:
+    four = {"state": "CLOSED", "failures": "0", "successes": "0", "nextAttempt": "0"}
+    server.ask.hset(f"circuit:{KEY}", mapping={**four, "openers": openers})
+    done = on(server, "show", KEY)
+    assert done.code == 0
+    assert ("openings came from" in done.out) is bool(said)
+    assert said in done.out

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
+from tests.web.servers import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -159,3 +161,23 @@ async def test_a_circuits_page_has_its_configuration_and_its_history_with_eviden
     await expect(history).to_contain_text("Last error ConnectionError: boom")
     chart = console.page.locator("#circuit-chart svg")
     await expect(chart).to_have_attribute("aria-label", re.compile("open 1 time,"))
+
+
+async def test_most_of_the_last_openings_from_one_instance_are_said(
+    fleet: tuple[Instance, Instance], look: Look
+) -> None:
+    a, b = fleet
+    for opener, times in ((a, 1), (b, 2)):
+        for _ in range(times):
+            opener.trip("shipping")
+            eventually(lambda: a.state("shipping") == b.state("shipping") == "OPEN")
+            a.ask("DELETE", "/circuits/shipping").raise_for_status()
+            eventually(lambda: a.state("shipping") == b.state("shipping") == "CLOSED")
+    console = await look(a.address)
+    await console.open("shipping")
+    history = console.page.get_by_role("region", name="What happened")
+    await expect(history).to_contain_text("2 of the last 3 openings came from instance")
+    name = history.locator("#often-opened-by .instance-id")
+    await expect(name).to_have_attribute(
+        "title", b.ask("GET", "/circuits").json()["sync"]["instance"]
+    )

@@ -47,6 +47,7 @@ if what == 'change' or what == 'reset' then
     end
   end
   ops = with_operation(ops)
+  if ARGV[7] == 'OPEN' then note_opener() end
   write(next_version(), instance, ARGV[7], whole(ARGV[8]), whole(ARGV[9]),
     next_attempt_of(ARGV[7]), whole(ARGV[17]), ARGV[18])
   return reply('done')

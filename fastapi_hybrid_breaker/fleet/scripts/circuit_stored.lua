@@ -1,6 +1,7 @@
 -- circuit.lua, first part: what stands in the hash and in the register, and the answer.
 
 local KEPT_OPERATIONS = 8
+local KEPT_OPENERS = 5
 local SHORTEST_LIFE = 3600 * 1000
 local CLEARED_LIFE = 7 * 24 * 3600 * 1000 -- an instance away for less does not bring it back
 local KINDS = { forced_open = true, disabled = true, ['-'] = true }

@@ -90,6 +90,18 @@ local function ago(text)
   return text and text ~= '-' and math.max(1, now - whole(text)) or 0
 end
 
+-- Whose changes opened the circuit, the last five: one instance that opens it again and again may
+-- be the one that is sick.
+local function note_opener()
+  local openers = {}
+  for who in string.gmatch(redis.call('HGET', KEYS[1], 'openers') or '', '%w+') do
+    openers[#openers + 1] = who
+  end
+  openers[#openers + 1] = instance
+  redis.call('HSET', KEYS[1], 'openers',
+    table.concat(openers, ' ', math.max(1, #openers - KEPT_OPENERS + 1)))
+end
+
 local function write(version, writer, state, failures, successes, next_attempt, reopened, why)
   stored = { version = version, writer = writer, state = state, failures = failures,
     successes = successes, next_attempt = next_attempt, at = now, reopened = reopened,

@@ -17,7 +17,20 @@ export function describeHistory(changes) {
     times.push(time);
     return itemOf(change, time);
   });
-  return { element: h("ol", { class: "history" }, ...items), times };
+  const list = h("ol", { class: "history" }, ...items);
+  const often = oftenOpenedBy(changes);
+  return { element: often ? h("div", {}, often, list) : list, times };
+}
+
+/** Name the instance that most of the last openings came from: it may be sick, and not the upstream. */
+function oftenOpenedBy(changes) {
+  const byHand = ["override", "override_ended"];
+  const openers = changes.filter((one) => one.new === "OPEN" && one.instance && !byHand.includes(one.cause)).slice(-5).map((one) => one.instance);
+  const times = (id) => openers.filter((one) => one === id).length;
+  const most = openers.find((id) => times(id) * 2 > openers.length);
+  if (openers.length < 3 || most === undefined) return null;
+  const name = foreign(short(most), { class: "instance-id", title: most });
+  return h("p", { class: "quiet", id: "often-opened-by" }, `${times(most)} of the last ${openers.length} openings came from instance `, name);
 }
 
 function itemOf(change, time) {
