@@ -180,7 +180,8 @@ def _json_or_malformed(check: Check) -> Check:
 
 def _index(answer: Any) -> None:
     seen: list[tuple[str, int]] = []
-    index = Index("i", 9, ThrottledLog(lambda: 0.0, ""), lambda key, at: seen.append((key, at)))
+    log = ThrottledLog(lambda: 0.0, "")
+    index = Index("i", 9, log, lambda key, at: seen.append((key, at)), lambda: 2.0**60)
     index.answered(Request("index_read", "", (), versions={"": 0}), answer)
     assert all(0 <= version < 2**53 and key.encode() for key, version in seen)
 
