@@ -149,6 +149,17 @@ def test_a_field_of_our_own_is_the_same_for_script_and_parser(ends: Ends, field:
             assert script == parser, (text, more)
 
 
+def test_a_count_beyond_the_range_of_older_processes_is_written_as_its_end(ends: Ends) -> None:
+    commands = Commands(Names("circuit"), "me", lambda: 0)
+    plain = commands.plain(KEY, Plain(due=0.0, is_live=False, may_close=False), 5.0)
+    for text in ("1000000000001", "1735776000456", "9007199254740991"):
+        ends.raw.delete(HASH)
+        ends.raw.hset(HASH, mapping=BASIC | {"successes": text, "failures": text})
+        assert ends.raw.execute_command(*plain)[0] == b"done"
+        stored: Any = ends.raw.hmget(HASH, "failures", "successes")
+        assert stored == [b"%d" % MOST_COUNTED] * 2
+
+
 def test_the_state_under_an_override_is_the_same_for_script_and_parser(ends: Ends) -> None:
     for text in ["-", *NUMBERS, *(f"CLOSED|{text}|0|0" for text in NUMBERS)]:
         script, parser = ends.hash(OURS | {"under": text})

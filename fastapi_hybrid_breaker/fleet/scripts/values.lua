@@ -49,14 +49,14 @@ local function four(text)
 end
 
 local function is_utf8(text)
-  if string.find(text, '[\192\193\245-\255]') or string.find(text, '\224[\128-\159]')
-    or string.find(text, '\237[\160-\191]') or string.find(text, '\240[\128-\143]')
-    or string.find(text, '\244[\144-\191]') then
+  -- Too long for what they are, surrogates, beyond the last character.
+  if string.find(text, '\224[\128-\159]') or string.find(text, '\237[\160-\191]')
+    or string.find(text, '\240[\128-\143]') or string.find(text, '\244[\144-\191]') then
     return false
   end
-  text = string.gsub(text, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
-  text = string.gsub(text, '[\224-\239][\128-\191][\128-\191]', '')
-  text = string.gsub(text, '[\194-\223][\128-\191]', '')
+  text = string.gsub(text, '[\240-\244][\128-\191][\128-\191][\128-\191]', '_')
+  text = string.gsub(text, '[\224-\239][\128-\191][\128-\191]', '_')
+  text = string.gsub(text, '[\194-\223][\128-\191]', '_')
   return not string.find(text, '[\128-\255]')
 end
 
