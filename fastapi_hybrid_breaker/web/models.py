@@ -191,7 +191,7 @@ class SyncInfo(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    state: SyncState = Field(description="isolated: Redis is configured and does not answer.")
+    state: SyncState = Field(description="isolated: Redis is configured and cannot be used.")
     since: float = Field(description="When it became so: epoch seconds.")
     instance: str = Field(description="The answering process's name in the fleet.")
     sent: int = Field(description="Commands that Redis has answered.")
@@ -204,6 +204,9 @@ class SyncInfo(BaseModel):
     corrected: int = Field(description="Changes that no message told of in time.")
     orders: list[str] = Field(
         description="Circuits with an order given here that the fleet has not taken yet."
+    )
+    error: str | None = Field(
+        description="Why nothing is shared, and what to do about it; null: it is, or need not be."
     )
 
 

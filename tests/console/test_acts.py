@@ -116,8 +116,10 @@ async def test_an_act_while_redis_does_not_answer_is_said_to_be_queued(
             console = await look(instance.address)
             await console.open("parcels")
             link.hold()
-            notice = console.page.get_by_text("Redis does not answer.").first
+            notice = console.page.get_by_text("Circuits are not shared.").first
             await expect(notice).to_be_visible()
+            why = console.page.locator("#cut-off-why")
+            await expect(why).to_contain_text("is unreachable")
             await console.act("Reset…", "Reset")
             await expect(console.outcome).to_contain_text("Queued: Redis does not answer.")
             await expect(console.own_state).to_have_text("Closed")

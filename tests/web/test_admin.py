@@ -78,6 +78,7 @@ def test_the_list_has_the_known_and_the_declared_circuits_and_the_exchange(admin
         "lag",
         "corrected",
         "orders",
+        "error",
     }
     assert sync["state"] == "disabled"
     assert [one.key for one in admin.breaker.circuits()] == ["b", "a"]  # looking made none

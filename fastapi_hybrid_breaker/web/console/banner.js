@@ -44,7 +44,9 @@ export class Banner {
     setHidden(byId("banner"), isQuiet);
     if (!isQuiet) this.#say(state);
     this.tick();
-    setHidden(byId("cut-off"), this.#model.sync?.state !== "isolated");
+    const { state: sharing, error } = this.#model.sync ?? {};
+    setHidden(byId("cut-off"), sharing !== "isolated" && !error);
+    setText(byId("cut-off-why"), sentence(error ?? ""));
   }
 
   /** Count down to the next try; not read out, unlike the rest of the banner. */

@@ -3,7 +3,7 @@
 import { now } from "./clock.js";
 import { byId, foreign, h, icon, setAttribute, setText } from "./dom.js";
 import { Time } from "./times.js";
-import { ago, count, perSecond, timeOfDay } from "./words.js";
+import { ago, count, perSecond, sentence, timeOfDay } from "./words.js";
 
 const SYNC = {
   connected: { word: "Connected", icon: "closed", tone: "closed" },
@@ -118,8 +118,9 @@ function titleOf(sync, fleet, lost) {
   return count(fleet.instances.length, "instance") + (lost ? `, ${lost} cut off` : "");
 }
 
-function describe({ state, since }) {
+function describe({ state, since, error }) {
+  if (state === "disabled" && error) return sentence(error);
   if (state === "disabled") return "There is no Redis: circuits are of this process alone.";
-  if (state === "isolated") return `Redis does not answer since ${timeOfDay(since)}. Each instance decides for itself.`;
+  if (state === "isolated") return `Not shared since ${timeOfDay(since)}. Each instance decides for itself.`;
   return `Sharing over Redis since ${timeOfDay(since)}.`;
 }
