@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+import anyio
+from anyio.lowlevel import RunVar
 
 from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitState, CircuitView
 
@@ -57,14 +58,15 @@ class Listing:
 
     def __init__(self, breaker: HybridBreaker) -> None:
         self._breaker = breaker
-        # A lock belongs to the loop on which it was waited for.
-        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
-            weakref.WeakKeyDictionary()
-        )
+        # A lock belongs to the event loop, of whichever kind, on which it was waited for.
+        self._turn: RunVar[anyio.Lock] = RunVar(f"turn {id(self)}")
 
     async def page(self, wanted: Wanted) -> bytes:
         """Return a page as JSON, see ``CircuitList``."""
-        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        turn = self._turn.get(None)
+        if turn is None:
+            turn = anyio.Lock()
+            self._turn.set(turn)
         async with turn:
             return await self._page(wanted)
 

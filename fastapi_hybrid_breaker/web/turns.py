@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio.lowlevel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -22,4 +23,4 @@ async def in_turns(things: Iterable[T]) -> AsyncIterator[T]:
     for number, thing in enumerate(things, 1):
         yield thing
         if number % AT_ONCE == 0:
-            await asyncio.sleep(0)
+            await anyio.lowlevel.checkpoint()

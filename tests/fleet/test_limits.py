@@ -135,7 +135,7 @@ class Names:
         self._real = socket.getaddrinfo
 
     def __call__(self, host: Any, *rest: Any, **options: Any) -> Any:
-        if host != "redis.example":
+        if host != "localhost":
             return self._real(host, *rest, **options)
         self.waiting += 1
         self.answers.wait()
@@ -155,7 +155,7 @@ async def test_name_server_that_hangs_is_isolation_and_takes_no_thread_of_the_lo
     server: Server, names: Names
 ) -> None:
     names.answers.clear()
-    url = f"redis://redis.example:{server.port}"
+    url = f"redis://localhost:{server.port}"
     async with asyncio.timeout(HANG), HybridBreaker(redis=url, defaults=CONFIG) as breaker:
         assert sync(breaker) == "isolated"
         await until(lambda: "within" in (breaker.sync_status().error or ""))
