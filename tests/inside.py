@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def lock_of(circuit: Circuit) -> Any:
-    return circuit._locked._lock
+    return circuit._locked.lock
 
 
 def breaker_of(circuit: Circuit) -> HybridBreaker:

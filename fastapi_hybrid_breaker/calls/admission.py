@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker.core.states import CLOSED, HALF_OPEN, NO_VERDICT, OP
 
 from .callables import UNKNOWN, refused
 from .context import enter, recorded_request
+from .deciding import decide
 from .kinds import kind_of
 from .permits import CallPermit
 
@@ -31,16 +32,12 @@ def begin(circuit: Circuit, now: float, fn: object = UNKNOWN) -> Permit:
         CircuitOpenError: rejected.
         TypeError: ``fn`` is what a callable returned.
     """
-    permit = _plain_permit(circuit, now)
-    if permit is None:
-        if fn is not UNKNOWN and not callable(fn):
-            raise refused(fn)
-        permit = _ask(circuit, now, fn, None)
-        if isinstance(permit, Probe) or (
-            isinstance(permit, CallPermit)
-            and (permit.is_shadowed or circuit.core.machine.recovery.ramp is not None)
-        ):
-            enter(permit)
+    permit = _ask(circuit, now, fn, None)
+    if type(permit) is Probe or (
+        type(permit) is CallPermit
+        and (permit.is_shadowed or circuit.core.machine.recovery.ramp is not None)
+    ):
+        enter(permit)
     return permit
 
 
@@ -59,8 +56,7 @@ def admit(circuit: Circuit, *, is_route: bool = False) -> Permit:
     now = circuit.clock()
     if (wait := circuit.core.reject_until - now) > 0.0:
         raise rejection(circuit, wait)
-    permit = _plain_permit(circuit, now)
-    return _ask(circuit, now, UNKNOWN, ROUTE if is_route else None) if permit is None else permit
+    return _ask(circuit, now, UNKNOWN, ROUTE if is_route else None)
 
 
 def rejection(
@@ -81,24 +77,24 @@ def rejection(
     return error
 
 
-def _plain_permit(circuit: Circuit, now: float) -> Permit | None:
-    """Return the permit of a call while CLOSED that only has to be timed, without the lock."""
+def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
     core, machine = circuit.core, circuit.core.machine
     sequence = machine.sequence  # before the state: one of an earlier state counts for nothing
     if machine.state is CLOSED and machine.recovery.ramp is None and core.override.current is None:
-        if core.membership.sharing.peers.awaits_start:
-            circuit._hub.called_unstarted()
-        elif core.free_permit is None and not core.timed:
-            with circuit.locked():
-                pass  # the start has come: the free permit was held back until then
+        if core.membership.sharing.peers.awaits_start or not core.timed:
+            _note_start(circuit)
         return CallPermit(machine, sequence, now) if core.timed else sequence
-    return None
-
-
-def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
-    locked, core = circuit._locked, circuit.core
-    permit = locked.admit(now, fn, kind)
-    if locked.has_news():
+    if fn is not UNKNOWN and not callable(fn):
+        raise refused(fn)
+    locked, outbox = circuit._locked, core.outbox
+    with locked.lock:
+        before, locked.is_busy = locked.is_busy, True
+        try:
+            permit = decide(core, now, fn, kind)
+        finally:
+            locked.is_busy = before
+    has_news = outbox.has_changed or outbox.needs_sync or locked.deferred
+    if has_news and not before:  # a change that this is amid of delivers at its end
         try:
             locked.deliver(circuit)
         except BaseException:  # a listener ends the program: the permit reaches nobody
@@ -113,3 +109,13 @@ def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
         if circuit.observer is not None:
             circuit.observer.shadowed(circuit)
     return permit
+
+
+def _note_start(circuit: Circuit) -> None:
+    """Report a call before any start; later calls find the free permit held back until then."""
+    core = circuit.core
+    if core.membership.sharing.peers.awaits_start:
+        circuit._hub.called_unstarted()
+    elif core.free_permit is None:
+        with circuit.locked():
+            pass  # which publishes it

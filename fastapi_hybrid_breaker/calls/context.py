@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from fastapi_hybrid_breaker.core.counted import mark_counted
 from fastapi_hybrid_breaker.core.probe import Probe
 
 from .permits import CallPermit, NestedPermit, admitted_at
@@ -109,7 +110,7 @@ def enter(permit: Enclosing) -> None:
     """
     outer = _permit.get()
     if outer is not None:
-        permit.outer = outer = _running(outer)
+        permit.outer = outer = None if outer.settled and outer.outer is None else _running(outer)
         while outer is not None:  # what has ended may not pile up
             outer.outer = _running(outer.outer)
             outer = outer.outer
@@ -178,17 +179,17 @@ def is_inside_admitted(machine: StateMachine) -> bool:
     return False
 
 
-def callers() -> tuple[int, ...]:
-    """Return by ``id`` whose call the running code is: see ``running_in``, and what encloses it."""
-    here, permit = running_in(), _permit.get()
-    if permit is None:
-        return (here,)
-    found = [here]
+def mark_counted_here(error: BaseException, circuit: int, sequence: int) -> None:
+    """Mark ``error`` as counted by ``circuit`` with number ``sequence``, for whose call this is."""
+    loop = _get_running_loop()  # as ``running_in``
+    task = None if loop is None else current_task(loop)
+    here, permit = get_ident() if task is None else id(task), _permit.get()
+    callers: tuple[int, ...] = (here,)
     while permit is not None:
         if permit.is_running():
-            found.append(id(permit))
+            callers = (*callers, id(permit))
         permit = permit.outer
-    return tuple(found)
+    mark_counted(error, circuit, sequence, callers)
 
 
 def running_in() -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import counted_as, is_marked
+from fastapi_hybrid_breaker.core.counted import MARKS, counted_as, is_marked
 from fastapi_hybrid_breaker.core.outcomes import Classifier, PredicateError, judge_result
-from fastapi_hybrid_breaker.core.states import NO_VERDICT
+from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .callables import explain_misuse
@@ -39,6 +39,16 @@ class Judge:
 
     def judge_error(self, error: BaseException, permit: Permit, fn: object) -> Outcome:
         """Return what an exception means that left the call of ``fn``."""
+        try:
+            if (
+                type(error) in self.classifier.plain
+                and error.__context__ is None
+                and error.__cause__ is None
+                and MARKS not in error.__dict__
+            ):
+                return FAILURE
+        except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
+            pass
         if isinstance(error, TypeError) and explain_misuse(error, fn):
             return NO_VERDICT
         try:

@@ -9,12 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.core.evidence import describe_error
-from fastapi_hybrid_breaker.core.probe import SHADOWED
-
-from .deciding import decide
-from .permits import CallPermit, NestedPermit
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +18,6 @@ if TYPE_CHECKING:
 
     from .circuit_object import Circuit
     from .hub import Hub
-    from .permits import Permit
 
 
 class Locked:
@@ -36,30 +29,33 @@ class Locked:
 
     Changes are put into the hub's queue under the lock, in their order, and delivered outside of
     it: no listener is called under the lock.
+
+    Whoever takes ``lock`` by hand, as calls do, sets ``is_busy`` for as long as the core is amid a
+    change, and calls ``deliver`` after it. ``deferred`` are the outcomes of calls that ended
+    meanwhile.
     """
 
-    __slots__ = ("_busy", "_deferred", "_history", "_hub", "_lock", "core")
+    __slots__ = ("_history", "_hub", "core", "deferred", "is_busy", "lock")
 
     def __init__(self, core: CircuitCore, hub: Hub) -> None:
         self.core = core
         self._hub = hub
-        self._lock = threading.RLock()
-        self._busy = False  # this thread, which holds the lock, is in the middle of something
-        self._deferred: deque[tuple[Ticket, Outcome, dict[str, Any]]] = deque()
+        self.lock = threading.RLock()
+        self.is_busy = False
+        self.deferred: deque[tuple[Ticket, Outcome, dict[str, Any]]] = deque()
         self._history: deque[StateChange] | None = None  # most circuits never change
 
     @contextmanager
     def hold(self, circuit: Circuit) -> Iterator[CircuitCore]:
         """Hold the lock for a reading or a change; afterwards deliver what came of it."""
         core = self.core
-        with self._lock:
-            before, self._busy = self._busy, True
+        with self.lock:
+            before, self.is_busy = self.is_busy, True
             try:
                 yield core
             finally:
                 core.publish()
-                self._record()
-                self._busy = before
+                self.is_busy = before
         if not before:
             self.deliver(circuit)
 
@@ -71,60 +67,9 @@ class Locked:
             core.lift(now)
             yield core, now
 
-    def admit(self, now: float, fn: object, kind: object) -> Permit | None:
-        """Return a permit, or None: rejected. ``deliver`` has to follow, see ``has_news``."""
-        with self._lock:
-            before, self._busy = self._busy, True
-            try:
-                permit = decide(self.core, now, fn, kind)
-                if self.core.outbox.changes:
-                    self._record()
-            finally:
-                self._busy = before
-        return permit
-
-    def settle(
-        self,
-        permit: Permit,
-        outcome: Outcome,
-        now: float,
-        seconds: float | None,
-        error: object,
-        asked: float | None,
-    ) -> None:
-        """Settle a call, or leave that to whoever is amid a change; ``deliver`` has to follow."""
-        core = self.core
-        with self._lock:
-            if isinstance(permit, int):
-                ticket: Ticket = permit
-            else:
-                held = permit.probe if type(permit) is NestedPermit else permit
-                if held.settled:
-                    return
-                if type(held) is CallPermit:
-                    held.settled = True
-                    ticket = SHADOWED if held.is_shadowed else held.admitted
-                else:
-                    ticket = held
-            if self._busy:
-                described = describe_error(error, core.config.describe_error)
-                about = {"seconds": seconds, "error": described, "asked": asked}
-                self._deferred.append((ticket, outcome, about))
-                return
-            self._busy = True
-            try:
-                if core.override.current is not None:
-                    core.lift(now)
-                core.settle(ticket, outcome, now, seconds, error, asked)
-                if core.outbox.changes:
-                    self._record()
-            finally:
-                self._busy = False
-
-    def has_news(self) -> bool:
-        """Return whether something waits to be delivered; not amid a change, whose end does it."""
-        outbox = self.core.outbox
-        return not self._busy and bool(outbox.has_changed or outbox.needs_sync or self._deferred)
+    def defer(self, ticket: Ticket, outcome: Outcome, **about: Any) -> None:
+        """Leave a call that ended amid a change to the end of that; ``about`` is for ``settle``."""
+        self.deferred.append((ticket, outcome, about))
 
     def deliver(self, circuit: Circuit) -> None:
         """Do, outside of the lock, what had to wait for the end of a change."""
@@ -135,39 +80,41 @@ class Locked:
                 self._hub.stirred(circuit)
             if outbox.has_changed:
                 outbox.has_changed = False
+                with self.lock:
+                    self._record()
                 self._hub.changed(circuit)
                 self._hub.changes.deliver()
-            if not self._deferred or not self._settle_deferred():
+            if not self.deferred or not self._settle_deferred():
                 return
 
     def history(self) -> tuple[StateChange, ...]:
         """Return the last changes, oldest first."""
-        with self._lock:
+        with self.lock:
+            self._record()
             return tuple(self._history or ())
 
     def after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""
-        self._lock = threading.RLock()
-        self._busy = False
-        self._deferred.clear()  # calls of the parent
+        self.lock = threading.RLock()
+        self.is_busy = False
+        self.deferred.clear()  # calls of the parent
         self.core.after_fork()
 
     def _settle_deferred(self) -> bool:
         """Settle the first call that was deferred; False: that is another thread's to do."""
-        with self._lock:
-            if self._busy or not self._deferred:
+        with self.lock:
+            if self.is_busy or not self.deferred:
                 return False
-            ticket, outcome, about = self._deferred.popleft()
-            self._busy = True
+            ticket, outcome, about = self.deferred.popleft()
+            self.is_busy = True
             try:
                 self.core.settle(ticket, outcome, self._hub.clock(), **about)
-                self._record()
             finally:
-                self._busy = False
+                self.is_busy = False
         return True
 
     def _record(self) -> None:
-        """Queue the changes in the outbox for the history, the log and listeners."""
+        """Queue what is in the outbox for the history, the log and listeners; needs the lock."""
         for change in self.core.outbox.take():
             told = replace(change, time=time.time(), instance=change.instance or self._hub.instance)
             if self._history is None:

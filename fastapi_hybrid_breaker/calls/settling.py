@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import mark_counted
 from fastapi_hybrid_breaker.core.evidence import describe_error
-from fastapi_hybrid_breaker.core.probe import Probe
+from fastapi_hybrid_breaker.core.probe import SHADOWED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 from fastapi_hybrid_breaker.core.translated import rejection_by
 
 from .callables import UNKNOWN
-from .context import callers, recorded_request
-from .permits import NestedPermit, is_shadowed
+from .context import mark_counted_here, recorded_request
+from .permits import CallPermit, NestedPermit, is_shadowed
 
 if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.core.probe import Ticket
     from fastapi_hybrid_breaker.core.states import Outcome
 
     from .circuit_object import Circuit
     from .hub import CallObserver
-    from .permits import Permit
+    from .permits import EnteredPermit, Permit
 
 
-def settle(
+def settle(  # noqa: C901 - one step after the other
     circuit: Circuit,
     permit: Permit,
     outcome: Outcome,
@@ -46,6 +46,7 @@ def settle(
             duration of its own: nobody observes this one.
     """
     core, locked = circuit.core, circuit._locked
+    outbox = core.outbox
     if circuit.guarded_by_route and outcome is not NO_VERDICT:
         if (request := recorded_request()) is not None:
             request.note_outcome(core.machine)
@@ -60,9 +61,32 @@ def settle(
         return
     if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
         error = describe_error(error, core.config.describe_error)
-    locked.settle(permit, outcome, now, seconds, error, asked)
-    if locked.has_news():
+    with locked.lock:
+        ticket = permit if isinstance(permit, int) else _take_ticket(permit)
+        if ticket is None:
+            return
+        if locked.is_busy:
+            described = describe_error(error, core.config.describe_error)
+            locked.defer(ticket, outcome, seconds=seconds, error=described, asked=asked)
+            return
+        locked.is_busy = True
+        try:
+            core.settle(ticket, outcome, now, seconds, error, asked)
+        finally:
+            locked.is_busy = False
+    if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
+
+
+def _take_ticket(permit: EnteredPermit | NestedPermit) -> Ticket | None:
+    """Return what the core settles a permit by, once; None: it is settled. Needs the lock."""
+    held = permit.probe if type(permit) is NestedPermit else permit
+    if held.settled:
+        return None
+    if type(held) is CallPermit:
+        held.settled = True
+        return SHADOWED if held.is_shadowed else held.admitted
+    return held
 
 
 def _observe(
@@ -99,17 +123,15 @@ def settle_error(
     ``fn`` is what was called, where this circuit called it: a TypeError that is due to how it
     was given is not counted, and says what to write instead.
     """
-    outcome = FAILURE
-    if not circuit._judge.classifier.is_plain_failure(error):
-        outcome = circuit._judge.judge_error(error, permit, fn)
-        # Whatever was raised for it: a probe inside which its own circuit rejected a call, for
-        # want of the very place that the probe holds, has not found out anything.
-        if isinstance(permit, Probe) and (rejection := rejection_by(circuit.key, error)):
-            outcome = NO_VERDICT
-            rejected_inside(circuit, permit, rejection._kind)
+    outcome = circuit._judge.judge_error(error, permit, fn)
+    # Whatever was raised for it: a probe inside which its own circuit rejected a call, for want of
+    # the very place that the probe holds, has not found out anything.
+    if isinstance(permit, Probe) and (rejection := rejection_by(circuit.key, error)):
+        outcome = NO_VERDICT
+        rejected_inside(circuit, permit, rejection._kind)
     settle(circuit, permit, outcome, seconds, error)
     if outcome is FAILURE:
-        mark_counted(error, circuit.core.serial, circuit.core.machine.sequence, callers())
+        mark_counted_here(error, circuit.core.serial, circuit.core.machine.sequence)
 
 
 def rejected_inside(circuit: Circuit, permit: Permit, kind: object = ROUTE) -> None:

@@ -23,7 +23,7 @@ from .probes import ProbeSlots
 from .recovery import Recovery
 from .shadow import ShadowMode
 from .sharing import Sharing
-from .states import CLOSED, HALF_OPEN, NO_VERDICT, OPEN, Cause
+from .states import CLOSED, FAILURE, HALF_OPEN, NO_VERDICT, OPEN, Cause
 from .statistics import Statistics
 from .surroundings import Surroundings
 
@@ -86,9 +86,9 @@ class CircuitCore:
         )
         self.membership = Membership(config, self.machine, sharing, outbox)
         self.shadow = ShadowMode(self.membership, self.override)
-        self._is_measured = False
+        self._is_measured = self.timed = False
         self.shadow.choose(config)
-        self.publish()
+        self.measure(self._is_measured)
 
     def configure(self, config: CircuitConfig) -> None:
         """Decide by ``config`` from now on, with empty windows."""
@@ -99,18 +99,17 @@ class CircuitCore:
         machine.statistics = Statistics(config.rules, membership.sharing.peers)
         machine.statistics.run = run
         self.shadow.choose(config)
-        self.publish()
+        self.measure(self._is_measured)
 
     def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
         """Have every call timed and settled in full from now on, or only as the rules need."""
         self._is_measured = wanted
+        self.timed = wanted or self.machine.statistics.slow is not None
         self.publish()
 
     def publish(self) -> None:
         """Publish what calls read without the lock: the only place that writes these fields."""
         machine = self.machine
-        statistics = machine.statistics
-        self.timed = self._is_measured or statistics.slow is not None
         if machine.state is CLOSED:
             has_ramp = machine.recovery.ramp is not None
             is_free = not has_ramp and self.override.current is None and not self.timed
@@ -122,7 +121,7 @@ class CircuitCore:
                 or has_ramp
                 or self._is_measured
                 or self.membership.calls.tracks_successes
-                or bool(statistics.books)
+                or bool(machine.statistics.books)
                 or self.config.failure_result is not None
             )
         else:
@@ -150,7 +149,9 @@ class CircuitCore:
         permit = machine.admit(now, kind)
         if machine.generation != generation:
             self.membership.decided(old)
-        self.publish()
+            self.publish()
+        elif old is CLOSED:
+            self.publish()  # a ramp may have ended
         return permit
 
     def settle(
@@ -172,18 +173,25 @@ class CircuitCore:
             error: an exception or a text, to explain an opening; not kept.
             asked: the pause that the upstream asks for, in seconds, or None.
         """
-        if self.override.current is not None and self.override.is_disabled(now):
-            outcome, seconds = NO_VERDICT, None
-        if self.shadow.statistics is not None or ticket == SHADOWED:
+        if self.override.current is not None:
+            self.lift(now)
+            if self.override.is_disabled(now):
+                outcome, seconds = NO_VERDICT, None
+        if self.membership.sharing.shadow or ticket is SHADOWED:
             self.shadow.show(ticket, outcome, now, seconds)
-        machine, membership = self.machine, self.membership
-        old, generation = machine.state, machine.generation
+            self.publish()
+        machine, calls = self.machine, self.membership.calls
+        old, generation, failures = machine.state, machine.generation, machine.failures
         was_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
         if machine.generation != generation:
-            membership.decided(old)
-        elif was_counted and (membership.sharing.peers.has_fleet or membership.calls.run):
-            membership.calls.settled(outcome, now, error)
-        self.publish()
+            self.membership.decided(old)
+            self.publish()
+        elif was_counted and (
+            outcome is FAILURE or failures or calls.run or machine.statistics.is_troubled
+        ):
+            if calls.run or self.membership.sharing.peers.has_fleet:
+                calls.settled(outcome, now, error)
+            self.publish()
 
     # -- what is known ----------------------------------------------------------------------------
 

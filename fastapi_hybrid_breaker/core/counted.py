@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MARKS: Final = "_hybrid_breaker_counted"
+MARKS: Final = "_hybrid_breaker_counted"
 
-_MOST_MARKS: Final = 100
+_MOST: Final = 100
 """Marks kept on one exception; the oldest go. Those who look for one come soon after it."""
 
 _HERE: Final = object()
@@ -30,7 +30,7 @@ was: the task or thread, and the permits that enclose it."""
 def marks_on(error: BaseException) -> tuple[Mark, ...]:
     """Return the marks on an error; one that hides its attributes has none."""
     try:
-        marks: tuple[Mark, ...] = error.__dict__.get(_MARKS, ())
+        marks: tuple[Mark, ...] = error.__dict__.get(MARKS, ())
     except Exception:  # noqa: BLE001 - a property of a stranger's class
         return ()
     return marks
@@ -39,7 +39,7 @@ def marks_on(error: BaseException) -> tuple[Mark, ...]:
 def is_marked(error: BaseException) -> bool:
     """Whether any circuit has counted an error."""
     try:
-        return _MARKS in error.__dict__
+        return MARKS in error.__dict__
     except Exception:  # noqa: BLE001 - see marks_on
         return False
 
@@ -72,9 +72,6 @@ def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Seq
 def _put(mark: Mark, error: BaseException) -> None:
     try:
         own = error.__dict__
-        if _MARKS in own:
-            own[_MARKS] = (mark, *own[_MARKS][: _MOST_MARKS - 1])
-        else:
-            own[_MARKS] = (mark,)
+        own[MARKS] = (mark, *own[MARKS][: _MOST - 1]) if MARKS in own else (mark,)
     except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
         pass  # without a mark an enclosing call counts the error once more

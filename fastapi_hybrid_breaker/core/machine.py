@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence, describe_error
 from .rules import SlowCallRate
+from .run import Run
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ class StateMachine:
         if longest is not None and now - self.changed_at >= longest:
             self.open(Cause.HALF_OPEN_EXPIRED, now)
             return None
-        return probes.take(self, now, probes.places(now, self.open_until), kind)
+        places = probes.config.probe_places
+        if probes.lease.sharing.peers.live > 1:  # the only instance has its own places
+            places = probes.places(now, self.open_until)
+        return probes.take(self, now, places, kind)
 
     def settle(
         self,
@@ -111,9 +115,12 @@ class StateMachine:
             return False
         statistics = self.statistics
         if outcome is FAILURE:
-            self.failures = statistics.add_failure(now, asked)
+            run = statistics.run
+            if run is None:
+                run = statistics.run = Run()
+            self.failures = run.add(now, asked)
             self.sequence += 1
-        elif outcome is SUCCESS and self.failures:
+        elif self.failures and outcome is SUCCESS:
             self.failures, statistics.run = 0, None
         fired: tuple[Book | None, Rule | None] | None = None
         if statistics.books:
@@ -121,8 +128,7 @@ class StateMachine:
         if outcome is FAILURE and self.failures >= statistics.run_threshold > 0:
             fired = None, statistics.run_rule
         if fired is not None:
-            book, rule = fired
-            self._trip(rule, book, now, error)
+            self._trip(*fired, now, error)
         return True
 
     def _settle_probe(
@@ -140,7 +146,9 @@ class StateMachine:
         if probe.admitted < self.first:
             probe.settled = True
             return
-        probes.give_back(probe)
+        probe.settled = True
+        if probes.running and probe in probes.running:  # not so when its deadline passed
+            probes.running.remove(probe)
         # A slow probe shows that the upstream is still slow, whatever came of it; closing
         # would only open the circuit again.
         limit = self.statistics.slow
@@ -207,7 +215,7 @@ class StateMachine:
         self.recovery.recovered_at = now
         self.recovery.let_back(now)
 
-    def _trip(self, rule: Rule | None, book: Book | None, now: float, error: object) -> None:
+    def _trip(self, book: Book | None, rule: Rule | None, now: float, error: object) -> None:
         cause = cause_of(rule)
         evidence = self.describe(cause, rule=str(rule), book=book, error=error)
         self.open(cause, now, evidence, self.statistics.asked(book, now))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .counted import is_marked
 from .states import FAILURE, NO_VERDICT, SUCCESS
 from .translated import rejection_in
 
@@ -66,27 +65,18 @@ class PredicateError(Exception):
 class Classifier:
     """What the exceptions that leave the calls of one circuit mean.
 
+    ``plain`` are classes whose exceptions are failures, if they are raised for no other error and
+    nobody has counted them yet: what most are, and need no closer look.
+
     Args:
         config: the circuit's.
     """
 
-    __slots__ = ("_config", "_plain")
+    __slots__ = ("_config", "plain")
 
     def __init__(self, config: CircuitConfig) -> None:
         self._config = config
-        self._plain: set[type[BaseException]] = set()  # failures, whatever else is true of one
-
-    def is_plain_failure(self, error: BaseException) -> bool:
-        """Whether ``error`` is what most are, and so needs no closer look: ``judge`` takes longer.
-
-        That is a failure by its class alone, raised for no other error, and counted by nobody yet.
-        """
-        return (
-            type(error) in self._plain
-            and error.__context__ is None
-            and error.__cause__ is None
-            and not is_marked(error)
-        )
+        self.plain: set[type[BaseException]] = set()
 
     def judge(
         self, error: BaseException, is_counted: Callable[[BaseException], bool] | None = None
@@ -137,9 +127,9 @@ class Classifier:
         if not _is_among("failure_exceptions", config, error) or _is_quiet(config, error):
             return NO_VERDICT
         if _goes_by_type(config) and not _needs_a_look(error):
-            if len(self._plain) >= _MOST_TYPES:
-                self._plain.clear()  # of a program that makes classes as it runs
-            self._plain.add(type(error))
+            if len(self.plain) >= _MOST_TYPES:
+                self.plain.clear()  # of a program that makes classes as it runs
+            self.plain.add(type(error))
         return FAILURE
 
 

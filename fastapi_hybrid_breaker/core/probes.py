@@ -64,8 +64,6 @@ class ProbeSlots:
     def places(self, now: float, open_until: float) -> int:
         """Return how many probes may run at once, and ask for the lease where it is needed."""
         lease = self.lease
-        if lease.sharing.peers.live <= 1:  # the only instance has its own places
-            return self.config.probe_places
         since = max(open_until, self.last_probe_at)
         places = lease.places(now, since, is_idle=not self.running)
         if places == 0 and not lease.is_held(now):
@@ -99,12 +97,6 @@ class ProbeSlots:
         if self.lease.sharing.peers.live > 1:
             self.lease.changed()
         return probe
-
-    def give_back(self, probe: Probe) -> None:
-        """Free the place of a probe that has ended; it has none after its deadline."""
-        probe.settled = True
-        if self.running and probe in self.running:
-            self.running.remove(probe)
 
     def succeeded(self) -> bool:
         """Count a successful probe; return whether enough of them have succeeded."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
-from .run import Run
 from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
 from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeCounts, TimeWindow
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from .evidence import Evidence
     from .rules import Rule
+    from .run import Run
     from .states import Outcome
     from .windows import Counts, Window
 
@@ -250,13 +250,6 @@ class Statistics:
         self.books.sort(key=lambda book: rules.index(book.rules[0]))
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
         self.slow = min(slow, default=None)
-
-    def add_failure(self, now: float, asked: float | None) -> int:
-        """Add a failure to the run, and return how many there are in it."""
-        run = self.run
-        if run is None:
-            run = self.run = Run()
-        return run.add(now, asked)
 
     def asked(self, book: Book | None, now: float) -> float | None:
         """Return the longest pause asked for in a rule's window, or in the run (None)."""
