@@ -14,10 +14,12 @@
 #   make screenshots          the pictures of docs/console.md; takes some minutes
 #   make bench                what everything costs, beside all peers, in six minutes or so;
 #                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
+#   make fuzz-api             schemathesis tries the admin API by its own description, in a minute or two;
+#                             ARGS="--max-examples 1000" tries more
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change;
 # for make bench, whose peers must not meddle with the rest, into .venv-bench; for make lowest into
-# .venv-lowest.
+# .venv-lowest; for make fuzz-api into .venv-fuzz.
 
 PYTHON ?= python3
 ARGS ?=
@@ -28,11 +30,13 @@ BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 LOWEST := .venv-lowest
 LOWEST_READY := $(LOWEST)/.ready
+FUZZ := .venv-fuzz
+FUZZ_READY := $(FUZZ)/.ready
 
 # The folders that do without a browser and without what only the newest versions have.
 LOWEST_TESTS := tests/core tests/calls tests/web tests/client
 
-.PHONY: venv machine test lowest chaos check format demo screenshots bench bench-fleet simulate simulate-calm fuzz clean
+.PHONY: venv machine test lowest chaos check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
 
 venv: $(READY)
 
@@ -98,6 +102,14 @@ bench: $(BENCH_READY)
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 endif
 
+$(FUZZ_READY): Makefile
+	$(PYTHON) -m venv --clear $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet 'schemathesis>=4.32,<5'
+	touch $(FUZZ_READY)
+
+fuzz-api: $(READY) $(FUZZ_READY)
+	$(VENV)/bin/python -m tests.web.fuzz_api $(FUZZ)/bin/schemathesis $(ARGS)
+
 bench-fleet: $(READY)
 	$(VENV)/bin/python -m benchmarks.fleet $(ARGS)
 
@@ -111,5 +123,5 @@ fuzz: $(READY)
 	$(VENV)/bin/python -m tests.fleet.fuzz $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(LOWEST) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BENCH) $(LOWEST) $(FUZZ) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

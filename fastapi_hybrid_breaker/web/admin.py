@@ -14,9 +14,11 @@ from starlette.types import Scope
 from fastapi_hybrid_breaker.health import Survey
 
 from .admin_answers import (
+    KEY_SCHEMA,
     OVERRIDDEN,
     OVERRIDDEN_HEADER,
     REFUSED,
+    TEXT_SCHEMA,
     Key,
     describe_done,
     describe_override,
@@ -61,7 +63,7 @@ _NEEDS_PREFIX: Final = (
 )
 
 _INVALID: Final[dict[int | str, dict[str, Any]]] = {
-    422: describe_problem("A key that can name no circuit.")
+    422: describe_problem("A key that can name no circuit, or another value out of range.")
 }
 
 _NAMED: Final[dict[int | str, dict[str, Any]]] = {
@@ -85,7 +87,9 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     callers = Callers(auth)
     asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
     router = make_router(
-        tags=["circuits"], dependencies=asked, responses={} if auth is None else REFUSED
+        tags=["circuits"],
+        dependencies=asked,
+        responses={**({} if auth is None else REFUSED), **_INVALID},
     )
     router.routes.append(_NeedsPrefix())
 
@@ -98,7 +102,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     add_override_routes(router, breaker, callers)
 
     @router.get(
-        "/{key:path}",
+        "/{key:circuit_key}",
         summary="Show a circuit",
         response_model=CircuitDetail,
         responses={
@@ -120,7 +124,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         return CircuitDetail.of_view(view)
 
     @router.delete(
-        "/{key:path}",
+        "/{key:circuit_key}",
         summary="Reset a circuit",
         status_code=204,
         response_class=Response,
@@ -137,8 +141,15 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     async def reset_circuit(
         key: Key,
         caller: Annotated[Caller, callers.asked],
-        by: Annotated[str, Query(description=f"Who resets it. {AT_MOST} {WHEN_NAMED}")] = "",
-        reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
+        by: Annotated[
+            str,
+            Query(
+                description=f"Who resets it. {AT_MOST} {WHEN_NAMED}", json_schema_extra=TEXT_SCHEMA
+            ),
+        ] = "",
+        reason: Annotated[
+            str, Query(description=f"What for. {AT_MOST}", json_schema_extra=TEXT_SCHEMA)
+        ] = "",
         *,
         ramp: Annotated[
             bool, Query(description="Let calls back in shares, where ramp_seconds is set.")
@@ -189,7 +200,10 @@ def _add_list_route(router: APIRouter, breaker: "HybridBreaker") -> None:
         ] = "",
         after: Annotated[
             str,
-            Query(description="Only those after this key: `next` of the page before."),
+            Query(
+                description="Only those after this key: `next` of the page before.",
+                json_schema_extra=KEY_SCHEMA,
+            ),
         ] = "",
         limit: Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")] = USUAL,
     ) -> Response:

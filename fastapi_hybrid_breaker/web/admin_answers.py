@@ -9,12 +9,32 @@ from fastapi import Path, Response
 from starlette.responses import JSONResponse
 
 from fastapi_hybrid_breaker.calls.hub import Reach, ResetResult
-from fastapi_hybrid_breaker.core.keys import check_key
+from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
+from fastapi_hybrid_breaker.core.keys import LONGEST_KEY, check_key
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 
 from .problem import PROBLEM_TYPE, Problem, problem_content
 
-Key = Annotated[str, Path(description="The circuit's key, percent-encoded.")]
+KEY_SCHEMA: Final[dict[str, Any]] = {
+    "maxLength": LONGEST_KEY,
+    "pattern": (
+        r"^(?!(.*/)?\.{1,2}(/.*)?$)(?!.*-/)[^\u0000-\u001f\u007f-\u009f]*$"  # as check_key has it
+    ),
+}
+"""Describes keys for OpenAPI. What FastAPI would check by it, it would answer in its own way."""
+
+TEXT_SCHEMA: Final[dict[str, Any]] = {
+    "maxLength": LONGEST_TEXT,
+    "pattern": r"^[ \p{L}\p{M}\p{N}\p{P}\p{S}]*$",  # what Python calls printable
+}
+
+Key = Annotated[
+    str,
+    Path(
+        description="The circuit's key, percent-encoded.",
+        json_schema_extra={"minLength": 1, **KEY_SCHEMA},
+    ),
+]
 
 
 def fault_of(key: str) -> JSONResponse | None:

@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
 
 from .admin_answers import (
     REFUSED,
+    TEXT_SCHEMA,
     Key,
     describe_done,
     describe_problem,
@@ -28,17 +29,15 @@ if TYPE_CHECKING:
 
 OVERRIDE_HEADER: Final = "X-Circuit-Override"
 
-_PATH: Final = "/{key:path}/-/override"
+_PATH: Final = "/{key:circuit_key}/-/override"
 
-_BODY: Final = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": OverrideOrder.model_json_schema(),
-            "example": ORDER_EXAMPLE,
-        }
-    },
-}
+
+def _describe_body(callers: Callers) -> dict[str, Any]:
+    schema = OverrideOrder.model_json_schema()
+    if callers.name_nobody:
+        schema["required"] = [*schema["required"], "by"]
+    content = {"application/json": {"schema": schema, "example": ORDER_EXAMPLE}}
+    return {"required": True, "content": content}
 
 
 def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
@@ -83,7 +82,7 @@ def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> N
             413: describe_problem("A body of over 64 KiB."),
             422: describe_problem("A key that can name no circuit, or a body of another form."),
         },
-        openapi_extra={"requestBody": _BODY},
+        openapi_extra={"requestBody": _describe_body(callers)},
     )
     async def set_override(
         key: Key, request: Request, caller: Annotated[Caller, callers.asked]
@@ -121,8 +120,15 @@ def _add_clear(router: APIRouter, breaker: "HybridBreaker", callers: Callers) ->
     async def clear_override(
         key: Key,
         caller: Annotated[Caller, callers.asked],
-        by: Annotated[str, Query(description=f"Who ends it. {AT_MOST} {WHEN_NAMED}")] = "",
-        reason: Annotated[str, Query(description=f"What for. {AT_MOST}")] = "",
+        by: Annotated[
+            str,
+            Query(
+                description=f"Who ends it. {AT_MOST} {WHEN_NAMED}", json_schema_extra=TEXT_SCHEMA
+            ),
+        ] = "",
+        reason: Annotated[
+            str, Query(description=f"What for. {AT_MOST}", json_schema_extra=TEXT_SCHEMA)
+        ] = "",
     ) -> Response:
         """End a circuit's override in the whole fleet; a 204 also where there is none."""
         if fault := fault_of(key):

@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Route
 
@@ -16,14 +18,25 @@ from .admin_answers import problem
 from .record import leave_uncounted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import BaseRoute
     from starlette.types import Message, Receive, Scope, Send
 
 _REFUSALS: Final = (401, 403)
 
-_KEY: Final = "{key:path}"
+_KEY: Final = "{key:circuit_key}"
+
+
+class _KeyConvertor(PathConvertor):
+    """A key in a path: all that ``path`` takes, and line breaks, which get an answer as well."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("circuit_key", _KeyConvertor())
 
 
 def make_router(**options: Any) -> APIRouter:
@@ -38,6 +51,17 @@ def make_router(**options: Any) -> APIRouter:
 
     class AdminRoute(APIRoute):
         """A route of the admin router."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
+
+            async def answer_or_refuse(request: Request) -> Response:
+                try:
+                    return await answer(request)
+                except RequestValidationError as error:
+                    return problem(422, "Unprocessable Content", _explain(error))
+
+            return answer_or_refuse
 
         async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
             leave_uncounted(scope)
@@ -61,6 +85,12 @@ def make_router(**options: Any) -> APIRouter:
 
     router = APIRouter(route_class=AdminRoute, **options)
     return router
+
+
+def _explain(error: RequestValidationError) -> str:
+    """Name the parameters that are wrong, without what they hold."""
+    faults = [(".".join(map(str, one["loc"][1:])), one["msg"]) for one in error.errors()]
+    return "; ".join(f"{name}: {text}" for name, text in faults)
 
 
 def _mark(message: Message) -> None:

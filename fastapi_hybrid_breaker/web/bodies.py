@@ -12,12 +12,14 @@ from pydantic.json_schema import SkipJsonSchema
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_text
 from fastapi_hybrid_breaker.core.override import KINDS_IN_WORDS, LONGEST
 
+from .admin_answers import TEXT_SCHEMA
+
 LONGEST_BODY: Final = 64 * 1024
 """Bytes of a request's body; the largest order that is valid has fewer than 6,000."""
 
 _Text = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST_TEXT),
+    Field(min_length=1, max_length=LONGEST_TEXT, json_schema_extra=TEXT_SCHEMA),
     AfterValidator(lambda text: check_text("it", text)),  # printable
 ]
 

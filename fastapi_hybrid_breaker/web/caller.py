@@ -2,6 +2,7 @@
 
 # No "from __future__ import annotations" here: FastAPI reads the annotations of the endpoints.
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,10 +70,14 @@ class Callers:
 
     Args:
         auth: the callable of the dependency; None: nobody is asked.
+
+    ``name_nobody`` says that callers always have to name themselves, ``asked`` is the dependency
+    that finds the ``Caller``.
     """
 
     def __init__(self, auth: Callable[..., Any] | None) -> None:
         auth = _nobody if auth is None else auth
+        self.name_nobody = _returns_none(auth)
         # What a bare scheme such as OAuth2PasswordBearer gives is the secret.
         gives_secrets = isinstance(auth, SecurityBase)
         refused = ThrottledLog(time.monotonic, "admin router: ")
@@ -88,6 +93,14 @@ class Callers:
             return Caller(found)
 
         self.asked = Depends(identify)
+
+
+def _returns_none(auth: Callable[..., Any]) -> bool:
+    """Whether ``auth`` is annotated so, as ``bearer_token`` is."""
+    try:
+        return inspect.signature(auth).return_annotation in {None, "None"}
+    except (TypeError, ValueError):  # no signature; or an annotation that cannot be hashed
+        return False
 
 
 async def _nobody() -> None:

@@ -180,8 +180,8 @@ def test_refusals_are_logged_without_what_was_shown(caplog: pytest.LogCaptureFix
     assert admin.client.delete(CIRCUIT, headers=elsewhere).status_code == 403
     lines = [record.getMessage() for record in caplog.records]
     assert [line.partition(" from ")[0] for line in lines] == [
-        "admin router: refused with 401: PUT /{key:path}/-/override",
-        "admin router: refused with 403: DELETE /{key:path}",
+        "admin router: refused with 401: PUT /{key:circuit_key}/-/override",
+        "admin router: refused with 403: DELETE /{key:circuit_key}",
     ]
     assert "s3cret" not in caplog.text
 

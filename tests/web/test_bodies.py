@@ -101,7 +101,7 @@ def test_uvicorn_answers_a_huge_body_at_once(announced: str) -> None:
 
 # -- orders ------------------------------------------------------------------------------------
 
-_values = st.recursive(
+VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
@@ -115,8 +115,8 @@ _values = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.fixed_dictionaries({}, optional=dict.fromkeys(OverrideOrder.model_fields, _values)),
-    st.dictionaries(st.text(), _values, max_size=2),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(OverrideOrder.model_fields, VALUES)),
+    st.dictionaries(st.text(), VALUES, max_size=2),
 )
 def test_whatever_a_body_holds_is_an_order_or_a_fault_with_a_text(
     known: dict[str, Any], more: dict[str, Any]
