@@ -34,6 +34,10 @@ _PASSED_OVER: Final = 16
 """Circuits at most that are passed over in one search since they were used after the look. Where
 all are in use the order means little, and the search must end."""
 
+_TRIED: Final = 1_500
+"""Candidates at most that are tried in one search. Where thousands are held, as by code that keeps
+its circuits, trying them all would hold up the caller, and all others on its event loop."""
+
 
 class Eviction:
     """Forgets circuits in the order of ``Loss``, and of those alike the least recently used.
@@ -75,8 +79,8 @@ class Eviction:
             self._look_at(_SHARE, now)
         if self._forget_listed(now):
             return True
-        if now - self._looked_at < _LOOK_AFTER:
-            return False
+        if self._listed or now - self._looked_at < _LOOK_AFTER:
+            return False  # the next search goes on with what is listed
         self._look_at_all(now)
         return self._forget_listed(now)
 
@@ -108,7 +112,10 @@ class Eviction:
 
     def _forget_listed(self, now: float) -> bool:
         passed_over = 0
-        while (candidate := self._next()) is not None:
+        for _ in range(_TRIED):
+            candidate = self._next()
+            if candidate is None:
+                return False
             loss, used, key = candidate
             circuit = self._by_key.get(key)
             if circuit is None or key in self._kept:

@@ -105,8 +105,14 @@ class Reader:
         )
 
     def _index(self, most: int, dropped: ThrottledLog, versions: dict[str, int]) -> Index:
-        seen = versions.__setitem__
-        return Index(self._names.index, most, dropped, seen, lambda: horizon_at(self._server_now))
+        return Index(
+            self._names.index,
+            most,
+            dropped,
+            versions.__setitem__,
+            lambda: horizon_at(self._server_now),
+            page=most,
+        )
 
     def _see_time(self, answer: Any) -> float:
         server_now = self._server_now = _seconds(answer)

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.core.versions import is_newer
 
 from .circuit_requests import CircuitRequests
@@ -17,14 +16,16 @@ from .commands import Commands
 from .connection import is_wrong_type
 from .errand import Errand, Kind, Request, Reset, resolve
 from .fields import MalformedError
-from .first_use import FIRST_WORD, FirstUse
+from .first_use import FirstUse
 from .gathering import Gathering
 from .hash_wire import parse_hash
 from .heartbeat import Heartbeat
 from .index import Index
 from .leases import Leases
 from .overrides import KINDS, Overrides
+from .rereading import Rereading
 from .votes import Votes
+from .walks import Walks
 from .wire import parse_reply
 
 if TYPE_CHECKING:
@@ -40,18 +41,14 @@ if TYPE_CHECKING:
     from .part import Part
     from .wire import Heard, Names, Reply
 
-_REPAIRERS: Final = 6
-"""Instances that read a circuit that is not CLOSED in a repair, about: what they find missing, or
-written by others, they tell all."""
-
 _UNTIMED: Final[frozenset[Kind]] = frozenset({"report", "confirm", "lease", "index_write"})
 """Requests whose answers say nothing by the server's clock."""
 
 _TIME_EVERY: Final = 10.0
 """Seconds after which the server is asked for the time with them as well."""
 
-_FULL_PASS: Final = 20
-"""Repairs that a pass over all circuits is spread over: ten minutes."""
+_LEAST: Final = 5
+"""Requests that each part may make at least, however many the others have made: none starves."""
 
 
 class Agenda:
@@ -68,9 +65,6 @@ class Agenda:
     ) -> None:
         self._knowledge = knowledge
         self._commands = Commands(names, knowledge.instance, knowledge.newest)
-        self._pass: list[str] = []
-        self._has_read = False  # anything, in this session
-        self._random = random
         self._timed_at = float("-inf")
         self._index = Index(
             names.index,
@@ -82,12 +76,24 @@ class Agenda:
         self._circuits = CircuitRequests(
             knowledge, self._commands, written=self._index.note, taken=self._taken
         )
-        self.overrides = Overrides(knowledge, self._commands)
+        self._walks = Walks()
+        self.overrides = Overrides(knowledge, self._commands, self._walks)
         self.gathering = Gathering(knowledge, names, every=report_every, random=random)
         self.first_use = FirstUse(knowledge, names, self.gathering)
         self.votes = Votes(knowledge, names, changed=self.changed)
         self.leases = Leases(knowledge, names, random=random)
-        self.heartbeat = Heartbeat(knowledge, names, random=random, forgotten=self.read_known)
+        self.rereading = Rereading(
+            knowledge,
+            self._walks,
+            index=self._index,
+            overrides=self.overrides,
+            votes=self.votes,
+            changed=self.changed,
+            random=random,
+        )
+        self.heartbeat = Heartbeat(
+            knowledge, names, random=random, forgotten=self.rereading.read_known
+        )
         self._parts: tuple[Part, ...] = (
             self._index,
             self.overrides,
@@ -161,64 +167,33 @@ class Agenda:
         self._knowledge.server_clock.forget()
         self._timed_at = float("-inf")
         self._knowledge.learning.subscribed()
-        self._index.read_all()
-        self.overrides.read_all()
         self.heartbeat.beat()
-        for key in self._knowledge.registry.declared:
-            self._errands.want(key, "read", must=True)
-        unread = self._knowledge.learning.unread
-        for circuit in self._knowledge.registry:
-            if not self._has_read:  # made before the start, or by an earlier session
-                unread[circuit.key] = self._knowledge.clock()
-                now = circuit.clock()
-                with circuit.locked() as core:
-                    core.membership.calls.listen(now, now + FIRST_WORD)
-            self._errands.want(circuit.key, "read", must=True)
-            self.changed(circuit)
-            self.votes.stands_alone(circuit)
-        self._has_read = True
-
-    def read_known(self) -> None:
-        """Read what the server once knew and has forgotten: who knows of it writes it back."""
-        self._index.read_all()
-        self.overrides.repair()
-        for circuit in self._knowledge.registry:
-            if circuit.core.membership.version:
-                self._errands.want(circuit.key, "read", must=True)
+        self.rereading.read_all()
 
     def repair(self) -> None:
-        """Read again what is likely to have been missed, and a part of all the rest."""
-        registry = self._knowledge.registry
-        live = registry.surroundings.live
-        self._index.read_recent()
-        self.overrides.repair()
-        for circuit in registry:
-            self.votes.stands_alone(circuit)
-            is_chosen = live <= _REPAIRERS or self._random.random() < _REPAIRERS / live
-            if is_chosen and circuit.core.machine.state is not CircuitState.CLOSED:
-                self._errands.want(circuit.key, "read", must=True)
-                if circuit.core.membership.version:
-                    self._index.note(circuit.key, circuit.core.membership.version)
-        if not self._pass:
-            self._pass = [circuit.key for circuit in registry]
-        share = -(-len(registry) // _FULL_PASS)
-        self._pass, now = self._pass[share:], self._pass[:share]
-        for key in now:
-            self._errands.want(key, "read")
+        """Read again what is likely to have been missed; see ``Rereading``."""
+        self.rereading.repair()
 
     def leave(self) -> None:
         """Have the fleet know that this process ends, and what it decided alone with it."""
+        self._walks.end()
         self.votes.leave()
         self.heartbeat.leave()
 
     # -- out --------------------------------------------------------------------------------
 
     def take(self, most: int) -> list[Request]:
-        """Give what to send next, one request per circuit; empty when there is nothing."""
+        """Return what to send next, about ``most`` requests; empty when there is nothing.
+
+        That is one piece of work, between two turns of others on the event loop: so walks over
+        all circuits go on by as many, and then it may be empty although more is to come.
+        """
         contain = self._knowledge.contain
         with contain("what is due"):
-            self.overrides.end()
-            self._knowledge.say_again()
+            self.overrides.end(most)
+            self._knowledge.say_again(most)
+        with contain("a walk over circuits"):
+            self._walks.go_on(max(_LEAST, most - self._errands.ready))
         requests: list[Request] = []
         for kind, key, errand in self._errands.take(self._knowledge.clock(), most):
             with contain(f"a request ({kind})"):
@@ -229,7 +204,7 @@ class Agenda:
         for part in self._parts:
             with contain(f"requests of {type(part).__name__}"):
                 # One by one: what one of them raises, those before it have nothing to do with.
-                for each in part.take(now, most):
+                for each in part.take(now, max(_LEAST, most - len(requests))):
                     requests.append(each)  # noqa: PERF402
         is_timed = now - self._timed_at < _TIME_EVERY
         if requests and not (is_timed and all(one.kind in _UNTIMED for one in requests)):
@@ -246,6 +221,7 @@ class Agenda:
         dues = [
             self._errands.next_due(),
             self._knowledge.next_again(),
+            self._walks.next_due(),
             *(part.next_due() for part in self._parts),
         ]
         return min((due for due in dues if due is not None), default=None)

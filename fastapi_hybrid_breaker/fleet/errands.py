@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .errand import Errand
+from .timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,10 +20,18 @@ class Errands:
     def __init__(self, most: int) -> None:
         self._most = most
         self._errands: dict[str, Errand] = {}
+        # Those with something to do now, in the order of their turns; and when the others are due.
+        self._ready: dict[str, None] = {}
+        self._later = Timetable()
         self.refused = 0
 
     def __len__(self) -> int:
         return len(self._errands)
+
+    @property
+    def ready(self) -> int:
+        """How many have something to do now."""
+        return len(self._ready)
 
     def edit(self, key: str, edit: Callable[[Errand], object], *, must: bool = False) -> bool:
         """Change the errand of ``key``; False when it is new and the queue is full.
@@ -35,8 +45,7 @@ class Errands:
                 return False
             errand = self._errands[key] = Errand()
         edit(errand)
-        if errand.is_done():
-            del self._errands[key]
+        self._place(key, errand)
         return True
 
     def want(self, key: str, wish: Wish, *, must: bool = False) -> bool:
@@ -48,26 +57,33 @@ class Errands:
 
         What comes with it is a copy of the errand as it was.
         """
-        taken = 0
-        for key, errand in list(self._errands.items()):
-            if taken >= most:
-                break
-            kind = errand.next_kind(now)
-            if kind is None:
-                continue
-            taken += 1
-            cut = errand.cut(kind)
+        for key in self._later.take(now, most):
+            if key in self._errands:
+                self._ready[key] = None
+        for key in list(islice(self._ready, most)):
+            errand = self._errands.get(key)
+            kind = None if errand is None else errand.next_kind(now)
             # What is left goes to the end of the row: no circuit waits for a busy one.
-            del self._errands[key]
-            if not errand.is_done():
-                self._errands[key] = errand
-            yield kind, key, cut
+            self._ready.pop(key, None)
+            if errand is None:
+                continue
+            cut = None if kind is None else errand.cut(kind)
+            self._place(key, errand)
+            if kind is not None and cut is not None:
+                yield kind, key, cut
 
     def next_due(self) -> float | None:
         """Give when the next errand may be taken; 0.0 for at once."""
-        due = None
-        for errand in self._errands.values():
-            if errand.plain is None or errand.next_kind(errand.plain.due - 1) is not None:
-                return 0.0
-            due = errand.plain.due if due is None else min(due, errand.plain.due)
-        return due
+        return 0.0 if self._ready else self._later.next_due()
+
+    def _place(self, key: str, errand: Errand) -> None:
+        """Put an errand where it belongs: its turn comes now, later, or never."""
+        if errand.next_kind(0.0) is not None:
+            self._ready[key] = None
+            return
+        self._ready.pop(key, None)
+        if errand.plain is not None:
+            self._later.note(key, errand.plain.due)
+        else:
+            self._later.drop(key)
+            del self._errands[key]

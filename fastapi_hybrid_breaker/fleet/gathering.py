@@ -24,6 +24,7 @@ from .run_times import (
     TO_OBJECT,
 )
 from .timetable import Timetable
+from .until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +102,10 @@ class Gathering:
         self._confirms = Timetable()
         self._tables = {"report": self._reports, "confirm": self._confirms}
         self._pending: dict[str, _Pending] = {}
-        self._sent: dict[str, float] = {}  # when the last report of a circuit was, if lately
-        self._hot: dict[str, float] = {}  # until when all calls of a circuit are wanted
+        self._sent = Until()  # when the next report of a circuit may be
+        self._hot = Until()  # until when all calls of a circuit are wanted
         self._suspects: dict[str, _Suspect] = {}
-        self._enough: dict[str, float] = {}  # until when failures of a circuit are held back
+        self._enough = Until()  # until when failures of a circuit are held back
         self._objections = Timetable()
         self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
         self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
@@ -151,14 +152,13 @@ class Gathering:
                 core.membership.calls.run_ended(now, now + LISTEN_ON)
             self._confirms.drop(key)
             self._suspects.pop(key, None)
-            self._enough.pop(key, None)
+            self._enough.drop(key)
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
             with circuit.locked() as core:
                 core.membership.calls.listen(now, now + LISTEN_ON)
             self.suspected(key, signal.seconds)
-            self._enough = {other: end for other, end in self._enough.items() if end > now}
-            self._enough[key] = now + HELD_BACK
+            self._enough.note(key, now + HELD_BACK, now)
             self._await_confirmation(circuit, 0.0)
         elif signal.name == "hot" and (longest := circuit.core.machine.statistics.longest_window()):
             self._heat(key, now + min(signal.seconds, longest))
@@ -214,10 +214,10 @@ class Gathering:
             # Told under a version that is not known yet, it would be lost.
             self._reports.note(key, now + FIRST_WAIT)
             return
-        is_hot = now < self._hot.get(key, 0.0)
+        is_hot = now < self._hot.get(key)
         pending = self._pending.get(key)
         if pending is None and not is_hot and self._is_enough(circuit, now):
-            self._reports.note(key, self._enough[key])
+            self._reports.note(key, self._enough.get(key))
             return
         if pending is None:
             plain = self._plain.get(key)
@@ -232,11 +232,7 @@ class Gathering:
                 return
             self._number += 1
             pending = self._pending[key] = _Pending(self._number, report, plain)
-        if len(self._sent) > 1_000:
-            self._sent = {
-                other: sent for other, sent in self._sent.items() if now - sent < self._every
-            }
-        self._sent[key] = now
+        self._sent.note(key, now + self._every, now)
         yield self._report_request(circuit, pending)
 
     def _is_enough(self, circuit: Circuit, now: float) -> bool:
@@ -245,7 +241,7 @@ class Gathering:
         owes_success = (
             core.membership.calls.run is not None and core.membership.calls.run.owes_success
         )
-        is_held_back = now < self._enough.get(circuit.key, 0.0)
+        is_held_back = now < self._enough.get(circuit.key)
         return is_held_back and not owes_success and not core.machine.statistics.is_troubled
 
     def _report_request(self, circuit: Circuit, pending: _Pending) -> Request:
@@ -348,15 +344,11 @@ class Gathering:
             self._confirms.note(circuit.key, due)
 
     def _heat(self, key: str, until: float) -> None:
-        if len(self._hot) > 1_000:
-            now = self._knowledge.clock()
-            self._hot = {other: end for other, end in self._hot.items() if end > now}
-        self._hot[key] = max(until, self._hot.get(key, 0.0))
+        self._hot.note(key, max(until, self._hot.get(key)), self._knowledge.clock())
 
     def _interval(self) -> float:
         return max(self._every, _PER_INSTANCE * self._knowledge.registry.surroundings.live)
 
     def _soonest(self, key: str, due: float) -> float:
         """Give when a circuit may be reported that would like to be at ``due``."""
-        sent = self._sent.get(key)
-        return due if sent is None else max(due, sent + self._every)
+        return max(due, self._sent.get(key))

@@ -109,7 +109,7 @@ class Heartbeat:
 
     def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
         """Give the sign of life if it is time, and the question who is there."""
-        if self._due is not None and self._due <= now:
+        if self._due is not None and self._due <= now and self._can_tell(now):
             jitter = self._random.uniform(0.9, 1.1)
             self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
             yield Request("heartbeat", "", self._command(now), part=self)
@@ -152,6 +152,10 @@ class Heartbeat:
                 resolve(waiting, found)
         else:
             self._seen = read_pairs(answer)
+
+    def _can_tell(self, now: float) -> bool:
+        """Whether all circuits have been looked at; else the next ones are, and it is due still."""
+        return self._is_leaving or self.troubles.look_on(now)
 
     def _command(self, now: float) -> tuple[Any, ...]:
         about = "" if self._is_leaving else json.dumps(self._about | self.troubles.tell(now))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
-_MOST_AT_ONCE: Final = 500
+_MOST_AT_ONCE: Final = 128
 """Things that are taken in before other tasks of the loop have their turn."""
 
 

@@ -86,7 +86,7 @@ class Knowledge:
         self._reasserted: dict[str, float] = {}
         self._say_again = Timetable()
         self._again: dict[str, Wish] = {}
-        self._ends: dict[str, float] = {}  # of overrides, monotonic seconds
+        self._ends = Timetable()  # of overrides
         self.gathering: Gathering
         self.leases: Leases
         self.heartbeat: Heartbeat
@@ -264,19 +264,16 @@ class Knowledge:
 
     def note_end(self, key: str, deadline: float) -> None:
         """Note when an override ends; the jitter lets one instance tell it to plain readers."""
-        self._ends[key] = deadline + self._random.uniform(0, _PLAIN_JITTER)
+        self._ends.drop(key)
+        self._ends.note(key, deadline + self._random.uniform(0, _PLAIN_JITTER))
 
     def next_end(self) -> float | None:
-        """Give when the next override ends, or None."""
-        return min(self._ends.values(), default=None)
+        """Return when the next override ends, or None."""
+        return self._ends.next_due()
 
-    def ended(self) -> list[str]:
-        """Give the circuits whose override may have ended by now, once each."""
-        now = self.clock()
-        keys = [key for key, end in self._ends.items() if end <= now]
-        for key in keys:
-            del self._ends[key]
-        return keys
+    def ended(self, most: int) -> list[str]:
+        """Return circuits whose override may have ended by now, once each."""
+        return list(self._ends.take(self.clock(), most))
 
     def missed(self, circuit: Circuit, *, must: bool = False) -> None:
         """Write a circuit's state back where the server does not know it any more.
@@ -360,9 +357,9 @@ class Knowledge:
         self._reasserted[key] = now + every
         self.errands.want(key, wish, must=True)
 
-    def say_again(self) -> None:
-        """Queue what is to be said again to plain speakers by now."""
-        for key in self._say_again.take(self.clock(), len(self._again) + 1):
+    def say_again(self, most: int) -> None:
+        """Queue what is to be said again to plain speakers by now, for so many circuits at most."""
+        for key in self._say_again.take(self.clock(), most):
             if (wish := self._again.pop(key, None)) is not None:
                 self.errands.want(key, wish, must=True)
 

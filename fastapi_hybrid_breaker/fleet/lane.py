@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from .connection import Source
     from .errand import Request
 
-BATCH: Final = 500
-"""Requests per round trip: enough to be quick, few enough not to hold the server up."""
+BATCH: Final = 50
+"""Requests per round trip, about: making them, and taking their answers, is one piece of work each
+between two turns of other tasks on the event loop."""
 
 REPAIR_EVERY: Final = 30.0
 """Seconds, give or take a fifth, between two readings of what may have been missed."""
@@ -135,6 +136,7 @@ class Lane:
                 self._backoff.reset()
                 self._is_answered = True
                 self._works(len(requests), is_idle=self._agenda.next_due() != 0.0)
+                await asyncio.sleep(0)
         finally:
             await close(client)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.states import CircuitState
 
+from .crowd import Crowd
 from .errand import Request
 from .lease_wire import parse_answer
 from .scripts import load
@@ -127,7 +128,9 @@ class Leases:
         self._names = names
         self._random = random
         self._due = Timetable()
+        self.next_due = self._due.next_due
         self._posts: dict[str, _Post] = {}
+        self._ends = Crowd()  # of the open times of those circuits
 
     # -- in ---------------------------------------------------------------------------------
 
@@ -135,7 +138,7 @@ class Leases:
         """Look at a circuit's new state; so many calls had been rejected when it changed."""
         core, key, now = circuit.core, circuit.key, self._knowledge.clock()
         if core.machine.state is CircuitState.CLOSED:
-            self._posts.pop(key, None)
+            self._leave(key)
             self._due.drop(key)
             return
         post = self._post(circuit, rejected)
@@ -196,19 +199,20 @@ class Leases:
         if core.machine.state is CircuitState.OPEN:
             look_at = core.machine.open_until - EARLY
             ask_at = look_at + self._random.uniform(0, self._spread(circuit))
-        post = self._posts[key] = _Post(
-            core.machine.probes.lease.opening, now, rejected, look_at, ask_at
-        )
+        opening = core.machine.probes.lease.opening
+        post = self._posts[key] = _Post(opening, now, rejected, look_at, ask_at)
+        self._ends.note(key, core.machine.open_until)
         self._due.drop(key)
         self._due.note(key, max(now, look_at - _MEASURED))
         return post
 
+    def _leave(self, key: str) -> None:
+        self._posts.pop(key, None)
+        self._ends.drop(key)
+
     def _spread(self, circuit: Circuit) -> float:
         """Return over how many seconds to ask: many circuits may have opened together."""
-        deadline = circuit.core.machine.open_until
-        together = sum(
-            1 for post in tuple(self._posts.values()) if abs(post.not_before - deadline) < 1.0
-        )
+        together = self._ends.near(circuit.core.machine.open_until)
         return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together))
 
     def _turn(self, circuit: Circuit) -> float:
@@ -218,16 +222,15 @@ class Leases:
         instance would have used the lease: so a large fleet asks a few times, and yet those are
         soon among them who have all the calls.
         """
-        live = self._knowledge.registry.surroundings.live
-        share = self._random.random() * live / _ASK_AT_ONCE
+        share = self._random.random() * self._knowledge.registry.surroundings.live / _ASK_AT_ONCE
         if share <= 1.0:
             return 0.0
         calls = circuit.core.machine.probes.lease.calls_per_second or inf
         return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
-        longest = self._knowledge.registry.surroundings.round_trip
-        return min(TERM, max(UNUSED_TERM, _ROUND_TRIPS * longest))
+        at_least = _ROUND_TRIPS * self._knowledge.registry.surroundings.round_trip
+        return min(TERM, max(UNUSED_TERM, at_least))
 
     # -- out --------------------------------------------------------------------------------
 
@@ -236,7 +239,7 @@ class Leases:
         for key in self._due.take(now, most):
             circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
             if circuit is None or post is None:
-                self._posts.pop(key, None)
+                self._leave(key)
                 continue
             self._count_calls(circuit, post, now)
             post.wants = post.wants or circuit.core.machine.probes.lease.is_wanted
@@ -264,10 +267,6 @@ class Leases:
         if (post := self._posts.get(request.key)) is not None:
             post.wants = True
             self._due.note(request.key, self._knowledge.clock())
-
-    def next_due(self) -> float | None:
-        """Return when the next is to be asked for."""
-        return self._due.next_due()
 
     def _count_calls(self, circuit: Circuit, post: _Post, now: float) -> None:
         """Work out how many calls there are, when enough have been seen; and ask if they are many.

@@ -25,7 +25,7 @@ give it up when nothing has come for this long (the fleet's rule is within 3 sec
 _LONGEST_WITHOUT_MESSAGE: Final = 15.0
 """Seconds; the fleet sends a tick every five."""
 
-_MESSAGES_IN_A_ROW: Final = 64
+_MESSAGES_IN_A_ROW: Final = 16
 """Messages that were waiting already are read without a pause; others' tasks come in between."""
 
 

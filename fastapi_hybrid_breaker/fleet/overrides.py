@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
@@ -12,6 +13,7 @@ from fastapi_hybrid_breaker.core.versions import is_newer
 from .commands import based_on
 from .errand import Errand, OverrideOrder, Request, resolve
 from .fields import MalformedError, as_text
+from .index import PAGE
 from .override_wire import HeardOverride
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from .commands import Commands
     from .knowledge import Knowledge
+    from .walks import Walks
     from .wire import Reply
 
 
@@ -36,8 +39,9 @@ class Overrides:
     written after the register, and repaired by whoever knows an override.
     """
 
-    def __init__(self, knowledge: Knowledge, commands: Commands) -> None:
+    def __init__(self, knowledge: Knowledge, commands: Commands, walks: Walks) -> None:
         self._knowledge = knowledge
+        self._walks = walks
         self._commands = commands
         self._name = commands.names.overridden
         self._members: dict[str, bool] = {}  # to be written: is it overridden?
@@ -56,23 +60,24 @@ class Overrides:
         return answer
 
     def read_all(self) -> None:
-        """Read all overrides that there are, and those that are known here."""
+        """Read which circuits have one, and then the override of each."""
         self._is_reading = True
-        for circuit in self._knowledge.registry:
-            if circuit.core.override.current is not None:
-                self._knowledge.errands.want(circuit.key, "read_override", must=True)
 
-    def repair(self) -> None:
-        """As ``read_all``; and have plain readers see what is in force."""
-        self.read_all()
-        for circuit in self._knowledge.registry:
-            if circuit.core.override.current is not None:
-                self._members[circuit.key] = True
-                self._knowledge.errands.want(circuit.key, "show", must=True)
+    def look_at(self, circuit: Circuit, *, is_repair: bool) -> None:
+        """Read the override of a circuit that is known to have one.
 
-    def end(self) -> None:
-        """End what is over, and have the plain fields tell it."""
-        for key in self._knowledge.ended():
+        ``is_repair``: and have it in the set of all, and plain readers see what is in force.
+        """
+        if circuit.core.override.current is None:
+            return
+        self._knowledge.errands.want(circuit.key, "read_override", must=True)
+        if is_repair:
+            self._members[circuit.key] = True
+            self._knowledge.errands.want(circuit.key, "show", must=True)
+
+    def end(self, most: int) -> None:
+        """End what is over, so many at most, and have the plain fields tell it."""
+        for key in self._knowledge.ended(most):
             circuit = self._knowledge.registry.get(key)
             if circuit is not None:
                 with circuit.changing():
@@ -127,7 +132,9 @@ class Overrides:
 
     def take(self, now: float, most: int) -> Iterable[Request]:  # noqa: ARG002 - few, and at once
         """Give the requests about the set of overridden keys."""
-        members, self._members = self._members, {}
+        members = dict(islice(self._members.items(), PAGE))
+        for key in members:
+            del self._members[key]
         for wanted in (True, False):
             keys = {key: 0 for key, is_overridden in members.items() if is_overridden is wanted}
             if keys:
@@ -157,12 +164,13 @@ class Overrides:
             return
         if not isinstance(answer, list | set):
             raise MalformedError("a set of overridden circuits that is none")
-        for member in answer:
-            key = member.decode(errors="replace") if isinstance(member, bytes) else ""
-            if not is_key(key):
-                self._knowledge.dropped.warn("an overridden circuit whose key names none")
-            else:
-                self._knowledge.errands.want(key, "read_override")
+        self._walks.begin("overridden", map(_text, answer), self._read)
+
+    def _read(self, key: str) -> None:
+        if not is_key(key):
+            self._knowledge.dropped.warn("an overridden circuit whose key names none")
+        else:
+            self._knowledge.errands.want(key, "read_override")
 
     def take_register(self, key: str, answer: Any) -> None:
         """Take what the register says of a circuit; None: nothing."""
@@ -203,6 +211,10 @@ class Overrides:
             self._knowledge.orders.taken(request.key, "override", request.override.operation)
             for waiting in request.override.waiting:
                 resolve(waiting, None)
+
+
+def _text(member: object) -> str:
+    return member.decode(errors="replace") if isinstance(member, bytes) else ""
 
 
 def _who_cleared(circuit: Circuit) -> tuple[str, str]:

@@ -6,8 +6,10 @@ in the fleet, whichever process it asks.
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
@@ -27,9 +29,38 @@ MOST: Final = 40
 LARGEST: Final = 3000
 """Characters that they may take; of the whole, 4096 are read by others."""
 
+AT_ONCE: Final = 50
+"""Circuits that are looked at before other tasks of the loop have their turn."""
+
 _MOST_MORE: Final = 10**12
 
 _STATES: Final = {state.value: state for state in CircuitState}
+
+
+class _Look:
+    """What is found while the circuits are looked at for one sign of life, some at a time.
+
+    Args:
+        keys: those that are still to be looked at.
+        seconds: since the last look began.
+    """
+
+    def __init__(self, keys: deque[str], seconds: float) -> None:
+        self.keys = keys
+        self.seconds = seconds
+        self.count = 0
+        self._found: list[tuple[str, UnhealthyCircuit]] = []
+
+    def add(self, key: str, trouble: UnhealthyCircuit) -> None:
+        """Add a circuit that is worth telling; of many the worst are kept."""
+        self.count += 1
+        self._found.append((key, trouble))
+        if len(self._found) >= 4 * MOST:
+            self._found = self.worst()
+
+    def worst(self) -> list[tuple[str, UnhealthyCircuit]]:
+        """Return the worst, as many as are told, the very worst first."""
+        return heapq.nsmallest(MOST, self._found, key=_by_urgency)
 
 
 class Troubles:
@@ -43,6 +74,7 @@ class Troubles:
         self._registry = registry
         self._watched: dict[str, int] = {}  # calls rejected when it was told last
         self._told_at: float | None = None
+        self._look: _Look | None = None
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
         """Tell of a circuit from now on: it is not CLOSED, or was not a moment ago.
@@ -51,31 +83,42 @@ class Troubles:
         """
         self._watched.setdefault(circuit.key, rejected)
 
+    def look_on(self, now: float) -> bool:
+        """Look at some more circuits for what is told next; return whether all were looked at."""
+        if self._look is None:
+            seconds = math.inf if self._told_at is None else now - self._told_at
+            self._told_at = now
+            self._look = _Look(deque(self._watched), seconds)
+        for _ in range(min(AT_ONCE, len(self._look.keys))):
+            self._look_at(self._look.keys.popleft(), self._look)
+        return not self._look.keys
+
+    def _look_at(self, key: str, look: _Look) -> None:
+        before = self._watched.pop(key, 0)
+        circuit = self._registry.get(key)
+        if circuit is None:
+            return
+        state, rejected = circuit.state, circuit.rejected
+        is_well = state is CircuitState.CLOSED and rejected == before
+        if not is_well or circuit.core.override.current is not None:
+            self._watched[key] = rejected
+        if not is_well:
+            # Fewer than before: forgotten, and made anew.
+            new = rejected - before if rejected >= before else rejected
+            rate = new / look.seconds if look.seconds > 0 else 0.0
+            look.add(key, _trouble(circuit, state, rate))
+
     def tell(self, now: float) -> dict[str, Any]:
         """Give what to tell, the worst first, as JSON values."""
-        seconds = math.inf if self._told_at is None else now - self._told_at
-        self._told_at = now
-        found: list[tuple[str, UnhealthyCircuit]] = []
-        for key in tuple(self._watched):
-            before = self._watched.pop(key)
-            circuit = self._registry.get(key)
-            if circuit is None:
-                continue
-            state, rejected = circuit.state, circuit.rejected
-            is_well = state is CircuitState.CLOSED and rejected == before
-            if not is_well or circuit.core.override.current is not None:
-                self._watched[key] = rejected
-            if not is_well:
-                # Fewer than before: forgotten, and made anew.
-                new = rejected - before if rejected >= before else rejected
-                rate = new / seconds if seconds > 0 else 0.0
-                found.append((key, _trouble(circuit, state, rate)))
-        found.sort(key=_by_urgency)
+        while not self.look_on(now):
+            pass
+        look, self._look = self._look, None
+        found, count = ([], 0) if look is None else (look.worst(), look.count)
         told: dict[str, list[Any]] = {}
         ready: list[str] = []  # apart, as other versions know pairs only
         shadow: dict[str, list[int]] = {}
         room = LARGEST
-        for key, trouble in found[:MOST]:
+        for key, trouble in found:
             times = 1 + trouble.ready_to_probe + (trouble.shadowed is not None)
             room -= (len(json.dumps(key)) + 30) * times
             if room < 0:
@@ -86,7 +129,7 @@ class Troubles:
             if trouble.shadowed is not None:
                 shadow[key] = [trouble.shadowed, trouble.shadowed_failures]
         more = {name: about for name, about in (("ready", ready), ("shadow", shadow)) if about}
-        return {"circuits": told, "more": len(found) - len(told), **more}
+        return {"circuits": told, "more": count - len(told), **more}
 
 
 def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> UnhealthyCircuit:

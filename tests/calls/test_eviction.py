@@ -377,3 +377,27 @@ def test_room_among_10000_circuits_takes_a_constant_number_of_looks(
     assert looks <= 200 * 2_000
     assert len(breaker.keys) == 10_000
     del held
+
+
+def test_a_search_among_thousands_that_are_held_ends_and_the_next_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaker = Breaker(4_000)
+    held = [breaker.circuit(f"held-{number}") for number in range(3_990)]
+    breaker.use(*(f"free-{number}" for number in range(10)))
+    tried: list[str] = []
+    forget = eviction.Eviction._forget
+
+    def counted(self: eviction.Eviction, key: str) -> bool:
+        tried.append(key)
+        return forget(self, key)
+
+    monkeypatch.setattr(eviction.Eviction, "_forget", counted)
+    searches = 0
+    while "new" not in breaker.keys:
+        before = len(tried)
+        breaker.circuit("new")
+        searches += 1
+        assert len(tried) - before <= 1_500
+        assert searches < 10
+    assert {one.key for one in held} <= breaker.keys

@@ -137,14 +137,14 @@ def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> Non
     a.send()
     reads = 0
     for _ in range(200):
-        a.agenda._pass = ["another"]  # not its turn to be read with all the others
+        a.agenda.rereading._pass = ["another"]  # not its turn to be read with all the others
         a.agenda.repair()
         reads += count(a)["read"] - 1
     assert reads <= 20
     b = join("bbbb", live=3)
     b.fail()
     b.send()
-    b.agenda._pass = ["another"]
+    b.agenda.rereading._pass = ["another"]
     b.agenda.repair()
     assert count(b)["read"] == 2
 

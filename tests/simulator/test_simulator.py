@@ -62,7 +62,7 @@ def what_got_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def overrides_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Overrides, "repair", lambda *_: None)
+    monkeypatch.setattr(Overrides, "look_at", lambda *_, **__: None)
     monkeypatch.setattr(Overrides, "read_all", lambda *_: None)
 
 

@@ -1,0 +1,394 @@
+"""Work on many circuits in pieces: what each part of it does, without a server or a clock."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.core.states import FAILURE
+from fastapi_hybrid_breaker.fleet.agenda import Agenda
+from fastapi_hybrid_breaker.fleet.crowd import Crowd
+from fastapi_hybrid_breaker.fleet.errand import Errand, Plain
+from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.index import Index
+from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.troubles import AT_ONCE, MOST, Troubles
+from fastapi_hybrid_breaker.fleet.until import Until
+from fastapi_hybrid_breaker.fleet.walks import Walks
+from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.testing import ManualClock
+from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+
+if TYPE_CHECKING:
+    from fastapi_hybrid_breaker.fleet.errand import Request
+
+BATCH = 50
+
+
+def HORIZON() -> float:
+    return 2.0**52
+
+
+KEYS = [f"host-{number:04}" for number in range(1_203)]
+
+
+class Alone:
+    """An agenda whose requests nobody sends."""
+
+    def __init__(self, keys: list[str], **options: Any) -> None:
+        self.clock = ManualClock()
+        config = CircuitConfig(failure_threshold=1, recovery_timeout=600.0)
+        self.breaker = HybridBreaker(redis=None, defaults=config, clock=self.clock, **options)
+        for key in keys:
+            self.breaker.circuit(key)
+        self.knowledge = Knowledge(
+            self.breaker.registry,
+            Errands(20_000),
+            instance="me",
+            clock=self.clock,
+            random=Random(1),
+        )
+        self.agenda = Agenda(
+            self.knowledge,
+            Names("circuit"),
+            most_in_index=10_000,
+            report_every=0.1,
+            random=Random(2),
+        )
+        self.breaker.sync.changed = self.agenda.changed  # type: ignore[method-assign]
+        self.breaker.sync.stirred = self.agenda.stirred  # type: ignore[method-assign]
+
+    def pieces(self) -> list[list[Request]]:
+        """Take all that is due, piece by piece; all of it is as good as answered."""
+        pieces = []
+        while self.agenda.next_due() == 0.0 or (self.agenda.next_due() or 1e9) <= self.clock():
+            pieces.append(self.agenda.take(BATCH))
+            assert len(pieces) < 10_000
+        return pieces
+
+
+def reads(pieces: list[list[Request]]) -> list[str]:
+    return [one.key for piece in pieces for one in piece if one.kind == "read"]
+
+
+# -- after a subscription ---------------------------------------------------------------------
+
+
+def test_a_subscription_reads_every_circuit_once_and_50_at_a_time() -> None:
+    alone = Alone(KEYS, circuits={"declared": CircuitConfig()})
+    alone.agenda.read_all()
+    assert len(alone.knowledge.errands) == 0  # nothing is done at once
+    pieces = alone.pieces()
+    assert sorted(reads(pieces)) == sorted([*KEYS, "declared"])
+    assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
+
+
+def test_another_subscription_amid_the_reading_begins_anew() -> None:
+    alone = Alone(KEYS)
+    alone.agenda.read_all()
+    for _ in range(5):
+        alone.agenda.take(BATCH)
+    alone.agenda.read_all()
+    assert sorted(reads(alone.pieces())) == KEYS
+
+
+def test_a_circuit_that_is_evicted_amid_the_reading_is_passed_over() -> None:
+    alone = Alone(KEYS[:500], max_circuits=500)
+    alone.agenda.read_all()
+    alone.agenda.take(BATCH)
+    for number in range(200):
+        alone.breaker.circuit(f"new-{number}")
+    assert alone.breaker.registry.overflow is None  # no walk holds a circuit
+    alone.pieces()
+    assert alone.knowledge.defects.count == 0
+
+
+def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_time() -> None:
+    alone = Alone(KEYS)
+    alone.agenda.read_all()
+    last = alone.breaker.circuit(KEYS[-1], None)
+    last.settle(last.admit(), FAILURE)
+    assert KEYS[-1] in alone.knowledge.learning.unread
+    kinds = {one.kind for piece in alone.pieces() for one in piece if one.key == KEYS[-1]}
+    assert "report" not in kinds
+
+
+def test_a_message_about_a_circuit_whose_turn_has_not_come_is_followed_at_once() -> None:
+    alone = Alone(KEYS)
+    alone.agenda.read_all()
+    alone.agenda.take(BATCH)
+    alone.knowledge.found(KEYS[-1], None, is_live=False)  # as if its hash had been read
+    assert KEYS[-1] not in alone.knowledge.learning.unread
+    assert KEYS[-1] in reads(alone.pieces())
+
+
+def test_a_visit_that_raises_costs_itself_alone() -> None:
+    alone = Alone(KEYS[:200])
+
+    def broken(circuit: Any) -> None:
+        if circuit.key == KEYS[70]:
+            raise OverflowError
+
+    alone.agenda.rereading._changed = broken
+    alone.agenda.read_all()
+    assert sorted(reads(alone.pieces())) == KEYS[:200]
+    assert alone.knowledge.defects.count == 1
+
+
+def test_plain_news_that_is_not_due_yet_holds_up_no_walk() -> None:
+    alone = Alone(KEYS[:60])
+    for number in range(200):
+        plain = Plain(due=alone.clock() + 1000.0, is_live=True, may_close=False)
+        alone.knowledge.errands.edit(f"plain-{number}", lambda one, p=plain: one.adopt_plain(p))
+    alone.agenda.read_all()
+    assert sorted(reads(alone.pieces())) == KEYS[:60]
+    alone.clock.advance(1000.0)
+    taken = [one.kind for piece in alone.pieces() for one in piece]
+    assert taken.count("plain") == 200
+
+
+def test_leaving_ends_the_walks() -> None:
+    alone = Alone(KEYS)
+    alone.agenda.read_all()
+    alone.agenda.take(BATCH)
+    alone.agenda.leave()
+    requests = [one for piece in alone.pieces() for one in piece]
+    assert len(requests) < 2 * BATCH
+    assert [one.kind for one in requests].count("heartbeat") == 1
+
+
+# -- repair, heartbeat, changes -----------------------------------------------------------------
+
+
+def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
+    alone = Alone(KEYS)
+    for key in KEYS:
+        alone.breaker.circuit(key).open_here(60.0)
+    alone.pieces()
+    alone.agenda.repair()
+    pieces = alone.pieces()
+    assert sorted(set(reads(pieces))) == KEYS
+    assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 400])
+def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: int) -> None:
+    alone = Alone(KEYS[:number])
+    troubles = Troubles(alone.breaker.registry)
+    for at, key in enumerate(KEYS[:number]):
+        circuit = alone.breaker.circuit(key)
+        circuit.open_here(60.0)
+        troubles.changed(circuit, 0)
+        circuit.rejected = at
+    looks = 1
+    while not troubles.look_on(100.0):
+        looks += 1
+    assert looks == max(1, -(-number // AT_ONCE))
+    alone.clock.advance(1.0)
+    for key in KEYS[:number]:
+        alone.breaker.circuit(key).rejected += int(key[-4:])
+    troubles.tell(100.0)
+    said = troubles.tell(101.0)
+    assert list(said["circuits"]) == KEYS[:number][::-1][:MOST]
+    assert said["more"] == max(0, number - MOST)
+
+
+def test_a_heartbeat_of_many_open_circuits_is_sent_once_all_were_looked_at() -> None:
+    alone = Alone(KEYS)
+    for key in KEYS:
+        alone.breaker.circuit(key).open_here(600.0)
+    alone.pieces()
+    alone.clock.advance(6.0)
+    pieces = alone.pieces()
+    sent = [
+        number for number, piece in enumerate(pieces) for one in piece if one.kind[:5] == "heart"
+    ]
+    assert len(sent) == 1
+    assert sent[0] + 1 >= len(KEYS) // AT_ONCE
+
+
+def test_no_part_starves_however_much_there_is_to_read() -> None:
+    alone = Alone(KEYS)
+    for key in KEYS:
+        alone.agenda.read(key)
+    first = alone.agenda.take(BATCH)
+    assert "heartbeat" in {one.kind for one in first}
+
+
+def test_what_ends_together_is_ended_50_at_a_time() -> None:
+    alone = Alone(KEYS)
+    for key in KEYS:
+        alone.knowledge.note_end(key, 5.0)
+    alone.pieces()
+    alone.clock.advance(1e6)
+    pieces = alone.pieces()
+    shown = [sum(one.kind == "show" for one in piece) for piece in pieces]
+    assert sum(shown) == len(KEYS)
+    assert max(shown) <= BATCH
+
+
+# -- the tables ---------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcdefgh"), st.sampled_from(["read", "show", "later", "forget"])
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 5),
+)
+def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
+    edits: list[tuple[str, str]], most: int
+) -> None:
+    errands, wanted, later = Errands(100), set(), set()
+    for key, what in edits:
+        if what == "later":
+            errands.edit(
+                key, lambda one: one.adopt_plain(Plain(9.0, is_live=True, may_close=False))
+            )
+            later.add(key)
+        elif what == "forget":
+            errands.edit(key, Errand.forget_plain)
+            later.discard(key)
+        else:
+            errands.want(key, what)  # type: ignore[arg-type]
+            wanted.add((key, what))
+    assert len(errands) == len({key for key, _ in wanted} | later)
+    taken = []
+    while errands.next_due() == 0.0:
+        piece = [(key, kind) for kind, key, _ in errands.take(1.0, most)]
+        assert 0 < len(piece) <= most
+        assert len({key for key, _ in piece}) == len(piece)
+        taken += piece
+    assert sorted(taken) == sorted(wanted)
+    assert errands.next_due() == (9.0 if later else None)
+    due = []
+    while errands.next_due() is not None:
+        due += [(key, kind) for kind, key, _ in errands.take(9.0, most)]
+    assert sorted(due) == sorted((key, "plain") for key in later)
+    assert len(errands) == 0
+
+
+def ranged(members: dict[bytes, int], command: tuple[Any, ...]) -> list[bytes]:
+    """Answer ZREVRANGEBYSCORE as a server does."""
+    _, _, top, since, _, _, skip, most = command
+    highest = float("inf") if top == "+inf" else float(top)
+    found = sorted(
+        ((score, key) for key, score in members.items() if since <= score <= highest), reverse=True
+    )
+    return [part for score, key in found[skip:][:most] for part in (key, b"%d" % score)]
+
+
+@given(st.lists(st.integers(1, 12), max_size=60), st.integers(1, 7), st.integers(1, 70))
+def test_the_index_is_read_in_pages_also_where_many_have_the_same_version(
+    scores: list[int], page: int, most: int
+) -> None:
+    members = {b"k%02d" % at: score for at, score in enumerate(scores)}
+    seen: list[str] = []
+    index = Index(
+        "i",
+        most,
+        ThrottledLog(lambda: 0.0, ""),
+        lambda key, _: seen.append(key),
+        HORIZON,
+        page=page,
+    )
+    index.read_all()
+    for _ in range(200):
+        for request in index.take(0.0, 1):
+            answer = ranged(members, request.command)
+            assert len(answer) <= 2 * page
+            index.answered(request, answer)
+    assert index.next_due() is None
+    newest = sorted(((score, key) for key, score in members.items()), reverse=True)[:most]
+    assert seen == [key.decode() for _, key in newest]
+
+
+def test_a_page_of_the_index_without_an_answer_is_asked_for_again() -> None:
+    members = {b"k%02d" % at: at + 1 for at in range(10)}
+    seen: list[str] = []
+    index = Index(
+        "i", 99, ThrottledLog(lambda: 0.0, ""), lambda key, _: seen.append(key), HORIZON, page=4
+    )
+    index.read_all()
+    for number in range(20):
+        for request in index.take(0.0, 1):
+            if number % 2:
+                index.put_back(request)
+            else:
+                index.answered(request, ranged(members, request.command))
+    assert index.next_due() is None
+    assert set(seen) == {key.decode() for key in members}
+
+
+def test_the_index_is_written_some_members_at_a_time() -> None:
+    index = Index("i", 9_999, ThrottledLog(lambda: 0.0, ""), lambda *_: None, HORIZON, page=4)
+    for at in range(10):
+        index.note(f"k{at}", at)
+    written = []
+    while index.next_due() == 0.0:
+        (add, *_) = index.take(0.0, 1)
+        written.append(add.versions)
+    assert [len(one) for one in written] == [4, 4, 2]
+    assert sorted(key for one in written for key in one) == [f"k{at}" for at in range(10)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 50), st.booleans()), max_size=60))
+def test_a_crowd_counts_those_within_about_a_second(notes: list[tuple[str, float, bool]]) -> None:
+    crowd, moments = Crowd(), {}
+    for key, at, is_dropped in notes:
+        if is_dropped:
+            crowd.drop(key)
+            moments.pop(key, None)
+        else:
+            crowd.note(key, at)
+            moments[key] = at
+    for at in range(50):
+        surely = sum(abs(moment - at) < 1.0 for moment in moments.values())
+        perhaps = sum(abs(moment - at) <= 1.5 for moment in moments.values())
+        assert surely <= crowd.near(at) <= perhaps
+
+
+def test_times_that_are_over_are_dropped_and_not_looked_for_with_each_key() -> None:
+    until = Until()
+    for number in range(5_000):
+        until.note(f"k{number}", number + 10.0, float(number))
+    assert len(until._times) <= 1_001
+    assert until.get("k4999") == 5_009.0
+    assert until.get("k0") == 0.0
+    for number in range(5_000):  # all of them hold: they are kept, and the bound rises
+        until.note(f"m{number}", 1e9, 5_000.0)
+    assert sum(key.startswith("m") for key in until._times) == 5_000
+
+
+def test_several_walks_go_on_one_after_the_other() -> None:
+    walks, visited = Walks(), []
+    walks.begin("a", "abc", visited.append)
+    walks.begin("b", "xyz", visited.append)
+    walks.go_on(2)
+    walks.begin("a", "ABC", visited.append)  # in place of the first
+    for _ in range(4):
+        walks.go_on(2)
+    assert "".join(visited) == "abABCxyz"
+    assert walks.next_due() is None
+
+
+def test_a_walk_that_begins_itself_anew_goes_on() -> None:
+    walks, visited = Walks(), []
+
+    def visit(key: str) -> None:
+        visited.append(key)
+        if len(visited) == 2:
+            walks.begin("a", "xy", visit)
+
+    walks.begin("a", "ab", visit)
+    for _ in range(3):
+        walks.go_on(2)
+    assert "".join(visited) == "abxy"
