@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class HybridBreaker:
@@ -92,22 +92,23 @@ class HybridBreaker:
             namespace = settings.namespace
         if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
-        self.clock, self.random = clock, random
-        self.surroundings = Surroundings()
-        self.changes = ChangeQueue()
+        self.clock: Callable[[], float] = clock
+        self.random: Callable[[], float] = random
+        self.surroundings: Surroundings = Surroundings()
+        self.changes: ChangeQueue = ChangeQueue()
         self._starts = 0
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
         check_between(report_every, wanted, least=0.01, most=10.0)
         with naming_variables(from_environment):
             namespace = check_namespace(namespace)
             self._start_notes = [] if redis is None else overlaps_of(namespace)
-            self.registry = Registry(
+            self.registry: Registry = Registry(
                 self,
                 defaults=settings.circuit_config() if defaults is None else defaults,
                 circuits=circuits or {},
                 max_circuits=max_circuits,
             )
-            self.sync = FleetSync(
+            self.sync: FleetSync = FleetSync(
                 redis,
                 namespace=namespace,
                 registry=self.registry,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 _PAUSE: Final = 60.0
 """Seconds."""
@@ -31,7 +31,7 @@ class ThrottledLog:
         self._prefix = prefix
         self._next = float("-inf")
         self._unsaid = 0
-        self.count = 0
+        self.count: int = 0
 
     def warn(self, text: str, *, times: int = 1) -> None:
         """Count and perhaps log; ``text`` must be free of what strangers sent."""

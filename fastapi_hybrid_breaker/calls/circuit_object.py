@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.outcomes import Classifier
@@ -63,16 +63,18 @@ class Circuit:
     )
 
     def __init__(self, core: CircuitCore, hub: Hub) -> None:
-        self.core = core
-        self.key = core.outbox.key
+        self.core: CircuitCore = core
+        self.key: str = core.outbox.key
         """The name by which the whole fleet knows the circuit."""
-        self.clock = hub.clock  # monotonic seconds; at hand, for it is read often
+        self.clock: Callable[[], float] = (
+            hub.clock
+        )  # monotonic seconds; at hand, for it is read often
         self.observer: CallObserver | None = None
-        self.guarded_by_route = False  # so that requests must hear of outcomes
-        self.rejected = 0
-        self.shadowed = 0
-        self.used = 0  # number of its last look-up, see registry.py; 0: only heard of
-        self.config_is_guess = False  # made for the fleet's news alone
+        self.guarded_by_route: bool = False  # so that requests must hear of outcomes
+        self.rejected: int = 0
+        self.shadowed: int = 0
+        self.used: int = 0  # number of its last look-up, see registry.py; 0: only heard of
+        self.config_is_guess: bool = False  # made for the fleet's news alone
         self._hub = hub
         self._locked = Locked(core, hub)
         self._judge = Judge(self.key, core, hub.clock)
@@ -335,10 +337,10 @@ class Circuit:
 
     # -- for adapters: each permit must come back to ``settle`` or ``settle_error`` -------------
 
-    begin = admission.begin
-    admit = admission.admit
-    rejection = admission.rejection
-    settle = settling.settle
-    settle_result = settling.settle_result
-    settle_error = settling.settle_error
-    rejected_inside = settling.rejected_inside
+    begin: Final = admission.begin
+    admit: Final = admission.admit
+    rejection: Final = admission.rejection
+    settle: Final = settling.settle
+    settle_result: Final = settling.settle_result
+    settle_error: Final = settling.settle_error
+    rejected_inside: Final = settling.rejected_inside

@@ -22,7 +22,8 @@ from fastapi_hybrid_breaker.core.probe import Probe
 from .permits import CallPermit, NestedPermit, admitted_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextvars import Token
 
     from fastapi_hybrid_breaker.core.machine import StateMachine
     from fastapi_hybrid_breaker.core.probe import Enclosing
@@ -44,13 +45,13 @@ class Request:
     __slots__ = ("counted", "guards", "is_over", "outer", "rejected")
 
     def __init__(self, outer: Request | None = None) -> None:
-        self.outer = outer
+        self.outer: Request | None = outer
         self.guards: tuple[Guard, ...] = ()  # one is the rule, so nothing is looked up by key
         self.counted: set[StateMachine] = set()
         """Circuits for which a guarded call inside this request had an outcome."""
         self.rejected: set[str] = set()
         """Keys of circuits that rejected a call inside this request."""
-        self.is_over = False
+        self.is_over: bool = False
 
     def permit_of(self, machine: StateMachine) -> Permit | None:
         """Return the request's own permit of a circuit, None where that does not guard it."""
@@ -87,10 +88,10 @@ _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", defa
 
 # Set around each request, and put back after it, for in-process ASGI shares its caller's context.
 # A request whose coroutine is dropped ends in another context: putting back is a ValueError there.
-enter_request = _request.set
-leave_request = _request.reset
+enter_request: Callable[[Request | None], Token[Request | None]] = _request.set
+leave_request: Callable[[Token[Request | None]], None] = _request.reset
 
-recorded_request = _request.get
+recorded_request: Callable[[], Request | None] = _request.get
 """Return the innermost request of this context; it may be over."""
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .circuit_object import Circuit
     from .listeners import ChangeQueue
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 Reach = Literal["fleet", "queued", "local"]
 """How far a reset or an override has come: stored for the fleet; queued until Redis answers; or

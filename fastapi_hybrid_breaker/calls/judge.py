@@ -35,7 +35,7 @@ class Judge:
         self._core = core
         self._clock = clock
         self._faults: dict[str, ThrottledLog] | None = None  # of the user's functions, by name
-        self.classifier = Classifier(core.config)
+        self.classifier: Classifier = Classifier(core.config)
 
     def judge_error(self, error: BaseException, permit: Permit, fn: object) -> Outcome:
         """Return what an exception means that left the call of ``fn``."""

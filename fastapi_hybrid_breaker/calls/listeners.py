@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Listener = Callable[[StateChange], object]
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class ChangeQueue:

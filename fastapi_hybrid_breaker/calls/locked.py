@@ -38,7 +38,7 @@ class Locked:
     __slots__ = ("_history", "_hub", "core", "deferred", "is_busy", "lock")
 
     def __init__(self, core: CircuitCore, hub: Hub) -> None:
-        self.core = core
+        self.core: CircuitCore = core
         self._hub = hub
         self.lock = threading.RLock()
         self.is_busy = False

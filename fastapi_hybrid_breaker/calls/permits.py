@@ -33,11 +33,11 @@ class CallPermit:
         now: float,
         is_shadowed: bool = False,  # noqa: FBT001, FBT002 - by its name only: quicker
     ) -> None:
-        self.machine = machine
-        self.admitted = admitted
-        self.is_shadowed = is_shadowed
-        self.started = now
-        self.settled = False
+        self.machine: StateMachine = machine
+        self.admitted: int = admitted
+        self.is_shadowed: bool = is_shadowed
+        self.started: float = now
+        self.settled: bool = False
         self.outer: Enclosing | None = None
 
     def is_running(self) -> bool:
@@ -56,8 +56,8 @@ class NestedPermit:
     __slots__ = ("probe", "started")
 
     def __init__(self, probe: Probe | CallPermit, now: float) -> None:
-        self.probe = probe
-        self.started = now
+        self.probe: Probe | CallPermit = probe
+        self.started: float = now
 
 
 EnteredPermit: TypeAlias = Probe | CallPermit

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .hub import Hub
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 _MOST_CIRCUITS = 10_000_000
 

@@ -67,7 +67,7 @@ class _Group(TyperGroup):
             raise typer.Exit(error.code) from None
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Group,
     help="Sees and steers the circuits of a fleet, in Redis itself: also when no service answers."
     " Exit codes: 0 done, 1 not found or refused, 2 usage, 3 Redis does not answer or refuses.",

@@ -47,7 +47,7 @@ class Lease:
         self._entered: EnteredPermit | None = None
         self._body: _RequestBody | None = None
         self._is_watched = False  # the head was good, and the body decides
-        self.timed = circuit.core.timed
+        self.timed: bool = circuit.core.timed
         self._waited = 0.0  # seconds, for the dependency
         self._since: float | None = None  # waiting since then, monotonic seconds
         if isinstance(permit, Probe):

@@ -64,6 +64,11 @@ class CircuitCore:
         "timed",
     )
 
+    free_permit: int | None
+    reject_until: float
+    counts_successes: bool
+    timed: bool
+
     def __init__(
         self,
         key: str,
@@ -72,20 +77,21 @@ class CircuitCore:
         peers: Surroundings | None = None,
     ) -> None:
         peers, random = peers or Surroundings(), random or chance.random
-        self.serial = next(_serial)
-        self.config = config
-        self.override = OverrideSlot()
-        self.outbox = outbox = Outbox(key, self.override)
+        self.serial: int = next(_serial)
+        self.config: CircuitConfig = config
+        self.override: OverrideSlot = OverrideSlot()
+        self.outbox: Outbox = Outbox(key, self.override)
+        outbox = self.outbox
         sharing = Sharing(config, peers)
         lease = ProbeLease(config, sharing, outbox)
-        self.machine = StateMachine(
+        self.machine: StateMachine = StateMachine(
             Statistics(config.rules, peers),
             Recovery(config, sharing, random),
             ProbeSlots(config, lease, random),
             outbox,
         )
-        self.membership = Membership(config, self.machine, sharing, outbox)
-        self.shadow = ShadowMode(self.membership, self.override)
+        self.membership: Membership = Membership(config, self.machine, sharing, outbox)
+        self.shadow: ShadowMode = ShadowMode(self.membership, self.override)
         self._is_measured = self.timed = False
         self.shadow.choose(config)
         self.measure(self._is_measured)
@@ -114,7 +120,7 @@ class CircuitCore:
             has_ramp = machine.recovery.ramp is not None
             is_free = not has_ramp and self.override.current is None and not self.timed
             is_free = is_free and not self.membership.sharing.peers.awaits_start
-            self.free_permit: int | None = machine.sequence if is_free else None
+            self.free_permit = machine.sequence if is_free else None
             self.reject_until = NEVER
             self.counts_successes = (
                 machine.failures > 0

@@ -84,10 +84,10 @@ class Contribution:
 
     def __init__(self) -> None:
         self.untold: list[float] = []
-        self.has_told = False
-        self.owes_success = False
+        self.has_told: bool = False
+        self.owes_success: bool = False
         self.success_at: float | None = None
-        self.error = ""
+        self.error: str = ""
         self._listens_until = _NOT_LISTENING
         self._armed_at = _NOT_LISTENING
 

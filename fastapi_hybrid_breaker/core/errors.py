@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .states import CircuitState
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class CircuitOpenError(Exception):
@@ -15,6 +20,8 @@ class CircuitOpenError(Exception):
         retry_after: seconds until a call may be admitted, at the moment of the rejection; never
             None, and at least 1.0 where probes of a recovery run (nobody knows when those end).
     """
+
+    args: tuple[Any, ...]
 
     # No slots: a class of the user's may have a ConnectionError, say, as its other base.
 

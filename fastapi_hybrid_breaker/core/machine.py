@@ -52,17 +52,17 @@ class StateMachine:
     def __init__(
         self, statistics: Statistics, recovery: Recovery, probes: ProbeSlots, outbox: Outbox
     ) -> None:
-        self.statistics = statistics
-        self.recovery = recovery
-        self.probes = probes
-        self.outbox = outbox
+        self.statistics: Statistics = statistics
+        self.recovery: Recovery = recovery
+        self.probes: ProbeSlots = probes
+        self.outbox: Outbox = outbox
         self.state: CircuitState = CLOSED
-        self.generation = 0
-        self.sequence = 0
-        self.first = 0
-        self.failures = 0
-        self.open_until = 0.0
-        self.changed_at = 0.0
+        self.generation: int = 0
+        self.sequence: int = 0
+        self.first: int = 0
+        self.failures: int = 0
+        self.open_until: float = 0.0
+        self.changed_at: float = 0.0
         self.evidence: Evidence | None = None  # of the present state
 
     # -- calls ----------------------------------------------------------------------------------

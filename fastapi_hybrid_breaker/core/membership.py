@@ -50,16 +50,16 @@ class Membership:
     def __init__(
         self, config: CircuitConfig, machine: StateMachine, sharing: Sharing, outbox: Outbox
     ) -> None:
-        self.config = config
-        self.machine = machine
+        self.config: CircuitConfig = config
+        self.machine: StateMachine = machine
         self._outbox = outbox
-        self.sharing = sharing
-        self.calls = SharedCalls(machine, sharing, outbox)
-        self.version = 0
-        self.writer = ""
-        self.unsynced = False
-        self.has_voted = False
-        self.followed = 0
+        self.sharing: Sharing = sharing
+        self.calls: SharedCalls = SharedCalls(machine, sharing, outbox)
+        self.version: int = 0
+        self.writer: str = ""
+        self.unsynced: bool = False
+        self.has_voted: bool = False
+        self.followed: int = 0
 
     @property
     def local_only(self) -> bool:

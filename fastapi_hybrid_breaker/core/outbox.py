@@ -26,12 +26,12 @@ class Outbox:
     __slots__ = ("_override", "changes", "effective", "has_changed", "key", "needs_sync")
 
     def __init__(self, key: str, override: OverrideSlot) -> None:
-        self.key = key
+        self.key: str = key
         self._override = override
         self.changes: list[StateChange] = []
         self.effective: CircuitState = CLOSED
-        self.has_changed = False
-        self.needs_sync = False
+        self.has_changed: bool = False
+        self.needs_sync: bool = False
 
     def add(
         self,

@@ -134,9 +134,9 @@ class OverrideSlot:
 
     def __init__(self) -> None:
         self.current: Override | None = None
-        self.unsynced = False
-        self.version = 0
-        self.writer = ""
+        self.unsynced: bool = False
+        self.version: int = 0
+        self.writer: str = ""
 
     def fixed_state(self, now: float) -> CircuitState | None:
         """Return the state that an override sets, None: the circuit decides by itself."""

@@ -58,11 +58,11 @@ class Probe:
     )
 
     def __init__(self, machine: StateMachine, now: float, kind: object = None) -> None:
-        self.machine = machine
-        self.admitted = machine.sequence
-        self.started = now
-        self.settled = False
-        self.kind = kind
+        self.machine: StateMachine = machine
+        self.admitted: int = machine.sequence
+        self.started: float = now
+        self.settled: bool = False
+        self.kind: object = kind
         self.chance: float | None = None
         self.outer: Enclosing | None = None
         self.witness: Witness | None = None

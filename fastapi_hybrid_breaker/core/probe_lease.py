@@ -26,8 +26,12 @@ class ProbesElsewhere:
 
     __slots__ = ("busy_until", "count", "taken_until", "unclear_until")
 
+    busy_until: float
+    taken_until: float
+    unclear_until: float
+
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.clear()
 
     def clear(self) -> None:
@@ -60,14 +64,14 @@ class ProbeLease:
     )
 
     def __init__(self, config: CircuitConfig, sharing: Sharing, outbox: Outbox) -> None:
-        self.config = config
-        self.sharing = sharing
+        self.config: CircuitConfig = config
+        self.sharing: Sharing = sharing
         self._outbox = outbox
         self.current: Lease | None = None
-        self.is_wanted = False
+        self.is_wanted: bool = False
         self.opening: int | None = None
         self.calls_per_second: float | None = None
-        self.elsewhere = ProbesElsewhere()
+        self.elsewhere: ProbesElsewhere = ProbesElsewhere()
 
     def places(self, now: float, since: float, *, is_idle: bool) -> int:
         """Return how many probes may run at once now.

@@ -49,15 +49,15 @@ class ProbeSlots:
     def __init__(
         self, config: CircuitConfig, lease: ProbeLease, random: Callable[[], float]
     ) -> None:
-        self.config = config
-        self.lease = lease
+        self.config: CircuitConfig = config
+        self.lease: ProbeLease = lease
         self._random = random
         self.running: list[Probe] | None = None
         self.standoff: Standoff | None = None  # of the present recovery
-        self.successes = 0
-        self.own_successes = 0
-        self.last_probe_at = _NEVER
-        self.rejected_at = _NEVER
+        self.successes: int = 0
+        self.own_successes: int = 0
+        self.last_probe_at: float = _NEVER
+        self.rejected_at: float = _NEVER
 
     # -- calls -------------------------------------------
 

@@ -48,12 +48,12 @@ class Recovery:
     def __init__(
         self, config: CircuitConfig, sharing: Sharing, random: Callable[[], float]
     ) -> None:
-        self.config = config
+        self.config: CircuitConfig = config
         self._sharing = sharing
         self._random = random
-        self.reopenings = 0
+        self.reopenings: int = 0
         self.recovered_at: float | None = None
-        self.troubled_at = 0.0
+        self.troubled_at: float = 0.0
         self.ramp_from: float | None = None
         self.ramp: Ramp | None = None
         # The last two failed recoveries without a successful probe, or a recovery, between them.

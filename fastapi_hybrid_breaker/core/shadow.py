@@ -29,7 +29,7 @@ class ShadowMode:
         self._membership = membership
         self._override = override
         self._since = 0  # the generation in which it was last put into shadow mode
-        self.failures = 0
+        self.failures: int = 0
         self.statistics: Statistics | None = None
 
     def show(self, ticket: Ticket, outcome: Outcome, now: float, seconds: float | None) -> None:

@@ -29,7 +29,7 @@ class SharedCalls:
         self._sharing = sharing
         self._outbox = outbox
         self.run: Contribution | None = None
-        self.tracks_successes = False
+        self.tracks_successes: bool = False
 
     def clear(self) -> None:
         """Begin anew, with a new generation."""

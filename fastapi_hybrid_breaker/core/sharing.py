@@ -19,10 +19,10 @@ class Sharing:
     __slots__ = ("config", "local_only", "peers", "shadow")
 
     def __init__(self, config: CircuitConfig, peers: Surroundings) -> None:
-        self.config = config
-        self.peers = peers
-        self.shadow = False
-        self.local_only = False
+        self.config: CircuitConfig = config
+        self.peers: Surroundings = peers
+        self.shadow: bool = False
+        self.local_only: bool = False
 
     def shares_calls(self) -> bool:
         """Return whether what is counted here is counted in the fleet as well."""

@@ -71,12 +71,12 @@ class Book:
     def __init__(
         self, window: Window, slower_than: float | None, surroundings: Surroundings
     ) -> None:
-        self.window = window
-        self.slower_than = slower_than
+        self.window: Window = window
+        self.slower_than: float | None = slower_than
         self._limit = inf if slower_than is None else slower_than
         self.counts: Counts = window.counts()
         self.rules: list[FailureRate | SlowCallRate] = []
-        self.is_troubled = False
+        self.is_troubled: bool = False
         self._is_merged = isinstance(window, TimeWindow)  # nobody knows the last n calls of a fleet
         self._surroundings = surroundings
         self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
@@ -233,10 +233,12 @@ class Statistics:
 
     def __init__(self, rules: Sequence[Rule], surroundings: Surroundings | None = None) -> None:
         self._surroundings = surroundings or Surroundings()
-        self.is_troubled = False  # a book is, or was when it was last asked
+        self.is_troubled: bool = False  # a book is, or was when it was last asked
         runs = [rule for rule in rules if isinstance(rule, ConsecutiveFailures)]
-        self.run_rule = min(runs, key=attrgetter("threshold"), default=None)
-        self.run_threshold = 0 if self.run_rule is None else self.run_rule.threshold
+        self.run_rule: ConsecutiveFailures | None = min(
+            runs, key=attrgetter("threshold"), default=None
+        )
+        self.run_threshold: int = 0 if self.run_rule is None else self.run_rule.threshold
         self.run: Run | None = None
         self.books: list[Book] = []
         for rule in rules:
@@ -249,7 +251,7 @@ class Statistics:
             book.rules.sort(key=rules.index)
         self.books.sort(key=lambda book: rules.index(book.rules[0]))
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
-        self.slow = min(slow, default=None)
+        self.slow: float | None = min(slow, default=None)
 
     def asked(self, book: Book | None, now: float) -> float | None:
         """Return the longest pause asked for in a rule's window, or in the run (None)."""

@@ -23,11 +23,11 @@ class Surroundings:
     __slots__ = ("awaits_start", "has_fleet", "is_connected", "live", "round_trip")
 
     def __init__(self) -> None:
-        self.awaits_start = False
-        self.has_fleet = False
-        self.is_connected = False
-        self.live = 1
-        self.round_trip = 0.0
+        self.awaits_start: bool = False
+        self.has_fleet: bool = False
+        self.is_connected: bool = False
+        self.live: int = 1
+        self.round_trip: float = 0.0
 
     def leave(self) -> None:
         """Be on one's own, as before there was a fleet."""

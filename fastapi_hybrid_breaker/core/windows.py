@@ -163,15 +163,15 @@ class TimeCounts:
     def __init__(self, width: float, buckets: int) -> None:
         self._width = width
         self._buckets: list[tuple[int, ...] | None] = [None] * buckets
-        self.parts = buckets
+        self.parts: int = buckets
         self.clear()
 
     def clear(self) -> None:
         """Drop everything."""
-        self.by_kind = [0] * KINDS
+        self.by_kind: list[int] = [0] * KINDS
         self._at_start: tuple[int, ...] = (0,) * KINDS
         self._index = 0
-        self.end = NEVER  # no bucket has begun
+        self.end: float = NEVER  # no bucket has begun
 
     def forget(self, now: float) -> None:
         """Drop what has left the window by ``now``."""

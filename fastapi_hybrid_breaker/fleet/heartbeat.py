@@ -71,11 +71,11 @@ class Heartbeat:
             "started": time.time(),
             "version": library_version(),
         }
-        self.live = LiveCount(
+        self.live: LiveCount = LiveCount(
             knowledge.registry.surroundings, knowledge.clock, fewer_after=LOST_AFTER
         )
         self._asked_at = float("-inf")  # for what a tick said
-        self.troubles = Troubles(knowledge.registry)
+        self.troubles: Troubles = Troubles(knowledge.registry)
 
     def beat(self) -> None:
         """Give a sign of life at once: after each subscription, who was thought lost is back."""

@@ -69,15 +69,15 @@ class Knowledge:
         self.errands = errands
         self.instance = instance
         self.clock = clock
-        self.server_clock = ServerClock()
+        self.server_clock: ServerClock = ServerClock()
         self._round_trips = RoundTrips()
-        self.learning = Learning()
-        self.orders = Orders()
+        self.learning: Learning = Learning()
+        self.orders: Orders = Orders()
         self._newest = Newest()
-        self.received = 0
-        self.dropped = ThrottledLog(clock, "dropped from Redis: ")
-        self.far = ThrottledLog(clock, "from Redis: ")
-        self.defects = ThrottledLog(
+        self.received: int = 0
+        self.dropped: ThrottledLog = ThrottledLog(clock, "dropped from Redis: ")
+        self.far: ThrottledLog = ThrottledLog(clock, "from Redis: ")
+        self.defects: ThrottledLog = ThrottledLog(
             clock, "internal error while sharing circuits (please report): "
         )
         self._random = random

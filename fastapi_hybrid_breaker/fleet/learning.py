@@ -28,7 +28,7 @@ class Learning:
 
     def __init__(self) -> None:
         self.lag: float | None = None
-        self.corrected = 0
+        self.corrected: int = 0
         self._since: float | None = None  # subscribed, by the server's clock
         self._awaits_time = False
         self.unread: dict[str, float] = {}

@@ -71,9 +71,9 @@ class Session:
     """
 
     def __init__(self, setup: SessionSetup, ended: Callable[[Session], object]) -> None:
-        self.instance = setup.new_instance()
+        self.instance: str = setup.new_instance()
         registry, random = setup.registry, Random(self.instance)  # noqa: S311 - jitter
-        self.knowledge = Knowledge(
+        self.knowledge: Knowledge = Knowledge(
             registry,
             Errands(registry.most + 1_000),
             instance=self.instance,
@@ -81,19 +81,19 @@ class Session:
             random=random,
         )
         self.knowledge.learning = setup.learning
-        self.agenda = Agenda(
+        self.agenda: Agenda = Agenda(
             self.knowledge,
             setup.names,
             most_in_index=registry.most,
             report_every=setup.report_every,
             random=random,
         )
-        self.loop = asyncio.get_running_loop()
-        self.standing = Standing(setup.source, registry.surroundings, setup.outages)
-        self.sent = 0
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.standing: Standing = Standing(setup.source, registry.surroundings, setup.outages)
+        self.sent: int = 0
         self.over: Future[None] = Future()
         self.over.set_running_or_notify_cancel()  # many wait for it: none of them cancels it
-        self.is_stopping = False
+        self.is_stopping: bool = False
         self._is_ending = False
         self._ended = ended
         self._is_listening = False
@@ -115,7 +115,7 @@ class Session:
             subscribed=self._subscribed,
             failed=self._listener_failed,
         )
-        self.incoming = Incoming(
+        self.incoming: Incoming = Incoming(
             self.loop,
             taken_in=self._look,
             failed=self.knowledge.defects.fail,

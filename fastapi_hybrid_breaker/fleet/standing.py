@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .connection import Source
     from .status import SyncState
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 _REMIND_EVERY: Final = 600.0
 """Seconds between two log lines about the same cause that time does not cure."""
@@ -71,7 +71,7 @@ class Standing:
 
     def __init__(self, source: Source, surroundings: Surroundings, outages: Outages) -> None:
         self.state: SyncState = "isolated"
-        self.since = time.time()
+        self.since: float = time.time()
         self.error: str | None = f"Redis at {source} has not answered yet"
         self._source = source
         self._surroundings = surroundings

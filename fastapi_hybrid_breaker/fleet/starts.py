@@ -57,7 +57,7 @@ class Starts:
             weakref.WeakKeyDictionary()
         )
         self._session: Session | None = None
-        self.since = time.time()
+        self.since: float = time.time()
         """Since when there is no session, if there is none: epoch seconds."""
 
     def session(self) -> Session | None:

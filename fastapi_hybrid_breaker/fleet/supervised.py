@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextvars import Context
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 _RESTART_AFTER: Final = 1.0
 _MOST_RESTARTS: Final = 3
@@ -57,7 +57,7 @@ class Supervised:
         self._timer: asyncio.TimerHandle | None = None
         self._restarts: deque[float] = deque(maxlen=_MOST_RESTARTS)  # when there were
         self._is_ending = False
-        self.is_over = False
+        self.is_over: bool = False
 
     def start(self) -> None:
         """Begin."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .session import Session
     from .starts import Starts
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class FleetSync:
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
-        self.learning = Learning()
+        self.learning: Learning = Learning()
         self._starts: Starts | None = None  # without Redis there is nothing to start
         if source is not None:
             # Here, since it imports the client of Redis.

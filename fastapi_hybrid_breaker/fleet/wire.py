@@ -50,14 +50,14 @@ class Names:
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self.channel = f"{namespace}:updates"
+        self.channel: str = f"{namespace}:updates"
         # With "#" where circuits have ":", or a scan for circuits would find them.
-        self.index = f"{namespace}#index"
-        self.overridden = f"{namespace}#overridden"
-        self.signals = f"{namespace}#signals"
+        self.index: str = f"{namespace}#index"
+        self.overridden: str = f"{namespace}#overridden"
+        self.signals: str = f"{namespace}#signals"
         # Two keys of one slot: a script needs both.
-        self.live = f"{namespace}#{{live}}"
-        self.instances = f"{namespace}#{{live}}:about"
+        self.live: str = f"{namespace}#{{live}}"
+        self.instances: str = f"{namespace}#{{live}}:about"
         self._overrides = f"{namespace}#override:"
         self._evidence = f"{namespace}#evidence:"
         self._prefix = f"{namespace}:"

@@ -72,37 +72,37 @@ class Instruments:
 
     def __init__(self, meter: Meter) -> None:
         self.sources: weakref.WeakSet[Source] = weakref.WeakSet()
-        self.calls = meter.create_counter(
+        self.calls: metrics.Counter = meter.create_counter(
             "circuit_breaker.calls", "{call}", "Guarded calls that ran, by their outcome."
         )
-        self.rejections = meter.create_counter(
+        self.rejections: metrics.Counter = meter.create_counter(
             "circuit_breaker.rejections", "{call}", "Calls that were rejected."
         )
-        self.shadow_rejections = meter.create_counter(
+        self.shadow_rejections: metrics.Counter = meter.create_counter(
             "circuit_breaker.shadow_rejections",
             "{call}",
             "Calls that ran, and would have been rejected but for the shadow mode.",
         )
-        self.shadow_failures = meter.create_counter(
+        self.shadow_failures: metrics.Counter = meter.create_counter(
             "circuit_breaker.shadow_failures",
             "{call}",
             "Calls that failed, of those that would have been rejected but for the shadow mode.",
         )
-        self.slow_calls = meter.create_counter(
+        self.slow_calls: metrics.Counter = meter.create_counter(
             "circuit_breaker.slow_calls",
             "{call}",
             "Calls that took longer than the circuit's slow-call rule allows.",
         )
-        self.duration = meter.create_histogram(
+        self.duration: metrics.Histogram = meter.create_histogram(
             "circuit_breaker.call.duration",
             "s",
             "How long guarded calls took.",
             explicit_bucket_boundaries_advisory=CALL_BUCKETS,
         )
-        self.changes = meter.create_counter(
+        self.changes: metrics.Counter = meter.create_counter(
             "circuit_breaker.changes", "{change}", "Changes of a circuit's state, by their cause."
         )
-        self.lag = meter.create_histogram(
+        self.lag: metrics.Histogram = meter.create_histogram(
             "circuit_breaker.sync.lag",
             "s",
             "How long after the server's time a change of another instance was taken in.",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class Labels:
@@ -42,7 +42,9 @@ class Labels:
         self._places = count()
         # By circuit, not by key: what is forgotten leaves nothing behind here.
         self._given: weakref.WeakKeyDictionary[Circuit, str] = weakref.WeakKeyDictionary()
-        self.declared = {each: self._admit(self._wish(each)) for each in breaker.registry.declared}
+        self.declared: dict[str, str] = {
+            each: self._admit(self._wish(each)) for each in breaker.registry.declared
+        }
 
     def of(self, circuit: Circuit) -> str:
         """Give the label of a circuit."""

@@ -3,7 +3,7 @@
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +34,7 @@ class BodyTooLargeError(Exception):
 class OverrideOrder(BaseModel):
     """The body of ``PUT /{key}/-/override``."""
 
-    model_config = ConfigDict(title="Override", extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="Override", extra="forbid", strict=True)
 
     kind: Literal["forced_open", "disabled", "shadow", "enforced"] = Field(
         description=(
@@ -56,7 +56,7 @@ class OverrideOrder(BaseModel):
     )
 
 
-ORDER_EXAMPLE: Final = {
+ORDER_EXAMPLE: Final[dict[str, Any]] = {
     "kind": "forced_open",
     "reason": "a migration",
     "seconds": 600,

@@ -92,7 +92,7 @@ class Callers:
                 return Caller(None)
             return Caller(found)
 
-        self.asked = Depends(identify)
+        self.asked: Any = Depends(identify)
 
 
 def _returns_none(auth: Callable[..., Any]) -> bool:

@@ -4,7 +4,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker.health import HealthStatus
 class BackoffInfo(BaseModel):
     """How open times grow."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     multiplier: float = Field(description="Each opening in a row lasts so many times longer.")
     maximum: float = Field(description="Seconds, at most.")
@@ -92,7 +92,7 @@ class ConfigInfo(BaseModel):
 class OverrideInfo(BaseModel):
     """An operator's hand on a circuit."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     kind: OverrideKind
     by: str = Field(description="Who set it.")
@@ -103,7 +103,7 @@ class OverrideInfo(BaseModel):
 class EvidenceInfo(BaseModel):
     """What a change was decided on."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     cause: str = Field(description="The cause as the deciding process saw it.")
     rule: str = Field(description="The rule that was fulfilled, in words.")
@@ -121,7 +121,7 @@ class EvidenceInfo(BaseModel):
 class ChangeInfo(BaseModel):
     """One change of a circuit."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     time: float = Field(description="When it took effect here: epoch seconds.")
     old: CircuitState
@@ -134,7 +134,7 @@ class ChangeInfo(BaseModel):
 class CircuitInfo(BaseModel):
     """A circuit at one moment, as the answering process knows it."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     key: str = Field(description="Its name in the whole fleet.")
     state: CircuitState = Field(description="OPEN lasts until a call comes after the open time.")
@@ -189,7 +189,7 @@ class CircuitDetail(CircuitInfo):
 class SyncInfo(BaseModel):
     """How the exchange with the fleet stands."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     state: SyncState = Field(description="isolated: Redis is configured and cannot be used.")
     since: float = Field(description="When it became so: epoch seconds.")
@@ -213,7 +213,7 @@ class SyncInfo(BaseModel):
 class TroubleInfo(BaseModel):
     """A circuit as another process last told of it, every 5 seconds."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     state: CircuitState
     rejecting: float = Field(description="Calls that it rejected, per second.")
@@ -227,7 +227,7 @@ class TroubleInfo(BaseModel):
 class InstanceInfo(BaseModel):
     """A process of the fleet."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     id: str = Field(description="Its name in the fleet, made at its start.")
     host: str = Field(description="The name of its machine.")
@@ -252,7 +252,7 @@ class FleetInfo(BaseModel):
 class HealthInfo(BaseModel):
     """What keeps the answering process from some of its work."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     status: HealthStatus = Field(
         description="degraded: a circuit rejects or is being probed, or Redis does not answer. No"

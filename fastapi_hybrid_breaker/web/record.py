@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.context import Guard
     from fastapi_hybrid_breaker.calls.permits import Permit
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
@@ -47,9 +48,9 @@ class RouteRequest(Request):
 
     def __init__(self, breaker: HybridBreaker, outer: Request | None) -> None:
         super().__init__(outer)
-        self.breaker = breaker
-        self.unsettled = False  # guards have permits that are to be given back
-        self.is_uncounted = False  # for a page of our own, or of a key that cannot be made
+        self.breaker: HybridBreaker = breaker
+        self.unsettled: bool = False  # guards have permits that are to be given back
+        self.is_uncounted: bool = False  # for a page of our own, or of a key that cannot be made
         self.status: int | None = None
         self.send_errors: tuple[Exception, ...] = ()
         # The exception that an exception handler answers, while it does; that of a caller in
@@ -73,7 +74,7 @@ class RouteRequest(Request):
             self.note_rejection(error.key)  # known through the scope, whatever the context
             raise
         circuit.guarded_by_route = True
-        self.guards = (*self.guards, (circuit, permit))
+        self.guards: tuple[Guard, ...] = (*self.guards, (circuit, permit))
         self.unsettled = True
         if not isinstance(permit, int):
             self._is_timed = True

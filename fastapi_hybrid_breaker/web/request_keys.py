@@ -71,8 +71,8 @@ class RequestKey:
     __slots__ = ("_log", "allow_declared", "make")
 
     def __init__(self, make: Callable[[Any], object], *, allow_declared: bool) -> None:
-        self.make = make
-        self.allow_declared = allow_declared
+        self.make: Callable[[Any], object] = make
+        self.allow_declared: bool = allow_declared
         self._log = ThrottledLog(time.monotonic, f"a request was refused: {_name_of(make)} ")
 
     def circuit_for(

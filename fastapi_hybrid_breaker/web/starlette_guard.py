@@ -15,7 +15,7 @@ from .request_keys import InvalidKeyError, InvalidWebSocketKeyError, answer_to_i
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from .dependency import KeyOf
+    from .dependency import KeyOf, RouteGuard
 
 
 class CircuitGuard:
@@ -35,7 +35,7 @@ class CircuitGuard:
 
     def __init__(self, app: ASGIApp, key: str | KeyOf, *, allow_declared: bool = False) -> None:
         self.app = app
-        self.guard = circuit(key, allow_declared=allow_declared)
+        self.guard: RouteGuard = circuit(key, allow_declared=allow_declared)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or turn it away."""

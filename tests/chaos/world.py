@@ -43,8 +43,9 @@ class World:
         env = {f"CHAOS_{name.upper()}": one.url for name, one in self.upstreams.items()}
         for one in self.upstreams.values():
             start(one)
-        # The supervisor must not end a worker that we have stopped: it would count as one of ours.
-        options = ("--workers", str(WORKERS), "--timeout-worker-healthcheck", "3600")
+        # Longer than we stop a worker: the supervisor must not end that one. And no longer than
+        # needed: it replaces none while it waits for one that has died.
+        options = ("--workers", str(WORKERS), "--timeout-worker-healthcheck", "20")
         self.service = start(
             Uvicorn(
                 "tests.chaos.service:app",
@@ -68,7 +69,7 @@ class World:
         found: dict[int, dict[str, Any]] = {}
         end = time.monotonic() + PATIENCE
         while len(found) < WORKERS:
-            assert time.monotonic() < end, f"only {list(found)} answer"
+            assert time.monotonic() < end, f"only {list(found)} answer\n{self.written()}"
             with contextlib.suppress(httpx2.TransportError):  # a connection of one that died
                 view = request("GET", f"{self.service.url}/-/view").json()
                 found[view["pid"]] = view

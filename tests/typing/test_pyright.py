@@ -9,7 +9,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import fastapi_hybrid_breaker
+import fastapi_hybrid_breaker.telemetry
+import fastapi_hybrid_breaker.testing
+
 from .test_typing import HERE, LOST, ROOT, SAMPLES
+
+PACKAGE = "fastapi_hybrid_breaker"
+EXPORTED = {
+    f"{module.__name__}.{name}"
+    for module in (
+        fastapi_hybrid_breaker,
+        fastapi_hybrid_breaker.telemetry,
+        fastapi_hybrid_breaker.testing,
+    )
+    for name in module.__all__
+}
 
 
 def pyright(folder: Path, *arguments: str) -> str:
@@ -56,3 +73,37 @@ def test_the_check_sees_a_lost_type(tmp_path: Path) -> None:
     folder.mkdir()
 
     assert "assert_type" in "".join(complaints_of_pyright(folder, source))
+
+
+@pytest.fixture(scope="module")
+def completeness(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What pyright finds out about an installed package: which names have no complete type."""
+    arguments = ["--verifytypes", PACKAGE, "--ignoreexternal", "--outputjson"]
+    printed = pyright(tmp_path_factory.mktemp("verify"), *arguments)
+    found: dict[str, Any] = json.loads(printed)["typeCompleteness"]
+    return found
+
+
+def incomplete(completeness: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what is missing, by name."""
+    return {
+        symbol["name"]: [one["message"] for one in symbol["diagnostics"]]
+        for symbol in completeness["symbols"]
+        if symbol["isExported"] and not symbol["isTypeKnown"]
+    }
+
+
+def test_a_name_that_can_be_imported_has_no_complete_type(completeness: dict[str, Any]) -> None:
+    names = {symbol["name"] for symbol in completeness["symbols"]}
+    classes = tuple(f"{name}." for name in EXPORTED)
+    missing = incomplete(completeness)
+
+    assert names >= EXPORTED
+    assert {name: missing[name] for name in missing if name in EXPORTED} == {}
+    assert {name: missing[name] for name in missing if name.startswith(classes)} == {}
+
+
+def test_more_than_two_in_a_hundred_names_have_no_complete_type(
+    completeness: dict[str, Any],
+) -> None:
+    assert completeness["completenessScore"] >= 0.98, incomplete(completeness)

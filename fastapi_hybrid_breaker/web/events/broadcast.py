@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import HybridBreaker
     from fastapi_hybrid_breaker.core.states import StateChange
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 EVERY: Final = 1.0
 """Seconds between two looks at the figures."""
@@ -55,8 +55,8 @@ class Broadcast:
 
     def __init__(self, breaker: HybridBreaker) -> None:
         self._breaker = breaker
-        self.channel = Channel()
-        self.loop = asyncio.get_running_loop()
+        self.channel: Channel = Channel()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._changes: deque[StateChange] = deque(maxlen=_MOST_CHANGES)
         self._stirred = asyncio.Event()
         self._is_called = False  # the loop has been told that there are changes

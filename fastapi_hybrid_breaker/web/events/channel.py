@@ -36,7 +36,7 @@ class Channel:
         self._left_at = time.monotonic()
         self._is_open = asyncio.Event()
         self._news = asyncio.Event()
-        self.is_closed = False
+        self.is_closed: bool = False
 
     # -- writing ----------------------------------------------------------------------------
 

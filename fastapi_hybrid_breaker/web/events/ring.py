@@ -22,7 +22,7 @@ class Ring:
         self._largest = largest
         self._events: deque[bytes] = deque()
         self._bytes = 0
-        self.end = 1
+        self.end: int = 1
         """The number of the event that comes next."""
 
     @property

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .feed import Feed
 
-log = logging.getLogger("fastapi_hybrid_breaker")
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 SEND_WITHIN: Final = 20.0
 """Seconds that a reader has to take what is sent; then its connection is given up."""
