@@ -22,6 +22,10 @@ MOST_COUNTED: Final = 10**12
 _LONGEST: Final = 16
 """Digits of a number that comes as text."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
 BASIC_FIELDS: Final = ("state", "failures", "successes", "nextAttempt")
 
 _STATES: Final = frozenset(CircuitState)
@@ -163,12 +167,23 @@ def read_flat_json(what: str, text: str) -> dict[str, Any]:
         is_too_long = len(text.encode()) > _LONGEST_JSON
     except UnicodeEncodeError:
         raise MalformedError(f"{what} that is not text") from None
-    said = None if is_too_long else read_json(what, text)
+    if is_too_long or _CONTROL.search(text):
+        raise MalformedError(f"{what} that is too long or has control characters")
+    said = read_json(what, text)
     if not isinstance(said, dict) or not all(
         isinstance(value, str) or (type(value) is int and value >= 0) for value in said.values()
     ):
         raise MalformedError(f"{what} that is not an object of texts and counts")
+    if _SURROGATE_ESCAPE.search(text):
+        _check_letters(what, said)
     return said
+
+
+def _check_letters(what: str, said: dict[str, Any]) -> None:
+    try:
+        json.dumps(said, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedError(f"{what} with half of a letter in it") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

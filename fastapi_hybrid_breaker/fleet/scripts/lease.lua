@@ -59,7 +59,7 @@ local owner, given, ends, successes =
   string.match(raw[6] or '', '^(%w+)|(%d+)|(%d+)|(%d+)$')
 if owner and is_of_this_recovery(whole(given)) and whole(ends) <= now + LONGEST_TERM then
   lease = { owner = owner, given = whole(given), ends = whole(ends),
-    successes = count_of(successes) or 0 }
+    successes = whole(successes) }
 end
 
 local before, others, soonest, latest, kept = 0, 0, math.huge, now, {}

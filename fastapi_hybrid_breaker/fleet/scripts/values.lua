@@ -67,6 +67,6 @@ local function is_flat_json(text)
     return false
   end
   local shape = string.gsub(string.gsub(text, '\\.', '_'), '"[^"]*"', 's')
-  return string.find(shape, '^{[s:, %d]*}$') and not string.find(shape, '[:, ]0%d')
+  return string.find(shape, '^ *{[s:, %d]*} *$') and not string.find(shape, '[:, ]0%d')
     and (pcall(cjson.decode, text))
 end
