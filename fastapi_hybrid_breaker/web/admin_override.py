@@ -94,7 +94,7 @@ def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> N
         if isinstance(order, Response):
             return order
         try:
-            by = caller.name() or order.by
+            by = caller.by(order.by)
         except ValueError as error:
             return unprocessable(error)
         if by is None:

@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -14,7 +15,7 @@ from fastapi.security.base import SecurityBase
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_text
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
-from .credentials import is_credential
+from .credentials import holds_secret, is_credential
 
 WHEN_NAMED: Final = "Where auth gives a name, that one counts instead."
 
@@ -37,17 +38,23 @@ class Caller:
 
     Args:
         found: the name in what ``auth`` gave, unchecked; None where there is none.
+        is_secret: tells of a text whether it is one of the secrets that the request shows.
     """
 
     found: str | None
+    is_secret: Callable[[str], bool]
 
-    def name(self) -> str | None:
-        """Return the name; None where there is none.
+    def by(self, said: str | None) -> str | None:
+        """Return who acts: the name that ``auth`` gives, or else what the request says.
 
         Raises:
-            ValueError: it is too long or not printable.
+            ValueError: a name that is too long or not printable; or a secret of the request.
         """
-        return None if self.found is None else check_text("by, as auth gives it,", self.found)
+        if self.found is not None:
+            return check_text("by, as auth gives it,", self.found)
+        if said and self.is_secret(said):
+            raise ValueError("by must be a name, not one of the request's own credentials")
+        return said
 
     def named(self) -> str:
         """Return whether there is a name, as ``NAMED_HEADER`` says it."""
@@ -57,10 +64,10 @@ class Caller:
         """Return who acts and why, of an action that needs neither.
 
         Raises:
-            ValueError: a text that is too long or not printable.
+            ValueError: a text that is too long or not printable; or a secret of the request.
         """
         return {
-            "by": self.name() or check_text("by", by, least=0),
+            "by": self.by(None) or self.by(check_text("by", by, least=0)) or "",
             "reason": check_text("reason", reason, least=0),
         }
 
@@ -86,11 +93,11 @@ class Callers:
         async def identify(request: Request, given: Annotated[Any, Depends(auth)]) -> Caller:
             found = _find_name(given)
             if found is not None and gives_secrets and isinstance(given, str):
-                return Caller(None)
-            if found is not None and is_credential(found, request):
+                found = None
+            elif found is not None and is_credential(found, request):
                 refused.warn(_NOT_A_NAME)
-                return Caller(None)
-            return Caller(found)
+                found = None
+            return Caller(found, partial(holds_secret, request=request))
 
         self.asked: Any = Depends(identify)
 

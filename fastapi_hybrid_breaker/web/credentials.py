@@ -78,8 +78,12 @@ def is_credential(text: str, request: HTTPConnection) -> bool:
     login = _basic_login(request.headers.get("authorization", ""))
     if login is not None and text == login[0] != login[1] != "":
         return False  # the name of who has logged in, whatever else it stands in
-    if text in _possible_keys(request):
-        return True
+    return text in _possible_keys(request) or holds_secret(text, request)
+
+
+def holds_secret(text: str, request: HTTPConnection) -> bool:
+    """Whether ``text`` has to do with what is certainly a secret of ``request``."""
+    text = text.strip()
     return any(
         text == secret
         or (len(secret) >= _SHORTEST_PART and secret in text)

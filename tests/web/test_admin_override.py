@@ -286,7 +286,7 @@ def test_openapi_describes_it(admin: Admin) -> None:
     assert fields["kind"]["enum"] == list(OverrideKind)
     assert fields["seconds"]["anyOf"][0]["maximum"] == 31_622_400
     assert (fields["by"]["minLength"], fields["reason"]["maxLength"]) == (1, 200)
-    assert body["schema"]["required"] == ["kind", "reason", "seconds"]
+    assert body["schema"]["required"] == ["kind", "reason", "seconds", "by"]  # nobody else names
     assert admin.client.put(PATH, json=body["example"] | {"by": "ann"}).status_code == 204
     for method in ("put", "delete"):
         done = path[method]["responses"]["204"]

@@ -142,6 +142,23 @@ def test_a_name_that_the_request_shows_stays_one(
     assert name.startswith("ann")
 
 
+@pytest.mark.parametrize("auth", [None, credentials])
+def test_nor_does_one_that_the_request_gives_as_a_name(auth: Any) -> None:
+    admin = Admin(auth)
+    admin.client.headers.update(BEARER)
+    for by in (TOKEN, f"Bearer {TOKEN}", f"ann, {TOKEN}"):
+        refused = [
+            admin.put(by=by),
+            admin.client.delete(PATH, params={"by": by}),
+            admin.client.delete(f"/circuits/{PATH.split('/')[2]}", params={"by": by}),
+        ]
+        for answer in refused:
+            assert answer.status_code == 422
+            assert TOKEN not in answer.text
+    assert list(admin.breaker.circuits()) == []
+    assert admin.put(by="ann").status_code == 204
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "Basic", "Basic ", "Basic %%%", "Basic /w==", "Bearer", "Digest ,,,=", "\xff\xfe", ":"],
