@@ -205,5 +205,23 @@ def _is_among(field: str, config: CircuitConfig, error: BaseException) -> bool:
         return isinstance(error, asked)
     try:
         return bool(asked(error))
-    except Exception as fault:
-        raise PredicateError(field) from fault
+    except Exception as fault:  # noqa: BLE001 - functions of strangers can raise anything
+        raise PredicateError(field) from _apart_from(fault, error)
+
+
+def _apart_from(fault: Exception, error: BaseException) -> Exception | None:
+    """Return ``fault`` without the call's ``error``, which was being handled when it was raised.
+
+    It is going to be logged with all that it was raised for, and the texts of errors hold secrets.
+    """
+    if fault is error:
+        return None
+    left: list[BaseException] = [fault]
+    for one in left:
+        if one.__context__ is error:
+            one.__context__ = None
+        if one.__cause__ is error:
+            one.__cause__ = None
+        raised_for = (one.__cause__, one.__context__)
+        left += [more for more in raised_for if more is not None and more not in left]
+    return fault

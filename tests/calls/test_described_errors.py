@@ -84,3 +84,37 @@ def test_the_environment_can_ask_for_the_type_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CIRCUIT_DESCRIBE_ERROR", "repr")
     with pytest.raises(ValueError, match="CIRCUIT_DESCRIBE_ERROR"):
         HybridBreaker(redis=None)
+
+
+def breaks(_: BaseException) -> bool:
+    raise KeyError("the function's own")
+
+
+def breaks_from_another(error: BaseException) -> bool:
+    try:
+        return breaks(error)
+    except KeyError as inner:
+        raise ValueError("the function's own") from inner
+
+
+def passes_on(error: BaseException) -> bool:
+    raise error
+
+
+def breaks_for_it(error: BaseException) -> bool:
+    raise ValueError("the function's own") from error
+
+
+@pytest.mark.parametrize("predicate", [breaks, breaks_from_another, passes_on, breaks_for_it])
+@pytest.mark.parametrize(
+    "field", ["failure_exceptions", "success_exceptions", "ignored_exceptions"]
+)
+async def test_a_function_that_breaks_logs_no_secret_of_the_error_it_was_given(
+    predicate: Any, field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, circuit = make(**{field: predicate})
+    with pytest.raises(RuntimeError) as raised:
+        await circuit.call(fail)
+    assert f"{field} raised" in caplog.text
+    assert "s3cret" not in caplog.text
+    assert "s3cret" in str(raised.value)  # as it was
