@@ -181,11 +181,13 @@ class Session:
 
     async def _drain(self) -> None:
         if self.standing.state == "connected":
-            self.incoming.take_in()
-            self.agenda.leave()
-            self._lane.wake()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_WAIT_TO_DRAIN):
+                    while self.incoming:  # some at a time
+                        self.incoming.take_in()
+                        await asyncio.sleep(0)
+                    self.agenda.leave()
+                    self._lane.wake()
                     await self._lane.drained()
 
     def _task_is_over(self) -> None:

@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker.fleet.circuit_requests import CircuitRequests
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.rereading import Rereading
 from fastapi_hybrid_breaker.fleet.troubles import Troubles
+from tests.patience import PATIENCE
 from tests.turns import Turns
 
 from .instances import fleet, settled, until
@@ -161,3 +162,15 @@ async def test_a_stop_while_all_is_read_ends_it(server: Server) -> None:
     async with breaker:  # and the next one reads everything again
         await until(lambda: breaker.sync_status().state == "connected")
         assert not breaker.sync.learning.unread
+
+
+async def test_what_many_calls_have_left_is_sent_before_a_stop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastapi_hybrid_breaker.fleet.session._WAIT_TO_DRAIN", PATIENCE)
+    async with fleet(server, 1, CONFIG) as (one,):
+        for key in KEYS:
+            one.circuit(key)
+        await settled(one)
+        open_all(one)  # and stop, before the loop has had a turn
+    assert all(server.hash(key).get("state") == "OPEN" for key in KEYS)
