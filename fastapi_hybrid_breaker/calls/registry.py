@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.checks import check_count
@@ -14,6 +13,7 @@ from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.keys import check_key
 
 from .circuit_object import Circuit
+from .configurations import Configurations, check_config
 from .eviction import Eviction, next_use
 
 if TYPE_CHECKING:
@@ -49,27 +49,15 @@ class Registry:
         max_circuits: int,
     ) -> None:
         check_count("max_circuits", max_circuits, _MOST_CIRCUITS)
-        _check_config("defaults", defaults)
-        if not isinstance(circuits, Mapping):
-            raise TypeError(f"circuits must map keys to CircuitConfig, not {circuits!r}")
         self._hub = hub
-        self._defaults = defaults
-        self._declared: dict[str, CircuitConfig] = {}
-        self._patterns: dict[str, CircuitConfig] = {}
-        for given, config in circuits.items():
-            key = check_key(given)
-            _check_config(f"circuits[{key!r}]", config)
-            if "*" in key:
-                self._patterns[key] = config
-            else:
-                self._declared[key] = config
-        if len(self._declared) > max_circuits:
+        self._configs = configs = Configurations(defaults, circuits)
+        if len(configs.declared) > max_circuits:
             raise ValueError(
-                f"max_circuits={max_circuits} leaves no room for the {len(self._declared)} keys"
+                f"max_circuits={max_circuits} leaves no room for the {len(configs.declared)} keys"
                 " declared in circuits="
             )
         self._max = max_circuits
-        self._kept = set(self._declared)
+        self._kept = set(configs.declared)
         # Re-entrant: the collector of garbage may run a finalizer that comes here, at any line.
         self._lock = threading.RLock()
         self.by_key: dict[str, Circuit] = {}
@@ -85,7 +73,7 @@ class Registry:
     @property
     def declared(self) -> Mapping[str, CircuitConfig]:
         """The configuration by exact key, as given at construction."""
-        return self._declared
+        return self._configs.declared
 
     @property
     def surroundings(self) -> Surroundings:
@@ -144,7 +132,7 @@ class Registry:
             return circuit
         key = check_key(key)
         if config is not None:
-            _check_config("config", config)
+            check_config("config", config)
         is_new = False
         with self._lock:
             circuit = self.by_key.get(key)
@@ -181,20 +169,12 @@ class Registry:
             return circuit
 
     def config_for(self, key: str) -> CircuitConfig:
-        """Give the declared configuration, the first pattern's that fits, or the default."""
-        exact = self._declared.get(key)
-        if exact is not None:
-            return exact
-        pattern = self.pattern_for(key)
-        return self._defaults if pattern is None else self._patterns[pattern]
+        """Return the declared configuration, the first pattern's that fits, or the default."""
+        return self._configs.find(key)
 
     def pattern_for(self, key: str) -> str | None:
-        """Give the first pattern that fits, or None."""
-        for pattern in self._patterns:
-            # Brackets are letters here: keys such as "[::1]:80" have them.
-            if fnmatchcase(key, pattern.replace("[", "[[]").replace("?", "[?]")):
-                return pattern
-        return None
+        """Return the first pattern that fits, or None."""
+        return self._configs.pattern_for(key)
 
     def after_fork(self) -> None:
         """Take new locks: a thread that is not in the child may have held the old ones."""
@@ -226,7 +206,7 @@ class Registry:
 
     def _overflowing(self, key: str) -> Circuit:
         if self._overflow is None:
-            core = CircuitCore("overflow", self._defaults)
+            core = CircuitCore("overflow", self._configs.defaults)
             # Nor does it count: strangers' failures must not meet in one run.
             core.disable_for_good()
             self._overflow = Circuit(core, self._hub)
@@ -242,8 +222,3 @@ class Registry:
                 key,
             )
         return self._overflow
-
-
-def _check_config(field: str, config: object) -> None:
-    if not isinstance(config, CircuitConfig):
-        raise TypeError(f"{field} must be a CircuitConfig, not {config!r}")

@@ -12,8 +12,9 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from . import fleet_trips
 from .evidence import Evidence
-from .machine import StateMachine, cause_of
+from .machine import StateMachine
 from .membership import Membership
 from .outbox import Outbox
 from .override import NEVER_REJECTS, Override, OverrideKind, OverrideSlot
@@ -28,7 +29,7 @@ from .statistics import Statistics
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from .config import CircuitConfig
     from .lease import LeaseWish
@@ -258,40 +259,8 @@ class CircuitCore:
         membership.unsynced = False
         self.publish()
 
-    def judge_fleet(self, generation: int, calls: Mapping[str, Sequence[int]], now: float) -> None:
-        """Open if the calls of the whole fleet, by window and kind, fulfil a rule of ours.
-
-        With a quorum, only where the trouble is seen: others open when enough have. Not while
-        disabled.
-        """
-        machine = self.machine
-        if machine.generation != generation or not self._may_trip(now):
-            return
-        statistics = machine.statistics
-        found = statistics.judge_fleet(calls)
-        if found is None or (self.config.quorum != 1 and not statistics.judge(now)):
-            return
-        book, rule = found
-        evidence = machine.describe(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
-        evidence = book.add_to(evidence, calls[book.name])
-        machine.open(cause_of(rule), now, evidence, book.asked(now))
-        self.membership.decided(CLOSED)
-
-    def trip_by_run(self, generation: int, failures: int, now: float) -> None:
-        """Open by a run of failures that several instances have met; not while disabled."""
-        machine = self.machine
-        if machine.generation != generation or not self._may_trip(now):
-            return
-        machine.failures = failures
-        statistics, run = machine.statistics, self.membership.calls.run
-        rule = f"{statistics.run_threshold} failures in a row, in the whole fleet"
-        error = "" if run is None else run.error
-        evidence = machine.describe(Cause.FAILURES, rule=rule, error=error)
-        machine.open(Cause.FAILURES, now, evidence, statistics.asked(None, now))
-        self.membership.decided(CLOSED)
-
-    def _may_trip(self, now: float) -> bool:
-        return self.machine.state is CLOSED and not self.override.is_disabled(now)
+    judge_fleet = fleet_trips.judge_fleet
+    trip_by_run = fleet_trips.trip_by_run
 
     def wish(self, now: float) -> LeaseWish | None:
         """Return what to ask for the lease with; under an override no call is a probe."""

@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import replace
 from math import inf
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .contribution import Tally
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
 from .states import FAILURE, SUCCESS
 from .surroundings import Surroundings
+from .totals import Rates, Totals, share_of, totals_of
 from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeCounts, TimeWindow
 
 if TYPE_CHECKING:
@@ -22,30 +23,6 @@ if TYPE_CHECKING:
     from .run import Run
     from .states import Outcome
     from .windows import Counts, Window
-
-
-class Totals(NamedTuple):
-    """The calls in a window.
-
-    Args:
-        calls: calls with a verdict.
-        failures: failures among them.
-        slow: slow calls, with a verdict or without.
-        given_up: slow calls without a verdict, which ``calls`` leaves out.
-    """
-
-    calls: int
-    failures: int
-    slow: int
-    given_up: int
-
-
-class Rates(NamedTuple):
-    """What is shown of the windows; None where nothing is measured, or nothing was called."""
-
-    calls: int | None
-    failed: float | None
-    slow: float | None
 
 
 class Book:
@@ -138,7 +115,7 @@ class Book:
         """Give a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
         self.is_troubled = False
         for rule in self.rules:
-            calls, bad = _share(rule, totals)
+            calls, bad = share_of(rule, totals)
             # Divided, not multiplied: a quotient equal to the rate as written is the same float.
             if calls and bad / calls >= rule.rate:
                 self.is_troubled = self._is_merged
@@ -148,9 +125,9 @@ class Book:
 
     def judge_fleet(self, kinds: Sequence[int]) -> Rule | None:
         """Give a rule that the calls of the whole fleet fulfil, given by their kind."""
-        totals = _totals(kinds)
+        totals = totals_of(kinds)
         for rule in self.rules:
-            calls, bad = _share(rule, totals)
+            calls, bad = share_of(rule, totals)
             if calls >= rule.minimum_calls and bad / calls >= rule.rate:
                 return rule
         return None
@@ -183,7 +160,7 @@ class Book:
 
     def add_to(self, evidence: Evidence, kinds: Sequence[int] | None = None) -> Evidence:
         """Put figures into evidence: the window's, or those of the whole fleet's calls."""
-        totals = self.totals() if kinds is None else _totals(kinds)
+        totals = self.totals() if kinds is None else totals_of(kinds)
         return replace(
             evidence,
             window=str(self.window),
@@ -210,7 +187,7 @@ class Book:
 
     def totals(self) -> Totals:
         """Give the counts as they stood after the last call."""
-        return _totals(self.counts.by_kind)
+        return totals_of(self.counts.by_kind)
 
 
 class Statistics:
@@ -340,20 +317,3 @@ class Statistics:
         book = Book(window, slower_than, self._surroundings)
         self.books.append(book)
         return book
-
-
-def _totals(kinds: Sequence[int]) -> Totals:
-    succeeded, failed, slow, slow_failed, given_up = kinds
-    return Totals(
-        calls=succeeded + failed + slow + slow_failed,
-        failures=failed + slow_failed,
-        slow=slow + slow_failed + given_up,
-        given_up=given_up,
-    )
-
-
-def _share(rule: FailureRate | SlowCallRate, totals: Totals) -> tuple[int, int]:
-    """Give the calls that a rule looks at, and how many of them are bad."""
-    if isinstance(rule, FailureRate):
-        return totals.calls, totals.failures
-    return totals.calls + totals.given_up, totals.slow
