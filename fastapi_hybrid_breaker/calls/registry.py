@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.checks import check_count
 from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
-from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.keys import check_key
 
 from .circuit_object import Circuit
@@ -17,8 +15,9 @@ from .configurations import Configurations, check_config
 from .eviction import Eviction, next_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
     from .hub import Hub

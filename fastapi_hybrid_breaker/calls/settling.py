@@ -103,7 +103,12 @@ def _observe(
 
 def settle_result(circuit: Circuit, permit: Permit, result: object) -> None:
     """Record a returned value as the outcome of the call that ``permit`` admitted."""
-    if circuit.core.config.failure_result is None:
+    core = circuit.core
+    if not core.counts_successes and isinstance(permit, int):  # only the guard of a route asks
+        if (request := recorded_request()) is not None:
+            request.note_outcome(core.machine)
+        return
+    if core.config.failure_result is None:
         settle(circuit, permit, SUCCESS)
         return
     outcome = circuit._judge.judge_result(result)

@@ -189,7 +189,11 @@ class CircuitCore:
             self.publish()
         machine, calls = self.machine, self.membership.calls
         old, generation, failures = machine.state, machine.generation, machine.failures
-        was_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
+        was_counted = False
+        if isinstance(ticket, int):
+            was_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
+        else:
+            machine.settle_probe(ticket, outcome, now, seconds, error, asked)
         if machine.generation != generation:
             self.membership.decided(old)
             self.publish()

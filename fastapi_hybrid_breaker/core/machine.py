@@ -96,22 +96,19 @@ class StateMachine:
 
     def settle(
         self,
-        ticket: Ticket,
+        permit: int,
         outcome: Outcome,
         now: float,
         seconds: float | None,
         error: object,
         asked: float | None,
     ) -> bool:
-        """Record the one outcome of an admitted call; return whether it was counted while CLOSED.
+        """Record the outcome of a call that was admitted while CLOSED; return whether it counts.
 
-        What comes late changes nothing, nor does what comes twice for a probe. A number is one for
-        all calls of a moment: whoever holds it sees to it that a call is settled once.
+        What comes late changes nothing. A number is one for all calls of a moment: whoever holds it
+        sees to it that a call is settled once.
         """
-        if not isinstance(ticket, int):
-            self._settle_probe(ticket, outcome, now, seconds, error, asked)
-            return False
-        if self.state is not CLOSED or ticket < self.first:
+        if self.state is not CLOSED or permit < self.first:
             return False
         statistics = self.statistics
         if outcome is FAILURE:
@@ -131,7 +128,7 @@ class StateMachine:
             self._trip(*fired, now, error)
         return True
 
-    def _settle_probe(
+    def settle_probe(
         self,
         probe: Probe,
         outcome: Outcome,
@@ -140,6 +137,7 @@ class StateMachine:
         error: object,
         asked: float | None,
     ) -> None:
+        """Record the one outcome of a probe; what comes late, or twice, changes nothing."""
         if probe.settled:
             return
         probes = self.probes

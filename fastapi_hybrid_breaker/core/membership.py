@@ -70,7 +70,8 @@ class Membership:
 
     def decided(self, old: CircuitState) -> None:
         """Have the fleet hear of a change that was decided here."""
-        self.calls.clear()
+        if self.calls.run is not None:
+            self.calls.clear()
         self.offer(old)
 
     def offer(self, old: CircuitState) -> None:

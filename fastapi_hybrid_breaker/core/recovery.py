@@ -76,8 +76,7 @@ class Recovery:
 
     def open_for(self, now: float, asked: float | None, *, was_probing: bool) -> float:
         """Count an opening, and return how many seconds it lasts; ``asked`` by the upstream."""
-        recovered_for = None if self.recovered_at is None else now - self.recovered_at
-        is_next = was_probing or is_again(self.config, recovered_for)
+        is_next = was_probing or self.is_recent(now)
         self.reopenings = self.reopenings + 1 if is_next else 0
         return open_seconds(self.config, self.reopenings, asked, self._random)
 

@@ -51,6 +51,8 @@ class Run:
 
     def asked(self) -> float | None:
         """Return the longest pause that was asked for, as of the last failure; None: none was."""
+        if not self._older:
+            return self._asked
         pauses = [self._asked, *(asked for *_, asked in self._older)]
         return max((asked for asked in pauses if asked is not None), default=None)
 
