@@ -64,14 +64,14 @@ class Agenda:
         random: Random,
     ) -> None:
         self._knowledge = knowledge
-        self._commands = Commands(names, knowledge.instance, knowledge.newest)
+        self._commands = Commands(names, knowledge.instance, knowledge.versions.newest)
         self._timed_at = float("-inf")
         self._index = Index(
             names.index,
             most_in_index,
             knowledge.dropped,
             self._indexed,
-            knowledge.horizon,
+            knowledge.versions.horizon,
         )
         self._circuits = CircuitRequests(
             knowledge, self._commands, written=self._index.note, taken=self._taken
@@ -138,6 +138,8 @@ class Agenda:
         unread[key] = self._knowledge.clock() if made_at is None else made_at
         if not self._errands.want(key, "read"):
             unread.pop(key, None)
+        if self._knowledge.lacks_overrides:
+            self._errands.want(key, "read_override")
 
     def peek(self, key: str) -> Future[Heard | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""
@@ -292,9 +294,9 @@ class Agenda:
 
     def _indexed(self, key: str, version: int) -> None:
         circuit = self._knowledge.registry.get(key)
-        horizon = self._knowledge.horizon()
+        horizon = self._knowledge.versions.horizon()
         known = 0 if circuit is None else circuit.core.membership.version
-        self._knowledge.warn_of_far(version, horizon, known)
+        self._knowledge.versions.warn_of_far(version, horizon, known)
         # Beyond the horizon it says nothing of the version that stands in the hash.
         if version > horizon or is_newer((version, ""), (known, ""), horizon):
             self._errands.want(key, "read")

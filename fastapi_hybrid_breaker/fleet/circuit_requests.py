@@ -126,7 +126,7 @@ class CircuitRequests:
 
     def _take_stored(self, request: Request, status: str, news: News) -> None:
         """Take what the hash has in it now, after our request."""
-        self._knowledge.note_version(news.version, news.horizon, news.version)
+        self._knowledge.versions.note(news.version, news.horizon, news.version)
         if status in {"done", "repeat"} and news.version:
             self._written(request.key, news.version)
         circuit = self._knowledge.registry.get(request.key)

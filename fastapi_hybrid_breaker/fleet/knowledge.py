@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
-from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest, horizon_at, is_newer
+from fastapi_hybrid_breaker.core.versions import NO_HORIZON, is_newer
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .clock import ServerClock
@@ -16,6 +16,7 @@ from .learning import Learning
 from .orders import Orders
 from .plain import Verdict, weigh
 from .round_trips import RoundTrips
+from .seen_versions import SeenVersions
 from .signals import parse_signal
 from .timetable import Timetable
 from .wire import parse_message
@@ -73,10 +74,10 @@ class Knowledge:
         self._round_trips = RoundTrips()
         self.learning: Learning = Learning()
         self.orders: Orders = Orders()
-        self._newest = Newest()
+        self.versions: SeenVersions = SeenVersions(clock, self.server_now)
         self.received: int = 0
         self.dropped: ThrottledLog = ThrottledLog(clock, "dropped from Redis: ")
-        self.far: ThrottledLog = ThrottledLog(clock, "from Redis: ")
+        self.lacks_overrides = False  # of circuits that had no room, to be read with a first use
         self.defects: ThrottledLog = ThrottledLog(
             clock, "internal error while sharing circuits (please report): "
         )
@@ -109,27 +110,6 @@ class Knowledge:
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.defects.fail(what, error)
 
-    def horizon(self) -> float:
-        """Return the highest version that counts by the server's clock, as far as it is known."""
-        return horizon_at(self.server_now())
-
-    def newest(self) -> int:
-        """Return the highest version seen: what this process proposes next comes after it."""
-        return self._newest.within(self.horizon())
-
-    def note_version(self, version: int, horizon: float, known: int = 0) -> None:
-        """Record a version that was seen; ``known`` is the one known here before."""
-        self._newest.note(version, horizon)
-        self.warn_of_far(version, horizon, known)
-
-    def warn_of_far(self, version: int, horizon: float, known: int) -> None:
-        """Count and log a version beyond the horizon, unless it is ``known`` here."""
-        if version > horizon and version != known:
-            self.far.warn(
-                "a version more than a day beyond the server's clock: it is used only where no"
-                " other is known"
-            )
-
     def hear(self, data: object) -> None:
         """Take a message of the channel; never raises for what is in it."""
         try:
@@ -147,7 +127,7 @@ class Knowledge:
             return
         circuit = self.registry.get(key)
         if circuit is None:
-            self.note_version(heard.version, self.horizon())
+            self.versions.note(heard.version, self.versions.horizon())
             # Never adopted from a message alone: it may be old news of what was forgotten.
             if heard.plain:
                 has_room = self.errands.edit(key, Errand.read_for_live)
@@ -220,10 +200,9 @@ class Knowledge:
         time is known, and where what is known here is newer, for the server's clock may have been
         set back.
         """
-        circuit, horizon = self.registry.get(key), self.horizon()
-        ours = (0, "")
-        if circuit is not None:
-            ours = (circuit.core.override.version, circuit.core.override.writer)
+        circuit, horizon = self.registry.get(key), self.versions.horizon()
+        slot = None if circuit is None else circuit.core.override
+        ours = (0, "") if slot is None else (slot.version, slot.writer)
         if horizon == NO_HORIZON or is_newer(ours, (heard.version, heard.writer), horizon):
             self.errands.want(key, "read_override")
         else:
@@ -240,8 +219,8 @@ class Knowledge:
         news = heard.news(server_now)
         circuit = self.registry.get(key)
         if news is not None:
-            known = 0 if circuit is None else circuit.core.override.version
-            self.note_version(heard.version, news.horizon, known)
+            known = circuit.core.override.version if circuit else 0
+            self.versions.note(heard.version, news.horizon, known)
         if circuit is not None and heard.has_lost_mode_of(circuit.core):
             self.errands.want(key, "restore_override", must=True)
             return
@@ -254,6 +233,7 @@ class Knowledge:
             circuit = self.registry.hear_of(key)
             if circuit is None:
                 self.dropped.warn("an override for which max_circuits leaves no room")
+                self.lacks_overrides = True
         if circuit is None:
             return
         with circuit.changing() as (core, now):
@@ -305,7 +285,7 @@ class Knowledge:
             self.errands.want(circuit.key, "read", must=True)
             return
         news = heard.news(server_now)
-        self.note_version(heard.version, news.horizon, ours.version)
+        self.versions.note(heard.version, news.horizon, ours.version)
         if news.is_newer_than(ours.version, ours.writer):
             with circuit.changing() as (core, now):
                 core.membership.adopt(news, now)

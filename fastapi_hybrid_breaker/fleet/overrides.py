@@ -184,7 +184,7 @@ class Overrides:
             knowledge = self._knowledge
             knowledge.follow_override(key, heard, knowledge.server_now(), make=True)
             # Lost writes bring back what was replaced, or cleared, since.
-            is_old = is_newer(ours, (heard.version, heard.writer), knowledge.horizon())
+            is_old = is_newer(ours, (heard.version, heard.writer), knowledge.versions.horizon())
             has_lost = is_old and (is_overridden or heard.kind is not None)
         else:
             has_lost = is_overridden and ours[0] > 0

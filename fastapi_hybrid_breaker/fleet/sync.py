@@ -175,7 +175,7 @@ class FleetSync:
             dropped=sum(
                 (
                     knowledge.dropped.count,
-                    knowledge.far.count,
+                    knowledge.versions.far.count,
                     knowledge.defects.count,
                     knowledge.errands.refused,
                 )
