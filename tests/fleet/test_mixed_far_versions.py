@@ -9,7 +9,7 @@ import pytest
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
 
 from .process import KEY, until
-from .test_far_versions import AHEAD, as_message, far, now_us
+from .test_far_versions import AHEAD, as_hash, far, now_us
 
 if TYPE_CHECKING:
     from .process import Launcher
@@ -23,7 +23,7 @@ def test_present_processes_go_on_beside_one_of_the_previous_version(
     keys = (KEY, "other")
     old, a, b = launch("previous", "current", "current", keys=keys)
     try:
-        as_message(server, far(server, version))
+        as_hash(server, far(server, version))
         until(lambda: old.stats()["state"] == "OPEN")
         assert old.fail("other", 3) == ["admitted"] * 3  # numbered after the far version
         assert a.reset() == "fleet"
