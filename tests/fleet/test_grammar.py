@@ -241,7 +241,7 @@ def test_evidence_with_any_number_is_answered_and_read_alike(ends: Ends, field: 
             ":suspect": text,
             ":hot": f"1|{text}|{text}",
             ":votes": f"aaaa:{text} bbbb:{now * 1000 + 60_000:.0f}",
-            ":calls:0:w": f"{text}|{text},{text},1,1,1",
+            ":calls:0:w": f"{now // 10:.0f}|{text},{text},1,1,1",
         }
         raw.hset(HASH, mapping=OURS | {"state": "CLOSED", "sum": "CLOSED|0|0|0"})
         raw.hset(EVIDENCE, mapping={":of": "12|a", field: said[field]})
@@ -265,7 +265,10 @@ def test_evidence_with_any_number_is_answered_and_read_alike(ends: Ends, field: 
         what = report_command(
             "report", NAMES, "cccc", KEY, number=count + 1, report=report, **arguments
         )
-        parse_sums(_ask(raw, what))
+        answer = _ask(raw, what)
+        parse_sums(answer)
+        for kinds in answer[6::2]:  # older processes read no more than this
+            assert all(int(kind) <= MOST_COUNTED for kind in kinds.split(b",")), text
         parse_run(raw.hmget(EVIDENCE, *RUN_FIELDS), state, now + 1)
         raw.delete(EVIDENCE)
 
@@ -294,6 +297,35 @@ def test_a_question_for_a_lease_is_answered_whatever_number_stands_there(
         assert int(milliseconds) <= 86_400_000, text
         assert int(successes) <= MOST_COUNTED, text
         raw.delete(HASH)
+
+
+def test_probes_told_in_the_future_were_not_told_again(ends: Ends) -> None:
+    raw = ends.raw
+    seconds: Any = raw.time()
+    now = seconds[0] * 1000
+    raw.hset(HASH, mapping=OURS | {"nextAttempt": now, "sum": f"OPEN|1|0|{now}"})
+    asked = (NAMES.hash(KEY), "aaaa", "12", "a", 300, 3, 1, 5000, 0, NAMES.signals)
+    command = load("lease.lua").command(asked[:1], *asked[1:], json.dumps(KEY), 1, 0)
+    _ask(raw, command)
+    raw.hset(HASH, "told", now + 10**9)  # by a clock that was set back since
+    _ask(raw, command)
+    told: Any = raw.hget(HASH, "told")
+    assert int(told) < now + 10**8
+
+
+def test_calls_announced_in_the_future_were_not_announced_again(ends: Ends) -> None:
+    raw = ends.raw
+    seconds: Any = raw.time()
+    now = seconds[0]
+    raw.hset(HASH, mapping=OURS | {"state": "CLOSED", "sum": "CLOSED|0|0|0"})
+    hot = f"{now * 1000}|{now * 1000 + 60_000}|{now * 1000 + 10**9}"
+    raw.hset(EVIDENCE, mapping={":of": "12|a", ":hot": hot})
+    calls = (Tally("w", 10.0, 1, now, (1, 0, 0, 0, 0)),)
+    report = Report(0, 12, "a", 3, (), None, calls, is_troubled=True)
+    arguments: Any = {"version": 12, "writer": "a", "number": 1, "report": report, "now": now}
+    _ask(raw, report_command("report", NAMES, "cccc", KEY, **arguments))
+    announced: Any = raw.hget(EVIDENCE, ":hot")
+    assert int(announced.rpartition(b"|")[2]) < now * 1000 + 10**8
 
 
 def test_a_last_tick_that_is_not_a_number_did_not_let_any_other_tick_come(ends: Ends) -> None:

@@ -173,7 +173,7 @@ local function add_up(tallies)
     elseif whole(was) == index then
       local added, other = {}, string.gmatch(kinds, '%d+')
       for one in string.gmatch(sums, '%d+') do
-        added[#added + 1] = digits(math.min(whole(one) + whole(other()), MOST_COUNTED))
+        added[#added + 1] = digits(whole(one) + whole(other()))
       end
       window.ring[at + 1] = digits(index) .. '|' .. table.concat(added, ',')
     end -- else it has left the window already
