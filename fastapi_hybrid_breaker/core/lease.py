@@ -34,7 +34,7 @@ class LeaseWish:
     """What an instance reports when it asks for the lease, or for more time.
 
     Args:
-        opening: the machine's, see ``Prober``.
+        opening: the machine's, see ``ProbeLease``.
         version, writer: of the fleet's state that it knows.
         places: probes that its configuration lets run at once in the fleet.
         running: probes of its own that run.

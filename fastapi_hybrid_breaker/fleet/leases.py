@@ -90,7 +90,7 @@ class _Post:
     """How this process stands to the lease of one circuit; times are monotonic seconds.
 
     Args:
-        opening: which trouble this is about, see ``Prober``.
+        opening: which trouble this is about, see ``ProbeLease``.
         since: from when on calls are counted.
         rejected: calls that had been rejected then.
         look_at: when enough of them were counted; inf: they were.
