@@ -24,13 +24,13 @@ def disagreement(world: World, wanted: str) -> str | None:
         if view["sync"] != "connected" or view["queued"]:
             return f"worker {pid} is {view['sync']}, {view['queued']} queued"
         for key, state in ((SHAKY, wanted), (STEADY, "CLOSED")):
-            if view["circuits"].get(key, [state])[0] != state:
+            if view["circuits"][key][0] != state:
                 return f"worker {pid} has {key} {view['circuits'][key]}, not {state}"
-    first, *others = (view["circuits"].get(SHAKY) for view in views.values())
+    first, *others = (view["circuits"][SHAKY] for view in views.values())
     if any(other != first for other in others):
         return f"the workers have {SHAKY} as {first} and {others}"
     stored: Any = world.redis.hash(SHAKY)
-    if wanted == "CLOSED" and first is not None and stored.get("version") != first[1]:
+    if wanted == "CLOSED" and stored.get("version", "0") != first[1]:
         return f"Redis has {SHAKY} as {stored}, the workers as {first}"
     return None
 

@@ -57,11 +57,15 @@ class Load:
                 clients.create_task(self._request_on_and_on())
 
     async def _request_on_and_on(self) -> None:
-        async with httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE, verify=False) as client:
-            while True:
-                name, way = self._random.choice((SHAKY, STEADY)), self._random.choice(WAYS)
-                await self._request(client, f"/{way}/{name}", name)
-                await asyncio.sleep(self._random.uniform(0.0, 0.02))
+        while True:
+            # Not for ever on the same connections: workers that came late would get no requests.
+            async with httpx2.AsyncClient(
+                base_url=self._url, timeout=PATIENCE, verify=False
+            ) as client:
+                for _ in range(self._random.randint(1, 60)):
+                    name, way = self._random.choice((SHAKY, STEADY)), self._random.choice(WAYS)
+                    await self._request(client, f"/{way}/{name}", name)
+                    await asyncio.sleep(self._random.uniform(0.0, 0.02))
 
     async def _request(self, client: httpx2.AsyncClient, path: str, name: str) -> None:
         began = time.monotonic()

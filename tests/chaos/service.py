@@ -27,6 +27,8 @@ breaker = HybridBreaker(
     circuits={SHAKY: CircuitConfig(failure_threshold=3, recovery_timeout=0.5)},
 )
 app.include_router(breaker.admin_router(auth=None), prefix="/circuits")
+for key in (SHAKY, STEADY):
+    breaker.circuit(key)  # so that a worker that comes late, and gets no request, knows them too
 
 
 def client_of(name: str, *, is_guarded: bool) -> httpx2.AsyncClient:
