@@ -6,6 +6,8 @@
 #                             ARGS="--seed 7 --seconds 600"
 #   make lowest               the tests of core, calls, web and client on the lowest versions
 #                             that are declared
+#   make dist                 wheel and source distribution in dist/, checked and tried in an
+#                             environment that has nothing else
 #   make demo                 the demo; make demo ARGS=--once ends after its story
 #   make simulate             a fleet on virtual time under 500 seeds of faults; SEEDS=100000
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
@@ -19,7 +21,7 @@
 #   make bench-fleet          how fast 20 processes agree, and what that costs; ARGS=--quick
 # What they need is installed into .venv, from scratch whenever the files that name it change;
 # for make bench, whose peers must not meddle with the rest, into .venv-bench; for make lowest into
-# .venv-lowest; for make fuzz-api into .venv-fuzz.
+# .venv-lowest; for make fuzz-api into .venv-fuzz; for make dist into .venv-dist.
 
 PYTHON ?= python3
 ARGS ?=
@@ -30,13 +32,14 @@ BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 LOWEST := .venv-lowest
 LOWEST_READY := $(LOWEST)/.ready
+DIST := .venv-dist
 FUZZ := .venv-fuzz
 FUZZ_READY := $(FUZZ)/.ready
 
 # The folders that do without a browser and without what only the newest versions have.
 LOWEST_TESTS := tests/core tests/calls tests/web tests/client
 
-.PHONY: venv machine test lowest chaos check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
+.PHONY: venv machine test lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
 
 venv: $(READY)
 
@@ -59,6 +62,7 @@ test: machine
 
 $(LOWEST_READY): pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(LOWEST)/bin/python -m pip install --quiet --requirement constraints-lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
 		--build-constraint constraints.txt --editable '.[httpx,httpx2,cli,otel]'
@@ -66,6 +70,19 @@ $(LOWEST_READY): pyproject.toml constraints-lowest.txt
 
 lowest: $(LOWEST_READY)
 	$(LOWEST)/bin/python -m pytest --numprocesses 4 $(LOWEST_TESTS) $(ARGS)
+
+# The wheel is tried away from here, where nothing but it can be imported.
+dist:
+	rm -rf dist
+	$(PYTHON) -m venv --clear $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(DIST)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--build-constraint constraints.txt build twine
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(DIST)/bin/python -m build
+	$(DIST)/bin/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd / && $(CURDIR)/$(DIST)/bin/python -c 'import fastapi_hybrid_breaker as package; print(package.HybridBreaker(redis=None))'
 
 chaos: $(READY)
 	$(VENV)/bin/python -m tests.chaos $(ARGS)
@@ -123,5 +140,5 @@ fuzz: $(READY)
 	$(VENV)/bin/python -m tests.fleet.fuzz $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(LOWEST) $(FUZZ) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BENCH) $(LOWEST) $(DIST) $(FUZZ) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
