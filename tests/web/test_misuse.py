@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import Circuit, HybridBreaker, circuit
 
-from .bench import KEY, client_of, make_breaker, trip
+from .bench import client_of, make_breaker, trip
 
 FORGOTTEN = r"Depends is missing: write Depends\(circuit\('x'\)\), not circuit\('x'\) alone"
 DECORATED = r"not a decorator: for a route write dependencies=\[Depends\(circuit\('x'\)\)\]"
@@ -142,11 +142,14 @@ def test_a_key_that_is_none(given: Any) -> None:
 
 
 def by_host(connection: HTTPConnection) -> str:
-    return KEY
+    return "a-host"
 
 
-@pytest.mark.parametrize("key", [KEY, by_host, partial(lambda key, _: key, KEY)])
-def test_what_is_meant_goes_on_working(key: Any) -> None:
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("a-key", "a-key"), (by_host, "a-host"), (partial(lambda key, _: key, "a-part"), "a-part")],
+)
+def test_what_is_meant_goes_on_working(key: Any, name: str) -> None:
     app = FastAPI()
     breaker, _ = make_breaker(app)
     guard = circuit(key)
@@ -159,13 +162,13 @@ def test_what_is_meant_goes_on_working(key: Any) -> None:
     async def endpoint(
         one: Annotated[Any, Depends(circuit(key))], other: Annotated[Any, Depends(guard)]
     ) -> bool:
-        return one is other is breaker.circuit(KEY)
+        return one is other is breaker.circuit(name)
 
     assert client_of(app).get("/").json() is True
     assert client_of(app).get("/openapi.json").json()["paths"]["/"]["get"].get("parameters") is None
-    trip(breaker.circuit(KEY))
+    trip(breaker.circuit(name))
     assert client_of(app).get("/").status_code == 503
-    app.dependency_overrides[circuit(key)] = lambda: breaker.circuit(KEY)
+    app.dependency_overrides[circuit(key)] = lambda: breaker.circuit(name)
     assert client_of(app).get("/").json() is True
 
 
