@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
 
 from .loop_delay import LoopDelay
 from .neighbour import Neighbour
+from .turns import LongestTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ async def _cost(
 ) -> dict[str, Any]:
     commands = sum(valkey.commands().values())
     work, begun = time.thread_time(), time.perf_counter()
-    async with LoopDelay() as delay:
+    async with LoopDelay() as delay, LongestTurn() as turn:
         await do()
         await until(is_done, every=0.02)
     return {
@@ -69,6 +70,7 @@ async def _cost(
         "work_ms": round((time.thread_time() - work) * 1e3, 1),
         "commands": sum(valkey.commands().values()) - commands,
         "loop_delay": delay.describe(),
+        **turn.describe(),
     }
 
 
