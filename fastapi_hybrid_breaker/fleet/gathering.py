@@ -6,13 +6,13 @@ the script adds up, and whoever sees a rule fulfilled opens the circuit as by a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .errand import Request
 from .report_wire import parse_sums, report_command
+from .reported import PendingReport, Suspect
 from .run_times import (
     CONFIRM_JITTER,
     FIRST_WAIT,
@@ -59,23 +59,6 @@ _HOT_JITTER: Final = 0.1
 _PLAIN_LIFE: Final = 3600.0
 
 
-@dataclass(slots=True)
-class _Pending:
-    """A report under way: repeated as it is until it is answered."""
-
-    number: int
-    report: Report
-    plain: tuple[int, float] | None
-
-
-@dataclass(slots=True)
-class _Suspect:
-    """A run that is long enough to open a circuit; ``since``: when its first failure was."""
-
-    since: float
-    was_looked_at: bool = False
-
-
 class Gathering:
     """Reports of calls, and confirmations of runs.
 
@@ -101,10 +84,10 @@ class Gathering:
         self._reports = Timetable()
         self._confirms = Timetable()
         self._tables = {"report": self._reports, "confirm": self._confirms}
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, PendingReport] = {}
         self._sent = Until()  # when the next report of a circuit may be
         self._hot = Until()  # until when all calls of a circuit are wanted
-        self._suspects: dict[str, _Suspect] = {}
+        self._suspects: dict[str, Suspect] = {}
         self._enough = Until()  # until when failures of a circuit are held back
         self._objections = Timetable()
         self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
@@ -168,7 +151,7 @@ class Gathering:
     def suspected(self, key: str, seconds: float) -> None:
         """Look for a success here within so many seconds: since then a run is under way."""
         now = self._knowledge.clock()
-        self._suspects[key] = _Suspect(now - seconds)
+        self._suspects[key] = Suspect(now - seconds)
         self._objections.note(key, now)
 
     # -- out --------------------------------------------------------------------------------
@@ -205,7 +188,7 @@ class Gathering:
         if is_wrong:
             self._reports.note(key, now + self._random.uniform(0, OBJECTION_JITTER))
         elif not suspect.was_looked_at:
-            self._suspects[key] = _Suspect(suspect.since, was_looked_at=True)
+            self._suspects[key] = Suspect(suspect.since, was_looked_at=True)
             self._objections.note(key, now + OBJECT_AGAIN)
 
     def _report(self, circuit: Circuit, now: float) -> Iterator[Request]:
@@ -231,7 +214,7 @@ class Gathering:
             if report is None:
                 return
             self._number += 1
-            pending = self._pending[key] = _Pending(self._number, report, plain)
+            pending = self._pending[key] = PendingReport(self._number, report, plain)
         self._sent.note(key, now + self._every, now)
         yield self._report_request(circuit, pending)
 
@@ -244,7 +227,7 @@ class Gathering:
         is_held_back = now < self._enough.get(circuit.key)
         return is_held_back and not owes_success and not core.machine.statistics.is_troubled
 
-    def _report_request(self, circuit: Circuit, pending: _Pending) -> Request:
+    def _report_request(self, circuit: Circuit, pending: PendingReport) -> Request:
         report = pending.report
         command = report_command(
             "report",
@@ -300,7 +283,9 @@ class Gathering:
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
 
-    def _write_back(self, request: Request, circuit: Circuit, pending: _Pending | None) -> None:
+    def _write_back(
+        self, request: Request, circuit: Circuit, pending: PendingReport | None
+    ) -> None:
         """Have a state written that the server has lost, and ask again."""
         self._knowledge.missed(circuit, must=True)
         if pending is not None:

@@ -15,6 +15,7 @@ from .fields import MalformedError
 from .learning import Learning
 from .orders import Orders
 from .plain import Verdict, weigh
+from .reassertions import Reassertions
 from .round_trips import RoundTrips
 from .seen_versions import SeenVersions
 from .signals import parse_signal
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
 
-    from .errand import Wish
     from .errands import Errands
     from .first_use import FirstUse
     from .gathering import Gathering
@@ -84,9 +84,7 @@ class Knowledge:
         self._random = random
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}
-        self._reasserted: dict[str, float] = {}
-        self._say_again = Timetable()
-        self._again: dict[str, Wish] = {}
+        self.reassertions = Reassertions(errands, clock)
         self._ends = Timetable()  # of overrides
         self.gathering: Gathering
         self.leases: Leases
@@ -301,7 +299,7 @@ class Knowledge:
         if (fixed := circuit.core.override.fixed_state(now)) is not None:
             # An echo of the override, or a word against it: neither moves what is below.
             if heard.state is not fixed:
-                self._reassert(key, "show", _SHOW_EVERY)
+                self.reassertions.want(key, "show", _SHOW_EVERY)
             return
         if heard.state is CircuitState.OPEN:
             if len(self._plain_openings) > 2 * len(self.registry) + 100:
@@ -322,27 +320,4 @@ class Knowledge:
             plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
             self.errands.edit(key, lambda errand: errand.adopt_plain(plain), must=True)
         elif verdict is Verdict.REASSERT:
-            self._reassert(key, "restore", _REASSERT_EVERY)
-
-    def _reassert(self, key: str, wish: Wish, every: float) -> None:
-        """Say it again to plain speakers, once in ``every`` seconds; after their last word too."""
-        now = self.clock()
-        due = self._reasserted.get(key, now)
-        if now < due:
-            self._again[key] = wish
-            self._say_again.note(key, due)
-            return
-        if len(self._reasserted) > 2 * len(self.registry) + 100:
-            self._reasserted.clear()
-        self._reasserted[key] = now + every
-        self.errands.want(key, wish, must=True)
-
-    def say_again(self, most: int) -> None:
-        """Queue what is to be said again to plain speakers by now, for so many circuits at most."""
-        for key in self._say_again.take(self.clock(), most):
-            if (wish := self._again.pop(key, None)) is not None:
-                self.errands.want(key, wish, must=True)
-
-    def next_again(self) -> float | None:
-        """Give when something is to be said again."""
-        return self._say_again.next_due()
+            self.reassertions.want(key, "restore", _REASSERT_EVERY)

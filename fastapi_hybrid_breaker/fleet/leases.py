@@ -6,7 +6,6 @@ No I/O.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .crowd import Crowd
 from .errand import Request
+from .lease_post import Post
 from .lease_wire import parse_answer
 from .scripts import load
 from .timetable import Timetable
@@ -85,35 +85,6 @@ _REORDERED: Final = 10.0
 _SCRIPT: Final = load("lease.lua")
 
 
-@dataclass(slots=True)
-class _Post:
-    """How this process stands to the lease of one circuit; times are monotonic seconds.
-
-    Args:
-        opening: which trouble this is about, see ``ProbeLease``.
-        since: from when on calls are counted.
-        rejected: calls that had been rejected then.
-        look_at: when enough of them were counted; inf: they were.
-        not_before: when asking makes sense.
-        wants: a call could not be admitted, or will not be at the end of the open time.
-        running: own probes that the fleet was told to run.
-        own: own successes that it was told of.
-        renew_at: when it is to be told again that they run.
-        heard_at: the server's time of the last signal of probes.
-    """
-
-    opening: int | None
-    since: float
-    rejected: int
-    look_at: float
-    not_before: float
-    wants: bool = False
-    running: int = 0
-    own: int = 0
-    renew_at: float = 0.0
-    heard_at: float = 0.0
-
-
 class Leases:
     """Asks for leases, prolongs them, and reports probes.
 
@@ -129,7 +100,7 @@ class Leases:
         self._random = random
         self._due = Timetable()
         self.next_due = self._due.next_due
-        self._posts: dict[str, _Post] = {}
+        self._posts: dict[str, Post] = {}
         self._ends = Crowd()  # of the open times of those circuits
 
     # -- in ---------------------------------------------------------------------------------
@@ -143,7 +114,7 @@ class Leases:
             return
         post = self._post(circuit, rejected)
         if core.machine.state is CircuitState.HALF_OPEN:
-            if _has_report(circuit, post):
+            if post.has_report_of(circuit):
                 self._due.note(key, now)
             else:
                 # Somebody probes, and has the lease for that.
@@ -155,7 +126,7 @@ class Leases:
         if core.machine.state is CircuitState.CLOSED:
             return
         post = self._post(circuit, rejected)
-        if _has_report(circuit, post):
+        if post.has_report_of(circuit):
             self._due.note(circuit.key, now)
         elif core.machine.probes.lease.is_wanted:
             self._due.note(circuit.key, max(now, post.not_before))
@@ -189,7 +160,7 @@ class Leases:
             self._due.note(circuit.key, post.not_before)
         return post.wants
 
-    def _post(self, circuit: Circuit, rejected: int) -> _Post:
+    def _post(self, circuit: Circuit, rejected: int) -> Post:
         """Return how this process stands in the present trouble, from its beginning on."""
         core, key, now = circuit.core, circuit.key, self._knowledge.clock()
         post = self._posts.get(key)
@@ -200,7 +171,7 @@ class Leases:
             look_at = core.machine.open_until - EARLY
             ask_at = look_at + self._random.uniform(0, self._spread(circuit))
         opening = core.machine.probes.lease.opening
-        post = self._posts[key] = _Post(opening, now, rejected, look_at, ask_at)
+        post = self._posts[key] = Post(opening, now, rejected, look_at, ask_at)
         self._ends.note(key, core.machine.open_until)
         self._due.drop(key)
         self._due.note(key, max(now, look_at - _MEASURED))
@@ -268,7 +239,7 @@ class Leases:
             post.wants = True
             self._due.note(request.key, self._knowledge.clock())
 
-    def _count_calls(self, circuit: Circuit, post: _Post, now: float) -> None:
+    def _count_calls(self, circuit: Circuit, post: Post, now: float) -> None:
         """Work out how many calls there are, when enough have been seen; and ask if they are many.
 
         The call that is to be decided is one of them.
@@ -353,11 +324,3 @@ class Leases:
             # What runs takes places until it is told to have ended.
             post.renew_at = now + RENEW_EVERY
             self._due.note(key, post.renew_at)
-
-
-def _has_report(circuit: Circuit, post: _Post) -> bool:
-    """Whether the fleet may not know yet what runs here, or has succeeded."""
-    core = circuit.core
-    return bool(
-        core.machine.probes.running or post.running or core.machine.probes.own_successes != post.own
-    )

@@ -67,7 +67,7 @@ def overrides_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BREAKS: list[tuple[Callable[[pytest.MonkeyPatch], None], int]] = [
-    (nothing_is_written_back, 30),
+    (nothing_is_written_back, 57),
     (nothing_is_read_again, 37),
     (what_got_no_answer_is_given_up, 170),
     (overrides_are_not_repaired, 37),
