@@ -23,24 +23,6 @@ if TYPE_CHECKING:
     from .permits import Permit
 
 
-def begin(circuit: Circuit, now: float, fn: object = UNKNOWN) -> Permit:
-    """Admit a call of ``fn`` in this context: what is called inside has to know of it.
-
-    For whoever has found no ``free_permit``, and ``reject_until`` to be over at ``now``.
-
-    Raises:
-        CircuitOpenError: rejected.
-        TypeError: ``fn`` is what a callable returned.
-    """
-    permit = _ask(circuit, now, fn, None)
-    if type(permit) is Probe or (
-        type(permit) is CallPermit
-        and (permit.is_shadowed or circuit.core.machine.recovery.ramp is not None)
-    ):
-        enter(permit)
-    return permit
-
-
 def admit(circuit: Circuit, *, is_route: bool = False) -> Permit:
     """Return a permit; each must come back to ``settle`` or ``settle_error``.
 
@@ -56,7 +38,7 @@ def admit(circuit: Circuit, *, is_route: bool = False) -> Permit:
     now = circuit.clock()
     if (wait := circuit.core.reject_until - now) > 0.0:
         raise rejection(circuit, wait)
-    return _ask(circuit, now, UNKNOWN, ROUTE if is_route else None)
+    return begin(circuit, now, UNKNOWN, ROUTE if is_route else None, enters=False)
 
 
 def rejection(
@@ -77,7 +59,28 @@ def rejection(
     return error
 
 
-def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
+def begin(  # noqa: C901, PLR0912 - one step after the other
+    circuit: Circuit,
+    now: float,
+    fn: object = UNKNOWN,
+    kind: object = None,
+    *,
+    enters: bool = True,
+) -> Permit:
+    """Admit a call of ``fn``: what is called inside of it, in this context, has to know of it.
+
+    For whoever has found no ``free_permit``, and ``reject_until`` to be over at ``now``.
+
+    Args:
+        now: monotonic seconds.
+        fn: what is called, where that is known.
+        kind: ``ROUTE`` for the guard of a route, which is only a gate for what is called inside.
+        enters: False: whoever asks tells the context of it by itself.
+
+    Raises:
+        CircuitOpenError: rejected.
+        TypeError: ``fn`` is what a callable returned.
+    """
     core, machine = circuit.core, circuit.core.machine
     sequence = machine.sequence  # before the state: one of an earlier state counts for nothing
     if machine.state is CLOSED and machine.recovery.ramp is None and core.override.current is None:
@@ -104,10 +107,16 @@ def _ask(circuit: Circuit, now: float, fn: object, kind: object) -> Permit:
     if permit is None:
         wait = core.retry_after(now) or RETRY_WHILE_PROBING
         raise rejection(circuit, wait, fn, core.shown_state(now))
-    if type(permit) is CallPermit and permit.is_shadowed:
-        circuit.shadowed += 1
-        if circuit.observer is not None:
-            circuit.observer.shadowed(circuit)
+    if type(permit) is Probe:
+        if enters:
+            enter(permit)
+    elif type(permit) is CallPermit:
+        if permit.is_shadowed:
+            circuit.shadowed += 1
+            if circuit.observer is not None:
+                circuit.observer.shadowed(circuit)
+        if enters and (permit.is_shadowed or machine.recovery.ramp is not None):
+            enter(permit)
     return permit
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .circuit_object import Circuit
     from .hub import CallObserver
-    from .permits import EnteredPermit, Permit
+    from .permits import Permit
 
 
-def settle(  # noqa: C901 - one step after the other
+def settle(  # noqa: C901, PLR0912 - one step after the other
     circuit: Circuit,
     permit: Permit,
     outcome: Outcome,
@@ -62,9 +62,17 @@ def settle(  # noqa: C901 - one step after the other
     if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
         error = describe_error(error, core.config.describe_error)
     with locked.lock:
-        ticket = permit if isinstance(permit, int) else _take_ticket(permit)
-        if ticket is None:
-            return
+        if isinstance(permit, int):
+            ticket: Ticket = permit
+        else:
+            held = permit.probe if type(permit) is NestedPermit else permit
+            if held.settled:
+                return
+            if type(held) is CallPermit:
+                held.settled = True
+                ticket = SHADOWED if held.is_shadowed else held.admitted
+            else:
+                ticket = held
         if locked.is_busy:
             described = describe_error(error, core.config.describe_error)
             locked.defer(ticket, outcome, seconds=seconds, error=described, asked=asked)
@@ -76,17 +84,6 @@ def settle(  # noqa: C901 - one step after the other
             locked.is_busy = False
     if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
-
-
-def _take_ticket(permit: EnteredPermit | NestedPermit) -> Ticket | None:
-    """Return what the core settles a permit by, once; None: it is settled. Needs the lock."""
-    held = permit.probe if type(permit) is NestedPermit else permit
-    if held.settled:
-        return None
-    if type(held) is CallPermit:
-        held.settled = True
-        return SHADOWED if held.is_shadowed else held.admitted
-    return held
 
 
 def _observe(
