@@ -86,7 +86,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[Circuit]:
         with self._lock:
-            return iter(tuple(self.by_key.values()))
+            keys = tuple(self.by_key)
+        # Only one of them is held at a time: those that are held cannot be evicted, and whoever
+        # walks over all of them may take a while, or be another thread.
+        return filter(None, map(self.get, keys))
 
     def __len__(self) -> int:
         return len(self.by_key)

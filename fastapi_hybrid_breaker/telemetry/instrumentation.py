@@ -19,7 +19,7 @@ from .series import Series
 from .spans import tell_change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.metrics import MeterProvider
 
@@ -137,9 +137,10 @@ class _Instrumentation:
         if self._is_over:  # meanwhile, in another thread
             circuit.observe(None, measured=False)
 
-    def _circuits(self) -> list[Circuit]:
-        surplus = self._breaker.registry.overflow
-        return [*self._breaker.circuits(), *([] if surplus is None else [surplus])]
+    def _circuits(self) -> Iterator[Circuit]:
+        yield from self._breaker.circuits()
+        if (surplus := self._breaker.registry.overflow) is not None:
+            yield surplus
 
     def _series_of(self, circuit: Circuit) -> Series:
         label = self._labels.of(circuit)

@@ -401,3 +401,16 @@ def test_a_search_among_thousands_that_are_held_ends_and_the_next_one_goes_on(
         assert len(tried) - before <= 1_500
         assert searches < 10
     assert {one.key for one in held} <= breaker.keys
+
+
+def test_circuits_make_room_while_somebody_walks_over_all_of_them() -> None:
+    breaker = Breaker(100)
+    breaker.use(*(f"old-{number}" for number in range(100)))
+    seen = set()
+    for walked in breaker.circuits():
+        seen.add(walked.key)
+        if len(seen) == 10:
+            breaker.use(*(f"new-{number}" for number in range(50)))
+    assert breaker.registry.overflow is None
+    assert {f"new-{number}" for number in range(50)} <= breaker.keys
+    assert len(seen) < 100  # what has gone is not met any more
