@@ -165,7 +165,9 @@ async def test_start_without_redis_serves_and_joins_later(
             server.start()
             await until(lambda: breaker.sync_status().state == "connected")
             await until(lambda: server.hash("inventory-api").get("state") == "CLOSED")
-    lost = [record.getMessage() for record in caplog.records if "is lost" in record.getMessage()]
+    lost = [
+        record.getMessage() for record in caplog.records if "is unreachable" in record.getMessage()
+    ]
     assert len(lost) == 1  # once per outage, however many tries
 
 
