@@ -40,8 +40,8 @@ class Locked:
     def __init__(self, core: CircuitCore, hub: Hub) -> None:
         self.core: CircuitCore = core
         self._hub = hub
-        self.lock = threading.RLock()
-        self.is_busy = False
+        self.lock: threading.RLock = threading.RLock()
+        self.is_busy: bool = False
         self.deferred: deque[tuple[Ticket, Outcome, dict[str, Any]]] = deque()
         self._history: deque[StateChange] | None = None  # most circuits never change
 

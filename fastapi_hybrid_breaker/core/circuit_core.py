@@ -263,8 +263,8 @@ class CircuitCore:
         membership.unsynced = False
         self.publish()
 
-    judge_fleet = fleet_trips.judge_fleet
-    trip_by_run = fleet_trips.trip_by_run
+    judge_fleet: Final = fleet_trips.judge_fleet
+    trip_by_run: Final = fleet_trips.trip_by_run
 
     def wish(self, now: float) -> LeaseWish | None:
         """Return what to ask for the lease with; under an override no call is a probe."""

@@ -77,12 +77,12 @@ class Agenda:
             knowledge, self._commands, written=self._index.note, taken=self._taken
         )
         self._walks = Walks()
-        self.overrides = Overrides(knowledge, self._commands, self._walks)
-        self.gathering = Gathering(knowledge, names, every=report_every, random=random)
-        self.first_use = FirstUse(knowledge, names, self.gathering)
-        self.votes = Votes(knowledge, names, changed=self.changed)
-        self.leases = Leases(knowledge, names, random=random)
-        self.rereading = Rereading(
+        self.overrides: Overrides = Overrides(knowledge, self._commands, self._walks)
+        self.gathering: Gathering = Gathering(knowledge, names, every=report_every, random=random)
+        self.first_use: FirstUse = FirstUse(knowledge, names, self.gathering)
+        self.votes: Votes = Votes(knowledge, names, changed=self.changed)
+        self.leases: Leases = Leases(knowledge, names, random=random)
+        self.rereading: Rereading = Rereading(
             knowledge,
             self._walks,
             index=self._index,
@@ -91,7 +91,7 @@ class Agenda:
             changed=self.changed,
             random=random,
         )
-        self.heartbeat = Heartbeat(
+        self.heartbeat: Heartbeat = Heartbeat(
             knowledge, names, random=random, forgotten=self.rereading.read_known
         )
         self._parts: tuple[Part, ...] = (

@@ -23,7 +23,7 @@ class Errands:
         # Those with something to do now, in the order of their turns; and when the others are due.
         self._ready: dict[str, None] = {}
         self._later = Timetable()
-        self.refused = 0
+        self.refused: int = 0
 
     def __len__(self) -> int:
         return len(self._errands)

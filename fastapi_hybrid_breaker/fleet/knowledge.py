@@ -77,14 +77,14 @@ class Knowledge:
         self.versions: SeenVersions = SeenVersions(clock, self.server_now)
         self.received: int = 0
         self.dropped: ThrottledLog = ThrottledLog(clock, "dropped from Redis: ")
-        self.lacks_overrides = False  # of circuits that had no room, to be read with a first use
+        self.lacks_overrides: bool = False  # of circuits without room, read with a first use
         self.defects: ThrottledLog = ThrottledLog(
             clock, "internal error while sharing circuits (please report): "
         )
         self._random = random
         # By key, the generation of the opening that plain speakers have been heard to know of.
         self._plain_openings: dict[str, int] = {}
-        self.reassertions = Reassertions(errands, clock)
+        self.reassertions: Reassertions = Reassertions(errands, clock)
         self._ends = Timetable()  # of overrides
         self.gathering: Gathering
         self.leases: Leases

@@ -21,7 +21,7 @@ from .timetable import Timetable
 from .wire import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
@@ -99,7 +99,7 @@ class Leases:
         self._names = names
         self._random = random
         self._due = Timetable()
-        self.next_due = self._due.next_due
+        self.next_due: Callable[[], float | None] = self._due.next_due
         self._posts: dict[str, Post] = {}
         self._ends = Crowd()  # of the open times of those circuits
 

@@ -28,7 +28,7 @@ class Reassertions:
         self._not_before = Until()
         self._due = Timetable()
         self._wishes: dict[str, Wish] = {}  # of those that are due later
-        self.next_due = self._due.next_due
+        self.next_due: Callable[[], float | None] = self._due.next_due
 
     def want(self, key: str, wish: Wish, every: float) -> None:
         """Queue it, now or when ``every`` seconds have passed since the last time."""

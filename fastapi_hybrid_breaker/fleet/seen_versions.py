@@ -22,7 +22,7 @@ class SeenVersions:
     def __init__(self, clock: Callable[[], float], server_now: Callable[[], float | None]) -> None:
         self._server_now = server_now
         self._newest = Newest()
-        self.far = ThrottledLog(clock, "from Redis: ")
+        self.far: ThrottledLog = ThrottledLog(clock, "from Redis: ")
 
     def horizon(self) -> float:
         """Return the highest version that counts by the server's clock, as far as it is known."""

@@ -84,7 +84,7 @@ class Callers:
 
     def __init__(self, auth: Callable[..., Any] | None) -> None:
         auth = _nobody if auth is None else auth
-        self.name_nobody = _returns_none(auth)
+        self.name_nobody: bool = _returns_none(auth)
         # What a bare scheme such as OAuth2PasswordBearer gives is the secret.
         gives_secrets = isinstance(auth, SecurityBase)
         refused = ThrottledLog(time.monotonic, "admin router: ")
