@@ -92,15 +92,23 @@ class Server:
         return status
 
     def evidence(
-        self, what: str, version: int, writer: str = "mm", *, failures: int = 0, number: int = 1
+        self,
+        what: str,
+        version: int,
+        writer: str = "mm",
+        *,
+        failures: int = 0,
+        number: int = 1,
+        ago: float = 0.0,
+        success_ago: float | None = None,
     ) -> list[str]:
         report = Report(
             generation=0,
             version=version,
             writer=writer,
             threshold=3,
-            failures=(0.0,) * failures,
-            success_at=None,
+            failures=(-ago,) * failures,
+            success_at=None if success_ago is None else -success_ago,
             tallies=(),
             is_troubled=False,
         )
@@ -186,6 +194,7 @@ def test_a_lease_is_for_the_writer_of_the_newer_state_and_for_a_probe_that_ended
 RUNS = [
     # seconds left, written at, whether the opening still runs
     (0.2, -10.0, False),
+    (0.25, -10.0, False),
     (0.26, -10.0, True),
     (10.0, 0.0, True),
     (10.0, 1.0, False),  # in the future, by a clock that was set back
@@ -292,6 +301,44 @@ def test_a_run_is_confirmed_once_all_had_the_time_to_object_since_it_was_announc
     assert server.evidence("confirm", NOW)[0] == "refused"
     server.seconds = 12.14
     assert server.evidence("confirm", NOW)[0] == "confirmed"
+
+
+def test_failures_before_a_success_that_was_reported_do_not_count() -> None:
+    server = Server()
+    server.put(NOW, "mm", CLOSED)
+    assert server.evidence("report", NOW, failures=2, number=1)[1] == "2"
+    server.seconds = 1.0
+    assert server.evidence("report", NOW, success_ago=0.5, number=2)[1] == "0"
+    assert server.evidence("report", NOW, failures=2, ago=0.6, number=3)[1] == "0"
+    assert server.evidence("report", NOW, failures=2, ago=0.4, number=4)[1] == "2"
+
+
+def test_a_success_that_was_noted_in_the_future_takes_no_failures() -> None:
+    server = Server()
+    server.put(NOW, "mm", CLOSED)
+    server.seconds = 100.0
+    server.evidence("report", NOW, success_ago=0.0, number=1)
+    server.seconds = 50.0
+    assert server.evidence("report", NOW, failures=2, number=2)[1] == "2"
+
+
+def test_a_version_at_the_limit_is_none() -> None:
+    server = Server()
+    server.put(2**53 - 10**12 - 1)
+    assert server.ask("change", 0, "").status == "refused"
+    server.put(2**53 - 10**12)
+    assert server.ask("change", 0, "").status == "done"
+
+
+def test_the_last_five_that_opened_it_are_noted() -> None:
+    server = Server()
+    for number in range(7):
+        server.commands = Commands(NAMES, f"i{number}", lambda: 0)
+        for state in (OPEN, CLOSED):
+            server.store.execute(("HSET", NAMES.hash(KEY), "nextAttempt", "0"))
+            server.store.execute(("HDEL", NAMES.hash(KEY), "version", "sum", "state"))
+            assert server.ask("change", 0, "", state).status == "done"
+    assert server.store.hash(NAMES.hash(KEY))["openers"] == "i2 i3 i4 i5 i6"
 
 
 def test_a_run_that_was_announced_in_the_future_is_announced_again() -> None:
