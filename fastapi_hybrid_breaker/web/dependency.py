@@ -186,7 +186,7 @@ def circuit(
 def _check_key_of(given: object) -> None:
     """Refuse what cannot make a key of a connection, such as a function that is decorated."""
     wanted = (
-        "circuit() needs a key, or a callable that takes the connection and returns one (no async"
+        "circuit() needs a key, or a callable that returns one for a connection (no async"
         f" one), not {given!r}"
     )
     if not callable(given) or isinstance(given, Circuit):

@@ -19,7 +19,7 @@ FORGOTTEN = r"Depends is missing: write Depends\(circuit\('x'\)\), not circuit\(
 DECORATED = r"not a decorator: for a route write dependencies=\[Depends\(circuit\('x'\)\)\]"
 NOT_CALLED = r'write Depends\(circuit\("key"\)\), not Depends\(circuit\)'
 CIRCUIT = r'a Circuit is not a dependency.*write Depends\(circuit\("key"\)\)'
-BARE = r"a callable that takes the connection and returns one \(no async one\), not <function"
+BARE = r"a callable that returns one for a connection \(no async one\), not <function"
 
 breaker = HybridBreaker(redis=None)
 
