@@ -100,7 +100,12 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     _add_events_route(router, breaker)
     _add_health_route(router, breaker)
     add_override_routes(router, breaker, callers)
+    _add_show_route(router, breaker, callers)
+    _add_reset_route(router, breaker, callers)
+    return router
 
+
+def _add_show_route(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     @router.get(
         "/{key:circuit_key}",
         summary="Show a circuit",
@@ -123,6 +128,8 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         response.headers[NAMED_HEADER] = caller.named()
         return CircuitDetail.of_view(view)
 
+
+def _add_reset_route(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
     @router.delete(
         "/{key:circuit_key}",
         summary="Reset a circuit",
@@ -171,8 +178,6 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
         if result.override is not None:
             response.headers[OVERRIDDEN_HEADER] = describe_override(result.override)
         return response
-
-    return router
 
 
 def _check_auth(auth: object) -> None:
