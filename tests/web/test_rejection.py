@@ -35,8 +35,10 @@ async def work() -> None:
     pass
 
 
-def shop_with(breaker: HybridBreaker, app: FastAPI, key: Any) -> None:
-    @app.get("/", dependencies=[Depends(circuit(key))], responses=CIRCUIT_OPEN_RESPONSES)
+def shop_with(breaker: HybridBreaker, app: FastAPI, key: Any, **options: bool) -> None:
+    guard = circuit(key, **options)
+
+    @app.get("/", dependencies=[Depends(guard)], responses=CIRCUIT_OPEN_RESPONSES)
     async def endpoint() -> None:
         pass
 
@@ -104,7 +106,7 @@ def test_a_declared_key_is_told_although_it_was_made_at_run_time() -> None:
     app = FastAPI()
     declared = {"db-7.internal:5432": CONFIG, "host:*": CONFIG}
     breaker = HybridBreaker(redis=None, circuits=declared)
-    shop_with(breaker, app, secret)
+    shop_with(breaker, app, secret, allow_declared=True)
     trip(breaker.circuit("db-7.internal:5432"))
     assert client_of(app).get("/").json()["circuit"] == "db-7.internal:5432"
 
