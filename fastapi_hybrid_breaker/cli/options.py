@@ -13,7 +13,7 @@ import typer
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT, check_between, check_text
 from fastapi_hybrid_breaker.core.keys import check_key, check_namespace
 from fastapi_hybrid_breaker.fleet.connection import Source
-from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.fleet.names import Names
 
 from .errors import CommandError, Exit
 from .words import harmless, read_duration

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from fastapi_hybrid_breaker.fleet.instances import Instance, UnhealthyCircuit
-    from fastapi_hybrid_breaker.fleet.wire import Names
+    from fastapi_hybrid_breaker.fleet.names import Names
 
     from .link import Link
 

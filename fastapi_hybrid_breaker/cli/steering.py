@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi_hybrid_breaker.core.override import OverrideView
-    from fastapi_hybrid_breaker.fleet.wire import Names
+    from fastapi_hybrid_breaker.fleet.names import Names
 
     from .link import Link
 

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
     from .errands import Errands
     from .knowledge import Knowledge
+    from .names import Names
     from .part import Part
-    from .wire import Heard, Names, Reply
+    from .wire import Heard, Reply
 
 _UNTIMED: Final[frozenset[Kind]] = frozenset({"report", "confirm", "lease", "index_write"})
 """Requests whose answers say nothing by the server's clock."""

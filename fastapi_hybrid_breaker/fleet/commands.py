@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import OverrideView
 
     from .errand import Plain
-    from .wire import Names
+    from .names import Names
 
 UNKNOWN: Final = Proposal(
     generation=0,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from .gathering import Gathering
     from .knowledge import Knowledge
-    from .wire import Heard, Names
+    from .names import Names
+    from .wire import Heard
 
 FIRST_WORD: Final = 1.0
 """Seconds for which successes are noted on a circuit that is used for the first time: until what

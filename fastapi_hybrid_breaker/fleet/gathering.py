@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.contribution import Report
 
     from .knowledge import Knowledge
+    from .names import Names
     from .report_wire import Sums
     from .signals import Signal
-    from .wire import Heard, Names
+    from .wire import Heard
 
 WRITTEN_BACK_IN: Final = 0.2
 """Seconds after which is tried again what the server could not place, having lost the circuit."""

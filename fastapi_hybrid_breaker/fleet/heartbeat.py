@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
     from .knowledge import Knowledge
-    from .wire import Names
+    from .names import Names
 
 BEAT_EVERY: Final = 5.0
 """Seconds, give or take a tenth, between two signs of life; and between two ticks in the fleet."""

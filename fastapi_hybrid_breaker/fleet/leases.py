@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.lease import LeaseWish
 
     from .knowledge import Knowledge
+    from .names import Names
     from .signals import Signal
-    from .wire import Names
 
 TERM: Final = 2.0
 """Seconds that a lease lasts on the server while probes run under it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.core.contribution import Report
 
-    from .wire import Names
+    from .names import Names
 
 _SCRIPT: Final = load("evidence.lua")
 _KINDS: Final = 5

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from .connection import Source
     from .learning import Learning
+    from .names import Names
     from .standing import Outages
-    from .wire import Names
 
 _WAIT_AT_START: Final = 1.0
 _WAIT_TO_DRAIN: Final = 0.5

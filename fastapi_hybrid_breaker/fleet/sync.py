@@ -12,11 +12,9 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .errand import resolve
-from .first_use import FIRST_WORD
 from .learning import Learning
+from .names import Names
 from .status import SyncStatus
-from .wire import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,6 +191,8 @@ class FleetSync:
         The fleet may know it to be open, or be counting failures that a success here would end.
         """
         if (session := self._session) is not None:
+            from .first_use import FIRST_WORD  # noqa: PLC0415 - only for a session
+
             if (circuit := self._registry.get(key)) is not None:
                 now = circuit.clock()
                 with circuit.locked() as core:
@@ -285,6 +285,8 @@ async def _answer(session: Session, ask: Callable[[], Future[T]]) -> T:
         TimeoutError: there is none yet.
     """
     answer: Future[T] = Future()
+
+    from .errand import resolve  # noqa: PLC0415 - only for a session
 
     def begin() -> None:
         ask().add_done_callback(lambda done: resolve(answer, done.result()))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
     from .knowledge import Knowledge
+    from .names import Names
     from .report_wire import Sums
-    from .wire import Names
 
 LASTS: Final = 15.0
 REPEATED_AFTER: Final = 5.0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.wire import Names
 
 from .invariant import Invariant, is_shared
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.fleet.names import Names
 from tests.fleet.instances import CONFIG, cut_off, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
 from tests.fleet.speaker import PlainSpeaker

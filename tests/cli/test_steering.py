@@ -11,7 +11,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
-from fastapi_hybrid_breaker.fleet.wire import Names
+from fastapi_hybrid_breaker.fleet.names import Names
 from tests.fleet.instances import CONFIG, fail, fleet, settled, succeed, until
 from tests.fleet.server import Server, arrived
 from tests.fleet.speaker import PlainSpeaker

@@ -30,6 +30,7 @@ from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.report_wire import (
     RUN_FIELDS,
@@ -40,7 +41,7 @@ from fastapi_hybrid_breaker.fleet.report_wire import (
 )
 from fastapi_hybrid_breaker.fleet.signals import parse_signal
 from fastapi_hybrid_breaker.fleet.troubles import read_troubles
-from fastapi_hybrid_breaker.fleet.wire import Heard, Names, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.wire import Heard, parse_message, parse_reply
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 

@@ -13,8 +13,8 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.errands import Errands
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
-from fastapi_hybrid_breaker.fleet.wire import Names
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.patience import PATIENCE
 

@@ -20,6 +20,7 @@ from fastapi_hybrid_breaker.fleet.fields import (
 )
 from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
 from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.report_wire import (
     RUN_FIELDS,
@@ -31,7 +32,7 @@ from fastapi_hybrid_breaker.fleet.report_wire import (
 )
 from fastapi_hybrid_breaker.fleet.scripts import NAMES as SCRIPTS
 from fastapi_hybrid_breaker.fleet.scripts import load
-from fastapi_hybrid_breaker.fleet.wire import PROTOCOL, Heard, Names, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.wire import PROTOCOL, Heard, parse_message, parse_reply
 
 from .grammar import JSON_NUMBERS, NUMBERS, OBJECTS, STATES, WRITERS
 from .instances import fail, fleet, settled, until

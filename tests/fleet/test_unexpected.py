@@ -23,11 +23,12 @@ from fastapi_hybrid_breaker.fleet.heartbeat import _read_answer, read_instances
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.leases import parse_answer
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
 from fastapi_hybrid_breaker.fleet.report_wire import parse_sums, parse_votes
 from fastapi_hybrid_breaker.fleet.signals import parse_signal
 from fastapi_hybrid_breaker.fleet.troubles import read_troubles
-from fastapi_hybrid_breaker.fleet.wire import Names, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.wire import parse_message, parse_reply
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 

@@ -17,10 +17,10 @@ from fastapi_hybrid_breaker.fleet.errand import Errand, Plain
 from fastapi_hybrid_breaker.fleet.errands import Errands
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.troubles import AT_ONCE, MOST, Troubles
 from fastapi_hybrid_breaker.fleet.until import Until
 from fastapi_hybrid_breaker.fleet.walks import Walks
-from fastapi_hybrid_breaker.fleet.wire import Names
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 

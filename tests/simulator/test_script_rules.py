@@ -12,8 +12,9 @@ from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.errand import Plain
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
-from fastapi_hybrid_breaker.fleet.wire import Names, Reply, parse_reply
+from fastapi_hybrid_breaker.fleet.wire import Reply, parse_reply
 from simulator.process import BEGAN
 from simulator.server.store import Store
 
