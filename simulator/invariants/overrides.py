@@ -32,9 +32,11 @@ class OverridesHold(Invariant):
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(fleet)
         self._known: dict[tuple[int, int, str], tuple[int, Override]] = {}
+        self._was_set = False  # the server's clock, even if it is right again
 
     def look(self) -> Iterator[str]:
         """Compare with what was known before."""
+        self._was_set = self._was_set or bool(self.fleet.server.store.offset)
         for instance in self.fleet.instances:
             if not instance.is_running:
                 continue
@@ -57,7 +59,7 @@ class OverridesHold(Invariant):
             override.deadline is not None
             and instance.process.monotonic() >= override.deadline - _SLACK
         )
-        if store.offset and is_up:
+        if self._was_set and is_up:
             return False  # it has lasted as long as it was meant to, whatever that clock says now
         register = store.hash(NAMES.override(key)).get("override")
         heard = None if register is None else HeardOverride.from_register(register)
@@ -65,7 +67,7 @@ class OverridesHold(Invariant):
             left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
             return heard.kind is not None and left > _SLACK
         # A clock that was set ends overrides by its new time.
-        return not store.offset and not is_up
+        return not self._was_set and not is_up
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Check that it was not forced open."""
