@@ -330,5 +330,5 @@ def _seconds(answer: Any) -> float:
     try:
         seconds, microseconds = answer
         return float(seconds) + float(microseconds) / 1_000_000
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise MalformedError(f"a time that is none: {answer!r:.200}") from None

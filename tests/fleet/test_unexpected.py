@@ -339,7 +339,7 @@ def test_a_report_whose_making_fails_costs_itself_alone(key: str, error: type[Ex
 
 
 def test_what_is_no_time_of_the_server_is_dropped_and_the_rest_is_taken() -> None:
-    for time in (None, b"1", (), ("soon", 0), (HUGE, 0)):
+    for time in (None, b"1", (), ("soon", 0), (HUGE, 0), (0, HUGE)):
         fault = Fault("", KeyError)
         fault.breaker.circuit(KEY)
         fault.agenda.read(KEY)
