@@ -24,6 +24,10 @@ class Aside:
     def __init__(self) -> None:
         self._running: dict[Hashable, Future[Any]] = {}
 
+    def after_fork(self) -> None:
+        """Forget what runs, in the child: its threads stayed with the parent."""
+        self._running = {}
+
     async def run(self, name: Hashable, function: Callable[[], T]) -> T:
         """Call ``function`` and return its result; to be cancelled without ending it."""
         future: Future[T] | None = self._running.get(name)

@@ -22,7 +22,7 @@ from .scripts import by_sha
 from .sentinels import Sentinels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from redis.asyncio.client import PubSub
 
@@ -44,6 +44,29 @@ _CLOSE_LIMIT: Final = 0.5
 
 UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
 """What a lost, hung or refusing server raises."""
+
+
+class UnusableError(RedisError):
+    """The client library failed otherwise than by its own errors."""
+
+
+@contextlib.contextmanager
+def only_unreachable() -> Iterator[None]:
+    """Have whatever the client library raises inside count as a server that cannot be used.
+
+    An answer that is not Redis's, or a host name that cannot be one, ends in an error of whatever
+    line of the library finds it: ``ValueError``, ``RecursionError``, ``UnicodeError``.
+
+    Raises:
+        One of ``UNREACHABLE``.
+    """
+    try:
+        yield
+    except UNREACHABLE:
+        raise
+    except Exception as error:
+        raise UnusableError(f"{type(error).__name__}: {error}") from error
+
 
 _BOUND_TO_THEIR_POOL: Final = ("maint_", "orig_", "himport_", "oss_cluster_")
 """How the settings begin that redis-py adds to a pool for that pool alone."""
@@ -129,6 +152,10 @@ class Source:
             pool = ConnectionPool(connection_class=self._pool.connection_class, **settings)
         return Redis.from_pool(pool)
 
+    def after_fork(self) -> None:
+        """Start over, in the child."""
+        self._aside.after_fork()
+
     async def look_up(self) -> None:
         """Look up the server's name, before a client connects; sentinels' names are, anyway.
 
@@ -136,7 +163,7 @@ class Source:
         answers.
 
         Raises:
-            OSError: there is no such name.
+            OSError, UnusableError: there is no such name.
         """
         if not isinstance(self._pool, SentinelConnectionPool):
             await self._look_up(self._pool.connection_kwargs)
@@ -146,7 +173,8 @@ class Source:
         if "path" not in settings and not _is_address(host):
             port = settings.get("port", 6379)
             find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            await self._aside.run(f"looking up {host}", find)
+            with only_unreachable():
+                await self._aside.run(f"looking up {host}", find)
 
     def _own_settings(self, pool: ConnectionPool, timeout: float | None) -> dict[str, Any]:
         """Return the settings of a pool of the caller's, with limits of ours."""
@@ -227,28 +255,30 @@ def is_wrong_type(answer: object) -> bool:
 
 
 async def _pipeline(client: Redis, commands: Sequence[tuple[Any, ...]], limit: float) -> list[Any]:
-    async with Limit(limit), client.pipeline(transaction=False) as pipe:
-        for command in commands:
-            pipe.execute_command(*command)
-        return await pipe.execute(raise_on_error=False)
+    with only_unreachable():
+        async with Limit(limit), client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return await pipe.execute(raise_on_error=False)
 
 
 async def subscribe(client: Redis, *channels: str) -> PubSub:
     """Begin to listen; the server's consent comes as the first messages, one for each channel."""
     pubsub = client.pubsub()
-    await pubsub.subscribe(*channels)
+    with only_unreachable():
+        await pubsub.subscribe(*channels)
     return pubsub
 
 
 async def hang_up(client: Redis) -> None:
     """Close a client's connections; it makes new ones when it is used again."""
-    with contextlib.suppress(*UNREACHABLE):
+    with contextlib.suppress(Exception):
         async with Limit(_CLOSE_LIMIT):
             await client.connection_pool.disconnect()
 
 
 async def close(what: Redis | PubSub) -> None:
     """Close a client or a subscription; a server that is lost need not be told."""
-    with contextlib.suppress(*UNREACHABLE):
+    with contextlib.suppress(Exception):
         async with Limit(_CLOSE_LIMIT):
             await what.aclose()

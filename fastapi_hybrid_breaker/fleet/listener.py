@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from .connection import CONNECT_LIMIT, LISTEN, UNREACHABLE, close, subscribe
+from .connection import CONNECT_LIMIT, LISTEN, UNREACHABLE, close, only_unreachable, subscribe
 from .lane import Backoff
 from .limit import MOST_PER_LOOK, Limit
 
@@ -78,12 +78,14 @@ class Listener:
         silence = Silence(asyncio.get_running_loop().time)
         in_a_row = 0
         while True:
-            async with Limit(self._source.longest_look, "no look at the subscription"):
-                message = await pubsub.get_message(timeout=LISTEN)
+            with only_unreachable():
+                async with Limit(self._source.longest_look, "no look at the subscription"):
+                    message = await pubsub.get_message(timeout=LISTEN)
             silence.note(message)
             if message is not None:
                 if message["type"] == "message":
-                    self._hearers[message["channel"]](message["data"])
+                    if (heard := self._hearers.get(message["channel"])) is not None:
+                        heard(message["data"])
                 elif message["type"] == "subscribe" and message["data"] == len(self._hearers):
                     # The last of the channels.
                     self._backoff.reset()
@@ -93,8 +95,9 @@ class Listener:
                     in_a_row = 0
                     await asyncio.sleep(0)
             if silence.is_time_to_ask():
-                async with Limit(self._source.longest_look, "no way to send"):
-                    await pubsub.ping()
+                with only_unreachable():
+                    async with Limit(self._source.longest_look, "no way to send"):
+                        await pubsub.ping()
 
 
 class Silence:

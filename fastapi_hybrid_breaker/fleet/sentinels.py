@@ -65,7 +65,8 @@ class Sentinels:
         finally:
             for one in asked:
                 one.cancel()
-            await asyncio.wait(asked, timeout=_WAIT_TO_END)
+            if asked:
+                await asyncio.wait(asked, timeout=_WAIT_TO_END)
 
     async def _first_good(
         self, asked: list[asyncio.Task[Mapping[str, Any]]], service_name: str

@@ -101,6 +101,7 @@ class Starts:
     def after_fork(self) -> None:
         """Leave what runs to the parent and wait for a start in this process."""
         self._lock = threading.Lock()
+        self._setup.source.after_fork()
         if self._session is not None:
             _left_behind.append(self._session)
         self._session, self.since = None, time.time()

@@ -62,8 +62,9 @@ class Supervised:
     def start(self) -> None:
         """Begin."""
         context = self._new_context()
-        self._task = self._loop.create_task(
-            self._run(), name=f"circuits: {self._name}", context=context
+        # Not by the argument ``context``, which task factories made for Python 3.10 do not take.
+        self._task = context.run(
+            self._loop.create_task, self._run(), name=f"circuits: {self._name}"
         )
         # In a context of its own: the task's is in use while the task runs.
         self._task.add_done_callback(self._ended, context=self._new_context())

@@ -165,6 +165,26 @@ async def test_name_server_that_hangs_is_isolation_and_takes_no_thread_of_the_lo
         await until(lambda: sync(breaker) == "connected")
 
 
+async def test_child_of_a_fork_during_a_look_up_does_not_wait_for_its_parents_thread(
+    server: Server, names: Names
+) -> None:
+    names.answers.clear()
+    breaker = HybridBreaker(redis=f"redis://localhost:{server.port}")
+    await breaker.start()
+    session = breaker.sync._session
+    assert session is not None
+    assert names.waiting == 1
+    hung, names.answers = names.answers, threading.Event()
+    names.answers.set()
+    breaker.after_fork()  # as in a child, which has none of its parent's threads
+    try:
+        async with asyncio.timeout(HANG), breaker:
+            await until(lambda: sync(breaker) == "connected")
+    finally:
+        hung.set()
+        await session.stop()
+
+
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
 async def test_server_that_accepts_and_says_nothing_leaves_nothing_behind(scheme: str) -> None:
     before = asyncio.all_tasks()

@@ -204,3 +204,14 @@ async def test_ending_while_it_waits_to_be_started_again_starts_nothing(
     bench.task.end()
     assert bench.over == 1
     assert (runs, errors(caplog)) == (1, [])
+
+
+async def test_task_factory_that_takes_no_context_is_no_reason_not_to_start(server: Server) -> None:
+    """Those made for Python 3.10 take a loop and a coroutine."""
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))  # type: ignore[arg-type]
+    try:
+        async with fleet(server, 1) as (breaker,):
+            await until(lambda: sync(breaker) == "connected")
+    finally:
+        loop.set_task_factory(None)
