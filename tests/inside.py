@@ -18,6 +18,10 @@ def lock_of(circuit: Circuit) -> Any:
     return circuit._locked.lock
 
 
+def replace_lock(circuit: Circuit, lock: Any) -> None:
+    circuit._locked.lock = lock
+
+
 def breaker_of(circuit: Circuit) -> HybridBreaker:
     breaker = circuit._hub
     assert isinstance(breaker, HybridBreaker)

@@ -283,7 +283,8 @@ class Circuit:
 
     def history(self) -> tuple[StateChange, ...]:
         """Return the last changes, oldest first; ``history_size`` of them at most."""
-        return self._locked.history()
+        with self.locked():
+            return self._locked.history()
 
     # -- from outside of calls ------------------------------------------------------------------
 

@@ -72,26 +72,29 @@ class Locked:
         self.deferred.append((ticket, outcome, about))
 
     def deliver(self, circuit: Circuit) -> None:
-        """Do, outside of the lock, what had to wait for the end of a change."""
+        """Do, outside of the lock, what had to wait for the end of a change.
+
+        A finalizer can run in the very moment between the taking of the lock and ``is_busy``. It
+        finds the lock its own thread's, and leaves what it has done to whoever took the lock.
+        """
         outbox = self.core.outbox
-        while True:
+        while not self.lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
             if outbox.needs_sync:
                 outbox.needs_sync = False
                 self._hub.stirred(circuit)
-            if outbox.has_changed:
+            elif outbox.has_changed:
                 outbox.has_changed = False
                 with self.lock:
                     self._record()
                 self._hub.changed(circuit)
                 self._hub.changes.deliver()
-            if not self.deferred or not self._settle_deferred():
+            elif not self.deferred or not self._settle_deferred():
                 return
 
     def history(self) -> tuple[StateChange, ...]:
-        """Return the last changes, oldest first."""
-        with self.lock:
-            self._record()
-            return tuple(self._history or ())
+        """Return the last changes, oldest first; needs the lock."""
+        self._record()
+        return tuple(self._history or ())
 
     def after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""

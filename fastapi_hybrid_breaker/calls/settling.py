@@ -62,28 +62,35 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
     if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
         error = describe_error(error, core.config.describe_error)
     with locked.lock:
-        if isinstance(permit, int):
-            ticket: Ticket = permit
-        else:
-            held = permit.probe if type(permit) is NestedPermit else permit
-            if held.settled:
-                return
-            if type(held) is CallPermit:
-                held.settled = True
-                ticket = SHADOWED if held.is_shadowed else held.admitted
-            else:
-                ticket = held
-        if locked.is_busy:
-            described = describe_error(error, core.config.describe_error)
-            locked.defer(ticket, outcome, seconds=seconds, error=described, asked=asked)
-            return
-        locked.is_busy = True
+        before, locked.is_busy = locked.is_busy, True
         try:
-            core.settle(ticket, outcome, now, seconds, error, asked)
+            ticket = _ticket_of(permit)
+            if ticket is None:
+                pass
+            elif before:
+                described = describe_error(error, core.config.describe_error)
+                locked.defer(ticket, outcome, seconds=seconds, error=described, asked=asked)
+            else:
+                core.settle(ticket, outcome, now, seconds, error, asked)
         finally:
-            locked.is_busy = False
+            locked.is_busy = before
+    if before:
+        return  # a finalizer amid a change, whose end does it
     if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
+
+
+def _ticket_of(permit: Permit) -> Ticket | None:
+    """Return what the core knows a call by, None: it is settled. Needs the circuit's lock."""
+    if isinstance(permit, int):
+        return permit
+    held = permit.probe if type(permit) is NestedPermit else permit
+    if held.settled:
+        return None
+    if type(held) is CallPermit:
+        held.settled = True
+        return SHADOWED if held.is_shadowed else held.admitted
+    return held
 
 
 def _observe(

@@ -11,7 +11,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
-from tests.inside import breaker_of, lock_of
+from tests.inside import breaker_of, lock_of, replace_lock
 
 from .parts import OPEN_TIME, PATIENCE
 
@@ -128,6 +128,50 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
     probing.stats()
     assert was_free == [True]
     assert probing.state == "CLOSED"
+
+
+class Late:
+    """A lock that has just been taken when something is finalized: as on Python 3.14."""
+
+    def __init__(self, lock: Any, finalize: Callable[[], None]) -> None:
+        self._lock = lock
+        self._finalize: Callable[[], None] | None = finalize
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        finalize, self._finalize = self._finalize, None
+        if finalize is not None:
+            finalize()
+
+    def __exit__(self, *about: object) -> None:
+        self._lock.release()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lock, name)
+
+
+@pytest.mark.parametrize("step", ["admit", "settle", "settle again", "stats", "history"])
+def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
+    probing: Circuit, step: str
+) -> None:
+    was_free: list[bool] = []
+    mine, left_behind = probing.admit(), probing.admit()
+    lock = lock_of(probing)
+    breaker_of(probing).on_change(lambda _: was_free.append(not lock._is_owned()))
+    if step == "settle again":
+        probing.settle(mine, Outcome.NO_VERDICT)
+    steps: dict[str, Callable[[], Any]] = {
+        "admit": probing.admit,
+        "settle": lambda: probing.settle(mine, Outcome.NO_VERDICT),
+        "settle again": lambda: probing.settle(mine, Outcome.NO_VERDICT),
+        "stats": probing.stats,
+        "history": probing.history,
+    }
+    late = Late(lock, lambda: probing.settle(left_behind, Outcome.SUCCESS))
+    replace_lock(probing, late)
+    steps[step]()
+    assert was_free == [True]
+    assert [change.new for change in probing.history()][-1] == "CLOSED"
 
 
 @pytest.mark.parametrize("allocations", ALLOCATIONS)
