@@ -108,6 +108,9 @@ class Source:
                 f" not {type(source).__module__}.{type(source).__qualname__}"
             )
 
+        provider = self._pool.connection_kwargs.get("credential_provider")
+        self._credentials = None if provider is None else AsideCredentials(provider, self._aside)
+
     def __str__(self) -> str:
         """Name the server without credentials, for log lines."""
         if isinstance(self._pool, SentinelConnectionPool):
@@ -159,6 +162,8 @@ class Source:
     async def look_up(self) -> None:
         """Look up the server's name, before a client connects; sentinels' names are, anyway.
 
+        And ask for credentials, where the client library would not await them.
+
         The client does it again, in a thread of the event loop, and finds a name server that
         answers.
 
@@ -167,6 +172,8 @@ class Source:
         """
         if not isinstance(self._pool, SentinelConnectionPool):
             await self._look_up(self._pool.connection_kwargs)
+        if self._credentials is not None:
+            await self._credentials.before_connecting()
 
     async def _look_up(self, settings: Mapping[str, Any]) -> None:
         host = str(settings.get("host", "localhost"))
@@ -197,7 +204,9 @@ class Source:
             protocol=2,
         )
         settings.pop("retry_on_timeout", None)
-        if (provider := settings.get("credential_provider")) is not None:
+        if pool is self._pool and self._credentials is not None:
+            settings["credential_provider"] = self._credentials
+        elif (provider := settings.get("credential_provider")) is not None:
             settings["credential_provider"] = AsideCredentials(provider, self._aside)
         return settings
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.sentinel import MasterNotFoundError
 
+from .credentials import AsideCredentials
 from .limit import Limit
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ class Sentinels:
         async with Limit(SENTINEL_LIMIT):
             settings = self._own_settings(pool)
             await self._look_up(settings)
+            provider = settings.get("credential_provider")
+            if isinstance(provider, AsideCredentials):
+                await provider.before_connecting()
             client = Redis.from_pool(
                 ConnectionPool(connection_class=pool.connection_class, **settings)
             )

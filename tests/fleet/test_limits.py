@@ -16,6 +16,8 @@ from redis.backoff import ExponentialBackoff
 from redis.credentials import CredentialProvider
 
 from fastapi_hybrid_breaker import HybridBreaker
+from fastapi_hybrid_breaker.fleet.connection import Source
+from fastapi_hybrid_breaker.fleet.credentials import AsideCredentials
 from fastapi_hybrid_breaker.fleet.limit import Limit
 from fastapi_hybrid_breaker.fleet.listener import Silence
 
@@ -112,6 +114,41 @@ async def test_start_and_stop_while_a_token_endpoint_hangs_leave_nothing_behind(
         async with HybridBreaker(redis=client) as breaker:
             assert sync(breaker) == "isolated"
     assert asyncio.all_tasks() == before
+
+
+class ThreadOfProvider(CredentialProvider):
+    def __init__(self) -> None:
+        self.asked_in: set[threading.Thread] = set()
+
+    def get_credentials(self) -> tuple[str, str]:
+        self.asked_in.add(threading.current_thread())
+        return "default", "token"
+
+
+async def test_old_client_library_that_does_not_await_credentials_blocks_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """redis-py 5.0 calls ``get_credentials`` in the event loop."""
+
+    async def not_awaited(self: AsideCredentials) -> object:
+        return self.get_credentials()
+
+    class Old(AsideCredentials):
+        pass
+
+    provider = ThreadOfProvider()
+    client = redis.asyncio.Redis(port=server.port, credential_provider=provider)
+    monkeypatch.delattr(CredentialProvider, "get_credentials_async")
+    source = Source(client)
+    source._credentials = Old(provider, source._aside)
+    ours = source.client(1.0)
+    await source.look_up()
+    assert len(provider.asked_in) == 1
+    monkeypatch.setattr(Old, "get_credentials_async", not_awaited)
+    with contextlib.suppress(redis.exceptions.AuthenticationError):
+        await ours.ping()
+    await ours.aclose()
+    assert threading.main_thread() not in provider.asked_in
 
 
 async def test_credential_provider_that_fails_is_named_without_its_text(
