@@ -155,12 +155,12 @@ class Session:
 
     async def stop(self) -> None:
         """Send what is left if Redis answers, then end everything."""
-        try:
-            if not self.is_stopping:
-                self.is_stopping = True  # first: nobody joins from now on
+        if not self.is_stopping:  # else another stop sends what is left, and ends it
+            self.is_stopping = True  # first: nobody joins from now on
+            try:
                 await self._drain()
-        finally:
-            self.end()
+            finally:
+                self.end()
         await self.ended()
 
     def end(self) -> None:

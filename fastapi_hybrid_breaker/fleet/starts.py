@@ -80,7 +80,7 @@ class Starts:
             stretch = self._stretches.setdefault(loop, Stretch())
             stretch.count += 1
         try:
-            session = await self._join(loop)
+            session = await self._join(loop, stretch)
             if session.loop is loop:
                 await self._wait_for(session)
         except BaseException:
@@ -107,8 +107,11 @@ class Starts:
         self._session, self.since = None, time.time()
         self._stretches = weakref.WeakKeyDictionary()
 
-    async def _join(self, loop: asyncio.AbstractEventLoop) -> Session:
-        """Return the session that runs, made now where there is none."""
+    async def _join(self, loop: asyncio.AbstractEventLoop, stretch: Stretch) -> Session:
+        """Return the session that runs, made now where there is none.
+
+        Or one that has ended, where a stop has ended ``stretch`` meanwhile.
+        """
         while True:
             session = self._begin(loop)
             if not session.is_stopping:
@@ -116,6 +119,9 @@ class Starts:
             await session.ended()
             if not session.over.done():  # its loop is busy, or stands still: see _look
                 return session
+            with self._lock:
+                if self._stretches.get(loop) is not stretch:
+                    return session
 
     async def _wait_for(self, session: Session) -> None:
         outages = self._setup.outages

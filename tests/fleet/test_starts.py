@@ -93,6 +93,34 @@ async def test_stop_during_a_start_ends_it_and_nobody_waits(server: Server) -> N
     assert asyncio.all_tasks() == before
 
 
+async def test_a_start_that_is_stopped_while_it_waits_for_another_stop_starts_nothing(
+    server: Server,
+) -> None:
+    before = asyncio.all_tasks()
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    await breaker.start()
+    waiting = []
+    for act in (breaker.stop, breaker.start, breaker.stop):
+        waiting.append(asyncio.create_task(act()))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(HANG):
+        await asyncio.gather(*waiting)
+    assert sync(breaker) == "disabled"
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_stop_too_many_does_not_keep_the_first_one_from_sending(server: Server) -> None:
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    await breaker.start()
+    keys = [f"{KEY}-{at}" for at in range(120)]  # more than one round trip
+    for key in keys:
+        await fail(breaker, key)
+    first = asyncio.create_task(breaker.stop())
+    await asyncio.sleep(0)
+    await asyncio.gather(first, breaker.stop())
+    assert [key for key in keys if server.hash(key).get("state") != "OPEN"] == []
+
+
 async def test_a_start_cancelled_while_redis_hangs_leaves_nothing_behind(server: Server) -> None:
     before = asyncio.all_tasks()
     breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
