@@ -37,7 +37,7 @@ def _quorum(value: object) -> object:
     if not isinstance(value, str) or value.strip().isdigit():
         return _whole(value)
     try:
-        return float("" if "_" in value else value)
+        return float(value if value.isascii() and "_" not in value else "")
     except ValueError:
         raise ValueError("must be a count, such as 2, or a share, such as 0.3") from None
 

@@ -154,6 +154,15 @@ def _of_request(error: Any) -> str:
     return f"{text} ({request})" if text else request
 
 
+def _of_protocol(error: Any) -> str:
+    """Explain a message that breaks the protocol, without the header that it quotes."""
+    try:
+        request = f" ({_request_of(error)})"
+    except RuntimeError:
+        request = ""
+    return f"{_masked(error)}{request}".strip()
+
+
 def _request_of(error: Any) -> str:
     return f"{error.request.method} {redact(str(error.request.url))}"
 
@@ -171,21 +180,29 @@ def _of_rpc(error: Any) -> str:
 
 
 _BY_NAME: Final[dict[str, Explain]] = {
+    "configparser.Error": _masked,
     "fastapi.ValidationException": _of_validation,
     "grpc.AioRpcError": _of_rpc,
+    "h11.ProtocolError": _masked,
+    "http.InvalidURL": _masked,
+    "httpcore.ProtocolError": _masked,
     "httpx.HTTPStatusError": _of_status,
     "httpx.InvalidURL": _masked,
+    "httpx.ProtocolError": _of_protocol,
     "httpx.RequestError": _of_request,
     "httpx2.HTTPStatusError": _of_status,
     "httpx2.InvalidURL": _masked,
+    "httpx2.ProtocolError": _of_protocol,
     "httpx2.RequestError": _of_request,
     "json.JSONDecodeError": _of_json,
     "jsonschema.ValidationError": _of_schema,
     "pydantic.ValidationError": _of_validation,
     "pydantic_core.ValidationError": _of_validation,
     "redis.ResponseError": _masked,
+    "requests.InvalidHeader": _masked,
     "requests.InvalidURL": _masked,
     "requests.MissingSchema": _masked,
+    "smtplib.SMTPException": _masked,
     "sqlalchemy.SQLAlchemyError": _of_statement,
     "subprocess.SubprocessError": _of_process,
     "valkey.ResponseError": _masked,

@@ -3,6 +3,10 @@
 A text is of any form, so this looks for what secrets stand in: URLs, data source names, headers,
 fields that are called after a secret, and tokens whose form tells what they are. In doubt it takes
 too much.
+
+It runs where calls fail, on texts that an upstream may have chosen. So no expression looks at the
+same characters again and again: what repeats is limited, possessive (``*+``), or begins where a run
+does.
 """
 
 from __future__ import annotations
@@ -14,13 +18,17 @@ from typing import Final
 MASK: Final = "***"
 
 _OF_SECRETS: Final = (
-    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|api[-_ ]?key|apikey|access[-_ ]?key"
-    r"|account[-_ ]?key|private[-_ ]?key|authorization|cookie|session[-_ ]?id|signature)"
+    r"(?:passw(?:or)?d|passphrase|pwd|secret(?: key)?|token|credentials?|api[-_ ]?key|apikey"
+    r"|access[-_ ]?key|account[-_ ]?key|private[-_ ]?key|authorization|cookie|session[-_ ]?id"
+    r"|signature)"
 )
 """A part of the name of a field that holds a secret."""
 
-_HINTS: Final = frozenset("=@?&#:-_")
-_HINT_WORDS: Final = ("bearer", "basic", "token", "digest", "apikey", "eyj", "akia", "asia", "aiza")
+_HINTS: Final = frozenset("=@?&#:-_<")
+_HINT_WORDS: Final = (
+    *("bearer", "basic", "token", "digest", "key", "eyj", "akia", "asia", "aiza", "pass", "pwd"),
+    *("secret", "credential", "auth", "cookie", "session", "signature"),
+)
 """What a text has at least that may hold a secret: a character, or a word."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://")
@@ -38,23 +46,45 @@ _MATRIX: Final = re.compile(r"(;[\w.\-]+=)[^/;]+")
 _QUERY: Final = re.compile(r"([?&#;][\w.\-\[\]$%]{1,40}=)[^\s&]+")
 """A parameter of a URL that has no scheme."""
 
-_LOGIN: Final = re.compile(r"[^\s/:@\"'(<,=]*:(?!//)[^\s@\"']{1,200}@(?=[\w\[(.\-])")
+_LOGIN: Final = re.compile(
+    r"(?<![^\s/:@\"'(<,=])[^\s/:@\"'(<,=]*+:(?!//)[^\s@\"']{1,200}@(?=[\w\[(.\-])"
+)
 """User and password before a host, without a scheme."""
 
-_QUOTED: Final = r"[bru]?'(?:[^'\\]|\\.|'')*(?:'|$)|[bru]?\"(?:[^\"\\]|\\.|\"\")*(?:\"|$)"
+_QUOTED: Final = r"[bru]?'(?:[^'\\]|\\.?|'')*+(?:'|$)|[bru]?\"(?:[^\"\\]|\\.?|\"\")*+(?:\"|$)"
 
 _HEADER: Final = re.compile(
     r"((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:" + _QUOTED + r"|[^\r\n\"'}]+)", re.IGNORECASE
 )
 _FIELD: Final = re.compile(
-    r"((?:[\w.\-]*" + _OF_SECRETS + r"[\w.\-]*|\b(?:pass|auth|sig|dsn|pw)|\bkey(?==))"
+    r"((?:" + _OF_SECRETS + r"[\w.\-]{0,40}+|\b(?:pass|auth|sig|dsn|pw)|\bkey(?==))"
     r"[\\\"']*\]?\s*(?:=>|[=:])\s*)"
     r"(?:" + _QUOTED + r"|[^;=\n]*(?=;)|\S+)",
     re.IGNORECASE,
 )
 """A field and its value: quoted, or up to a semicolon, or up to white space."""
 
-_OPTION: Final = re.compile(r"(--[\w\-]*" + _OF_SECRETS + r"[\w\-]*\s+)\S+", re.IGNORECASE)
+_OPTION: Final = re.compile(
+    r"((?<![\w\-])--[\w\-]{0,40}?" + _OF_SECRETS + r"[\w\-]{0,40}+\s+)\S+", re.IGNORECASE
+)
+
+_PAIR: Final = re.compile(
+    r"([(\[]b?[\"'][\w.\-]{0,40}?" + _OF_SECRETS + r"[\w.\-]{0,40}+[\"'],\s*)(?:" + _QUOTED + r")",
+    re.IGNORECASE,
+)
+"""A name and its value, as lists of headers have them."""
+
+_ELEMENT: Final = re.compile(
+    r"(<[\w.:\-]{0,40}?" + _OF_SECRETS + r"[\w.\-]{0,40}+(?:\s[^<>]{0,200})?>)[^<]++(?=</)",
+    re.IGNORECASE,
+)
+
+_SAID: Final = re.compile(
+    r"(\b(?:password|passphrase|secret|credentials?|api key)\s+(?:(?:is|was|provided:)\s+)?)"
+    r"(?:" + _QUOTED + r"|(?<=provided: )\S+)",
+    re.IGNORECASE,
+)
+"""A sentence that quotes a secret."""
 
 _DETAIL: Final = re.compile(r"(\([\w\", ]+\)=\()[^)]*")
 """A column and its value, as PostgreSQL quotes them."""
@@ -86,6 +116,9 @@ def redact(text: str) -> str:
     text = _QUERY.sub(rf"\1{MASK}", text)
     text = _HEADER.sub(rf"\1{MASK}", text)
     text = _FIELD.sub(rf"\1{MASK}", text)
+    text = _PAIR.sub(rf"\1{MASK}", text)
+    text = _ELEMENT.sub(rf"\1{MASK}", text)
+    text = _SAID.sub(rf"\1{MASK}", text)
     text = _DETAIL.sub(rf"\1{MASK}", text)
     text = _OPTION.sub(rf"\1{MASK}", text)
     text = _LOGIN.sub(f"{MASK}@", text)
@@ -96,11 +129,12 @@ def mask_quoted(text: str) -> str:
     """Return ``text`` with what it quotes masked: the input that an error is about."""
     if "'" not in text and '"' not in text:
         return text
-    return _QUOTATION.sub(lambda found: f"{found[0][0]}{MASK}{found[0][0]}", text)
+    return _QUOTATION.sub(lambda found: f"{found[1]}{found[2]}{MASK}{found[2]}", text)
 
 
 _QUOTATION: Final = re.compile(
-    r"(?<!\w)(?:'(?:[^'\\]|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$))", re.DOTALL
+    r"(?<!\w)([bru]{0,2})(?=(['\"]))(?:'(?:[^'\\]|\\.?)*+(?:'|$)|\"(?:[^\"\\]|\\.?)*+(?:\"|$))",
+    re.DOTALL,
 )
 
 

@@ -7,7 +7,7 @@ likes: any text but a few stands for yes. Values are never quoted: one can be a 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,9 @@ def _one_of(*names: str) -> Callable[[str], bool]:
 
 
 _TEXT: Final = _Kind("text", lambda text: bool(text) and "\x00" not in text)
+_NAME: Final = _Kind(  # servers refuse the connection else
+    "printable ASCII without spaces", lambda text: bool(text) and all("!" <= c <= "~" for c in text)
+)
 _FLAG: Final = _Kind(
     "yes or no", _one_of("yes", "no", "true", "false", "1", "0", "t", "f", "y", "n")
 )
@@ -69,7 +72,7 @@ _OPTIONS: Final = {
     "db": _FROM_ZERO,
     "username": _TEXT,
     "password": _TEXT,
-    "client_name": _TEXT,
+    "client_name": _NAME,
     "lib_name": _TEXT,
     "lib_version": _TEXT,
     "socket_keepalive": _FLAG,
@@ -105,6 +108,8 @@ def check_url(url: str) -> None:
     is_torn = any(name not in _OPTIONS | _TLS for name, _ in options) and "@" in parts.query
     if is_torn or "@" in parts.fragment:
         raise _wrong("write ?, # and / in a user name or password as %3F, %23 and %2F")
+    if not _is_host(unquote(parts.hostname or "")):
+        raise _wrong("its host cannot be a name: it has a space, or a part of it is empty or long")
     database = parts.path.strip("/")
     seen: set[str] = set()
     if parts.scheme != "unix" and database:
@@ -114,6 +119,15 @@ def check_url(url: str) -> None:
     for name, value in options:
         _check_option(name, value, seen, is_tls=parts.scheme == "rediss")
         seen.add(name)
+
+
+def _is_host(host: str) -> bool:
+    """Whether ``host`` can be looked up at all; that it exists is another question."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return host.isprintable() and " " not in host
 
 
 def _check_option(name: str, value: str, seen: set[str], *, is_tls: bool) -> None:

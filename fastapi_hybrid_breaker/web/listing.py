@@ -94,7 +94,8 @@ class _Page:
 
     def look_at(self, key: str) -> None:
         """Look at the next circuit in the order of keys."""
-        if not all(word in key.casefold() for word in self._words):
+        folded = key.casefold()
+        if not all(word in folded for word in self._words):
             return
         registry = self._breaker.registry
         circuit = registry.get(key)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import configparser
 import enum
+import http.client
 import itertools
 import json
+import smtplib
 import sqlite3
 import subprocess
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import h11
 import httpx
 import httpx2
 import pydantic
@@ -20,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.core.evidence import LONGEST_ERROR, describe_error
-from fastapi_hybrid_breaker.core.redaction import redact
+from fastapi_hybrid_breaker.core.redaction import mask_quoted, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +73,16 @@ SECRET = "s3cret"  # noqa: S105
         ("got eyJhbGciOi.eyJs3cret.s3cret", "got ***"),
         ("-----BEGIN RSA PRIVATE KEY-----\ns3cret", "***"),
         ("Key (mail)=(s3cret) exists", "Key (mail)=(***) exists"),
+        ("[('X-Api-Key', 's3cret'), ('a', 'b')]", "[('X-Api-Key', ***), ('a', 'b')]"),
+        ("(b'authorization', b'Basic s3cret')", "(b'authorization', ***)"),
+        (
+            "<a><ns:Password type='x'>s3cret</ns:Password></a>",
+            "<a><ns:Password type='x'>***</ns:Password></a>",
+        ),
+        ("<apiKey>s3cret</apiKey> refused", "<apiKey>***</apiKey> refused"),
+        ("secret key: s3cret", "secret key: ***"),
+        ("user 'ann' with password 's3cret' refused", "user 'ann' with password *** refused"),
+        ("Incorrect API key provided: s3cret.", "Incorrect API key provided: ***"),
     ],
     ids=str,
 )
@@ -88,12 +103,41 @@ def test_secrets_in_a_text_are_redacted(text: str, left: str) -> None:
         "https://host/users/@me",
         "http://h/orders/6f1c2a4e-6a0f-4a53-9d3d-0a1b2c3d4e5f",
         "unsupported operand type(s) for +: 'int' and 'str'",
+        "f() missing 3 required positional arguments: 'token', 'user', and 'host'",
+        "<Secret object at 0x7f> is not <Other>",
+        "unexpected token '<' at 3",
         "ann@example.com is unknown",
         "status: 503, took 1:30",
     ],
 )
 def test_what_explains_stays(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-" * 1_999,
+        "--a" * 660,
+        "_" * 1_998 + "'",
+        "x" * 1_999 + "=",
+        "password" * 249 + " :",
+        "--secret" * 249,
+        "<secret" * 280,
+        "<token " * 280,
+        "('api-key" * 220,
+        "'\\" * 999,
+        "u:" * 999,
+        "token=" * 333,
+    ],
+    ids=lambda text: text[:9],
+)
+def test_an_error_with_a_long_line_stopped_the_event_loop_for_seconds(text: str) -> None:
+    begin = time.thread_time()
+    redact(text)
+    mask_quoted(text)
+    # The processor's time of this thread alone, and a hundred times what it takes.
+    assert time.thread_time() - begin < 0.9
 
 
 @pytest.mark.parametrize("size", [150, 1990, 1999, 2000, 2100, 100_000])
@@ -132,6 +176,12 @@ def asked(library: Any) -> Any:
     return library.Request("GET", "https://u:s3cret@host/p?key=s3cret")
 
 
+def put_header(name: str, value: str) -> None:
+    connection = http.client.HTTPConnection("h")
+    connection.putrequest("GET", "/")
+    connection.putheader(name, value)
+
+
 KINDS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: Order.model_validate({"price": SECRET, "items": [1, SECRET], SECRET: 1}),
@@ -149,6 +199,22 @@ KINDS: list[tuple[Callable[[], object], str]] = [
         "ValidationError: 1 error: json_invalid at the whole",
     ),
     (lambda: int(SECRET), "ValueError: invalid literal for int() with base 10: '***'"),
+    (
+        lambda: int(SECRET.encode()),
+        "ValueError: invalid literal for int() with base 10: b'***'",
+    ),
+    (
+        lambda: put_header("X-Api-Key", f"{SECRET}\nx"),
+        "ValueError: Invalid header value b'***'",
+    ),
+    (
+        lambda: http.client.HTTPConnection(f"u:{SECRET}"),
+        "InvalidURL: nonnumeric port: '***'",
+    ),
+    (
+        lambda: configparser.ConfigParser().read_string(f"{SECRET}\n"),
+        "MissingSectionHeaderError: File contains no section headers.",
+    ),
     (lambda: float(SECRET), "ValueError: could not convert string to float: '***'"),
     (lambda: Color(SECRET), "ValueError: *** is not a valid Color"),
     (lambda: Shade(4111 + len(SECRET)), "ValueError: *** is not a valid Shade"),
@@ -209,6 +275,26 @@ class OwnError(httpx.ReadTimeout):
                 "s3cret", request=asked(httpx), response=httpx.Response(503, text=SECRET)
             ),
             "HTTPStatusError: status 503, GET https://***@host/p?key=***",
+        ),
+        (
+            httpx.LocalProtocolError("Illegal header value b's3cret\\n'", request=asked(httpx)),
+            "LocalProtocolError: Illegal header value b'***' (GET https://***@host/p?key=***)",
+        ),
+        (
+            httpx2.RemoteProtocolError("line: bytearray(b'x s3cret')", request=asked(httpx2)),
+            "RemoteProtocolError: line: bytearray(b'***') (GET https://***@host/p?key=***)",
+        ),
+        (
+            httpx.LocalProtocolError('Illegal header name b"it\'s s3cret"'),
+            'LocalProtocolError: Illegal header name b"***"',
+        ),
+        (
+            h11.LocalProtocolError("Illegal header value b's3cret '"),
+            "LocalProtocolError: Illegal header value b'***'",
+        ),
+        (
+            smtplib.SMTPAuthenticationError(535, b"s3cret is wrong"),
+            "SMTPAuthenticationError: (535, b'***')",
         ),
         (raised(lambda: httpx.URL("http://h:s3cret/")), "InvalidURL: Invalid port: '***'"),
         (

@@ -159,6 +159,7 @@ def test_the_password_is_not_in_the_error_of_a_wrong_url(monkeypatch: pytest.Mon
         ("QUORUM", "nan", "a count of instances"),
         ("QUORUM", "-1", "a count of instances"),
         ("QUORUM", "0", "a count of instances"),
+        ("QUORUM", "\u0660.\u0665", "a share, such as 0.3"),
         ("MAX_CIRCUITS", "1_000", "a whole number in digits"),
         ("MAX_CIRCUITS", "10.0", "a whole number in digits"),
         ("MAX_CIRCUITS", "+5", "a whole number in digits"),

@@ -87,7 +87,15 @@ WRONG = [
     ("redis://h?socket_keepalive=perhaps", "socket_keepalive must be yes or no"),
     ("redis://h?decode_responses=utf-8", "decode_responses must be yes or no"),
     ("redis://h?client_name=a&client_name=b", "client_name is given twice"),
-    ("redis://h?client_name=%00", "client_name must be text"),
+    ("redis://h?client_name=%00", "client_name must be printable ASCII without spaces"),
+    ("redis://h?client_name=my%20service", "client_name must be printable ASCII without spaces"),
+    ("redis://h?client_name=a%0Ab", "client_name must be printable ASCII without spaces"),
+    ("redis://h?client_name=caf%C3%A9", "client_name must be printable ASCII without spaces"),
+    ("redis://h :6379", "its host cannot be a name"),
+    ("redis:// h:6379/0", "its host cannot be a name"),
+    ("redis://h%00:6379", "its host cannot be a name"),
+    ("redis://redis..svc:6379", "its host cannot be a name"),
+    (f"redis://{'a' * 64}.svc:6379", "its host cannot be a name"),
     (f"redis://:{SECRET}?x=1@h", "write .* in a user name or password as %3F"),
     (f"redis://:{SECRET}#x@h", "write .* in a user name or password as %3F"),
     (f"redis://h?protocol={SECRET}", "protocol must be 2 or 3"),
@@ -118,7 +126,21 @@ def test_an_option_of_a_url_that_could_never_work_was_found_at_each_connection(
         "rediss://h?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem",
         "unix:///run/redis.sock?db=1&password=x",
         "redis://[::1]:6379",
+        "redis://[fe80::1%25eth0]:6379",
+        "redis://b\u00fccher.example:6379",
+        "redis://my_redis.svc.cluster.local.:6379",
+        f"redis://{'a' * 63}:6379",
+        " redis://h:6379\n",
+        "redis://",
     ],
 )
 def test_an_option_that_can_work_is_taken(url: str) -> None:
     assert str(Source(url))
+
+
+async def test_a_client_for_a_host_that_cannot_be_a_name_was_an_internal_error() -> None:
+    breaker = HybridBreaker(redis=redis.asyncio.Redis(host="redis..svc"))
+    async with breaker:
+        status = breaker.sync_status()
+        assert status.state == "isolated"
+        assert "unreachable" in str(status.error)

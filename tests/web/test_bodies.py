@@ -130,6 +130,13 @@ def test_whatever_a_body_holds_is_an_order_or_a_fault_with_a_text(
         assert order.reason.isprintable()
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a\udfff", "\udc80kind"])
+def test_a_name_with_half_of_a_letter_was_a_500(name: str) -> None:
+    answer = Admin().client.put(PATH, content=json.dumps({**ORDER, name: 1}).encode())
+    assert answer.status_code == 422
+    assert "the body may have kind, reason, seconds, by, not" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("depth", range(50, 1000, 50))
 def test_a_value_of_any_depth_is_a_422(depth: int) -> None:
     body = b'{"kind": ' + b"[" * depth + b"]" * depth + b"}"

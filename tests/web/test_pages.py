@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, circuit
 from fastapi_hybrid_breaker.health import Survey
 from fastapi_hybrid_breaker.testing import ManualClock
-from fastapi_hybrid_breaker.web.listing import _Page
+from fastapi_hybrid_breaker.web.listing import Wanted, _Page
 from fastapi_hybrid_breaker.web.models import CircuitInfo
 from tests.turns import Turns
 
@@ -158,6 +158,22 @@ async def ask(app: FastAPI, *paths: str) -> list[httpx.Response]:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         return await asyncio.gather(*(client.get(path) for path in paths))
+
+
+def test_a_text_of_a_hundred_words_took_a_hundred_times_as_long() -> None:
+    class Key(str):
+        __slots__ = ("folded",)
+
+        def casefold(self) -> str:
+            self.folded = getattr(self, "folded", 0) + 1
+            return super().casefold()
+
+    key = Key("\u00df" * 200)
+    served = Served([str(key)])
+    page = _Page(served.breaker, Wanted(None, "\u00df " * 100, "", 10))
+    page.look_at(key)
+    assert key.folded == 1
+    assert b'"total": 1' in page.json()
 
 
 @pytest.mark.parametrize("asked", ["", "?limit=1000", "?state=OPEN", "?q=none", "?after=host-0600"])
