@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.params import Depends as DependsMarker
+from pydantic import BeforeValidator
 from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Scope
@@ -34,7 +35,7 @@ from .caller import AT_MOST, NAMED_HEADER, WHEN_NAMED, Caller, Callers
 from .console import add_console_routes
 from .events.feed import Feed
 from .events.stream import EventStream
-from .listing import LONGEST_TEXT, MOST, USUAL, Listing, ShownState, Wanted
+from .listing import LONGEST_TEXT, MOST, USUAL, Listing, ShownState, Wanted, as_digits
 from .models import (
     CircuitDetail,
     CircuitList,
@@ -210,7 +211,11 @@ def _add_list_route(router: APIRouter, breaker: "HybridBreaker") -> None:
                 json_schema_extra=KEY_SCHEMA,
             ),
         ] = "",
-        limit: Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")] = USUAL,
+        limit: Annotated[
+            int,
+            BeforeValidator(as_digits),
+            Query(ge=1, le=MOST, description="How many, at most."),
+        ] = USUAL,
     ) -> Response:
         """List the circuits that this process knows or has declared, in the order of their keys.
 

@@ -94,14 +94,12 @@ def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> N
         if isinstance(order, Response):
             return order
         try:
-            by = caller.by(order.by)
+            by, reason = caller.by(order.by), caller.why(order.reason)
         except ValueError as error:
             return unprocessable(error)
         if by is None:
             return problem(422, "Unprocessable Content", _NEEDS_NAME)
-        reach = await breaker.override(
-            key, order.kind, by=by, reason=order.reason, seconds=order.seconds
-        )
+        reach = await breaker.override(key, order.kind, by=by, reason=reason, seconds=order.seconds)
         return done(OVERRIDE_HEADER, reach, breaker.instance)
 
 

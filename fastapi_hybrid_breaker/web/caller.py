@@ -56,6 +56,16 @@ class Caller:
             raise ValueError("by must be a name, not one of the request's own credentials")
         return said
 
+    def why(self, reason: str) -> str:
+        """Return the reason that the request gives, which everybody can read.
+
+        Raises:
+            ValueError: it holds a secret of the request.
+        """
+        if reason and self.is_secret(reason):
+            raise ValueError("reason must not hold one of the request's own credentials")
+        return reason
+
     def named(self) -> str:
         """Return whether there is a name, as ``NAMED_HEADER`` says it."""
         return "unnamed" if self.found is None else "named"
@@ -68,7 +78,7 @@ class Caller:
         """
         return {
             "by": self.by(None) or self.by(check_text("by", by, least=0)) or "",
-            "reason": check_text("reason", reason, least=0),
+            "reason": self.why(check_text("reason", reason, least=0)),
         }
 
 

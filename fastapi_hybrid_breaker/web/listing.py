@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -28,6 +29,17 @@ USUAL: Final = 500
 
 LONGEST_TEXT: Final = 200
 """Characters of a text that is looked for, at most."""
+
+
+def as_digits(text: str) -> str:
+    """Return a text that is a whole number in ASCII digits; ``int`` takes ``1_0`` and ``+5`` too.
+
+    Raises:
+        ValueError: it is another text.
+    """
+    if not re.fullmatch("0|-?[1-9][0-9]*", text):
+        raise ValueError("write a whole number in digits, such as 500")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

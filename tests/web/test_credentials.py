@@ -143,14 +143,16 @@ def test_a_name_that_the_request_shows_stays_one(
 
 
 @pytest.mark.parametrize("auth", [None, credentials])
-def test_nor_does_one_that_the_request_gives_as_a_name(auth: Any) -> None:
+@pytest.mark.parametrize("field", ["by", "reason"])
+def test_nor_does_one_that_the_request_gives_as_a_name_or_a_reason(auth: Any, field: str) -> None:
     admin = Admin(auth)
     admin.client.headers.update(BEARER)
-    for by in (TOKEN, f"Bearer {TOKEN}", f"ann, {TOKEN}"):
+    for text in (TOKEN, f"Bearer {TOKEN}", f"ann, {TOKEN}"):
+        given = {field: text}
         refused = [
-            admin.put(by=by),
-            admin.client.delete(PATH, params={"by": by}),
-            admin.client.delete(f"/circuits/{PATH.split('/')[2]}", params={"by": by}),
+            admin.put(**{"by": "ann", **given}),
+            admin.client.delete(PATH, params=given),
+            admin.client.delete(f"/circuits/{PATH.split('/')[2]}", params=given),
         ]
         for answer in refused:
             assert answer.status_code == 422
