@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 T = TypeVar("T")
 
+ASK_AGAIN_AFTER: Final = 10.0
+"""Seconds after which a function that has not come back is called once more: a hang can be of one
+connection, and the next call go well."""
+
+MOST_THREADS: Final = 4
+"""Calls of a name that may hang at once; no more are made then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    future: Future[Any]
+    began: float
+
 
 class Aside:
-    """Runs each function in a daemon thread, one at a time under each name.
+    """Runs each function in a daemon thread, one at a time under each name unless one hangs.
 
     Not in the event loop's own threads: they are few and belong to the application too, so that
     a name server or a token endpoint that hangs would soon have taken them all; and the end of the
     program would wait for them. Who asks while a function runs waits for the result of that run.
+
+    Args:
+        clock: monotonic seconds.
     """
 
-    def __init__(self) -> None:
-        self._running: dict[Hashable, Future[Any]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._running: dict[Hashable, list[_Call]] = {}
 
     def after_fork(self) -> None:
         """Forget what runs, in the child: its threads stayed with the parent."""
@@ -30,14 +49,18 @@ class Aside:
 
     async def run(self, name: Hashable, function: Callable[[], T]) -> T:
         """Call ``function`` and return its result; to be cancelled without ending it."""
-        future: Future[T] | None = self._running.get(name)
-        if future is None or future.done():
-            future = self._running[name] = Future()
+        running = [one for one in self._running.get(name, ()) if not one.future.done()]
+        now = self._clock()
+        hangs = bool(running) and now - running[-1].began >= ASK_AGAIN_AFTER
+        if not running or (hangs and len(running) < MOST_THREADS):
+            future: Future[T] = Future()
             future.set_running_or_notify_cancel()  # it can be awaited by many: nobody cancels it
+            running.append(_Call(future, now))
             threading.Thread(
                 target=_call, args=(function, future), name=f"circuits: {name}", daemon=True
             ).start()
-        wrapped: Any = asyncio.wrap_future(future)
+        self._running[name] = running
+        wrapped: Any = asyncio.wrap_future(running[-1].future)
         result: T = await wrapped
         return result
 
