@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-pytestmark = pytest.mark.every_server
 
 ROUNDS: Final = 5
 """Exchanges after which all must be at rest."""

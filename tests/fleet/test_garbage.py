@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.asyncio.sentinel import Sentinel
 
 from fastapi_hybrid_breaker import HybridBreaker
@@ -66,8 +67,8 @@ async def test_server_that_does_not_speak_redis_is_unreachable_and_no_internal_e
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: "redis://redis..svc:6379",
-        lambda: f"redis://{'a' * 70}.example:6379",
+        lambda: Redis(host="redis..svc"),
+        lambda: Redis(host=f"{'a' * 70}.example"),
         lambda: Sentinel([]).master_for("mymaster"),  # type: ignore[no-untyped-call]
     ],
     ids=["empty label", "long label", "no sentinels"],

@@ -274,7 +274,7 @@ async def test_nonsense_in_these_fields_is_survived(server: Server, field: str, 
         await recovered(a)
         server.ask.hset(f"circuit:{KEY}", field, value)
         async with fleet(server, 1, RAMPING) as (late,):
-            late.circuit(KEY)
-            await until(lambda: late.sync_status().dropped > 0)
+            circuit = late.circuit(KEY)
+            await until(lambda: circuit.stats().version > 0)  # the rest of the hash was read
             await late.reset(KEY)
             assert await admitted(late) == 100

@@ -130,5 +130,5 @@ def test_a_failing_seed_is_reported(
 
 def test_what_is_logged_as_an_error_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Agenda, "take", lambda *_: 1 / 0)
-    (first, *_) = simulate(trip_and_lose()).violations[-1:]
-    assert "ZeroDivisionError" in first
+    violations = simulate(trip_and_lose()).violations
+    assert any("ZeroDivisionError" in one for one in violations)
