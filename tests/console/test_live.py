@@ -167,7 +167,7 @@ async def test_most_of_the_last_openings_from_one_instance_are_said(
     fleet: tuple[Instance, Instance], look: Look
 ) -> None:
     a, b = fleet
-    for opener, times in ((a, 1), (b, 2)):
+    for opener, times in ((a, 1), (b, 4)):  # whatever other tests have opened before
         for _ in range(times):
             opener.trip("shipping")
             eventually(lambda: a.state("shipping") == b.state("shipping") == "OPEN")
@@ -176,7 +176,7 @@ async def test_most_of_the_last_openings_from_one_instance_are_said(
     console = await look(a.address)
     await console.open("shipping")
     history = console.page.get_by_role("region", name="What happened")
-    await expect(history).to_contain_text("2 of the last 3 openings came from instance")
+    await expect(history).to_contain_text("4 of the last 5 openings came from instance")
     name = history.locator("#often-opened-by .instance-id")
     await expect(name).to_have_attribute(
         "title", b.ask("GET", "/circuits").json()["sync"]["instance"]
