@@ -195,6 +195,30 @@ async def test_an_enclosing_request_hears_of_a_verdict_on_a_healthy_circuit(
     assert request.counted == {circuit.core.machine}
 
 
+@each_async_shape
+async def test_an_enclosing_request_hears_of_successes_after_a_recovery_and_a_reset_too(
+    circuit: Circuit, shape: Shape
+) -> None:
+    circuit.guarded_by_route = True
+
+    async def is_heard_of() -> bool:
+        request = Request()
+        token = enter_request(request)
+        try:
+            await shape(circuit, fine)
+        finally:
+            leave_request(token)
+        return request.counted == {circuit.core.machine}
+
+    assert await is_heard_of()
+    circuit.open_here(0.0)
+    while circuit.state != "CLOSED":
+        assert await is_heard_of()  # a probe
+    assert await is_heard_of()
+    circuit.reset_here()
+    assert await is_heard_of()
+
+
 def test_guards_held_hand_over_hand_do_not_pile_up(ramping: Circuit, clock: ManualClock) -> None:
     """In one task that goes on for ever, each is entered before the last one is left."""
     clock.advance(35.0)  # all calls are admitted, and the ramp goes on

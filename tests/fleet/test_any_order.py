@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
+pytestmark = pytest.mark.every_server
 
 ROUNDS: Final = 5
 """Exchanges after which all must be at rest."""
