@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, SecretStr
@@ -43,6 +44,11 @@ def _quorum(value: object) -> object:
 
 
 def _statuses(value: object) -> object:
+    if isinstance(value, str):  # which older releases of pydantic-settings leave as it is
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
     if not isinstance(value, list):
         raise ValueError("must be a JSON list of statuses, such as [500, 503]")  # noqa: TRY004
     return value
