@@ -31,15 +31,17 @@ LONGEST_TEXT: Final = 200
 """Characters of a text that is looked for, at most."""
 
 
-def as_digits(text: str) -> str:
+def as_digits(value: object) -> object:
     """Return a text that is a whole number in ASCII digits; ``int`` takes ``1_0`` and ``+5`` too.
+
+    What is no text is the default, which older releases of FastAPI validate as well.
 
     Raises:
         ValueError: it is another text.
     """
-    if not re.fullmatch("0|-?[1-9][0-9]*", text):
+    if isinstance(value, str) and not re.fullmatch("0|-?[1-9][0-9]*", value):
         raise ValueError("write a whole number in digits, such as 500")
-    return text
+    return value
 
 
 @dataclass(frozen=True, slots=True)
