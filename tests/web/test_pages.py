@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -38,7 +39,8 @@ class Served:
         self.client = TestClient(self.app)
 
     def page(self, **asked: Any) -> tuple[list[str], str | None, int]:
-        page = self.client.get("/circuits", params=asked).json()
+        # Older releases of httpx leave "%2F" in a parameter as it is.
+        page = self.client.get("/circuits?" + urlencode(asked)).json()
         return [one["key"] for one in page["circuits"]], page["next"], page["total"]
 
     def pages(self, **asked: Any) -> Iterator[list[str]]:
