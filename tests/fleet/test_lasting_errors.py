@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker.fleet.standing import Outages, Standing
 
 from .instances import CONFIG, fail, settled, until
 from .links import sync
-from .server import Server
+from .server import Server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,9 @@ async def test_renamed_auth_does_not_show_the_password(
 
 
 async def test_node_of_a_cluster(special: Any, caplog: pytest.LogCaptureFixture) -> None:
-    one = special("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+    # Without a port for the bus, a server whose own is above 55,535 does not start.
+    bus = str(free_port())
+    one = special("--cluster-enabled", "yes", "--cluster-port", bus)
     await isolated_by(one.url, "is a node of a cluster", caplog)
 
 
