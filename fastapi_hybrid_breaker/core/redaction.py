@@ -14,26 +14,21 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
-MASK: Final = "***"
+from .secret_fields import MASK, QUOTED, mask_fields
+from .secret_tokens import mask_tokens
 
-_OF_SECRETS: Final = (
-    r"(?:passw(?:or)?d|passphrase|pwd|secret(?: key)?|token|credentials?|api[-_ ]?key|apikey"
-    r"|access[-_ ]?key|account[-_ ]?key|private[-_ ]?key|authorization|cookie|session[-_ ]?id"
-    r"|signature)"
-)
-"""A part of the name of a field that holds a secret."""
+__all__ = ["MASK", "mask_quoted", "redact"]
 
-_HINTS: Final = frozenset("=@?&#:-_<")
-_HINT_WORDS: Final = (
-    *("bearer", "basic", "token", "digest", "key", "eyj", "akia", "asia", "aiza", "pass", "pwd"),
-    *("secret", "credential", "auth", "cookie", "session", "signature"),
-)
+_HINTS: Final = frozenset("=@?&#:-_<%'\"/0123456789")
+_HINT_WORDS: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "eyj")
 """What a text has at least that may hold a secret: a character, or a word."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://")
 _NEXT_URL: Final = re.compile(r"(?<=[\"'(\[{<,;|])[A-Za-z][A-Za-z0-9+.\-]{0,40}://")
 _NOT_BLANK: Final = re.compile(r"\S*")
+_WORD: Final = re.compile(r"\S+")
 
 _HOST: Final = re.compile(r"(?:[\w.\-]+|\[[0-9A-Fa-f:.%\w]+\])(?::\d{1,5})?(?=:?$|[\"'<>)\]},;])")
 """A host and its port, or several with commas: an authority without a user."""
@@ -51,53 +46,18 @@ _LOGIN: Final = re.compile(
 )
 """User and password before a host, without a scheme."""
 
-_QUOTED: Final = r"[bru]?'(?:[^'\\]|\\.?|'')*+(?:'|$)|[bru]?\"(?:[^\"\\]|\\.?|\"\")*+(?:\"|$)"
+_ORACLE: Final = re.compile(r"(?<![\w/.\-])\w{1,60}+/[^\s/@\"']{1,100}@(?=[\w.\-]{1,255}:\d{1,5}/)")
+"""The same as Oracle's tools write it."""
 
 _HEADER: Final = re.compile(
-    r"((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:" + _QUOTED + r"|[^\r\n\"'}]+)", re.IGNORECASE
-)
-_FIELD: Final = re.compile(
-    r"((?:" + _OF_SECRETS + r"[\w.\-]{0,40}+|\b(?:pass|auth|sig|dsn|pw)|\bkey(?==))"
-    r"[\\\"']*\]?\s*(?:=>|[=:])\s*)"
-    r"(?:" + _QUOTED + r"|[^;=\n]*(?=;)|\S+)",
-    re.IGNORECASE,
-)
-"""A field and its value: quoted, or up to a semicolon, or up to white space."""
-
-_OPTION: Final = re.compile(
-    r"((?<![\w\-])--[\w\-]{0,40}?" + _OF_SECRETS + r"[\w\-]{0,40}+\s+)\S+", re.IGNORECASE
+    r"((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:" + QUOTED + r"|[^\r\n\"'}]+)", re.IGNORECASE
 )
 
-_PAIR: Final = re.compile(
-    r"([(\[]b?[\"'][\w.\-]{0,40}?" + _OF_SECRETS + r"[\w.\-]{0,40}+[\"'],\s*)(?:" + _QUOTED + r")",
-    re.IGNORECASE,
-)
-"""A name and its value, as lists of headers have them."""
-
-_ELEMENT: Final = re.compile(
-    r"(<[\w.:\-]{0,40}?" + _OF_SECRETS + r"[\w.\-]{0,40}+(?:\s[^<>]{0,200})?>)[^<]++(?=</)",
-    re.IGNORECASE,
-)
-
-_SAID: Final = re.compile(
-    r"(\b(?:password|passphrase|secret|credentials?|api key)\s+(?:(?:is|was|provided:)\s+)?)"
-    r"(?:" + _QUOTED + r"|(?<=provided: )\S+)",
-    re.IGNORECASE,
-)
-"""A sentence that quotes a secret."""
+_ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_MOST_ENCODINGS: Final = 3
 
 _DETAIL: Final = re.compile(r"(\([\w\", ]+\)=\()[^)]*")
 """A column and its value, as PostgreSQL quotes them."""
-
-_TOKEN: Final = re.compile(
-    r"(?P<scheme>\b(?:bearer|basic|token|apikey|digest)\s+)"
-    r"(?=\S*(?:\d|[a-z][A-Z]|=))[\w.~+/=:\-]{4,}"
-    r"|\beyJ[\w\-]{5,}\.[\w\-]+(?:\.[\w\-]*)?"  # a JSON web token
-    r"|\b(?:sk|pk|rk|gh[pousr]|github_pat|glpat|xox[a-z]|hf|npm|pypi)[-_][\w\-]{8,}"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bAIza[\w\-]{20,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 @lru_cache(maxsize=64)  # an upstream that is down fails with the same text again and again
@@ -112,17 +72,28 @@ def redact(text: str) -> str:
         lower = text.lower()
         if not any(word in lower for word in _HINT_WORDS):
             return text
+    text = _redact_plain(text)
+    return _WORD.sub(_redact_encoded, text) if _ENCODED.search(text) else text
+
+
+def _redact_plain(text: str) -> str:
     text = _redact_urls(text)
     text = _QUERY.sub(rf"\1{MASK}", text)
     text = _HEADER.sub(rf"\1{MASK}", text)
-    text = _FIELD.sub(rf"\1{MASK}", text)
-    text = _PAIR.sub(rf"\1{MASK}", text)
-    text = _ELEMENT.sub(rf"\1{MASK}", text)
-    text = _SAID.sub(rf"\1{MASK}", text)
+    text = mask_fields(text)
     text = _DETAIL.sub(rf"\1{MASK}", text)
-    text = _OPTION.sub(rf"\1{MASK}", text)
     text = _LOGIN.sub(f"{MASK}@", text)
-    return _TOKEN.sub(lambda found: (found["scheme"] or "") + MASK, text)
+    text = _ORACLE.sub(f"{MASK}@", text)
+    return mask_tokens(text)
+
+
+def _redact_encoded(found: re.Match[str]) -> str:
+    """Decode a word that is percent-encoded, and redact it if that takes anything away."""
+    word = plain = found[0]
+    for _ in range(_MOST_ENCODINGS):
+        plain = unquote(plain)
+    redacted = _redact_plain(plain)
+    return word if redacted == plain else redacted
 
 
 def mask_quoted(text: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from fastapi_hybrid_breaker.core.redaction import redact
 
 from .aside import Aside
 from .credentials import AsideCredentials
@@ -124,12 +128,13 @@ class Source:
         )
 
     def redact(self, text: str) -> str:
-        """Return a text without the user name and password: servers may quote what they refuse."""
+        """Return a text without secrets: servers may quote the user and password they refuse."""
         for name in ("password", "username"):
-            secret = self._pool.connection_kwargs.get(name)
-            if secret:
-                text = text.replace(str(secret), "***")
-        return text
+            secret = str(self._pool.connection_kwargs.get(name) or "")
+            # As a whole: a short name stands in many words.
+            for written in {secret, quote(secret, safe=""), repr(secret)[1:-1]} - {""}:
+                text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", "***", text)
+        return redact(text)
 
     def client(self, timeout: float | None = None) -> Redis:
         """Make a client of our own; to be made and closed in the event loop that uses it.

@@ -239,6 +239,22 @@ def test_what_time_cures_is_no_such_error(error: Exception) -> None:
     assert re.search(r"[\r\n]", text) is None
 
 
+@pytest.mark.parametrize(
+    ("url", "text", "left"),
+    [
+        # A short user name made holes in every word.
+        ("redis://e:pw@h", "Error connecting, e is wrong", "Error connecting, *** is wrong"),
+        ("redis://:p%40ss@h", "said p%40ss, p@ss and pass", "said ***, *** and pass"),
+        ("redis://ann:pw@h", "tried redis://bob:hunter2@i:1", "tried redis://***@i:1"),
+        ("redis://h", "sent auth_token=hunter2 to h:6379", "sent auth_token=*** to h:6379"),
+    ],
+)
+def test_what_a_server_says_is_without_secrets_and_else_untouched(
+    url: str, text: str, left: str
+) -> None:
+    assert Source(url).redact(text) == left
+
+
 def test_a_lasting_cause_is_logged_again_every_ten_minutes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,0 +1,243 @@
+"""What a secret looks like in a text, and what only reads like one."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from fastapi_hybrid_breaker.core.redaction import mask_quoted, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+S = "hunter2Zq"
+
+SECRET = [
+    # fields, by their names
+    f"passcode={S}",
+    f"otp={S}",
+    f"pin={S}",
+    f"SMTP_PASS={S}",
+    f"GITHUB_TOKEN={S}",
+    f"SLACK_BOT_TOKEN: {S}",
+    f"AWS_SECRET_ACCESS_KEY={S}",
+    f"aws_session_token = {S}",
+    f"PGPASSWORD={S} psql",
+    f"MYSQL_PWD={S}",
+    f"GITHUB_PAT={S}",
+    f"DJANGO_SECRET={S}",
+    f"encryption_key={S}",
+    f"signing-key: {S}",
+    f"Ocp-Apim-Subscription-Key: {S}",
+    f"x-functions-key: {S}",
+    f"refreshToken: {S}",
+    f"csrftoken={S}",
+    f"code_verifier={S}",
+    f"client_assertion={S}",
+    f"SharedAccessKey={S}=",
+    f"kennwort={S}",
+    f"api key: {S}",
+    f"OTP code: {S}",
+    f"password\t=\t{S}",
+    f"host=db password=a\\ {S} user=x",
+    # headers and cookies
+    f"Authorization: Bearer {S}",
+    f"Proxy-Authorization: Basic {S}==",
+    f"Cookie: theme=dark; session={S}",
+    f"Set-Cookie: sid={S}; Path=/",
+    f"PHPSESSID={S}",
+    f"connect.sid={S}",
+    f"X-Vault-Token: {S}",
+    f"Negotiate YII{S}",
+    f'Digest username="bob", response="{S}"',
+    # objects
+    f'{{"password": "{S}"}}',
+    f'{{"accessToken":"{S}"}}',
+    f"{{'passcode': {S!r}, 'x': 1}}",
+    f"{{b'password': b'{S}'}}",
+    f"{{'password': ['a', '{S}'], 'x': 1}}",
+    f'{{"credentials": {{"user": "bob", "key": "{S}"}}}}',
+    f"Login(otp='{S}', name='ann')",
+    f"password=SecretValue({S})",
+    f"[('passcode', '{S}')]",
+    f"<passcode>{S}</passcode>",
+    # addresses
+    f"postgresql+asyncpg://app:p@ss{S}@db:5432/app",
+    f"mongodb+srv://u:{S}@cluster0.ab.mongodb.net/x",
+    f"mysql://root:{S}/x@db/app",
+    f"redis://:{S}@r:6379/0",
+    f"user:{S}@tcp(127.0.0.1:3306)/db",
+    f"scott/{S}@db:1521/orcl",
+    f"https://user:p%40ss{S}@host/x",
+    f"https://host/x#access_token={S}",
+    f"GET /x?key={S}&b=1",
+    # sentences and commands
+    f"the password is {S}",
+    f"password {S} is wrong",
+    f"API key {S} is not valid",
+    f"invalid token: {S}",
+    f"otp {S} has expired",
+    f"verification code {S}",
+    f"curl -u bob:{S} https://h",
+    f"mysql -uroot -p{S}",
+    f"--api-token {S}",
+]
+
+KNOWN_FORMS = [
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "sk-proj-abcDEF123456ghi",
+    "sk_live_abcdefghijk1234",
+    "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+    "gho_16C7e42F292c6912E7710c838347Ae178B4a",
+    "github_pat_11ABCDEFG_abcdef",
+    "glpat-abcdefghij1234567890",
+    "xoxb-123456789012-abcdefghij",
+    "xapp-1-A123-456-abc",
+    "hf_abcdefghijklmnop",
+    "npm_abcdefghijklmnop",
+    "pypi-AgEIcHlwaS5vcmc",
+    "dop_v1_abcdef0123456789",
+    "shpat_abcdef0123456789abcdef",
+    "SG.abcdefghijklmnopqrstuv.wxyz0123456789ABCDEFGHIJ",
+    "hvs.CAESIabcdef1234567890",
+    "ya29.a0AfH6SMBabcdefg",
+    "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+    "bot123456789:AAEabcdefghijklmnopqrstuvwxyz0123456",
+    "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn",
+]
+
+HARMLESS = [
+    "token expired",
+    "invalid token",
+    "invalid token: signature has expired",
+    "password: field required",
+    "token=None",
+    "auth=none",
+    "password must be longer than 8",
+    "password authentication failed for user",
+    "the password is wrong",
+    "secret not found",
+    "basic auth is required",
+    "Basic authentication is required",
+    "bearer authentication needed",
+    "Bearer token missing",
+    "Basic information required",
+    "digest mismatch",
+    "digest sha256 is wrong",
+    "token ring is down",
+    "unexpected token at position 3",
+    "missing key: price",
+    'duplicate key value violates unique constraint "users_pkey"',
+    "max_tokens=4096",
+    "prompt_tokens: 12",
+    "token_count=12",
+    "token_type=bearer",
+    "password_length: 3",
+    "tokenizer=bpe",
+    "secretary=ann",
+    "author=bob",
+    "authority: example.com",
+    "auth_server: down",
+    "passed=3 failed=4",
+    "passenger=bob",
+    "compass: north",
+    "opinion=mine",
+    "spinning=true",
+    "option=1",
+    "monkey=7",
+    "primary_key: id",
+    "cache key: v1",
+    "code=503",
+    "error code 482913",
+    "zip code 12345",
+    "cookies are disabled",
+    "session expired",
+    "signed=3",
+    "pk_index_2024_orders is gone",
+    "sk_column missing",
+    "hf_model_v2_large",
+    "npm_config_registry2",
+    "pypi-mirror-2 is down",
+    "risk-assessment-2024 failed",
+    "task-1234567890 failed",
+    "trace id 4bf92f3577b34da6a3ce929d0e0e4736",
+    "order 123e4567-e89b-12d3-a456-426614174000",
+    "AbstractSingletonProxyFactoryBeanHolder2 failed",
+    "error at 12:30:45",
+    "10.0.0.1:6379 refused",
+    "repo/image@sha256:12ab",
+    "100%25 of /a%20b",
+]
+
+
+@pytest.mark.parametrize("text", SECRET)
+def test_a_secret_was_logged_and_shared(text: str) -> None:
+    assert S not in redact(text)
+
+
+@pytest.mark.parametrize("text", KNOWN_FORMS)
+def test_a_token_of_a_known_form_was_logged_and_shared(text: str) -> None:
+    assert redact(text) == "***"
+    assert redact(f"refused: {text}, try again").startswith("refused: ***")
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_words_that_explain_were_masked(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: f"upstream said: {text}, giving up",
+        lambda text: json.dumps({"detail": text, "n": 1}),
+        lambda text: json.dumps(json.dumps({"detail": text})),
+        lambda text: repr({"m": text}),
+        lambda text: repr(text.encode()),
+        lambda text: quote(text, safe=""),
+        lambda text: quote(quote(text, safe=""), safe=""),
+        lambda text: f"({text})",
+    ],
+    ids=["sentence", "json", "json in json", "repr", "bytes", "encoded", "twice", "brackets"],
+)
+def test_a_secret_showed_where_its_text_is_quoted_or_encoded(wrap: Callable[[str], str]) -> None:
+    assert [text for text in SECRET if S in redact(wrap(text))] == []
+
+
+def test_what_is_around_a_secret_stays() -> None:
+    assert redact('{"a": 1, "otp": 123456, "b": 2}') == '{"a": 1, "otp": ***, "b": 2}'
+    assert redact("{'tokens': {'a': 'b', 'c': [1]}, 'n': 1}") == "{'tokens': ***, 'n': 1}"
+    assert redact("f(otp='a', n=1)") == "f(otp=***, n=1)"
+    assert redact("http://h/a%20b?x=1") == "http://h/a%20b?x=***"
+
+
+@pytest.mark.parametrize("text", [*SECRET, *KNOWN_FORMS, *HARMLESS])
+def test_a_text_that_is_redacted_again_stays_as_it_is(text: str) -> None:
+    once = redact(text)
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize("end", ["", "=", "'", ";", "]", "@h:1/"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("token: ", "token:[", "token={", "password\\", "passwords:(", "otp:\\", "a;", "key="),
+        *("sk-a1", "eyJa.", "SG.aaaaaaaaaa.", "123456789:", "aB1", "a1B/", "T111111/B111111/"),
+        *("a/b@", "mysql -p", "-u a", "digest a=", "bearer ", "api key ", "otp code ", "a "),
+        *("%25", "password%3D", "a%3A%2F%2F", "x://a@", "secret 'a", '("a", ', "a]"),
+    ],
+)
+def test_an_error_with_a_long_line_stopped_the_event_loop(unit: str, end: str) -> None:
+    text = (unit * 2_000)[:1_999] + end
+    begin = time.thread_time()
+    redact(text)
+    mask_quoted(text)
+    # The processor's time of this thread alone, and a hundred times what it takes.
+    assert time.thread_time() - begin < 0.9
