@@ -77,7 +77,10 @@ class Link:
         return answers
 
     def _describe(self, error: BaseException) -> str:
-        where, text = f"Redis at {self.source}", harmless(str(error)).rstrip(".")
+        where = f"Redis at {self.source}"
+        if (fault := self.source.tls_fault(error)) is not None:
+            return f"{where} cannot be connected to: {harmless(fault)}"
+        text = harmless(self.source.redact(str(error))).rstrip(".")
         if isinstance(error, _REFUSALS):
             return f"{where} refuses: {text}"
         if isinstance(error, TimeoutError | RedisTimeoutError):

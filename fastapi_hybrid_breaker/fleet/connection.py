@@ -21,9 +21,10 @@ from fastapi_hybrid_breaker.core.redaction import redact
 from .aside import Aside
 from .credentials import AsideCredentials
 from .limit import LOOK_EVERY, Limit
-from .redis_url import cannot_use, check_url
+from .redis_url import cannot_use, check_client_name, check_url
 from .scripts import by_sha
 from .sentinels import Sentinels
+from .tls_files import tls_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ class Source:
     from being noticed, and it can belong to another event loop.
 
     Raises:
-        ValueError: a URL that is none.
+        ValueError: a URL that is none, or a client whose name every server refuses.
         TypeError: neither a URL nor a ``redis.asyncio.Redis``.
     """
 
@@ -106,6 +107,8 @@ class Source:
             _try_options(source, self._pool)
         elif isinstance(source, Redis):
             self._pool = source.connection_pool
+            for settings in self._settings():
+                check_client_name(settings.get("client_name"))
         else:
             raise TypeError(
                 "redis must be a URL, a redis.asyncio.Redis client or None,"
@@ -135,6 +138,18 @@ class Source:
             for written in {secret, quote(secret, safe=""), repr(secret)[1:-1]} - {""}:
                 text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", "***", text)
         return redact(text)
+
+    def tls_fault(self, error: BaseException) -> str | None:
+        """Return which option for TLS is at fault for a failed connection, if one is."""
+        faults = (tls_fault(settings, error) for settings in self._settings())
+        return next(filter(None, faults), None)
+
+    def _settings(self) -> Iterator[Mapping[str, Any]]:
+        """Iterate over the settings of connections to the server, and to sentinels."""
+        yield self._pool.connection_kwargs
+        if isinstance(self._pool, SentinelConnectionPool):
+            for sentinel in self._pool.sentinel_manager.sentinels:
+                yield sentinel.connection_pool.connection_kwargs
 
     def client(self, timeout: float | None = None) -> Redis:
         """Make a client of our own; to be made and closed in the event loop that uses it.

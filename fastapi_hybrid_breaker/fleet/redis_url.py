@@ -121,6 +121,19 @@ def check_url(url: str) -> None:
         seen.add(name)
 
 
+def check_client_name(name: object) -> None:
+    """Check the name that a caller's client gives its connections; no name is none.
+
+    Raises:
+        ValueError: every server would refuse each of its connections.
+    """
+    text = name.decode(errors="replace") if isinstance(name, bytes) else str(name or "")
+    if text and not _NAME.fits(text):
+        raise ValueError(
+            f"redis must be a client that can connect: its client_name must be {_NAME.wanted}"
+        )
+
+
 def _is_host(host: str) -> bool:
     """Whether ``host`` can be looked up at all; that it exists is another question."""
     try:

@@ -91,7 +91,11 @@ class Standing:
 
     def lose(self, error: BaseException) -> None:
         """Record that Redis cannot be used, and why."""
-        cause = explain(error, self._source, self._source.redact)
+        fault = self._source.tls_fault(error)
+        if fault is None:
+            cause = explain(error, self._source, self._source.redact)
+        else:
+            cause = Cause(fault, f"Redis at {self._source} cannot be connected to: {fault}")
         self.isolate(cause.text)
         if cause.is_lasting:
             if self._outages.is_due(cause):

@@ -36,6 +36,12 @@ def test_nobody_listens(order: tuple[str, ...]) -> None:
     assert "Traceback" not in done.err
 
 
+def test_a_file_for_tls_that_is_not_there_is_named() -> None:
+    done = run("status", "--redis", f"rediss://127.0.0.1:{free_port()}/0?ssl_ca_certs=/none.pem")
+    assert done.code == 3
+    assert "ssl_ca_certs cannot be read (No such file or directory): /none.pem" in done.err
+
+
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
 def test_hung_server_is_given_up_in_time(server: Server, order: tuple[str, ...]) -> None:
     server.hang()
