@@ -51,6 +51,8 @@ class Listener:
         self._subscribed = subscribed
         self._failed = failed
         self._backoff = Backoff(random)
+        self.looked_at: float = float("inf")
+        """When it last looked whether a message has come, by the event loop's clock."""
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -75,9 +77,11 @@ class Listener:
             await close(client)
 
     async def _receive(self, pubsub: PubSub) -> None:
-        silence = Silence(asyncio.get_running_loop().time)
+        clock = asyncio.get_running_loop().time
+        silence = Silence(clock)
         in_a_row = 0
         while True:
+            self.looked_at = clock()
             with only_unreachable():
                 async with Limit(self._source.longest_look, "no look at the subscription"):
                     message = await pubsub.get_message(timeout=LISTEN)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from concurrent.futures import Future
 from contextvars import Context
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .agenda import Agenda
 from .errands import Errands
@@ -30,10 +32,17 @@ if TYPE_CHECKING:
     from .names import Names
     from .standing import Outages
 
+log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
+
 _WAIT_AT_START: Final = 1.0
 _WAIT_TO_DRAIN: Final = 0.5
 _WAIT_TO_CLOSE: Final = 1.0
 """Seconds: a service starts without Redis, and stops within two seconds whatever Redis does."""
+
+_LONGEST_STALL: Final = 3.0
+"""Seconds. For a shorter time the event loop may stand still without anybody being told."""
+
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,13 @@ class SessionSetup:
     new_context: Callable[[], Context] = Context
 
 
+class Stall(NamedTuple):
+    """An event loop that does not run: for how many seconds, and what to say of it."""
+
+    seconds: float
+    text: str
+
+
 class Session:
     """The two tasks, what they share, and whether Redis answers. Belongs to one event loop.
 
@@ -91,6 +107,8 @@ class Session:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.standing: Standing = Standing(setup.source, registry.surroundings, setup.outages)
         self.sent: int = 0
+        self.unsent: str | None = None
+        """What was still to be sent when it ended, in one sentence."""
         self.over: Future[None] = Future()
         self.over.set_running_or_notify_cancel()  # many wait for it: none of them cancels it
         self.is_stopping: bool = False
@@ -171,9 +189,35 @@ class Session:
             self._timer.cancel()
         if not self._is_ending:
             self._is_ending = True
+            self.note_unsent()
             self._surroundings.leave()
         for task in self._tasks:
             task.end()
+
+    def note_unsent(self) -> None:
+        """Log which circuits' changes Redis has not taken, now that nothing more will be sent."""
+        keys = dict.fromkeys(self.knowledge.orders.keys())
+        for circuit in self.knowledge.registry:
+            if circuit.core.membership.unsynced:
+                keys[circuit.key] = None
+        if keys and self.unsent is None:
+            number = "1 circuit" if len(keys) == 1 else f"{len(keys)} circuits"
+            named = ", ".join(islice(map(repr, keys), _MOST_NAMED))
+            named += ", ..." if len(keys) > _MOST_NAMED else ""
+            what = f"the last changes of {number} reached Redis: {named}"
+            self.unsent = f"sharing has ended before {what}"
+            log.warning("%s", self.unsent)
+
+    def stands_still(self) -> Stall | None:
+        """Return for how long its event loop has not run, if it does not; from any thread."""
+        seconds = self.loop.time() - self._listener.looked_at
+        if seconds < _LONGEST_STALL or self.standing.state != "connected" or _is_here(self.loop):
+            return None
+        return Stall(
+            seconds,
+            f"nothing has been sent or heard for {seconds:.0f} seconds: the event loop in which the"
+            " breaker was started does not run, or something blocks it",
+        )
 
     async def ended(self) -> None:
         """Wait until all of it has ended; about a second at most. From any event loop."""
@@ -235,3 +279,10 @@ class Session:
             self._is_ready = True
             self._started.set()
             self.standing.connect()
+
+
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

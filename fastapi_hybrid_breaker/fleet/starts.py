@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks of a waiting event loop whether the one with the session lives."""
 
+_CLOSED: Final = (
+    "state is not shared any more: the event loop in which the breaker was started has been closed"
+    " without a stop"
+)
+
 _left_behind: list[Session] = []
 """Sessions of a parent process: in a child they are neither used nor ended (their sockets are
 the parent's), and ending them by garbage collection would warn."""
@@ -59,12 +64,15 @@ class Starts:
         self._session: Session | None = None
         self.since: float = time.time()
         """Since when there is no session, if there is none: epoch seconds."""
+        self.loss: str | None = None
+        """What is lost with the last session, and why there is none, if that was nobody's wish."""
 
     def session(self) -> Session | None:
         """Return the session; from any thread, also from a finalizer."""
         session = self._session
         if session is not None and session.loop.is_closed():
             # Its loop ended without a stop. Never waits: whoever has the lock sees it as well.
+            session.note_unsent()
             if self._lock.acquire(blocking=False):
                 try:
                     self._forget(session)
@@ -152,6 +160,7 @@ class Starts:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> Session:
         """Return the session; where there is none, begin one on this loop, which is ours."""
+        self.session()  # forgets one whose loop is closed
         with self._lock:
             session = self._session
             if session is not None and session.loop.is_closed():
@@ -202,5 +211,8 @@ class Starts:
     def _forget(self, session: Session) -> None:
         """Needs the lock."""
         if self._session is session:
-            self._session, self.since = None, time.time()
+            self._session, self.since, self.loss = None, time.time(), session.unsent
+            if session.loop.is_closed():
+                more = "" if session.unsent is None else f"; {session.unsent}"
+                self.loss = f"{_CLOSED}{more}"
             self._setup.registry.surroundings.leave()

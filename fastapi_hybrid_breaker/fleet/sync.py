@@ -152,21 +152,14 @@ class FleetSync:
         """Tell how the exchange stands."""
         session = self._session
         if session is None:
-            is_due = self._starts is not None and not self._was_started
-            return SyncStatus(
-                "disabled",
-                self._made_at if self._starts is None else self._starts.since,
-                "",
-                0,
-                0,
-                0,
-                corrected=self.learning.corrected,
-                error=NOT_STARTED if is_due else None,
-            )
+            return self._status_without()
         knowledge = session.knowledge
+        state, since, error = session.standing.state, session.standing.since, session.standing.error
+        if (stall := session.stands_still()) is not None:
+            state, since, error = "isolated", max(since, time.time() - stall.seconds), stall.text
         return SyncStatus(
-            state=session.standing.state,
-            since=session.standing.since,
+            state=state,
+            since=since,
             instance=session.instance,
             sent=session.sent,
             received=knowledge.received,
@@ -182,7 +175,24 @@ class FleetSync:
             lag=self.learning.lag,
             corrected=self.learning.corrected,
             orders=knowledge.orders.keys(),
-            error=session.standing.error,
+            error=error,
+        )
+
+    def _status_without(self) -> SyncStatus:
+        """Tell how it stands without a session."""
+        starts = self._starts
+        error = None
+        if starts is not None:
+            error = starts.loss if self._was_started else NOT_STARTED
+        return SyncStatus(
+            "disabled",
+            self._made_at if starts is None else starts.since,
+            "",
+            0,
+            0,
+            0,
+            corrected=self.learning.corrected,
+            error=error,
         )
 
     def made(self, key: str) -> None:

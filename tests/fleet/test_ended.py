@@ -1,0 +1,198 @@
+"""What is told of an exchange that has ended with something unsent, or whose loop does not run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fastapi_hybrid_breaker import HybridBreaker
+from fastapi_hybrid_breaker.fleet import session as session_module
+from tests.patience import PATIENCE
+
+from .instances import CONFIG, cut_off, fail, fleet, settled, until
+from .links import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .proxy import Proxy
+    from .server import Server
+
+KEYS = [f"key-{at}" for at in range(500)]
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+    caplog.set_level(logging.WARNING, "fastapi_hybrid_breaker")
+    return lambda: [one.getMessage() for one in caplog.records if "has ended" in one.getMessage()]
+
+
+async def open_all(breaker: HybridBreaker, keys: list[str]) -> None:
+    for key in keys:
+        await fail(breaker, key)
+
+
+# -- a stop -----------------------------------------------------------------------------------
+
+
+async def test_a_stop_dropped_thousands_of_changes_without_a_word(
+    server: Server, monkeypatch: pytest.MonkeyPatch, lines: Any
+) -> None:
+    async with fleet(server, 1) as (breaker,):
+        await open_all(breaker, KEYS)
+        monkeypatch.setattr(session_module, "_WAIT_TO_DRAIN", 0.0)
+    missing = sum(server.hash(key) == {} for key in KEYS)
+    assert missing > 0
+    (line,) = lines()
+    number = int(line.partition("changes of ")[2].partition(" ")[0])
+    assert missing <= number <= len(KEYS)  # what is under way may arrive, or may not
+    assert "'key-" in line
+    status = breaker.sync_status()
+    assert (status.state, status.error) == ("disabled", line)
+    assert breaker.health().status == "degraded"
+    async with breaker:  # and nothing of it is lost to this process
+        await until(lambda: all(server.hash(key).get("state") == "OPEN" for key in KEYS))
+        await until(lambda: sync(breaker) == "connected")
+        assert breaker.sync_status().error is None
+    assert breaker.sync_status().error is None
+
+
+async def test_a_stop_that_sends_all_says_nothing(server: Server, lines: Any) -> None:
+    async with fleet(server, 1) as (breaker,):
+        await open_all(breaker, KEYS[:5])
+        await settled(breaker)
+    assert lines() == []
+    assert breaker.sync_status().error is None
+
+
+async def test_a_stop_while_redis_is_away_says_what_it_has_not_heard(
+    link: Proxy, lines: Any
+) -> None:
+    breaker = HybridBreaker(redis=link.url, defaults=CONFIG)
+    async with breaker:
+        await until(lambda: sync(breaker) == "connected")
+        link.hold()
+        await until(lambda: sync(breaker) == "isolated")
+        await fail(breaker, "db")
+        assert await breaker.reset("api", by="ann") == "queued"
+        await breaker.override("old", "disabled", by="ann", reason="x", seconds=None)
+    (line,) = lines()
+    assert "3 circuits" in line
+    assert all(repr(key) in line for key in ("db", "api", "old"))
+
+
+async def test_a_start_that_is_cancelled_says_it_too(
+    server: Server, monkeypatch: pytest.MonkeyPatch, lines: Any
+) -> None:
+    server.hang()
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    await fail(breaker, "db")
+    start = asyncio.create_task(breaker.start())
+    await asyncio.sleep(0)
+    start.cancel()
+    await asyncio.wait([start])
+    (line,) = lines()
+    assert "1 circuit reached Redis: 'db'" in line
+
+
+def test_a_loop_that_is_closed_without_a_stop_says_it_too(server: Server, lines: Any) -> None:
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+
+    async def left() -> None:
+        await breaker.start()
+        await cut_off(breaker)
+        await fail(breaker, "db")
+
+    asyncio.run(left())
+    status = breaker.sync_status()
+    assert status.state == "disabled"
+    assert "closed without a stop" in (status.error or "")
+    assert "'db'" in (status.error or "")
+    assert breaker.health().status == "degraded"
+    assert len(lines()) == 1
+
+
+# -- a loop that does not run -----------------------------------------------------------------
+
+
+class Standstill:
+    """A breaker on an event loop in a thread of its own, which can be held up."""
+
+    def __init__(self, url: str) -> None:
+        self.breaker = HybridBreaker(redis=url, defaults=CONFIG)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.go_on = threading.Event()
+        self.run(self.breaker.start())
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+
+    def hold(self) -> None:
+        self.loop.call_soon_threadsafe(self.go_on.wait, PATIENCE)
+
+    def halt(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE)
+
+    def end(self) -> None:
+        self.go_on.set()
+        if not self.thread.is_alive():
+            self.loop.run_until_complete(self.breaker.stop())
+        else:
+            self.run(self.breaker.stop())
+            self.halt()
+        self.loop.close()
+
+
+@pytest.fixture
+def standstill(server: Server) -> Iterator[Standstill]:
+    one = Standstill(server.url)
+    yield one
+    one.end()
+
+
+@pytest.mark.parametrize("how", ["hold", "halt"])
+async def test_a_loop_that_stands_still_said_that_it_is_connected(
+    standstill: Standstill, how: str
+) -> None:
+    breaker = standstill.breaker
+    await until(lambda: sync(breaker) == "connected")
+    connected_since = breaker.sync_status().since
+    getattr(standstill, how)()
+    await until(lambda: sync(breaker) == "isolated")
+    status = breaker.sync_status()
+    assert "the event loop in which the breaker was started does not run" in (status.error or "")
+    assert status.since >= connected_since
+    assert breaker.health().status == "degraded"
+    if how == "hold":
+        standstill.go_on.set()
+        await until(lambda: sync(breaker) == "connected")
+        assert breaker.sync_status().error is None
+        assert breaker.sync_status().since == connected_since  # the server has done nothing
+
+
+async def test_a_short_stall_is_nobodys_fault(server: Server) -> None:
+    async with fleet(server, 1) as (breaker,):
+        await until(lambda: sync(breaker) == "connected")
+        for seconds, state in ((2.5, "connected"), (3.5, "isolated")):
+            # Without a turn of the loop in between, which would look again.
+            stall(breaker, seconds)
+            assert sync(breaker) == "connected"  # here, where the loop runs
+            stall(breaker, seconds)
+            seen: list[str] = []
+            thread = threading.Thread(target=lambda to=seen: to.append(sync(breaker)))
+            thread.start()
+            thread.join(PATIENCE)
+            assert seen == [state]
+
+
+def stall(breaker: HybridBreaker, seconds: float) -> None:
+    session = breaker.sync._session
+    assert session is not None
+    session._listener.looked_at = session.loop.time() - seconds
