@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
-from .admin_answers import problem
+from .admin_answers import fault_of, problem
 from .record import leave_uncounted
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ def make_router(**options: Any) -> APIRouter:
                     _mark(message)
                 await send(message)
 
+            # A path's expression also matches before a line break at the end, which is of a key.
+            if scope["path"].endswith("\n") and not template.endswith(_KEY):
+                fault = fault_of("\n")
+                if fault is not None:
+                    await fault(scope, receive, send_marked)
+                return
             allowed = _allowed_methods(router.routes, template, scope["path_params"])
             if method in allowed:
                 await super().handle(scope, receive, send_marked)
@@ -116,7 +122,7 @@ def _allowed_methods(
     # Who leaves the key out is told so by the endpoint.
     path = template.replace(_KEY, path_params.get("key") or _KEY)
     known = [one for one in routes if isinstance(one, Route)]
-    matching = [one for one in known if one.path_regex.match(path)]
+    matching = [one for one in known if one.path_regex.fullmatch(path)]
     return {
         method for one in matching if one.path == matching[0].path for method in one.methods or ()
     }

@@ -282,6 +282,16 @@ async def test_keys_work_percent_encoded(key: str) -> None:
         ("x" * 257, "1 to 256 characters"),
         ("-/elsewhere", "'-/'"),
         ("key/-/elsewhere", "'-/'"),
+        # What a path's expression takes for its end.
+        ("%0A", "control characters"),
+        ("%0a", "control characters"),
+        ("%0D%0A", "control characters"),
+        ("key%0A", "control characters"),
+        ("-/health%0A", "control characters"),
+        ("-/fleet%0A", "control characters"),
+        ("key/-/override%0A", "control characters"),
+        ("%00", "control characters"),
+        ("%2E", "'.'"),
     ],
 )
 def test_a_key_that_can_name_no_circuit_is_a_422_that_says_why(
