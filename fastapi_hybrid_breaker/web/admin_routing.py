@@ -74,23 +74,30 @@ def make_router(**options: Any) -> APIRouter:
                     _mark(message)
                 await send(message)
 
-            # A path's expression also matches before a line break at the end, which is of a key.
-            if scope["path"].endswith("\n") and not template.endswith(_KEY):
-                fault = fault_of("\n")
-                if fault is not None:
-                    await fault(scope, receive, send_marked)
-                return
-            allowed = _allowed_methods(router.routes, template, scope["path_params"])
-            if method in allowed:
+            refusal = _refusal(router.routes, template, scope)
+            if refusal is None:
                 await super().handle(scope, receive, send_marked)
-                return
-            named = ", ".join(sorted(allowed))
-            answer = problem(405, "Method Not Allowed", f"this path has {named}")
-            answer.headers["Allow"] = named
-            await answer(scope, receive, send_marked)
+            else:
+                await refusal(scope, receive, send_marked)
 
     router = APIRouter(route_class=AdminRoute, **options)
     return router
+
+
+def _refusal(routes: Sequence[BaseRoute], template: str, scope: Scope) -> Response | None:
+    """Return the answer to a path that only seems to be one of ours, or does not have the method.
+
+    The expression of a path matches before a line break at the end as well, which is part of a key.
+    """
+    if scope["path"].endswith("\n") and not template.endswith(_KEY):
+        return fault_of("\n")
+    allowed = _allowed_methods(routes, template, scope["path_params"])
+    if scope["method"] in allowed:
+        return None
+    named = ", ".join(sorted(allowed))
+    answer = problem(405, "Method Not Allowed", f"this path has {named}")
+    answer.headers["Allow"] = named
+    return answer
 
 
 def _explain(error: RequestValidationError) -> str:
