@@ -326,7 +326,7 @@ class Circuit:
             core.measure(measured)
 
     def configure(self, config: CircuitConfig) -> None:
-        """Take the configuration of the code that uses it, where the one so far was a guess."""
+        """Apply the configuration of the code that uses it, where the one so far was a guess."""
         with self.locked() as core:
             core.configure(config)
             self._judge.classifier = Classifier(config)

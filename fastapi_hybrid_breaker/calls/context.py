@@ -182,10 +182,8 @@ def is_inside_admitted(machine: StateMachine) -> bool:
 
 def mark_counted_here(error: BaseException, circuit: int, sequence: int) -> None:
     """Mark ``error`` as counted by ``circuit`` with number ``sequence``, for whose call this is."""
-    loop = _get_running_loop()  # as ``running_in``
-    task = None if loop is None else current_task(loop)
-    here, permit = get_ident() if task is None else id(task), _permit.get()
-    callers: tuple[int, ...] = (here,)
+    callers: tuple[int, ...] = (running_in(),)
+    permit = _permit.get()
     while permit is not None:
         if permit.is_running():
             callers = (*callers, id(permit))

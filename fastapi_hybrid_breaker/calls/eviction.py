@@ -130,7 +130,7 @@ class Eviction:
         return False
 
     def _next(self) -> tuple[Loss, int, str] | None:
-        """Take the next candidate off the lists, or None."""
+        """Return the next candidate, taken off the lists, or None."""
         if self._made and (not self._listed or self._listed[0][0] > Loss.NOTHING):
             # Most of those made since have nothing to lose yet.
             return Loss.NOTHING, *self._made.popleft()

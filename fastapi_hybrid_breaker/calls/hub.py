@@ -84,14 +84,14 @@ class Hub(Protocol):
     """Monotonic seconds."""
 
     changes: ChangeQueue
-    """Takes changes of state under a circuit's lock, and delivers them outside of it."""
+    """Queues changes of state under a circuit's lock, and delivers them outside of it."""
 
     @property
     def instance(self) -> str:
         """This process's name in the fleet, "" outside of one."""
 
     random: Callable[[], float]
-    """Gives numbers from 0 to 1, for jitter."""
+    """Returns numbers from 0 to 1, for jitter."""
 
     surroundings: Surroundings
     """How this process stands to its fleet."""
@@ -100,10 +100,10 @@ class Hub(Protocol):
         """Report a guarded call before any start; called outside every lock, never raises."""
 
     def stirred(self, circuit: Circuit) -> None:
-        """Have the fleet's part look at a circuit; called outside every lock, never raises."""
+        """Notify the fleet of calls on a circuit; called outside every lock, never raises."""
 
     def changed(self, circuit: Circuit) -> None:
-        """Have the fleet hear of a circuit's change; called outside every lock, never raises."""
+        """Notify the fleet of a circuit's change; called outside every lock, never raises."""
 
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """Tells failures from successes and from what is not counted.
+    """Decides whether a call was a failure, a success, or is not counted.
 
     Where a function of the user's raises, the call is not counted, and that is logged.
     """

@@ -100,7 +100,7 @@ class Registry:
         return self._overflow
 
     def get(self, key: str) -> Circuit | None:
-        """Give the circuit if this process knows it; makes nothing, notes nothing."""
+        """Return the circuit if this process knows it; makes nothing, notes nothing."""
         circuit = self.by_key.get(key)
         if circuit is None:
             with self._lock:  # it may be missing for a moment, see Eviction
@@ -179,7 +179,7 @@ class Registry:
         return self._configs.pattern_for(key)
 
     def after_fork(self) -> None:
-        """Take new locks: a thread that is not in the child may have held the old ones."""
+        """Make new locks: a thread that is not in the child may have held the old ones."""
         self._lock = threading.RLock()
         for circuit in self:
             circuit.after_fork()

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .circuit_object import Circuit
     from .hub import CallObserver
-    from .permits import Permit
+    from .permits import EnteredPermit, Permit
 
 
-def settle(  # noqa: C901, PLR0912 - one step after the other
+def settle(  # noqa: C901 - one step after the other
     circuit: Circuit,
     permit: Permit,
     outcome: Outcome,
@@ -46,7 +46,6 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
             duration of its own: nobody observes this one.
     """
     core, locked = circuit.core, circuit._locked
-    outbox = core.outbox
     if circuit.guarded_by_route and outcome is not NO_VERDICT:
         if (request := recorded_request()) is not None:
             request.note_outcome(core.machine)
@@ -62,28 +61,25 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
     if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
         error = describe_error(error, core.config.describe_error)
     with locked.lock:
-        before, locked.is_busy = locked.is_busy, True
-        try:
-            ticket = _ticket_of(permit)
-            if ticket is None:
-                pass
-            elif before:
-                described = describe_error(error, core.config.describe_error)
-                locked.defer(ticket, outcome, seconds=seconds, error=described, asked=asked)
-            else:
+        ticket = permit if isinstance(permit, int) else _ticket_of(permit)
+        if locked.is_busy:  # a finalizer amid a change, at whose end it is done
+            if ticket is not None:
+                error = describe_error(error, core.config.describe_error)
+                locked.defer(ticket, outcome, seconds=seconds, error=error, asked=asked)
+            return
+        if ticket is not None:
+            locked.is_busy = True
+            try:
                 core.settle(ticket, outcome, now, seconds, error, asked)
-        finally:
-            locked.is_busy = before
-    if before:
-        return  # a finalizer amid a change, whose end does it
+            finally:
+                locked.is_busy = False
+    outbox = core.outbox
     if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
 
 
-def _ticket_of(permit: Permit) -> Ticket | None:
+def _ticket_of(permit: EnteredPermit | NestedPermit) -> Ticket | None:
     """Return what the core knows a call by, None: it is settled. Needs the circuit's lock."""
-    if isinstance(permit, int):
-        return permit
     held = permit.probe if type(permit) is NestedPermit else permit
     if held.settled:
         return None

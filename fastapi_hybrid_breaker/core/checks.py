@@ -29,7 +29,7 @@ def check_seconds(field: str, value: object, most: float = DAY) -> None:
 
 
 def check_text(field: str, value: object, *, least: int = 1, most: int = LONGEST_TEXT) -> str:
-    """Give ``value`` unless it is no string of ``least`` to ``most`` printable characters."""
+    """Return ``value`` unless it is no string of ``least`` to ``most`` printable characters."""
     wanted = f"{field} must be text of {least} to {most} printable characters, not {value!r:.300}"
     if not isinstance(value, str):
         raise TypeError(wanted)

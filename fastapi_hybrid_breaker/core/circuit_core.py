@@ -47,7 +47,8 @@ class CircuitCore:
 
     ``free_permit`` is the permit of a call that is admitted without a question, or None;
     ``reject_until`` is when the circuit stops rejecting everything, monotonic seconds;
-    ``counts_successes`` says whether a success changes anything, ``timed`` whether durations count.
+    ``counts_successes`` says whether a success changes anything, ``timed`` whether durations count,
+    ``is_special`` whether an override or shadow mode stands above what is decided.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class CircuitCore:
         "config",
         "counts_successes",
         "free_permit",
+        "is_special",
         "machine",
         "membership",
         "outbox",
@@ -68,6 +70,7 @@ class CircuitCore:
     free_permit: int | None
     reject_until: float
     counts_successes: bool
+    is_special: bool
     timed: bool
 
     def __init__(
@@ -109,37 +112,43 @@ class CircuitCore:
         self.measure(self._is_measured)
 
     def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
-        """Have every call timed and settled in full from now on, or only as the rules need."""
+        """Time and settle every call in full from now on, or only as the rules need."""
         self._is_measured = wanted
         self.timed = wanted or self.machine.statistics.slow is not None
         self.publish()
 
     def publish(self) -> None:
         """Publish what calls read without the lock: the only place that writes these fields."""
-        machine = self.machine
+        machine, sharing = self.machine, self.membership.sharing
+        has_override = self.override.current is not None
+        self.is_special = has_override or sharing.shadow
+        self.counts_successes = self._counts_successes()
+        self.free_permit = None
+        self.reject_until = NEVER
         if machine.state is CLOSED:
-            has_ramp = machine.recovery.ramp is not None
-            is_free = not has_ramp and self.override.current is None and not self.timed
-            is_free = is_free and not self.membership.sharing.peers.awaits_start
-            self.free_permit = machine.sequence if is_free else None
-            self.reject_until = NEVER
-            self.counts_successes = (
-                machine.failures > 0
-                or has_ramp
-                or self._is_measured
-                or self.membership.calls.tracks_successes
-                or bool(machine.statistics.books)
-                or self.config.failure_result is not None
-            )
-        else:
-            is_rejecting = (
-                machine.state is OPEN
-                and self.override.current is None
-                and not self.membership.sharing.shadow
-            )
-            self.free_permit = None
-            self.reject_until = machine.open_until if is_rejecting else NEVER
-            self.counts_successes = True
+            is_held_back = self.timed or machine.recovery.ramp is not None
+            if not is_held_back and not has_override and not sharing.peers.awaits_start:
+                self.free_permit = machine.sequence
+        elif machine.state is OPEN and not self.is_special:
+            self.reject_until = machine.open_until
+
+    def _publish_count(self) -> None:
+        """Publish what a call has changed that was counted and changed no state."""
+        self.counts_successes = self._counts_successes()
+        if self.free_permit is not None:
+            self.free_permit = self.machine.sequence
+
+    def _counts_successes(self) -> bool:
+        machine = self.machine
+        return (
+            machine.failures > 0
+            or machine.state is not CLOSED
+            or machine.recovery.ramp is not None
+            or self._is_measured
+            or self.membership.calls.tracks_successes
+            or bool(machine.statistics.books)
+            or self.config.failure_result is not None
+        )
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -180,29 +189,29 @@ class CircuitCore:
             error: an exception or a text, to explain an opening; not kept.
             asked: the pause that the upstream asks for, in seconds, or None.
         """
-        if self.override.current is not None:
+        if self.is_special or ticket == SHADOWED:
             self.lift(now)
             if self.override.is_disabled(now):
                 outcome, seconds = NO_VERDICT, None
-        if self.membership.sharing.shadow or ticket is SHADOWED:
-            self.shadow.show(ticket, outcome, now, seconds)
-            self.publish()
-        machine, calls = self.machine, self.membership.calls
+            if self.membership.sharing.shadow or ticket == SHADOWED:
+                self.shadow.show(ticket, outcome, now, seconds)
+                self.publish()
+        machine = self.machine
         old, generation, failures = machine.state, machine.generation, machine.failures
-        was_counted = False
+        is_counted = False
         if isinstance(ticket, int):
-            was_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
+            is_counted = machine.settle(ticket, outcome, now, seconds, error, asked)
         else:
             machine.settle_probe(ticket, outcome, now, seconds, error, asked)
         if machine.generation != generation:
             self.membership.decided(old)
             self.publish()
-        elif was_counted and (
-            outcome is FAILURE or failures or calls.run or machine.statistics.is_troubled
-        ):
-            if calls.run or self.membership.sharing.peers.has_fleet:
+        elif is_counted:
+            calls = self.membership.calls
+            if calls.are_heard():
                 calls.settled(outcome, now, error)
-            self.publish()
+            if outcome is FAILURE or failures or calls.run is not None:
+                self._publish_count()
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -306,7 +315,7 @@ class CircuitCore:
             self._replace(None, now, Evidence(reason=f"override by {override.by} expired"))
 
     def adopt_override(self, news: OverrideNews, now: float) -> None:
-        """Take over what the fleet's register says, if it is newer than what is known here."""
+        """Apply what the fleet's register says, if it is newer than what is known here."""
         if not self.override.accept(news):
             return
         view = news.override

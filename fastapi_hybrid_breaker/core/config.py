@@ -194,7 +194,7 @@ class CircuitConfig:
         object.__setattr__(self, name, value)
 
     def is_failing(self, status: int, *, also: frozenset[int] = frozenset()) -> bool:
-        """Tell whether an HTTP status is a failure; ``also`` adds to the default statuses."""
+        """Return whether an HTTP status is a failure; ``also`` adds to the default statuses."""
         if self.failure_statuses is not None:
             return status in self.failure_statuses
         return status >= 500 or status in also

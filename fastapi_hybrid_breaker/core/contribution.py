@@ -118,7 +118,7 @@ class Contribution:
         self._listens_until = min(self._listens_until, at)
 
     def is_listening(self, now: float) -> bool:
-        """Tell whether successes matter.
+        """Return whether successes matter.
 
         One is enough until failures are announced again, as they are if some come a second later.
         """
@@ -130,11 +130,11 @@ class Contribution:
         return not is_noted or now < self._armed_at + ANNOUNCED_AGAIN
 
     def ended(self) -> None:
-        """Take in that the fleet's run holds nothing of ours any more."""
+        """Record that the fleet's run holds nothing of ours any more."""
         self.has_told = self.owes_success = False
 
     def take(self) -> tuple[tuple[float, ...], float | None]:
-        """Give what is to be told of the run: failures, and the last success if it matters.
+        """Return what is to be told of the run: failures, and the last success if it matters.
 
         It counts as told; whoever takes it sees to it that it arrives.
         """

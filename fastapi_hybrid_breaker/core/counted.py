@@ -59,19 +59,13 @@ def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Seq
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
     mark = (_HERE, circuit, sequence, callers)
-    _put(mark, error)
-    if isinstance(error, BaseExceptionGroup):
-        left = [*error.exceptions]
-        while left:
-            one = left.pop()
-            _put(mark, one)
-            if isinstance(one, BaseExceptionGroup):
-                left.extend(one.exceptions)
-
-
-def _put(mark: Mark, error: BaseException) -> None:
-    try:
-        own = error.__dict__
-        own[MARKS] = (mark, *own[MARKS][: _MOST - 1]) if MARKS in own else (mark,)
-    except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
-        pass  # without a mark an enclosing call counts the error once more
+    left = [error]
+    while left:
+        one = left.pop()
+        try:
+            own = one.__dict__
+            own[MARKS] = (mark, *own[MARKS][: _MOST - 1]) if MARKS in own else (mark,)
+        except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
+            pass  # without a mark an enclosing call counts the error once more
+        if isinstance(one, BaseExceptionGroup):
+            left.extend(one.exceptions)

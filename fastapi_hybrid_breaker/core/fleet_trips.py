@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .machine import cause_of
 from .states import CLOSED, Cause
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def judge_fleet(
     book, rule = found
     evidence = machine.describe(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
     evidence = book.add_to(evidence, calls[book.name])
-    machine.open(cause_of(rule), now, evidence, book.asked(now))
+    machine.open(rule.cause, now, evidence, book.asked(now))
     core.membership.decided(CLOSED)
 
 

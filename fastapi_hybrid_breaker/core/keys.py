@@ -43,7 +43,7 @@ def fault_of(key: str) -> str | None:
 
 
 def is_key(key: object) -> bool:
-    """Tell whether ``key`` may name a circuit; for input that came over the network."""
+    """Return whether ``key`` may name a circuit; for input that came over the network."""
     try:
         check_key(key)
     except (TypeError, ValueError):
@@ -90,7 +90,7 @@ def overlaps_of(namespace: str) -> list[str]:
 
 
 def _plain(name: str, value: object) -> str:
-    """Give a string as a plain one: a member of a str enum would show its own name in texts."""
+    """Return a string as a plain one: a member of a str enum would show its own name in texts."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {value!r}")
     return "".join(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence, describe_error
-from .rules import SlowCallRate
 from .run import Run
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause
 
@@ -111,19 +110,18 @@ class StateMachine:
         if self.state is not CLOSED or permit < self.first:
             return False
         statistics = self.statistics
+        fired: tuple[Book | None, Rule] | None = None
+        if statistics.books:
+            fired = statistics.add(now, outcome, seconds, asked)
         if outcome is FAILURE:
-            run = statistics.run
-            if run is None:
+            if (run := statistics.run) is None:
                 run = statistics.run = Run()
             self.failures = run.add(now, asked)
             self.sequence += 1
+            if (rule := statistics.run_rule) is not None and self.failures >= rule.threshold:
+                fired = None, rule
         elif self.failures and outcome is SUCCESS:
             self.failures, statistics.run = 0, None
-        fired: tuple[Book | None, Rule | None] | None = None
-        if statistics.books:
-            fired = statistics.add(now, outcome, seconds, asked)
-        if outcome is FAILURE and self.failures >= statistics.run_threshold > 0:
-            fired = None, statistics.run_rule
         if fired is not None:
             self._trip(*fired, now, error)
         return True
@@ -186,7 +184,8 @@ class StateMachine:
         if new is not HALF_OPEN:  # while probing it is still shown why the circuit opened
             self.failures = 0
         self.changed_at = now
-        self.statistics.clear()
+        self.statistics.run = None
+        self.statistics.clear_windows()
         self.recovery.entered(old, new, now, evidence, was_over=now >= self.open_until)
         self.probes.entered(old, new, now, self.generation)
         if old is new:
@@ -213,10 +212,9 @@ class StateMachine:
         self.recovery.recovered_at = now
         self.recovery.let_back(now)
 
-    def _trip(self, book: Book | None, rule: Rule | None, now: float, error: object) -> None:
-        cause = cause_of(rule)
-        evidence = self.describe(cause, rule=str(rule), book=book, error=error)
-        self.open(cause, now, evidence, self.statistics.asked(book, now))
+    def _trip(self, book: Book | None, rule: Rule, now: float, error: object) -> None:
+        evidence = self.describe(rule.cause, rule=str(rule), book=book, error=error)
+        self.open(rule.cause, now, evidence, self.statistics.asked(book, now))
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -269,8 +267,3 @@ class StateMachine:
         """
         self.probes.after_fork(is_half_open=self.state is HALF_OPEN)
         self.statistics.clear_windows()
-
-
-def cause_of(rule: Rule | None) -> Cause:
-    """Return what an opening by ``rule`` is called."""
-    return Cause.SLOW_CALLS if isinstance(rule, SlowCallRate) else Cause.FAILURES

@@ -69,13 +69,13 @@ class Membership:
     # -- decided here -------------------------------------------
 
     def decided(self, old: CircuitState) -> None:
-        """Have the fleet hear of a change that was decided here."""
+        """Offer the fleet a change that was decided here."""
         if self.calls.run is not None:
             self.calls.clear()
         self.offer(old)
 
     def offer(self, old: CircuitState) -> None:
-        """Have the fleet hear of the present state, which follows ``old``.
+        """Offer the fleet the present state, which follows ``old``.
 
         A circuit that is only tried out keeps it to itself. What was decided for all ends for all;
         what was not is nobody else's business.
@@ -98,7 +98,7 @@ class Membership:
             self.calls.end_run_of_fleet()
 
     def stand_with_the_fleet(self) -> None:
-        """Have the state bind all again, as every one does that comes from the fleet."""
+        """Make the state bind all again, as every one does that comes from the fleet."""
         self.sharing.local_only = False
         if self.has_voted:
             self._outbox.needs_sync = True
@@ -118,7 +118,7 @@ class Membership:
         self.has_voted = self.sharing.local_only
 
     def join(self, generation: int) -> None:
-        """Have an opening of our own bind all: enough others have met the trouble."""
+        """Make an opening of our own bind all: enough others have met the trouble."""
         machine = self.machine
         is_present = machine.generation == generation and machine.state is OPEN
         if self.sharing.local_only and is_present:
@@ -156,7 +156,7 @@ class Membership:
         return None if moment is None or not is_closed else max(0.0, now - moment)
 
     def confirm(self, proposal: Proposal, news: News, now: float) -> None:
-        """Take the fleet's consent: ``proposal`` stands there now as ``news``.
+        """Record the fleet's consent: ``proposal`` stands there now as ``news``.
 
         What this process changed after proposing stays, now based on ``news``. Where other news
         was adopted after proposing, ours is compared with that like anybody's.
@@ -178,7 +178,7 @@ class Membership:
     # -- taken over -------------------------------------------
 
     def adopt(self, news: News, now: float, *, refused: bool = False) -> None:
-        """Take over the fleet's state, if it is newer than what this process knows.
+        """Apply the fleet's state, if it is newer than what this process knows.
 
         A change of our own that the fleet has not seen loses: the first writer wins. Calls that
         run now were admitted by another state and count no more, with one exception: probes go
@@ -238,7 +238,7 @@ class Membership:
         *,
         is_reset: bool,
     ) -> None:
-        """Take over when the fleet's circuit recovered, and since when calls are let back.
+        """Apply when the fleet's circuit recovered, and since when calls are let back.
 
         ``known`` is what was known here, if the circuit was CLOSED already: it stands where the
         news does not say, as that of an older version, or of a recovery brought about by two.
@@ -287,7 +287,7 @@ class Membership:
             self._continue_row(news, now)
 
     def _continue_row(self, news: News, now: float) -> None:
-        """Have an opening of our own last as long as if ``news`` had come before it."""
+        """Prolong an opening of our own as if ``news`` had come before it."""
         machine = self.machine
         recovery = machine.recovery
         if recovery.reopenings or news.recovered_for is None:

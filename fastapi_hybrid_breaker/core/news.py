@@ -73,5 +73,5 @@ class Proposal:
     machine: object = field(default=None, compare=False, repr=False)
 
     def is_of_change(self, other: Proposal) -> bool:
-        """Tell whether both tell of the same change."""
+        """Return whether both are about the same change."""
         return self.machine is other.machine and self.generation == other.generation

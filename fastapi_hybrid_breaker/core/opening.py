@@ -84,7 +84,7 @@ def open_seconds(
 
 
 def is_again(config: CircuitConfig, closed_for: float | None) -> bool:
-    """Tell whether an opening continues the row: ``closed_for`` seconds after a recovery.
+    """Return whether an opening continues the row: ``closed_for`` seconds after a recovery.
 
     None: there was no recovery, as at first and after a reset.
     """

@@ -45,7 +45,8 @@ class Outbox:
     ) -> None:
         """Record a change of the circuit's own state."""
         self.has_changed = True
-        if self._override.fixed_state(now) is not None:
+        override = self._override
+        if override.current is not None and override.fixed_state(now) is not None:
             return
         effective = self.effective
         if old is not effective and old is not new:

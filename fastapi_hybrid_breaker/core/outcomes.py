@@ -37,7 +37,7 @@ _MOST_TYPES = 1000
 def without(
     error: BaseException, is_silent: Callable[[BaseException], bool]
 ) -> BaseException | None:
-    """Give what remains of ``error`` without the silent ones in it; None: nothing.
+    """Return what remains of ``error`` without the silent ones in it; None: nothing.
 
     A group all of which remains comes back as itself: its class may mean something. No method
     of a group is called, for those may be a stranger's.

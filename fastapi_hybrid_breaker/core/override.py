@@ -69,11 +69,11 @@ class Override:
     deadline: float | None
 
     def is_over(self, now: float) -> bool:
-        """Tell whether its time is up."""
+        """Return whether its time is up."""
         return self.deadline is not None and now >= self.deadline
 
     def view(self, now: float) -> OverrideView:
-        """Give it as pages show it."""
+        """Return it as pages show it."""
         return OverrideView(self.kind, self.by, self.reason, self.remaining(now))
 
     def remaining(self, now: float) -> float | None:

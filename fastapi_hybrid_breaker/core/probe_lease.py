@@ -93,12 +93,12 @@ class ProbeLease:
         return self.current is not None and now < self.current.deadline
 
     def ask(self) -> None:
-        """Have the lease asked for."""
+        """Request the lease."""
         if not self.is_wanted and self.sharing.shares_probes():
             self.is_wanted = self._outbox.needs_sync = True
 
     def changed(self) -> None:
-        """Have the fleet know that a place is taken, or free again."""
+        """Report to the fleet that a place is taken, or free again."""
         if self.sharing.shares_probes():
             self._outbox.needs_sync = True
 

@@ -114,7 +114,7 @@ class ProbeSlots:
             self.standoff.occurred(probe, kind)
 
     def end_overdue(self, now: float) -> bool:
-        """Take the places of probes past their deadline; return whether enough have succeeded.
+        """End the probes past their deadline; return whether enough have succeeded.
 
         One that goes well, a stream that somebody reads for hours, has shown what it was to show.
         """
@@ -179,7 +179,7 @@ class ProbeSlots:
         )
 
     def grant(self, opening: int, lease: Lease, successes: int) -> None:
-        """Take the lease; ``successes`` are the probes' so far, anywhere."""
+        """Record the lease; ``successes`` are the probes' so far, anywhere."""
         if self.lease.opening is None or self.lease.opening != opening:
             return  # CLOSED, or for another opening
         self.lease.current = lease
@@ -213,7 +213,7 @@ class ProbeSlots:
             self.lease.current = None
 
     def see_others_probe(self, now: float) -> None:
-        """Take a probe of whoever made it HALF_OPEN to run, until more is heard of it."""
+        """Assume a probe of whoever made it HALF_OPEN to run, until more is known of it."""
         self.last_probe_at = now
         self.lease.elsewhere.unclear_until = now + OVERDUE_AFTER
 

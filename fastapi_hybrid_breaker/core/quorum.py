@@ -33,7 +33,7 @@ def check_quorum(value: object) -> None:
 
 
 def votes_needed(quorum: Quorum, live: int) -> int:
-    """Give how many of ``live`` instances make the quorum: at least one, all of them at most."""
+    """Return how many of ``live`` instances make the quorum: at least one, all of them at most."""
     live = max(1, live)
     needed = quorum if quorum >= 1 else ceil(quorum * live - _ROUNDING)
     return max(1, min(int(needed), live))

@@ -27,11 +27,11 @@ class Ramp:
         self._credit = 1.0 - self._shares[0]  # so that the first call is admitted
 
     def is_over(self, now: float) -> bool:
-        """Tell whether all calls are admitted again."""
+        """Return whether all calls are admitted again."""
         return now - self._begins >= self._length
 
     def admits(self, now: float) -> bool:
-        """Tell whether this call is one of the share; not to be asked once it is over."""
+        """Return whether this call is one of the share; not to be asked once it is over."""
         part = int(max(0.0, now - self._begins) / self._length * len(self._shares))
         self._credit += self._shares[min(part, len(self._shares) - 1)]
         if self._credit < 1.0 - _ROUNDING:

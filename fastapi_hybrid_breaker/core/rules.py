@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from .checks import check_count, check_seconds, check_share
+from .states import Cause
 from .windows import CountWindow, TimeWindow, Window
 
 _DEFAULT_WINDOW = TimeWindow(10.0)
@@ -14,6 +16,9 @@ class Rule:
     """When a circuit opens: one of the rules below."""
 
     __slots__ = ()
+
+    cause: ClassVar[Cause] = Cause.FAILURES
+    """What an opening by the rule is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class SlowCallRate(Rule):
         TypeError, ValueError: as for ``FailureRate``.
     """
 
+    cause: ClassVar[Cause] = Cause.SLOW_CALLS
+
     rate: float
     _: KW_ONLY
     slower_than: float
@@ -97,7 +104,7 @@ class SlowCallRate(Rule):
 
 
 def check_rules(field: str, value: object) -> tuple[Rule, ...]:
-    """Give the rules in ``value``, one or several.
+    """Return the rules in ``value``, one or several.
 
     Raises:
         TypeError: it is something else.

@@ -36,6 +36,10 @@ class SharedCalls:
         self.run = None
         self.tracks_successes = False
 
+    def are_heard(self) -> bool:
+        """Return whether a fleet is to hear of calls, or was when there last was a failure."""
+        return self._sharing.peers.has_fleet or self.run is not None
+
     def settled(self, outcome: Outcome, now: float, error: object) -> None:
         """Record a call that was counted while CLOSED."""
         machine = self._machine
@@ -79,7 +83,7 @@ class SharedCalls:
         return True
 
     def end_run_of_fleet(self) -> None:
-        """Have the fleet's run end with the recovery that closed the circuit here alone.
+        """End the fleet's run with the recovery that closed the circuit here alone.
 
         What was told of the run before stands still; the probes end it.
         """

@@ -112,7 +112,7 @@ class Book:
         return self._asked[0][1] if self._asked else None
 
     def judge(self, totals: Totals) -> Rule | None:
-        """Give a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
+        """Return a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
         self.is_troubled = False
         for rule in self.rules:
             calls, bad = share_of(rule, totals)
@@ -124,7 +124,7 @@ class Book:
         return None
 
     def judge_fleet(self, kinds: Sequence[int]) -> Rule | None:
-        """Give a rule that the calls of the whole fleet fulfil, given by their kind."""
+        """Return a rule that the calls of the whole fleet fulfil, given by their kind."""
         totals = totals_of(kinds)
         for rule in self.rules:
             calls, bad = share_of(rule, totals)
@@ -133,7 +133,7 @@ class Book:
         return None
 
     def tallies(self, now: float, *, always: bool) -> Iterator[Tally]:
-        """Give the calls that the fleet has not been told of; they count as told.
+        """Return the calls that the fleet has not been told of; they count as told.
 
         ``always``: something, even where there is nothing new, so that the sum is told in return.
         """
@@ -181,12 +181,12 @@ class Book:
         return counts.by_kind
 
     def totals_at(self, now: float) -> Totals:
-        """Give the counts without what has left the window by ``now``."""
+        """Return the counts without what has left the window by ``now``."""
         self.counts.forget(now)
         return self.totals()
 
     def totals(self) -> Totals:
-        """Give the counts as they stood after the last call."""
+        """Return the counts as they stood after the last call."""
         return totals_of(self.counts.by_kind)
 
 
@@ -260,7 +260,7 @@ class Statistics:
         return any(one[SUCCEEDED] for one in kinds), any(any(one[FAILED:]) for one in kinds)
 
     def rates(self, now: float) -> Rates:
-        """Give the figures of the first window, and the slow calls of the first that has any."""
+        """Return the figures of the first window, and the slow calls of the first that has any."""
         if not self.books:
             return Rates(None, None, None)
         totals = self.books[0].totals_at(now)
@@ -280,29 +280,24 @@ class Statistics:
         return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
 
     def tallies(self, now: float, *, always: bool) -> tuple[Tally, ...]:
-        """Give the calls that the fleet has not been told of; see ``Book.tallies``."""
+        """Return the calls that the fleet has not been told of; see ``Book.tallies``."""
         return tuple(tally for book in self.books for tally in book.tallies(now, always=always))
 
     def judge(self, now: float) -> bool:
-        """Tell whether a rate is reached by the calls that are in the windows now."""
+        """Return whether a rate is reached by the calls that are in the windows now."""
         for book in self.books:
             book.judge(book.totals_at(now))
         self.is_troubled = any(book.is_troubled for book in self.books)
         return self.is_troubled
 
     def judge_fleet(self, calls: Mapping[str, Sequence[int]]) -> tuple[Book, Rule] | None:
-        """Give a rule that the fleet's calls fulfil; they are given by window and kind."""
+        """Return a rule that the fleet's calls fulfil; they are given by window and kind."""
         for book in self.books:
             kinds = calls.get(book.name)
             rule = None if kinds is None else book.judge_fleet(kinds)
             if rule is not None:
                 return book, rule
         return None
-
-    def clear(self) -> None:
-        """Begin anew: without a run, and with empty windows."""
-        self.run = None
-        self.clear_windows()
 
     def clear_windows(self) -> None:
         """Begin with empty windows."""

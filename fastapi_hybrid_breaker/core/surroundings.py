@@ -35,7 +35,7 @@ class Surroundings:
         self.live = 1
 
     def minimum(self, calls: int) -> int:
-        """Give the number of calls that a rule which asks for ``calls`` needs here.
+        """Return the number of calls that a rule which asks for ``calls`` needs here.
 
         A rule's minimum is about the whole fleet's traffic. Who is cut off sees only its part of
         it, and would need as many times longer to see that much. Runs of failures are not scaled:

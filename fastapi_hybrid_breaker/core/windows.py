@@ -48,7 +48,7 @@ class Counts(Protocol):
         """Return the number of the present part, which rises as the window moves on."""
 
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
-        """Give the calls in the window by bucket and kind; nothing where there are no buckets."""
+        """Return the calls in the window by bucket and kind; nothing where there are no buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class TimeCounts:
         return self._index
 
     def by_bucket(self, now: float) -> dict[int, tuple[int, ...]]:
-        """Give the calls in the window by bucket and kind."""
+        """Return the calls in the window by bucket and kind."""
         self.forget(now)
         size, found = len(self._buckets), {}
         for back in range(1, size):

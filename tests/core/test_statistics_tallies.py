@@ -225,7 +225,7 @@ def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
     meter = Statistics([FAILING])
     add(meter, FAILURE, FAILURE, now=2.0)
     meter.tallies(2.0, always=False)
-    meter.clear()
+    meter.clear_windows()
     assert meter.tallies(2.0, always=False) == ()
     add(meter, FAILURE, now=2.0)
     (tally,) = meter.tallies(2.0, always=False)
@@ -283,7 +283,7 @@ def test_not_troubled_without_calls_nor_after_clearing() -> None:
     meter = Statistics([FAILING])
     assert not meter.judge(0.0)
     add(meter, FAILURE)
-    meter.clear()
+    meter.clear_windows()
     assert not meter.is_troubled
     assert not meter.judge(0.0)
 
