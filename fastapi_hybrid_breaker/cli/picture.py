@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.core.override import OverrideView
     from fastapi_hybrid_breaker.fleet.instances import Instance, UnhealthyCircuit
-    from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-    from fastapi_hybrid_breaker.fleet.wire import Heard
+    from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+    from fastapi_hybrid_breaker.fleet.shared_state import SharedState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Row:
 
     key: str
     now: float
-    heard: Heard | None
-    register: HeardOverride | None
+    heard: SharedState | None
+    register: SharedOverride | None
     open_at: tuple[str, ...] = ()
     seen: Mapping[str, UnhealthyCircuit] = field(default_factory=dict)
     problem: str = ""
@@ -81,7 +81,7 @@ class Row:
             return self.problem
         if self.heard is None:
             return ""
-        if self.heard.plain:
+        if self.heard.is_basic:
             return "told by a service that speaks the plain format"
         return why(self.heard.evidence)
 
@@ -149,7 +149,7 @@ class Row:
             "reopenings": 0 if heard is None else heard.reopenings,
             "version": 0 if heard is None else heard.version,
             "writer": "" if heard is None else heard.writer,
-            "plain": heard is not None and heard.plain,
+            "plain": heard is not None and heard.is_basic,
             "override": None if override is None else asdict(override),
             "open_at": list(self.open_at),
             "openers": list(self.openers),

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.versions import horizon_at
+from fastapi_hybrid_breaker.fleet.about_instances import parse_pairs
+from fastapi_hybrid_breaker.fleet.answers import (
+    VOTE_FIELDS,
+    parse_members,
+    parse_openers,
+    parse_time,
+    parse_votes,
+)
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text, is_name
-from fastapi_hybrid_breaker.fleet.hash_wire import parse_hash
-from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
+from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.report_wire import VOTE_FIELDS, parse_votes
+from fastapi_hybrid_breaker.fleet.messages import parse_hash
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+from fastapi_hybrid_breaker.fleet.values import MalformedError, as_text
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .picture import Picture, Row
@@ -115,7 +122,7 @@ class Reader:
         )
 
     def _see_time(self, answer: Any) -> float:
-        server_now = self._server_now = _seconds(answer)
+        server_now = self._server_now = parse_time(answer)
         return server_now
 
     async def _rows(
@@ -161,9 +168,7 @@ def _take(dropped: ThrottledLog, read: Callable[[], Any]) -> Any:
 
 
 def _read_keys(members: Any, dropped: ThrottledLog) -> Iterable[str]:
-    if not isinstance(members, list | set):
-        raise MalformedError("a set of overridden circuits that is none")
-    keys = [member.decode(errors="replace") for member in members]
+    keys = list(parse_members(members))
     for key in keys:
         if not is_key(key):
             dropped.warn("an overridden circuit whose key names none")
@@ -174,7 +179,7 @@ def _read_living(
     answers: Sequence[Any], server_now: float, dropped: ThrottledLog
 ) -> list[Instance]:
     seen, about = answers
-    return read_instances(read_pairs(seen), about, server_now, dropped)
+    return read_instances(parse_pairs(seen), about, server_now, dropped)
 
 
 def _circuits(instance: Instance) -> dict[str, UnhealthyCircuit]:
@@ -202,14 +207,12 @@ def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
     return Row(key, server_now, heard, register, open_at, problem=problem, openers=openers)
 
 
-def _read_register(answer: Any) -> HeardOverride | None:
-    return None if answer is None else HeardOverride.from_register(as_text(answer))
+def _read_register(answer: Any) -> SharedOverride | None:
+    return None if answer is None else SharedOverride.read_register(as_text(answer))
 
 
 def _read_openers(answer: Any) -> tuple[str, ...]:
-    (text,) = answer
-    names = [] if text is None else as_text(text).split(" ")
-    return tuple(name for name in names if is_name(name))[-_MOST_OPENERS:]
+    return parse_openers(answer)[-_MOST_OPENERS:]
 
 
 def _right_type(answer: Any) -> Any:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi_hybrid_breaker.core.versions import horizon_at
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
-from fastapi_hybrid_breaker.fleet.fields import MalformedError, read_version
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+from fastapi_hybrid_breaker.fleet.values import MalformedError, read_version
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .errors import CommandError, Exit
@@ -71,7 +71,7 @@ class Hand:
         )
         *_, register, _, _ = await self._order(key, command)
         with _refused_unless_readable(key):
-            kind = HeardOverride.from_register(register).kind
+            kind = SharedOverride.read_register(register).kind
             if kind is not (None if view is None else view.kind):
                 raise MalformedError("another override")
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])

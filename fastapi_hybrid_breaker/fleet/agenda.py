@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.versions import is_newer
 
+from .answers import parse_reply, parse_time
 from .circuit_requests import CircuitRequests
 from .commands import Commands
 from .connection import is_wrong_type
 from .errand import Errand, Kind, Request, Reset, resolve
-from .fields import MalformedError
 from .first_use import FirstUse
 from .gathering import Gathering
-from .hash_wire import parse_hash
 from .heartbeat import Heartbeat
 from .index import Index
 from .leases import Leases
+from .messages import parse_hash
 from .overrides import KINDS, Overrides
 from .rereading import Rereading
+from .values import MalformedError
 from .votes import Votes
 from .walks import Walks
-from .wire import parse_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import OverrideView
 
+    from .answers import Reply
     from .errands import Errands
     from .knowledge import Knowledge
     from .names import Names
     from .part import Part
-    from .wire import Heard, Reply
+    from .shared_state import SharedState
 
 _UNTIMED: Final[frozenset[Kind]] = frozenset({"report", "confirm", "lease", "index_write"})
 """Requests whose answers say nothing by the server's clock."""
@@ -142,9 +143,9 @@ class Agenda:
         if self._knowledge.lacks_overrides:
             self._errands.want(key, "read_override")
 
-    def peek(self, key: str) -> Future[Heard | None]:
+    def peek(self, key: str) -> Future[SharedState | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""
-        answer: Future[Heard | None] = Future()
+        answer: Future[SharedState | None] = Future()
         if not self._errands.edit(key, lambda errand: errand.waiting.append(answer)):
             answer.set_result(None)
         return answer
@@ -257,7 +258,7 @@ class Agenda:
                 try:
                     if request.kind == "time":
                         self._timed_at = received
-                        self._knowledge.server_clock.sample(sent, received, _seconds(answer))
+                        self._knowledge.server_clock.sample(sent, received, parse_time(answer))
                         self._knowledge.learning.take_time(self._knowledge.server_now())
                     else:
                         self._take(request, answer)
@@ -319,16 +320,3 @@ class Agenda:
 def _refuse_wrong_type(answer: object) -> None:
     if is_wrong_type(answer):
         raise MalformedError("something that is no hash under a circuit's name")
-
-
-def _seconds(answer: Any) -> float:
-    """Return what TIME answered, which redis-py makes a pair of numbers.
-
-    Raises:
-        MalformedError: it is not one.
-    """
-    try:
-        seconds, microseconds = answer
-        return float(seconds) + float(microseconds) / 1_000_000
-    except (TypeError, ValueError, OverflowError):
-        raise MalformedError(f"a time that is none: {answer!r:.200}") from None

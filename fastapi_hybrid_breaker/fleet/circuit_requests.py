@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.news import News, Proposal
 
+    from .answers import Reply
     from .commands import Commands
     from .errand import Errand, Kind, Reset
     from .knowledge import Knowledge
-    from .wire import Reply
 
 
 class CircuitRequests:
@@ -107,12 +107,12 @@ class CircuitRequests:
         """Apply the script's answer."""
         if reply.status == "foreign":
             self._weigh_foreign(request)
-        elif reply.stored is not None:
-            self._take_stored(request, reply.status, reply.stored.news(reply.server_time))
+        elif (stored := reply.stored) is not None:
+            self._take_stored(request, reply.status, stored.news(reply.server_time))
             if request.reset is not None:
                 self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
                 for waiting in request.reset.waiting:
-                    resolve(waiting, reply.override_in_force())
+                    resolve(waiting, reply.effective_override())
 
     def _weigh_foreign(self, request: Request) -> None:
         """A plain speaker wrote since we last heard."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,15 +11,15 @@ from fastapi_hybrid_breaker.core.evidence import Evidence
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
-from .evidence_wire import dump_evidence
-from .hash_wire import HASH_FIELDS
-from .override_wire import CLEARED, dump_about, dump_override
+from .messages import HASH_FIELDS, PROTOCOL
 from .scripts import load
-from .wire import PROTOCOL
+from .shared_override import CLEARED
+from .values import LONGEST_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fastapi_hybrid_breaker.core.contribution import Report
     from fastapi_hybrid_breaker.core.override import OverrideView
 
     from .errand import Plain
@@ -39,6 +39,7 @@ UNKNOWN: Final = Proposal(
 NO_OPERATION: Final = "-"
 
 _CIRCUIT: Final = load("circuit.lua")
+_EVIDENCE: Final = load("evidence.lua")
 
 
 class Commands:
@@ -150,6 +151,73 @@ class Commands:
         )
 
 
+def report_command(  # noqa: PLR0913 - what travels in one command
+    what: str,
+    names: Names,
+    instance: str,
+    key: str,
+    *,
+    version: int,
+    writer: str,
+    threshold: int = 0,
+    number: int = 0,
+    report: Report | None = None,
+    plain: tuple[int, float] | None = None,
+    stands: float = 0.0,
+    objecting: float = 0.0,
+    now: float,
+) -> tuple[Any, ...]:
+    """Give the command for a report, for the confirmation of a run, or for a vote.
+
+    Times travel as how long ago they were: no two clocks are compared.
+
+    Args:
+        what: ``report``, ``confirm`` or ``vote``.
+        names, instance, key: where, who, and about which circuit.
+        version, writer: of the fleet's state that this is about.
+        threshold: failures in a row that open the circuit; 0: no such rule.
+        number: of the report; one that comes again is known by it.
+        report: what is told.
+        plain: failures in a row that plain speakers count, and when.
+        stands: seconds for which a vote stands, 0.0: withdrawn.
+        objecting: seconds that all must have had to object to a run.
+        now: monotonic seconds, as the times in the report are.
+    """
+
+    def ago(at: float, unit: float = 1e6) -> int:
+        return max(0, round((now - at) * unit))
+
+    failures, success, troubled, tallies = "", "-", 0, ""
+    if report is not None:
+        failures = " ".join(str(ago(at)) for at in report.failures)
+        success = "-" if report.success_at is None else str(ago(report.success_at))
+        troubled = int(report.is_troubled)
+        tallies = "\n".join(
+            f"{tally.window}|{max(1, round(tally.width * 1000))}|{tally.buckets}"
+            f"|{ago(tally.at + tally.width / 2, 1e3)}|{','.join(map(str, tally.kinds))}"
+            for tally in report.tallies
+        )
+    return _EVIDENCE.command(
+        (names.hash(key), names.evidence(key)),
+        what,
+        instance,
+        number,
+        str(version),
+        writer,
+        names.signals,
+        json.dumps(key),
+        PROTOCOL,
+        threshold,
+        failures,
+        success,
+        "-" if plain is None else f"{plain[0]}:{ago(plain[1])}",
+        troubled,
+        tallies,
+        round(stands * 1000),
+        round(objecting * 1000),
+    )
+
+
 def _ago(seconds: float | None) -> str:
     return "-" if seconds is None else str(round(seconds * 1000))
 
@@ -165,3 +233,42 @@ def based_on(version: int, writer: str) -> Proposal:
         version=version,
         writer=writer,
     )
+
+
+# -- JSON in commands ---------------------------------------------------------------------------
+
+LARGEST_WHY: Final = 1024
+"""Characters; a longer one goes without the error's text, and then with the cause alone.
+
+Who acted and why always have room: 200 characters each, none of which is longer than two as JSON.
+Nor are they longer than four bytes each, and the script keeps 2048."""
+
+
+_WHY: Final = tuple(field.name for field in fields(Evidence))
+
+
+def dump_evidence(evidence: Evidence | None) -> str:
+    """Write evidence as JSON, leaving out what is empty; "" for none."""
+    if evidence is None:
+        return ""
+    for shorter in (evidence, replace(evidence, error=""), Evidence(cause=evidence.cause)):
+        said = {name: getattr(shorter, name) for name in _WHY if getattr(shorter, name)}
+        # Not as ASCII: escapes are six bytes a letter, and the size is limited.
+        text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        if len(text) <= LARGEST_WHY and len(text.encode()) <= LONGEST_JSON:
+            break
+    return text
+
+
+def dump_override(view: OverrideView) -> tuple[str, str]:
+    """Write an override's kind, and the JSON of who and why."""
+    if view.kind.state is not None:
+        return view.kind.value, dump_about(view.by, view.reason)
+    return CLEARED, dump_about(view.by, view.reason, mode=view.kind.value)
+
+
+def dump_about(by: str, reason: str, **mode: str) -> str:
+    """Write who and why as JSON; a mode stands first, where the script looks for it."""
+    said = {**mode, "by": by, "reason": reason}
+    # Not as ASCII: escapes are six bytes a letter, and the size is limited.
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

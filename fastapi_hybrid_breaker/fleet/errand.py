@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.override import Override, OverrideView
 
     from .part import Part
-    from .wire import Heard
+    from .shared_state import SharedState
 
 Kind = Literal[
     "reset",
@@ -95,7 +95,7 @@ class Errand:
     read: bool = False
     is_live: bool = False  # it is read for a plain message about this moment
     read_override: bool = False
-    waiting: list[Future[Heard | None]] = field(default_factory=list)
+    waiting: list[Future[SharedState | None]] = field(default_factory=list)
 
     def next_kind(self, now: float) -> Kind | None:
         """Give what comes next, or None: nothing, or not yet."""

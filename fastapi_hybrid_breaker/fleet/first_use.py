@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.run import RUN_LIFE
 from fastapi_hybrid_breaker.core.states import CircuitState
 
+from .answers import RUN_FIELDS, parse_run
 from .errand import Request
-from .report_wire import RUN_FIELDS, parse_run
 from .timetable import Timetable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .gathering import Gathering
     from .knowledge import Knowledge
     from .names import Names
-    from .wire import Heard
+    from .shared_state import SharedState
 
 FIRST_WORD: Final = 1.0
 """Seconds for which successes are noted on a circuit that is used for the first time: until what
@@ -41,7 +41,7 @@ class FirstUse:
         self._gathering = gathering
         self._due = Timetable()
 
-    def found(self, circuit: Circuit, heard: Heard | None, made_at: float) -> None:
+    def found(self, circuit: Circuit, heard: SharedState | None, made_at: float) -> None:
         """Take what stands in the hash, which was read for the first time; None: there is none.
 
         ``made_at``: when the circuit was made here (monotonic seconds), before its first call.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
+from .answers import parse_sums
+from .commands import report_command
 from .errand import Request
-from .report_wire import parse_sums, report_command
 from .reported import PendingReport, Suspect
 from .run_times import (
     CONFIRM_JITTER,
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.contribution import Report
 
+    from .answers import Sums
     from .knowledge import Knowledge
+    from .messages import Signal
     from .names import Names
-    from .report_wire import Sums
-    from .signals import Signal
-    from .wire import Heard
+    from .shared_state import SharedState
 
 WRITTEN_BACK_IN: Final = 0.2
 """Seconds after which is tried again what the server could not place, having lost the circuit."""
@@ -108,7 +109,7 @@ class Gathering:
         elif contribution is not None and contribution.untold:
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
-    def heard_plain(self, circuit: Circuit, heard: Heard) -> None:
+    def heard_plain(self, circuit: Circuit, heard: SharedState) -> None:
         """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
         if heard.state is circuit.core.machine.state:
             self.note_plain(circuit, heard.failures, self._knowledge.clock())
@@ -301,15 +302,15 @@ class Gathering:
                 core.membership.calls.run_ended(now, now + LISTEN_ON)
         elif sums.status == "unsaid":
             self._reports.note(key, now + self._every)
-        elif sums.suspect is not None:
-            self._await_confirmation(circuit, sums.suspect)
+        elif sums.suspect_for is not None:
+            self._await_confirmation(circuit, sums.suspect_for)
         if report.is_troubled:
             longest = max((tally.width * tally.buckets for tally in report.tallies), default=0.0)
             self._heat(key, now + longest)
             # Others' calls change the sum too.
             is_news = any(any(tally.kinds) for tally in report.tallies)
             self._poll(key, now, is_news=is_news, slowest=SLOWEST_POLL)
-        if sums.hot is not None and sums.hot >= JUDGE_AFTER:
+        if sums.hot_for is not None and sums.hot_for >= JUDGE_AFTER:
             with circuit.changing() as (core, now):
                 core.judge_fleet(report.generation, sums.calls, now)
 

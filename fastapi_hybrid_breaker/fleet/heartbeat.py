@@ -9,13 +9,13 @@ from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
+from .about_instances import LOST_AFTER, parse_heartbeat, parse_instance, parse_pairs
 from .errand import Request, resolve
-from .fields import MalformedError, is_name, read_exact_time, read_json, read_number
-from .instances import Instance
 from .live_count import LiveCount
+from .messages import PROTOCOL
 from .scripts import load
-from .troubles import Troubles, read_troubles
-from .wire import PROTOCOL
+from .troubles import Troubles
+from .values import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+    from .instances import Instance
     from .knowledge import Knowledge
     from .names import Names
 
 BEAT_EVERY: Final = 5.0
 """Seconds, give or take a tenth, between two signs of life; and between two ticks in the fleet."""
-
-LOST_AFTER: Final = 15.0
-"""Seconds without a sign of life after which an instance does not count."""
 
 _SOON: Final = 0.5
 """Seconds in which the server is asked at the latest where a tick says more than is believed."""
@@ -39,8 +37,6 @@ FORGOTTEN_AFTER: Final = 60.0
 """Seconds after which it is not shown any more."""
 
 _SCRIPT: Final = load("heartbeat.lua")
-_LARGEST: Final = 4096
-_MOST: Final = 2**53
 
 
 class Heartbeat:
@@ -138,9 +134,9 @@ class Heartbeat:
             MalformedError: it is no answer to such a question.
         """
         if request.kind == "heartbeat":
-            live, is_new = _read_answer(answer)
-            self.live.answered(live)
-            if is_new and self._is_known:
+            reply = parse_heartbeat(answer)
+            self.live.answered(reply.live)
+            if reply.is_new == 1 and self._is_known:
                 self._forgotten()
             self._is_known = True
             return
@@ -151,7 +147,7 @@ class Heartbeat:
             for waiting in request.waiting:
                 resolve(waiting, found)
         else:
-            self._seen = read_pairs(answer)
+            self._seen = parse_pairs(answer)
 
     def _can_tell(self, now: float) -> bool:
         """Whether all circuits have been looked at; else the next ones are, and it is due still."""
@@ -171,14 +167,6 @@ class Heartbeat:
         )
 
 
-def _read_answer(answer: Any) -> tuple[int, bool]:
-    if isinstance(answer, list) and len(answer) == 2:
-        live, is_new = answer
-        if isinstance(live, int) and isinstance(is_new, int):
-            return live, is_new == 1
-    raise MalformedError(f"an answer of the script that is none: {answer!r:.200}")
-
-
 def read_instances(
     seen: dict[str, str], answer: Any, server_now: float, dropped: ThrottledLog
 ) -> list[Instance]:
@@ -187,58 +175,14 @@ def read_instances(
     Raises:
         MalformedError: the answer is none; an instance that is none is only counted.
     """
-    about = read_pairs(answer)
+    about = parse_pairs(answer)
     found = []
     for name, last in seen.items():
         try:
-            found.append(_instance(name, last, about.get(name, ""), server_now))
-        except MalformedError:
-            dropped.warn("an instance that is none")
+            found.append(parse_instance(name, last, about.get(name, ""), server_now))
+        except MalformedError as error:
+            dropped.warn(str(error))
     return sorted(found, key=lambda one: one.started)
-
-
-def _instance(name: str, last: str, about: str, server_now: float) -> Instance:
-    if not (is_name(name) and len(about) <= _LARGEST):
-        raise MalformedError("an instance that is none")
-    said = read_json("an instance", about)
-    if not isinstance(said, dict):
-        raise MalformedError("an instance that is none")
-    last_seen = read_number("last seen", last) / 1000
-    circuits, more = read_troubles(said)
-    return Instance(
-        id=name,
-        host=_text(said.get("host"), 255),
-        started=read_exact_time("started", said.get("started"), _MOST),
-        last_seen=last_seen,
-        sync="isolated" if server_now - last_seen > LOST_AFTER else "connected",
-        library=_text(said.get("version"), 64),
-        circuits=circuits,
-        more=more,
-    )
-
-
-def _text(value: object, most: int) -> str:
-    """Return a text of printable characters, which can be shown anywhere."""
-    text = value[:most] if isinstance(value, str) else ""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def read_pairs(answer: Any) -> dict[str, str]:
-    """Read a list of names and values by turns.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    if isinstance(answer, dict):
-        answer = [part for pair in answer.items() for part in pair]
-    if not isinstance(answer, list):
-        raise MalformedError("a list of instances that is none")
-    texts = [
-        one.decode(errors="replace") if isinstance(one, bytes) else str(one)
-        for part in answer
-        for one in (part if isinstance(part, (tuple, list)) else (part,))
-    ]
-    return dict(zip(texts[::2], texts[1::2], strict=False))
 
 
 def library_version() -> str:

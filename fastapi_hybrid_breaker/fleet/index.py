@@ -11,11 +11,11 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.checks import DAY
-from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest
 
+from .answers import parse_member
 from .errand import Request
-from .fields import VERSION_LIMIT, MalformedError, as_text, read_number
+from .values import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,7 +183,7 @@ class Index:
         if request.kind == "index_write":
             return
         if not isinstance(answer, list):
-            raise MalformedError("an index that is none")
+            raise MalformedError("malformed index: not a list")
         if isinstance(page := request.about, _Page):
             asked = min(page.left, self._page_size)
             if (following := page.after(answer[1::2], asked)) is not None:
@@ -191,25 +191,14 @@ class Index:
         horizon = self._horizon()
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
-                key = member.decode()
-            except (ValueError, AttributeError):
-                key = ""
-            if not is_key(key):
-                self._dropped.warn("a member of the index that is none")
+                found = parse_member(member, score)
+            except MalformedError as error:
+                self._dropped.warn(str(error))
                 continue
-            version = _version_of(score)
-            if version > horizon:
-                self._far.append(key)
-            self._newest.note(version, horizon)
-            self._seen(key, version)
-
-
-def _version_of(score: Any) -> int:
-    """Return the version that a member has; one that cannot be read lies beyond all others."""
-    try:
-        return read_number("version", as_text(score), VERSION_LIMIT)
-    except (MalformedError, AttributeError):
-        return VERSION_LIMIT
+            if found.version > horizon:
+                self._far.append(found.key)
+            self._newest.note(found.version, horizon)
+            self._seen(found.key, found.version)
 
 
 def _now(horizon: float) -> int:

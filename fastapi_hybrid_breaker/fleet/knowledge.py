@@ -9,18 +9,17 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.core.versions import NO_HORIZON, is_newer
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+from .basic_format import Reaction, react
 from .clock import ServerClock
 from .errand import Errand, Plain
-from .fields import MalformedError
 from .learning import Learning
+from .messages import Tick, parse_message, parse_signal
 from .orders import Orders
-from .plain import Verdict, weigh
 from .reassertions import Reassertions
 from .round_trips import RoundTrips
 from .seen_versions import SeenVersions
-from .signals import parse_signal
 from .timetable import Timetable
-from .wire import parse_message
+from .values import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from .gathering import Gathering
     from .heartbeat import Heartbeat
     from .leases import Leases
-    from .override_wire import HeardOverride
-    from .wire import Heard
+    from .shared_override import SharedOverride
+    from .shared_state import SharedState
 
 WRITE_BACK_CLOSED: Final = 3600.0
 """Seconds after its change for which a CLOSED state is worth writing back: a hash's life."""
@@ -127,13 +126,13 @@ class Knowledge:
         if circuit is None:
             self.versions.note(heard.version, self.versions.horizon())
             # Never adopted from a message alone: it may be old news of what was forgotten.
-            if heard.plain:
+            if heard.is_basic:
                 has_room = self.errands.edit(key, Errand.read_for_live)
             else:
                 has_room = self.errands.want(key, "read")
             if not has_room:
                 self.dropped.warn("news of more keys than there is room for")
-        elif heard.plain:
+        elif heard.is_basic:
             self.gathering.heard_plain(circuit, heard)
             self._weigh(circuit, heard, is_live=True)
         else:
@@ -149,7 +148,7 @@ class Knowledge:
         except MalformedError as error:
             self.dropped.warn(str(error))
             return False
-        if signal.name == "tick":
+        if isinstance(signal, Tick):
             return self.heartbeat.ticked(signal.live)
         circuit = self.registry.get(signal.key)
         if circuit is None:
@@ -162,7 +161,7 @@ class Knowledge:
             return self.leases.seen(circuit, signal)
         return self.gathering.signalled(circuit, signal)
 
-    def found(self, key: str, heard: Heard | None, *, is_live: bool) -> None:
+    def found(self, key: str, heard: SharedState | None, *, is_live: bool) -> None:
         """Take what was read from a circuit's hash; None: there is none.
 
         ``is_live``: a plain message about this moment told of it.
@@ -173,7 +172,9 @@ class Knowledge:
         if made_at is not None and circuit is not None:
             self.first_use.found(circuit, heard, made_at)
 
-    def _take_in(self, key: str, heard: Heard | None, *, is_live: bool, is_first: bool) -> None:
+    def _take_in(
+        self, key: str, heard: SharedState | None, *, is_live: bool, is_first: bool
+    ) -> None:
         circuit = self.registry.get(key)
         if heard is None:
             if circuit is not None:
@@ -186,12 +187,12 @@ class Knowledge:
             if circuit is None:
                 self.dropped.warn("a circuit for which max_circuits leaves no room")
                 return
-        if heard.plain:
+        if heard.is_basic:
             self._weigh(circuit, heard, is_live=is_live)
         else:
             self._follow(circuit, heard, is_live=False, is_first=is_first)
 
-    def _hear_override(self, key: str, heard: HeardOverride) -> None:
+    def _hear_override(self, key: str, heard: SharedOverride) -> None:
         """Take what a message says of an override.
 
         It is read instead as long as the order of versions is not certain: before the server's
@@ -207,7 +208,7 @@ class Knowledge:
             self.follow_override(key, heard, self.server_now(), make=False)
 
     def follow_override(
-        self, key: str, heard: HeardOverride, server_now: float | None, *, make: bool
+        self, key: str, heard: SharedOverride, server_now: float | None, *, make: bool
     ) -> None:
         """Take what the register says of a circuit's override.
 
@@ -270,7 +271,7 @@ class Knowledge:
             self.errands.want(circuit.key, "restore", must=True)
 
     def _follow(
-        self, circuit: Circuit, heard: Heard, *, is_live: bool, is_first: bool = False
+        self, circuit: Circuit, heard: SharedState, *, is_live: bool, is_first: bool = False
     ) -> None:
         self.errands.edit(circuit.key, Errand.forget_plain, must=True)
         with circuit.locked() as core:
@@ -292,7 +293,7 @@ class Knowledge:
         elif not is_live:
             self.missed(circuit, must=True)  # or newcomers would believe the server
 
-    def _weigh(self, circuit: Circuit, heard: Heard, *, is_live: bool) -> None:
+    def _weigh(self, circuit: Circuit, heard: SharedState, *, is_live: bool) -> None:
         key, now = circuit.key, self.clock()
         with circuit.locked() as core:
             ours = core.membership.describe(now)
@@ -307,7 +308,7 @@ class Knowledge:
             opening = ours.generation + (ours.state is not CircuitState.OPEN)
             self._plain_openings[key] = opening
         knows_opening = self._plain_openings.get(key) == ours.generation
-        verdict = weigh(
+        reaction = react(
             heard,
             ours,
             server_now=self.server_now(),
@@ -315,9 +316,9 @@ class Knowledge:
             is_live=is_live,
             knows_opening=knows_opening,
         )
-        if verdict is Verdict.ADOPT:
+        if reaction is Reaction.ADOPT:
             due = now + self._random.uniform(0, _PLAIN_JITTER)
             plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
             self.errands.edit(key, lambda errand: errand.adopt_plain(plain), must=True)
-        elif verdict is Verdict.REASSERT:
+        elif reaction is Reaction.REASSERT:
             self.reassertions.want(key, "restore", _REASSERT_EVERY)

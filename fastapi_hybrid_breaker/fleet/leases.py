@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi_hybrid_breaker.core.lease import Lease
 from fastapi_hybrid_breaker.core.states import CircuitState
 
+from .answers import parse_lease
 from .crowd import Crowd
 from .errand import Request
 from .lease_post import Post
-from .lease_wire import parse_answer
+from .messages import PROTOCOL
 from .scripts import load
 from .timetable import Timetable
-from .wire import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.lease import LeaseWish
 
     from .knowledge import Knowledge
+    from .messages import Signal
     from .names import Names
-    from .signals import Signal
 
 TERM: Final = 2.0
 """Seconds that a lease lasts on the server while probes run under it."""
@@ -136,7 +136,9 @@ class Leases:
         if circuit.core.machine.state is CircuitState.CLOSED:
             return False
         post, now = self._post(circuit, circuit.rejected), self._knowledge.clock()
-        if not signal.at:  # of a version that says only that some run, and never that they ended
+        if (
+            not signal.sent_at
+        ):  # of a version that says only that some run, and never that they ended
             with circuit.locked() as core:
                 probes = core.machine.probes
                 if probes.lease.opening is not None:
@@ -144,11 +146,11 @@ class Leases:
                 probes.suspect_probing(now, UNHEARD)
             post.not_before = now + TERM + self._turn(circuit)
             return False
-        if 0 < post.heard_at - signal.at < _REORDERED:
+        if 0 < post.heard_at - signal.sent_at < _REORDERED:
             return False
-        post.heard_at = signal.at
+        post.heard_at = signal.sent_at
         instance = self._knowledge.instance
-        elsewhere = sum(many for who, many in signal.running.items() if who != instance)
+        elsewhere = sum(many for who, many in (signal.running or {}).items() if who != instance)
         with circuit.locked() as core:
             core.machine.probes.hear_probing(now, elsewhere, signal.seconds, signal.successes)
         if signal.by == instance:
@@ -289,18 +291,19 @@ class Leases:
         Raises:
             MalformedError: it is no answer to such a question.
         """
-        status, milliseconds, places, successes = parse_answer(answer)
+        reply = parse_lease(answer)
+        status, successes = reply.status, reply.successes
         key = request.key
         circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
         if circuit is None or post is None:
             return
-        now, left = self._knowledge.clock(), milliseconds / 1000
+        now, left = self._knowledge.clock(), reply.seconds
         wish, usable_until, ends = request.about
         if status not in {"granted", "held", "full"}:
             post.running = post.own = 0  # it was not taken down
         if status == "granted":
             with circuit.locked() as core:
-                lease = Lease(places, usable_until)
+                lease = Lease(reply.places, usable_until)
                 core.machine.probes.grant(wish.opening, lease, successes)
             # Where it is not used, somebody else may have more calls.
             post.not_before = now if wish.running else ends + self._random.uniform(0, AFTER_YOU)

@@ -10,11 +10,12 @@ from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import Cause
 from fastapi_hybrid_breaker.core.versions import is_newer
 
+from .answers import parse_members
 from .commands import based_on
 from .errand import Errand, OverrideOrder, Request, resolve
-from .fields import MalformedError, as_text
 from .index import PAGE
-from .override_wire import HeardOverride
+from .shared_override import SharedOverride
+from .values import MalformedError, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.override import Override
 
+    from .answers import Reply
     from .commands import Commands
     from .knowledge import Knowledge
     from .walks import Walks
-    from .wire import Reply
 
 
 KINDS: Final = frozenset({"override", "restore_override", "show", "read_override"})
@@ -162,9 +163,7 @@ class Overrides:
         """
         if request.kind == "overridden_write":
             return
-        if not isinstance(answer, list | set):
-            raise MalformedError("a set of overridden circuits that is none")
-        self._walks.begin("overridden", map(_text, answer), self._read)
+        self._walks.begin("overridden", parse_members(answer), self._read)
 
     def _read(self, key: str) -> None:
         if not is_key(key):
@@ -193,12 +192,12 @@ class Overrides:
         if has_lost:
             self._knowledge.errands.want(key, "restore_override", must=True)
 
-    def _read_register(self, answer: Any) -> HeardOverride | None:
+    def _read_register(self, answer: Any) -> SharedOverride | None:
         """Return what the register says; None: nothing, or nothing that can be read."""
         if not isinstance(answer, bytes):
             return None
         try:
-            return HeardOverride.from_register(as_text(answer))
+            return SharedOverride.read_register(as_text(answer))
         except MalformedError as error:
             self._knowledge.dropped.warn(str(error))
             return None
@@ -211,10 +210,6 @@ class Overrides:
             self._knowledge.orders.taken(request.key, "override", request.override.operation)
             for waiting in request.override.waiting:
                 resolve(waiting, None)
-
-
-def _text(member: object) -> str:
-    return member.decode(errors="replace") if isinstance(member, bytes) else ""
 
 
 def _who_cleared(circuit: Circuit) -> tuple[str, str]:

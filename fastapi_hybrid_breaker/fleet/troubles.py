@@ -12,14 +12,11 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .instances import UnhealthyCircuit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
 
@@ -31,10 +28,6 @@ LARGEST: Final = 3000
 
 AT_ONCE: Final = 50
 """Circuits that are looked at before other tasks of the loop have their turn."""
-
-_MOST_MORE: Final = 10**12
-
-_STATES: Final = {state.value: state for state in CircuitState}
 
 
 class _Look:
@@ -144,39 +137,3 @@ def _by_urgency(told: tuple[str, UnhealthyCircuit]) -> tuple[bool, bool, float, 
     key, trouble = told
     is_closed = trouble.state is CircuitState.CLOSED
     return is_closed, trouble.ready_to_probe, -trouble.rejecting, key
-
-
-def read_troubles(said: Mapping[str, Any]) -> tuple[dict[str, UnhealthyCircuit] | None, int]:
-    """Read what another instance tells, and how many more circuits it has not room for.
-
-    What is malformed is left out. None: it is of a version that does not tell.
-    """
-    circuits, more, ready = said.get("circuits"), said.get("more"), said.get("ready")
-    if not isinstance(circuits, dict):
-        return None, 0
-    if not isinstance(ready, list):
-        ready = []
-    shadow = said.get("shadow")
-    if not isinstance(shadow, dict):
-        shadow = {}
-    found = {
-        key: UnhealthyCircuit(
-            _STATES[pair[0]], float(pair[1]), key in ready, *_shadowed(shadow.get(key))
-        )
-        for key, pair in circuits.items()
-        if is_key(key) and isinstance(pair, list) and len(pair) == 2 and _is_trouble(*pair)
-    }
-    return found, more if type(more) is int and 0 < more <= _MOST_MORE else 0
-
-
-def _shadowed(pair: object) -> tuple[int | None, int]:
-    if not isinstance(pair, list) or len(pair) != 2:
-        return None, 0
-    calls, failed = pair
-    is_count = type(calls) is int and type(failed) is int and 0 <= failed <= calls <= _MOST_MORE
-    return (calls, failed) if is_count else (None, 0)
-
-
-def _is_trouble(state: object, rejecting: object) -> bool:
-    is_rate = type(rejecting) in (int, float) and 0 <= rejecting < 1e12  # type: ignore[operator]
-    return isinstance(state, str) and state in _STATES and is_rate

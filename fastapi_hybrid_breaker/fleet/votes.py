@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.quorum import votes_needed
 
+from .answers import VOTE_FIELDS, parse_sums, parse_votes
+from .commands import report_command
 from .errand import Request, resolve
-from .report_wire import VOTE_FIELDS, parse_sums, parse_votes, report_command
 from .timetable import Timetable
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
+    from .answers import Sums
     from .knowledge import Knowledge
     from .names import Names
-    from .report_wire import Sums
 
 LASTS: Final = 15.0
 REPEATED_AFTER: Final = 5.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitState
-from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
+from fastapi_hybrid_breaker.fleet.messages import HASH_FIELDS, parse_hash
 from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 
 from .invariant import Invariant, is_shared
 
@@ -54,7 +54,7 @@ class AllAgree(Invariant):
         theirs = (heard.state, heard.version, heard.writer)
         # Plain speakers give no versions, until somebody adopts what they say; and who has not
         # heard of any version misses nothing while the state is the same.
-        is_plain = heard.plain or not core.membership.version
+        is_plain = heard.is_basic or not core.membership.version
         are_equal = ours[0] is theirs[0] if is_plain else ours == theirs
         if not are_equal:
             yield f"instance {instance.number} has {key} {ours}, the server {theirs}"
@@ -64,9 +64,9 @@ class AllAgree(Invariant):
         register = store.hash(NAMES.override(key)).get("override")
         kind, ends = None, 0.0
         if register is not None:
-            heard = HeardOverride.from_register(register)
-            if not heard.ends or heard.ends > store.now():
-                kind, ends = heard.kind, heard.ends
+            heard = SharedOverride.read_register(register)
+            if not heard.ends_at or heard.ends_at > store.now():
+                kind, ends = heard.kind, heard.ends_at
         view = instance.breaker.stats(key).override
         ours = None if view is None else view.kind
         shown = store.hash(NAMES.hash(key)).get("state")

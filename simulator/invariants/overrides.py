@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.override import OverrideKind
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 
 from .agreement import NAMES
 from .invariant import Invariant
@@ -62,9 +62,9 @@ class OverridesHold(Invariant):
         if self._was_set and is_up:
             return False  # it has lasted as long as it was meant to, whatever that clock says now
         register = store.hash(NAMES.override(key)).get("override")
-        heard = None if register is None else HeardOverride.from_register(register)
+        heard = None if register is None else SharedOverride.read_register(register)
         if heard is not None and heard.version == version:
-            left = heard.ends - store.now() if heard.ends else _SLACK + 1.0
+            left = heard.ends_at - store.now() if heard.ends_at else _SLACK + 1.0
             return heard.kind is not None and left > _SLACK
         # A clock that was set ends overrides by its new time.
         return not self._was_set and not is_up

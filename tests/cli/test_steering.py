@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
 from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT
 from tests.fleet.instances import CONFIG, fail, fleet, settled, succeed, until
 from tests.fleet.server import Server, arrived
 from tests.fleet.speaker import PlainSpeaker

@@ -20,31 +20,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance, parse_pairs
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
-from fastapi_hybrid_breaker.fleet.errand import Request
-from fastapi_hybrid_breaker.fleet.errands import Errands
-from fastapi_hybrid_breaker.fleet.evidence_wire import parse_evidence, read_evidence
-from fastapi_hybrid_breaker.fleet.fields import MalformedError, as_text
-from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
-from fastapi_hybrid_breaker.fleet.heartbeat import read_instances, read_pairs
-from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
-from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
-from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.report_wire import (
+from fastapi_hybrid_breaker.fleet.answers import (
     RUN_FIELDS,
     VOTE_FIELDS,
+    parse_lease,
+    parse_reply,
     parse_run,
     parse_sums,
     parse_votes,
 )
-from fastapi_hybrid_breaker.fleet.signals import parse_signal
-from fastapi_hybrid_breaker.fleet.troubles import read_troubles
-from fastapi_hybrid_breaker.fleet.wire import Heard, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.errand import Request
+from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
+from fastapi_hybrid_breaker.fleet.index import Index
+from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.messages import (
+    HASH_FIELDS,
+    parse_hash,
+    parse_message,
+    parse_signal,
+)
+from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+from fastapi_hybrid_breaker.fleet.shared_state import SharedState
+from fastapi_hybrid_breaker.fleet.values import MalformedError, as_text
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+from .evidence_in_json import evidence_in, quoted_evidence
 from .odd import answers, as_json, binary, depths, mangled, spoilt, texts, values
 
 Check = Callable[[Any], object]
@@ -124,7 +129,7 @@ def _json(well: dict[str, Any]) -> st.SearchStrategy[bytes]:
     )
 
 
-def _use(heard: Heard | None, override: HeardOverride | None) -> None:
+def _use(heard: SharedState | None, override: SharedOverride | None) -> None:
     if heard is not None:
         heard.news(NOW)
         heard.news(None)
@@ -133,7 +138,7 @@ def _use(heard: Heard | None, override: HeardOverride | None) -> None:
     if override is not None:
         override.news(NOW)
         override.news(None)
-        f"{override.by}{override.reason}{override.writer}".encode()
+        f"{override.about.by}{override.about.reason}{override.writer}".encode()
 
 
 def _message(data: bytes) -> None:
@@ -145,17 +150,17 @@ def _message(data: bytes) -> None:
 def _reply(answer: Any) -> None:
     reply = parse_reply(answer)
     _use(reply.stored, reply.override)
-    reply.override_in_force()
+    reply.effective_override()
 
 
 def _evidence(text: str) -> None:
-    for found in (parse_evidence(text), read_evidence({"by": text, "failures": text})):
+    for found in (quoted_evidence(text), evidence_in({"by": text, "failures": text})):
         if found is not None:
             f"{found.by}{found.reason}{found.error}{found.rule}{found.cause}{found.window}".encode()
 
 
 def _instances(answer: Any) -> None:
-    pairs = read_pairs(answer)
+    pairs = parse_pairs(answer)
     seen = dict.fromkeys(pairs, "1790000000000") | {"a": "1", "b": "9" * 310}
     found = read_instances(seen, answer, NOW, ThrottledLog(lambda: 0.0, ""))
     for one in found:
@@ -166,7 +171,7 @@ def _instances(answer: Any) -> None:
 def _troubles(data: bytes) -> None:
     said = json.loads(data)
     if isinstance(said, dict):
-        read_troubles(said)
+        AboutInstance.read(said).unhealthy()
 
 
 def _json_or_malformed(check: Check) -> Check:
@@ -225,14 +230,14 @@ TARGETS: Final[dict[str, tuple[st.SearchStrategy[Any], Check]]] = {
     "sums": (_listed(SUMS), parse_sums),
     "run": (_listed(RUN), lambda answer: parse_run(answer, (12, "a"), NOW)),
     "votes": (_listed(VOTES), lambda answer: "".join(parse_votes(answer, None, NOW)).encode()),
-    "lease": (_listed((b"granted", b"4000", b"1", b"0")), parse_answer),
+    "lease": (_listed((b"granted", b"4000", b"1", b"0")), parse_lease),
     "register": (
         mangled(b'5|a|disabled|1790000060000|{"by":"ann"}') | binary | depths,
-        lambda data: _use(None, HeardOverride.from_register(as_text(data))),
+        lambda data: _use(None, SharedOverride.read_register(as_text(data))),
     ),
     "override": (
         spoilt(OVERRIDE) | values,
-        lambda said: _use(None, HeardOverride.from_message(said)),
+        lambda said: _use(None, SharedOverride.read(said)),
     ),
     "evidence": (texts | _json({"cause": "a", "by": "b", "failures": 1}).map(as_text), _evidence),
     "instances": (

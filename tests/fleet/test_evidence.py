@@ -18,13 +18,9 @@ from fastapi_hybrid_breaker import (
     TimeWindow,
 )
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
-from fastapi_hybrid_breaker.fleet.evidence_wire import (
-    LARGEST,
-    dump_evidence,
-    parse_evidence,
-    read_evidence,
-)
+from fastapi_hybrid_breaker.fleet.commands import LARGEST_WHY, dump_evidence
 
+from .evidence_in_json import evidence_in, quoted_evidence
 from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
 
 if TYPE_CHECKING:
@@ -142,15 +138,15 @@ async def test_a_circuit_that_is_only_tried_out_hears_and_tells_nothing(server: 
 
 def test_evidence_comes_back_as_it_was_sent() -> None:
     evidence = Evidence(cause="failures", rule="r", calls=3, failed=2, error='"\\ü|', by="ann")
-    assert parse_evidence(dump_evidence(evidence)) == evidence
-    assert parse_evidence(dump_evidence(None)) is None
+    assert quoted_evidence(dump_evidence(evidence)) == evidence
+    assert quoted_evidence(dump_evidence(None)) is None
 
 
 def test_evidence_is_cut_to_a_limited_size() -> None:
     long = Evidence(cause="failures", rule="r" * 800, error='"' * 200)
     text = dump_evidence(long)
-    assert len(text) <= LARGEST
-    assert parse_evidence(text) == Evidence(cause="failures", rule="r" * 200)  # what others tell
+    assert len(text) <= LARGEST_WHY
+    assert quoted_evidence(text) == Evidence(cause="failures", rule="r" * 200)  # what others tell
     wide = Evidence(cause="failures", rule="\U0001f600" * 400, error="\U0001f600" * 200)
     assert len(dump_evidence(wide).encode()) <= 2048  # more than that, the script drops
     assert dump_evidence(replace(long, rule="r" * 2000)) == '{"cause":"failures"}'
@@ -158,18 +154,18 @@ def test_evidence_is_cut_to_a_limited_size() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "5", '"x"', "[" * 900, '{"cause": NaN', "x" * (LARGEST + 1)],
+    ["", "{", "[]", "5", '"x"', "[" * 900, '{"cause": NaN', "x" * (LARGEST_WHY + 1)],
     ids=lambda text: f"{text[:3]}{len(text)}",
 )
 def test_what_is_no_evidence_is_none(text: str) -> None:
-    assert parse_evidence(text) is None
+    assert quoted_evidence(text) is None
 
 
 def test_what_does_not_belong_into_evidence_is_dropped() -> None:
     said = {"cause": 5, "calls": True, "failed": -1, "slow": 1e99, "more": [], "error": "a\nb" * 99}
-    assert read_evidence(said) == Evidence(error=("a b" * 99)[:200])
+    assert evidence_in(said) == Evidence(error=("a b" * 99)[:200])
     # In a hash it counts as a whole, as for the script that quotes it in messages.
-    assert parse_evidence(json.dumps(said)) is None
+    assert quoted_evidence(json.dumps(said)) is None
 
 
 async def test_evidence_spoilt_in_the_hash_does_not_stop_the_sharing(server: Server) -> None:

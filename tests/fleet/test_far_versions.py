@@ -10,7 +10,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.override import make_override
-from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
+from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT
 
 from .instances import fail, fleet, settled, until
 from .player import KEY, Player, play

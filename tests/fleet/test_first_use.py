@@ -10,8 +10,8 @@ import pytest
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet import gathering
-from fastapi_hybrid_breaker.fleet.fields import MalformedError
-from fastapi_hybrid_breaker.fleet.report_wire import RunUnderWay, parse_run
+from fastapi_hybrid_breaker.fleet.answers import RunUnderWay, parse_run
+from fastapi_hybrid_breaker.fleet.values import MalformedError
 from tests.inside import FleetSide
 
 from .companion import Companion, together

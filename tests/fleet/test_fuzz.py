@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker.fleet.fields import MalformedError
-from fastapi_hybrid_breaker.fleet.wire import LARGEST_MESSAGE
+from fastapi_hybrid_breaker.fleet.messages import LARGEST_MESSAGE
+from fastapi_hybrid_breaker.fleet.values import MalformedError
 
 from .fuzz import TARGETS, run
 

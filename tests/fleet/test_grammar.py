@@ -10,29 +10,24 @@ import pytest
 import redis
 
 from fastapi_hybrid_breaker.core.contribution import Report, Tally
-from fastapi_hybrid_breaker.fleet.commands import Commands
-from fastapi_hybrid_breaker.fleet.errand import Plain
-from fastapi_hybrid_breaker.fleet.fields import (
-    MOST_COUNTED,
-    MalformedError,
-    as_text,
-    read_number,
-)
-from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
-from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
-from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.report_wire import (
+from fastapi_hybrid_breaker.fleet.answers import (
     RUN_FIELDS,
     VOTE_FIELDS,
+    parse_lease,
+    parse_reply,
     parse_run,
     parse_sums,
     parse_votes,
-    report_command,
 )
+from fastapi_hybrid_breaker.fleet.commands import Commands, report_command
+from fastapi_hybrid_breaker.fleet.errand import Plain
+from fastapi_hybrid_breaker.fleet.messages import HASH_FIELDS, PROTOCOL, parse_hash, parse_message
+from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import NAMES as SCRIPTS
 from fastapi_hybrid_breaker.fleet.scripts import load
-from fastapi_hybrid_breaker.fleet.wire import PROTOCOL, Heard, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+from fastapi_hybrid_breaker.fleet.shared_state import SharedState
+from fastapi_hybrid_breaker.fleet.values import MOST_COUNTED, MalformedError, as_text, read_number
 
 from .grammar import JSON_NUMBERS, NUMBERS, OBJECTS, STATES, WRITERS
 from .instances import fail, fleet, settled, until
@@ -90,7 +85,7 @@ class Ends:
             heard = None
         return _seen(stored), _seen(heard)
 
-    def register(self, text: bytes) -> tuple[HeardOverride | None, HeardOverride | None]:
+    def register(self, text: bytes) -> tuple[SharedOverride | None, SharedOverride | None]:
         """Return what both say of a register of overrides."""
         with self.raw.pipeline(transaction=False) as pipe:
             pipe.delete(HASH)
@@ -98,20 +93,20 @@ class Ends:
             pipe.execute_command(*self._look)
             answer = pipe.execute()[-1]
         try:
-            heard = HeardOverride.from_register(as_text(text))
+            heard = SharedOverride.read_register(as_text(text))
         except MalformedError:
             heard = None
         return parse_reply(answer).override, heard
 
 
-def _seen(heard: Heard | None) -> tuple[Any, ...] | None:
+def _seen(heard: SharedState | None) -> tuple[Any, ...] | None:
     if heard is None:
         return None
-    basic = (heard.state, heard.failures, heard.successes, heard.next_attempt, heard.plain)
-    if heard.plain:  # whose the version below is does not matter
+    basic = (heard.state, heard.failures, heard.successes, heard.next_attempt, heard.is_basic)
+    if heard.is_basic:  # whose the version below is does not matter
         return basic
     own = (heard.version, heard.writer, heard.at, heard.reopenings, heard.evidence)
-    return (*basic, *own, heard.recovered_at, heard.let_back_at)
+    return (*basic, *own, heard.recovered_at, heard.ramp_began_at)
 
 
 @pytest.fixture
@@ -212,9 +207,9 @@ def test_a_number_has_one_grammar_whatever_it_comes_as() -> None:
     for text, value in NUMBERS.items():
         if value is None:
             with pytest.raises(MalformedError):
-                read_number("count", text)
+                read_number(text)
         else:
-            assert read_number("count", text) == value
+            assert read_number(text) == value
 
 
 # -- what is counted, who probes, who lives ------------------------------------------------------
@@ -293,7 +288,7 @@ def test_a_question_for_a_lease_is_answered_whatever_number_stands_there(
         asked = (NAMES.hash(KEY), "aaaa", "12", "a", 300, 3, 1, 5000, 0, NAMES.signals)
         command = load("lease.lua").command(asked[:1], *asked[1:], json.dumps(KEY), 1, 0)
         answer = _ask(raw, command)
-        parse_answer(answer)
+        parse_lease(answer)
         _, milliseconds, _, successes = answer  # older processes read no more than this
         assert int(milliseconds) <= 86_400_000, text
         assert int(successes) <= MOST_COUNTED, text

@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT, MalformedError
-from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
-from fastapi_hybrid_breaker.fleet.lease_wire import parse_answer
-from fastapi_hybrid_breaker.fleet.wire import LARGEST_MESSAGE, parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.answers import parse_lease, parse_reply
+from fastapi_hybrid_breaker.fleet.messages import (
+    HASH_FIELDS,
+    LARGEST_MESSAGE,
+    parse_hash,
+    parse_message,
+)
+from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT, MalformedError
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server
@@ -137,7 +141,7 @@ def test_answer_of_the_script_that_is_none_is_refused(answer: object) -> None:
 )
 def test_answer_about_a_lease_that_is_none_is_refused(answer: object) -> None:
     with pytest.raises(MalformedError):
-        parse_answer(answer)
+        parse_lease(answer)
 
 
 async def test_hostile_messages_are_counted_logged_once_and_harm_nothing(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastapi_hybrid_breaker.fleet.fields import VERSION_LIMIT
+from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT
 
 from .process import KEY, until
 from .test_far_versions import AHEAD, as_hash, far, now_us

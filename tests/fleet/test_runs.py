@@ -9,8 +9,8 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.fleet import gathering
+from fastapi_hybrid_breaker.fleet.commands import report_command
 from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.report_wire import report_command
 from fastapi_hybrid_breaker.fleet.scripts import load
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.inside import FleetSide

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import FailureRate, TimeWindow
-from fastapi_hybrid_breaker.fleet.fields import MalformedError
-from fastapi_hybrid_breaker.fleet.report_wire import parse_sums, parse_votes
-from fastapi_hybrid_breaker.fleet.signals import Signal, parse_signal
+from fastapi_hybrid_breaker.fleet.answers import parse_sums, parse_votes
+from fastapi_hybrid_breaker.fleet.messages import Signal, Tick, parse_signal
+from fastapi_hybrid_breaker.fleet.values import MalformedError
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .player import KEY, Player
@@ -30,10 +30,14 @@ SAID: dict[str, Any] = {
 
 def test_a_signal_says_about_which_state_of_which_circuit_it_is() -> None:
     heard = parse_signal(json.dumps(SAID).encode())
-    assert heard == Signal("hot", KEY, 1_790_000_000_000_000, "aaaa", 2.5)
+    assert heard == Signal.read(SAID)
+    assert (heard.name, heard.key, heard.version) == ("hot", KEY, 1_790_000_000_000_000)
+    assert (heard.writer, heard.seconds) == ("aaaa", 2.5)
     probing = parse_signal(json.dumps(SAID | {"signal": "probing", "by": "bbbb"}).encode())
     assert (probing.writer, probing.by) == ("aaaa", "bbbb")
-    assert parse_signal(b'{"p":1,"signal":"tick","live":7}') == Signal("tick", live=7)
+    assert parse_signal(b'{"p":1,"signal":"tick","live":7}') == Tick.read(
+        {"signal": "tick", "live": 7}
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_answers_that_are_none_are_refused(answer: Any) -> None:
 def test_counts_of_other_kinds_than_ours_are_left_out() -> None:
     sums = parse_sums([b"done", b"0", b"-1", b"5", b"0", b"window", b"1,2", b"w", b"1,2,3,4,5"])
     assert sums.calls == {"w": (1, 2, 3, 4, 5)}
-    assert (sums.suspect, sums.hot) == (None, 0.005)
+    assert (sums.suspect_for, sums.hot_for) == (None, 0.005)
 
 
 def test_votes_are_of_the_present_state_and_not_over() -> None:

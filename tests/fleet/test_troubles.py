@@ -11,8 +11,9 @@ import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.core.states import StateChange
+from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance
 from fastapi_hybrid_breaker.fleet.instances import UnhealthyCircuit
-from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Troubles, read_troubles
+from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Troubles
 from fastapi_hybrid_breaker.testing import ManualClock
 
 
@@ -35,6 +36,11 @@ def reject(breaker: HybridBreaker, key: str, times: int) -> None:
     for _ in range(times):
         with pytest.raises(CircuitOpenError):
             breaker.circuit(key).call_sync(int)
+
+
+def read_troubles(said: Any) -> tuple[dict[str, UnhealthyCircuit] | None, int]:
+    about = AboutInstance.read(said)
+    return about.unhealthy(), about.more
 
 
 def test_open_circuits_are_told_with_their_rejections_per_second() -> None:

@@ -13,25 +13,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance, parse_heartbeat
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
+from fastapi_hybrid_breaker.fleet.answers import parse_lease, parse_reply, parse_sums, parse_votes
 from fastapi_hybrid_breaker.fleet.errand import Request
 from fastapi_hybrid_breaker.fleet.errands import Errands
-from fastapi_hybrid_breaker.fleet.evidence_wire import parse_evidence, read_evidence
-from fastapi_hybrid_breaker.fleet.fields import MalformedError, read_number
-from fastapi_hybrid_breaker.fleet.hash_wire import HASH_FIELDS, parse_hash
-from fastapi_hybrid_breaker.fleet.heartbeat import _read_answer, read_instances
+from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
-from fastapi_hybrid_breaker.fleet.leases import parse_answer
+from fastapi_hybrid_breaker.fleet.messages import (
+    HASH_FIELDS,
+    parse_hash,
+    parse_message,
+    parse_signal,
+)
 from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.override_wire import HeardOverride
-from fastapi_hybrid_breaker.fleet.report_wire import parse_sums, parse_votes
-from fastapi_hybrid_breaker.fleet.signals import parse_signal
-from fastapi_hybrid_breaker.fleet.troubles import read_troubles
-from fastapi_hybrid_breaker.fleet.wire import parse_message, parse_reply
+from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
+from fastapi_hybrid_breaker.fleet.values import MalformedError, read_number
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+from .evidence_in_json import evidence_in, quoted_evidence
 from .instances import fail, fleet, settled, until
 from .odd import HUGE, answers, as_json, spoilt, texts, values
 
@@ -117,7 +119,7 @@ def test_no_hash_raises_anything_else(stored: Any) -> None:
 @example([b"granted", *[b"9" * 310] * 3])
 @example([HUGE, HUGE])
 def test_no_answer_of_a_script_raises_anything_else(answer: object) -> None:
-    for parse in (parse_reply, parse_sums, parse_answer, _read_answer):
+    for parse in (parse_reply, parse_sums, parse_lease, parse_heartbeat):
         only_malformed(lambda p=parse: p(answer))
     only_malformed(lambda: parse_votes(answer, None, 0.0))
 
@@ -144,11 +146,11 @@ def test_no_instance_raises_anything_and_all_can_be_shown(
 @example({"failures": HUGE, "by": "\ud800"})
 def test_what_is_only_shown_raises_nothing(said: object) -> None:
     if isinstance(said, dict):
-        read_troubles(said)
-    found = read_evidence(said)
+        AboutInstance.model_validate(said).unhealthy()
+    found = evidence_in(said)
     if found is not None:
         f"{found.by}{found.reason}{found.error}".encode()
-    parse_evidence(json.dumps(said))
+    quoted_evidence(json.dumps(said))
 
 
 @given(texts)
@@ -156,7 +158,7 @@ def test_what_is_only_shown_raises_nothing(said: object) -> None:
 @example("5|a|disabled|0|" + "[" * 4_000)
 @example("5|a|disabled|0|" + "1" * 4_000)
 def test_no_register_raises_anything_else(text: str) -> None:
-    only_malformed(lambda: HeardOverride.from_register(text))
+    only_malformed(lambda: SharedOverride.read_register(text))
 
 
 @given(st.lists(answers, max_size=6) | values)
@@ -174,7 +176,7 @@ def test_no_index_raises_anything_else(answer: object) -> None:
 )
 def test_what_is_no_number_of_the_range_is_malformed(value: object) -> None:
     with pytest.raises(MalformedError):
-        read_number("count", value)
+        read_number(value)
 
 
 # -- on a real server ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
 from fastapi_hybrid_breaker.core.news import News
-from fastapi_hybrid_breaker.fleet import connection, leases, report_wire
+from fastapi_hybrid_breaker.fleet import commands, connection, leases
 from fastapi_hybrid_breaker.fleet.scripts import Script, by_sha
 from fastapi_hybrid_breaker.fleet.votes import Votes
 from simulator.calm import calm_scenario, play
@@ -49,7 +49,7 @@ def old_news_overwrites_new(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def failures_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     old = "for _, failure in ipairs(run) do"
-    break_script(monkeypatch, report_wire, "_SCRIPT", old, "for _, failure in ipairs({}) do")
+    break_script(monkeypatch, commands, "_EVIDENCE", old, "for _, failure in ipairs({}) do")
 
 
 def calls_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_the_simulator_finds_it(
 
 def successes_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     old = "if ARGV[11] ~= '-' then success = math.max(success, now_us - whole(ARGV[11])) end"
-    break_script(monkeypatch, report_wire, "_SCRIPT", old, "")
+    break_script(monkeypatch, commands, "_EVIDENCE", old, "")
 
 
 @pytest.mark.parametrize("break_it", [successes_end_no_run])

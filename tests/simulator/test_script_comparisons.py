@@ -14,11 +14,10 @@ from fastapi_hybrid_breaker.core.contribution import Report
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 from fastapi_hybrid_breaker.core.states import CircuitState
-from fastapi_hybrid_breaker.fleet.commands import Commands
+from fastapi_hybrid_breaker.fleet.answers import Reply, parse_reply
+from fastapi_hybrid_breaker.fleet.commands import Commands, report_command
 from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.report_wire import report_command
 from fastapi_hybrid_breaker.fleet.scripts import by_sha
-from fastapi_hybrid_breaker.fleet.wire import Reply, parse_reply
 from simulator.process import BEGAN
 from simulator.server.store import Store
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.fleet.answers import Reply, parse_reply
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.errand import Plain
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
-from fastapi_hybrid_breaker.fleet.wire import Reply, parse_reply
 from simulator.process import BEGAN
 from simulator.server.store import Store
 
@@ -135,7 +135,7 @@ def test_a_version_never_means_two_states(steps: list[Any]) -> None:
     server = Server()
     for step in steps:
         reply = step(server)
-        if reply is None or reply.stored is None or reply.stored.plain:
+        if reply is None or reply.stored is None or reply.stored.is_basic:
             continue
         version, writer, state = _name(reply)
         if version:

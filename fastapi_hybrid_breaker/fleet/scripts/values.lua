@@ -1,4 +1,4 @@
--- How all scripts read what stands in Redis; fleet/fields.py reads it the same way, and a table of
+-- How all scripts read what stands in Redis; fleet/values.py reads it the same way, and a table of
 -- inputs in the tests holds the two together. It stands before each script in what is sent.
 
 local LATEST = 2 ^ 53 - 1      -- of a time; above, two texts are one number
