@@ -1,7 +1,7 @@
 # One command each, on a machine that has python3 with venv and pip, make and git:
 #   make test                 the tests, with branch coverage; a browser and redis-server, which
 #                             some of them need, are installed where that may be done
-#   make check                lint, format and types
+#   make check                lint, format, types, and which part imports which
 #   make chaos                two workers under load for two minutes, and all kinds of faults;
 #                             ARGS="--seed 7 --seconds 600"
 #   make lowest               the tests of core, calls, web and client on the lowest versions
@@ -97,6 +97,7 @@ check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache pyproject.toml circles.toml
 
 format: $(READY)
 	$(VENV)/bin/ruff check --fix .

@@ -6,7 +6,6 @@ told to the others over Redis in the background.
 
 from __future__ import annotations
 
-from .breaker import HybridBreaker
 from .calls.circuit_object import Circuit
 from .calls.guard import Guard
 from .calls.hub import Reach, ResetResult
@@ -21,6 +20,7 @@ from .core.windows import CountWindow, TimeWindow
 from .fleet.instances import Instance, UnhealthyCircuit
 from .fleet.status import SyncState, SyncStatus
 from .health import Health
+from .hybrid import HybridBreaker
 from .web.bearer import bearer_token
 from .web.dependency import circuit
 from .web.problem import CIRCUIT_OPEN_RESPONSES

@@ -34,14 +34,14 @@ from .core.states import CircuitState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .breaker import HybridBreaker
+    from .breaker import Breaker
     from .calls.circuit_object import Circuit
 
 __all__ = ["ManualClock", "open_circuit"]
 
 
 @contextlib.contextmanager
-def open_circuit(breaker: HybridBreaker, key: str, retry_after: float = 60.0) -> Iterator[Circuit]:
+def open_circuit(breaker: Breaker, key: str, retry_after: float = 60.0) -> Iterator[Circuit]:
     """Hold a circuit OPEN in this process for the length of a ``with`` block.
 
     Calls in the block are rejected, as after a trip; those that were running when it began no

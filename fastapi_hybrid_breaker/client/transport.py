@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
 _FAMILY_BASES = frozenset({"BaseTransport", "AsyncBaseTransport"})
@@ -46,7 +46,7 @@ class GuardedTransport:
 
     def __new__(
         cls,
-        breaker: HybridBreaker,  # noqa: ARG004 - __init__ takes it
+        breaker: Breaker,  # noqa: ARG004 - __init__ takes it
         inner: Any,
         circuit: str | Callable[[Any], str] | None = None,  # noqa: ARG004 - __init__ takes it
     ) -> Self:
@@ -56,7 +56,7 @@ class GuardedTransport:
 
     def __init__(
         self,
-        breaker: HybridBreaker,
+        breaker: Breaker,
         inner: Any,
         circuit: str | Callable[[Any], str] | None = None,
     ) -> None:

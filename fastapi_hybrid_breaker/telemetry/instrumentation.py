@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 
-from fastapi_hybrid_breaker.breaker import HybridBreaker
+from fastapi_hybrid_breaker.breaker import Breaker
 from fastapi_hybrid_breaker.core.checks import check_count
 
 from . import names
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _MOST_KEYS = 10_000
 
-_instrumented: weakref.WeakSet[HybridBreaker] = weakref.WeakSet()
+_instrumented: weakref.WeakSet[Breaker] = weakref.WeakSet()
 
 
 def instrument(
-    breaker: HybridBreaker,
+    breaker: Breaker,
     *,
     meter_provider: MeterProvider | None = None,
     key: Callable[[str], str | None] | None = None,
@@ -62,7 +62,7 @@ def instrument(
         TypeError, ValueError: an argument of another type or range.
     """
     given: object = breaker
-    if not isinstance(given, HybridBreaker):
+    if not isinstance(given, Breaker):
         raise TypeError(f"breaker must be a HybridBreaker, not {given!r}")
     if key is not None and not callable(key):
         raise TypeError(f"key must be a function from a key to its label, or None, not {key!r}")
@@ -76,9 +76,7 @@ def instrument(
 class _Instrumentation:
     """Attaches to the circuits when there is somebody to measure for, and leaves them again."""
 
-    def __init__(
-        self, breaker: HybridBreaker, provider: MeterProvider | None, labels: Labels
-    ) -> None:
+    def __init__(self, breaker: Breaker, provider: MeterProvider | None, labels: Labels) -> None:
         self._breaker = breaker
         self._provider = provider
         self._labels = labels

@@ -7,14 +7,14 @@ import weakref
 from itertools import count
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.web.dependency import is_key_public
+from fastapi_hybrid_breaker.public_keys import is_key_public
 
 from .names import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
 log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
@@ -32,7 +32,7 @@ class Labels:
     """
 
     def __init__(
-        self, breaker: HybridBreaker, key: Callable[[str], str | None] | None, most: int
+        self, breaker: Breaker, key: Callable[[str], str | None] | None, most: int
     ) -> None:
         self._breaker = breaker
         self._key = key
@@ -59,7 +59,7 @@ class Labels:
     def _wish(self, key: str) -> str | None:
         if self._key is None:
             registry = self._breaker.registry
-            return key if is_key_public(self._breaker, key) else registry.pattern_for(key)
+            return key if is_key_public(registry, key) else registry.pattern_for(key)
         try:
             label: object = self._key(key)
         except Exception:

@@ -14,7 +14,7 @@ from . import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.fleet.status import SyncStatus
 
     from .labels import Labels
@@ -29,7 +29,7 @@ class Readings:
         asked: see above.
     """
 
-    def __init__(self, breaker: HybridBreaker, labels: Labels, asked: Callable[[], object]) -> None:
+    def __init__(self, breaker: Breaker, labels: Labels, asked: Callable[[], object]) -> None:
         self._breaker = breaker
         self._labels = labels
         self._asked = asked

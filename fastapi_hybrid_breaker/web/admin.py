@@ -50,7 +50,7 @@ from .turns import in_turns
 if TYPE_CHECKING:
     from starlette.datastructures import URLPath
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
 
 RESET_HEADER: Final = "X-Circuit-Reset"
 
@@ -80,7 +80,7 @@ _NAMED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | None) -> APIRouter:
+def make_admin_router(breaker: "Breaker", *, auth: Callable[..., Any] | None) -> APIRouter:
     """Make the router; see ``HybridBreaker.admin_router``."""
     _check_auth(auth)
     if auth is None:
@@ -106,7 +106,7 @@ def make_admin_router(breaker: "HybridBreaker", *, auth: Callable[..., Any] | No
     return router
 
 
-def _add_show_route(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
+def _add_show_route(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
     @router.get(
         "/{key:circuit_key}",
         summary="Show a circuit",
@@ -130,7 +130,7 @@ def _add_show_route(router: APIRouter, breaker: "HybridBreaker", callers: Caller
         return CircuitDetail.of_view(view)
 
 
-def _add_reset_route(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
+def _add_reset_route(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
     @router.delete(
         "/{key:circuit_key}",
         summary="Reset a circuit",
@@ -188,7 +188,7 @@ def _check_auth(auth: object) -> None:
         raise TypeError(f"auth must be a callable or None, not {auth!r}")
 
 
-def _add_list_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+def _add_list_route(router: APIRouter, breaker: "Breaker") -> None:
     listing = Listing(breaker)
 
     @router.get("/", include_in_schema=False)  # with a slash too many
@@ -227,7 +227,7 @@ def _add_list_route(router: APIRouter, breaker: "HybridBreaker") -> None:
         return Response(page, media_type="application/json")
 
 
-def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+def _add_fleet_route(router: APIRouter, breaker: "Breaker") -> None:
     @router.get("/-/fleet", summary="List the instances")
     async def list_instances() -> FleetInfo:
         """List the processes that share circuits, as they give signs of life over Redis."""
@@ -238,7 +238,7 @@ def _add_fleet_route(router: APIRouter, breaker: "HybridBreaker") -> None:
         )
 
 
-def _add_health_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+def _add_health_route(router: APIRouter, breaker: "Breaker") -> None:
     @router.get("/-/health", summary="Show what is degraded")
     async def show_health() -> HealthInfo:
         """Tell which circuits are not CLOSED, and the exchange; the status is always 200.
@@ -252,7 +252,7 @@ def _add_health_route(router: APIRouter, breaker: "HybridBreaker") -> None:
         return HealthInfo.model_validate(survey.health(breaker.sync_status()))
 
 
-def _add_events_route(router: APIRouter, breaker: "HybridBreaker") -> None:
+def _add_events_route(router: APIRouter, breaker: "Breaker") -> None:
     feed = Feed(breaker)
 
     @router.get(

@@ -25,7 +25,7 @@ from .caller import AT_MOST, WHEN_NAMED, Caller, Callers
 from .models import OverrideInfo
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
 
 OVERRIDE_HEADER: Final = "X-Circuit-Override"
 
@@ -40,14 +40,14 @@ def _describe_body(callers: Callers) -> dict[str, Any]:
     return {"required": True, "content": content}
 
 
-def add_override_routes(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
+def add_override_routes(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
     """Add the paths to the router, which asks ``auth`` by itself."""
     _add_show(router, breaker)
     _add_set(router, breaker, callers)
     _add_clear(router, breaker, callers)
 
 
-def _add_show(router: APIRouter, breaker: "HybridBreaker") -> None:
+def _add_show(router: APIRouter, breaker: "Breaker") -> None:
     @router.get(
         _PATH,
         summary="Show a circuit's override",
@@ -69,7 +69,7 @@ def _add_show(router: APIRouter, breaker: "HybridBreaker") -> None:
         return OverrideInfo.model_validate(view.stats.override)
 
 
-def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
+def _add_set(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
     @router.put(
         _PATH,
         summary="Override a circuit",
@@ -103,7 +103,7 @@ def _add_set(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> N
         return done(OVERRIDE_HEADER, reach, breaker.instance)
 
 
-def _add_clear(router: APIRouter, breaker: "HybridBreaker", callers: Callers) -> None:
+def _add_clear(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
     @router.delete(
         _PATH,
         summary="End a circuit's override",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from starlette.websockets import WebSocketClose
 
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
+from fastapi_hybrid_breaker.public_keys import is_key_public
 
-from .dependency import is_key_public
 from .outcome import SWITCHED
 from .problem import TRY_AGAIN_LATER, can_respond, rejection_response
 from .record import SCOPE_KEY, RouteRequest
@@ -40,5 +40,5 @@ def answer_to(scope: Scope, error: CircuitOpenError) -> Response | WebSocketClos
         record = None
     if not can_respond(scope) or (record is not None and record.status == SWITCHED):
         return WebSocketClose(TRY_AGAIN_LATER, "Circuit breaker is OPEN")
-    is_public = record is not None and is_key_public(record.breaker, error.key)
+    is_public = record is not None and is_key_public(record.breaker.registry, error.key)
     return rejection_response(error, is_public=is_public)

@@ -6,7 +6,7 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 from weakref import WeakValueDictionary
 
 from fastapi.params import Depends
@@ -16,13 +16,11 @@ from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 from fastapi_hybrid_breaker.calls.misuse import NotADependency
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError, NotInstalledError
 from fastapi_hybrid_breaker.core.keys import check_key
+from fastapi_hybrid_breaker.public_keys import in_routes, is_key_public
 
 from .problem import RouteRejectedError, WebSocketRejectedError, can_respond
 from .record import SCOPE_KEY, RouteRequest
 from .request_keys import InvalidKeyError, InvalidWebSocketKeyError, RequestKey
-
-if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
 
 KeyOf = Callable[[HTTPConnection], str]
 
@@ -117,7 +115,7 @@ class RouteGuard(Depends):
             return None
         else:
             try:
-                circuit = self._request_key.circuit_for(connection, registry, _fixed)
+                circuit = self._request_key.circuit_for(connection, registry, in_routes)
             except (InvalidKeyError, InvalidWebSocketKeyError):
                 record.is_uncounted = True  # it must not count for other guards
                 raise
@@ -125,15 +123,14 @@ class RouteGuard(Depends):
             record.enter(circuit)
         except CircuitOpenError as error:
             kind = RouteRejectedError if can_respond(scope) else WebSocketRejectedError
-            is_public = is_key_public(record.breaker, error.key)
+            is_public = is_key_public(registry, error.key)
             raise kind(*error.args, is_public=is_public, state=error.state) from None
         return circuit
 
 
 # One guard for each key, so that they are equal by being the same: FastAPI hashes a dependency
 # several times in each request, and an own method for that would cost as much as all the rest.
-# The first tells also whether a key stands in the code of a route.
-_fixed: WeakValueDictionary[str, RouteGuard] = WeakValueDictionary()
+# Those of keys are in ``in_routes``, these of callables.
 _made: WeakValueDictionary[tuple[KeyOf, bool], RouteGuard] = WeakValueDictionary()
 
 
@@ -168,10 +165,10 @@ def circuit(
     """
     if isinstance(key, str):
         key = check_key(key)
-        guard = _fixed.get(key)
-        if guard is None:
-            guard = _fixed[key] = RouteGuard(key)
-        return guard
+        of_key: RouteGuard | None = in_routes.get(key)
+        if of_key is None:
+            of_key = in_routes[key] = RouteGuard(key)
+        return of_key
     _check_key_of(key)
     try:
         guard = _made.get((key, allow_declared))
@@ -200,11 +197,3 @@ def _check_key_of(given: object) -> None:
         raise TypeError(wanted) from None
     except ValueError:  # some builtins have no signature
         pass
-
-
-def is_key_public(breaker: "HybridBreaker", key: str) -> bool:
-    """Tell whether an answer may name a circuit: its key is declared, or in a route's code.
-
-    Keys made at run time, as one per host, would tell outsiders internal names.
-    """
-    return key in breaker.registry.declared or key in _fixed

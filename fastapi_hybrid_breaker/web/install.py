@@ -19,10 +19,10 @@ from .request_keys import InvalidKeyError, handle_invalid_key
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
 
 
-def install(breaker: HybridBreaker, app: Starlette) -> None:
+def install(breaker: Breaker, app: Starlette) -> None:
     """Install ``breaker`` on ``app``; a second time changes nothing.
 
     Raises:
@@ -49,7 +49,7 @@ def install(breaker: HybridBreaker, app: Starlette) -> None:
     _compose_lifespan(breaker, app)
 
 
-def _compose_lifespan(breaker: HybridBreaker, app: Starlette) -> None:
+def _compose_lifespan(breaker: Breaker, app: Starlette) -> None:
     """Start before the application's own start, which may use circuits, and stop after it."""
     own = app.router.lifespan_context
 

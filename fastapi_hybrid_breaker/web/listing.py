@@ -16,7 +16,7 @@ from .models import CircuitInfo, ConfigInfo, SyncInfo
 from .turns import in_turns
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.core.config import CircuitConfig
 
@@ -70,7 +70,7 @@ class Listing:
         breaker: whose circuits.
     """
 
-    def __init__(self, breaker: HybridBreaker) -> None:
+    def __init__(self, breaker: Breaker) -> None:
         self._breaker = breaker
         # A lock belongs to the event loop, of whichever kind, on which it was waited for.
         self._turn: RunVar[anyio.Lock] = RunVar(f"turn {id(self)}")
@@ -96,7 +96,7 @@ class Listing:
 class _Page:
     """One page, as far as the circuits have been looked at."""
 
-    def __init__(self, breaker: HybridBreaker, wanted: Wanted) -> None:
+    def __init__(self, breaker: Breaker, wanted: Wanted) -> None:
         self._breaker = breaker
         self._wanted = wanted
         self._words = wanted.text.casefold().split()

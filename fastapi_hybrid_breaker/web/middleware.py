@@ -17,7 +17,7 @@ from .record import SCOPE_KEY, RouteRequest
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
 
 
 class CircuitMiddleware:
@@ -32,7 +32,7 @@ class CircuitMiddleware:
         breaker: whose circuits guard in this application.
     """
 
-    def __init__(self, app: ASGIApp, breaker: HybridBreaker) -> None:
+    def __init__(self, app: ASGIApp, breaker: Breaker) -> None:
         self.app = app
         self.breaker = breaker
 

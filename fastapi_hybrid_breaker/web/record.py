@@ -15,7 +15,7 @@ from .outcome import error_of_application, outcome_of_status
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.context import Guard
     from fastapi_hybrid_breaker.calls.permits import Permit
@@ -46,9 +46,9 @@ class RouteRequest(Request):
         "unsettled",
     )
 
-    def __init__(self, breaker: HybridBreaker, outer: Request | None) -> None:
+    def __init__(self, breaker: Breaker, outer: Request | None) -> None:
         super().__init__(outer)
-        self.breaker: HybridBreaker = breaker
+        self.breaker: Breaker = breaker
         self.unsettled: bool = False  # guards have permits that are to be given back
         self.is_uncounted: bool = False  # for a page of our own, or of a key that cannot be made
         self.status: int | None = None

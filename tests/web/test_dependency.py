@@ -20,7 +20,7 @@ from fastapi_hybrid_breaker import (
     NotInstalledError,
     circuit,
 )
-from fastapi_hybrid_breaker.web.dependency import is_key_public
+from fastapi_hybrid_breaker.public_keys import is_key_public
 from fastapi_hybrid_breaker.web.record import SCOPE_KEY, RouteRequest
 
 from .bench import (
@@ -331,9 +331,9 @@ def test_of_two_breakers_on_one_application_the_later_one_is_nearer() -> None:
 
 def test_a_key_is_public_as_long_as_a_guard_names_it() -> None:
     breaker = HybridBreaker(redis=None)
-    assert not is_key_public(breaker, "only-here")
+    assert not is_key_public(breaker.registry, "only-here")
     guard = circuit("only-here")
-    assert is_key_public(breaker, "only-here")
+    assert is_key_public(breaker.registry, "only-here")
     del guard
     gc.collect()
-    assert not is_key_public(breaker, "only-here")
+    assert not is_key_public(breaker.registry, "only-here")

@@ -26,7 +26,7 @@ from .rows import Row, is_quiet, row_of, sign_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.core.states import StateChange
 
 log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
@@ -53,7 +53,7 @@ class Broadcast:
         breaker: whose circuits they are about.
     """
 
-    def __init__(self, breaker: HybridBreaker) -> None:
+    def __init__(self, breaker: Breaker) -> None:
         self._breaker = breaker
         self.channel: Channel = Channel()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()

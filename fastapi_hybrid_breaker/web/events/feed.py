@@ -10,7 +10,7 @@ from .broadcast import Broadcast
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from fastapi_hybrid_breaker.breaker import HybridBreaker
+    from fastapi_hybrid_breaker.breaker import Breaker
 
 
 class Feed:
@@ -20,7 +20,7 @@ class Feed:
         breaker: whose circuits they are about.
     """
 
-    def __init__(self, breaker: HybridBreaker) -> None:
+    def __init__(self, breaker: Breaker) -> None:
         self._breaker = breaker
         self._broadcast: Broadcast | None = None
 
