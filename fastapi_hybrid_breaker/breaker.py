@@ -174,7 +174,9 @@ class Breaker:
     async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
         """Set or clear (None) an override in the whole fleet (called by circuits)."""
         circuit = self.registry.get(key)
-        if circuit is not None:
+        if circuit is None:
+            self.registry.held.release(key)
+        else:
             circuit.put_here(override, by, reason)
         return await self.sync.override(key, override, by, reason)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from .circuit_object import Circuit
+    from .held_overrides import HeldOverrides
 
 next_use: Final = itertools.count(1).__next__
 """Numbers look-ups, for ``Circuit.used``: one step, so without a lock, and cheaper than a clock."""
@@ -51,14 +52,20 @@ class Eviction:
         by_key: the registry's circuits.
         kept: keys whose circuits are never forgotten.
         clock: monotonic seconds.
+        held: where overrides stay whose circuit is forgotten.
     """
 
     def __init__(
-        self, by_key: dict[str, Circuit], kept: Container[str], clock: Callable[[], float]
+        self,
+        by_key: dict[str, Circuit],
+        kept: Container[str],
+        clock: Callable[[], float],
+        held: HeldOverrides,
     ) -> None:
         self._by_key = by_key
         self._kept = kept
         self._clock = clock
+        self._held = held
         self._listed: deque[tuple[Loss, int, str]] = deque()
         self._next_list: list[tuple[Loss, int, str]] = []
         self._unseen: list[str] = []  # keys that are still to be looked at for it, from its end
@@ -139,11 +146,15 @@ class Eviction:
     def _forget(self, key: str) -> bool:
         """Forget a circuit, unless somebody holds it: they must go on meeting the one and only."""
         circuit = self._by_key[key]
-        reference = weakref.ref(circuit)
+        reference, override = weakref.ref(circuit), circuit.core.override
+        is_in_force = override.current is not None and not override.has_expired(self._clock())
+        if is_in_force and not self._held.keep(key, override):
+            return False
         del circuit, self._by_key[key]
         held = reference()
         if held is None:
             return True
+        self._held.release(key)
         self._by_key[key] = held
         if held.used:
             held.used = next_use()

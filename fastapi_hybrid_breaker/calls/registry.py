@@ -13,6 +13,7 @@ from fastapi_hybrid_breaker.core.keys import check_key
 from .circuit_object import Circuit
 from .configurations import Configurations, check_config
 from .eviction import Eviction, next_use
+from .held_overrides import HeldOverrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +37,8 @@ class Registry:
     When full, it forgets a circuit with which little is lost, see ``Eviction``. While nothing can
     go, further keys share one circuit that never rejects. Declared keys, keys in the code of routes
     and transports, and those that an operator overrides get their circuit all the same, beyond
-    ``max_circuits``: they are few.
+    ``max_circuits``: they are few. Overrides that others have set on keys that are not used here
+    need no circuit, see ``HeldOverrides``.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Registry:
         self._lock = threading.RLock()
         self.by_key: dict[str, Circuit] = {}
         """The circuits; one may be missing for a moment, see ``Eviction``."""
-        self._eviction = Eviction(self.by_key, self._kept, hub.clock)
+        self.held: HeldOverrides = HeldOverrides(hub.clock)
+        """The fleet's overrides of keys without a circuit here."""
+        self._eviction = Eviction(self.by_key, self._kept, hub.clock, self.held)
         self._overflow: Circuit | None = None
         self.made: Callable[[Circuit], object] | None = None
         """Called with each circuit that is made, under the registry's lock."""
@@ -139,7 +143,7 @@ class Registry:
         with self._lock:
             circuit = self.by_key.get(key)
             if circuit is None:
-                if not self._make_room(key, must=must):
+                if not self._make_room(key, must=must or key in self.held):
                     return self._overflowing(key)
                 circuit, is_new = self._make(key, config or self.config_for(key), next_use()), True
             elif config is not None and circuit.config_is_guess:
@@ -147,6 +151,7 @@ class Registry:
                 # must not fail for having been later than the news.
                 circuit.configure(config)
         if is_new:
+            self.held.put(circuit)
             self.used_first(key)
             return circuit
         if config is not None and config != circuit.config:
@@ -164,11 +169,13 @@ class Registry:
         """
         with self._lock:
             circuit = self.by_key.get(key)
-            if circuit is None and (len(self.by_key) < self._max or key in self._kept):
-                self._make_room(key)
-                circuit = self._make(key, self.config_for(key), 0)
-                circuit.config_is_guess = True
-            return circuit
+            if circuit is not None or (len(self.by_key) >= self._max and key not in self._kept):
+                return circuit
+            self._make_room(key)
+            circuit = self._make(key, self.config_for(key), 0)
+            circuit.config_is_guess = True
+        self.held.put(circuit)
+        return circuit
 
     def config_for(self, key: str) -> CircuitConfig:
         """Return the declared configuration, the first pattern's that fits, or the default."""

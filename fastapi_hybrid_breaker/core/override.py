@@ -99,6 +99,11 @@ class OverrideView:
     reason: str
     remaining: float | None
 
+    def since(self, now: float) -> Override:
+        """Return it as one process holds it that has received it ``now``."""
+        deadline = None if self.remaining is None else now + self.remaining
+        return Override(self.kind, self.by, self.reason, deadline)
+
 
 @dataclass(frozen=True, slots=True)
 class OverrideNews:

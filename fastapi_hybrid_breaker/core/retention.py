@@ -26,9 +26,11 @@ class Loss(IntEnum):
     """Ready to probe, or HALF_OPEN without a probe: the next call would be a probe."""
     HEARD_OPENING = 4
     """Only heard of, and OPEN."""
-    SUCCESSES = 5
+    HEARD_OVERRIDE = 5
+    """Only heard of, and overridden: the override is held without it."""
+    SUCCESSES = 6
     """CLOSED; its windows have nothing but successes in them."""
-    FAILURES = 6
+    FAILURES = 7
     """CLOSED, with failures or slow calls, or closed so recently that back-off would go on."""
 
 
@@ -44,7 +46,8 @@ def loss_of(core: CircuitCore, now: float, *, is_used: bool) -> Loss | None:
     """
     override, machine, membership = core.override.current, core.machine, core.membership
     if override is not None and not override.is_over(now):
-        return None
+        is_in_fleet = core.override.version > 0 and not core.override.unsynced
+        return Loss.HEARD_OVERRIDE if is_in_fleet and not is_used else None
     # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
     # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
     if membership.unsynced and membership.version > 0:

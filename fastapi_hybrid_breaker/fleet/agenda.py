@@ -140,8 +140,10 @@ class Agenda:
         unread[key] = self._knowledge.clock() if made_at is None else made_at
         if not self._errands.want(key, "read"):
             unread.pop(key, None)
-        if self._knowledge.lacks_overrides:
-            self._errands.want(key, "read_override")
+        circuit = self._knowledge.registry.get(key)
+        is_overridden = circuit is not None and circuit.core.override.current is not None
+        if is_overridden or self._knowledge.lacks_overrides:
+            self._errands.want(key, "read_override")  # it may have ended meanwhile
 
     def peek(self, key: str) -> Future[SharedState | None]:
         """Read a circuit's hash only to show it; the future gets what it says."""

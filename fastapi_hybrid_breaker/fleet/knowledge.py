@@ -230,10 +230,10 @@ class Knowledge:
             return
         if circuit is None and news.override is not None:
             circuit = self.registry.hear_of(key)
-            if circuit is None:
-                self.dropped.warn("an override for which max_circuits leaves no room")
-                self.lacks_overrides = True
         if circuit is None:
+            if not self.registry.held.follow(key, news):
+                self.dropped.warn("an override for which there is no room")
+                self.lacks_overrides = True
             return
         with circuit.changing() as (core, now):
             core.adopt_override(news, now)

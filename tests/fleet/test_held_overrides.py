@@ -1,0 +1,137 @@
+"""Overrides of keys that a process does not use: they hold, and take no room from those it uses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import held_overrides
+
+from .instances import CONFIG, fail, fleet, settled, succeed, until
+from .links import sync
+
+if TYPE_CHECKING:
+    from .server import Server
+
+KEYS = [f"key-{at}" for at in range(60)]
+
+
+def small(server: Server, most: int = 5, **options: object) -> HybridBreaker:
+    return HybridBreaker(redis=server.url, defaults=CONFIG, max_circuits=most, **options)  # type: ignore[arg-type]
+
+
+async def override_all(breaker: HybridBreaker, seconds: float | None = None) -> None:
+    await asyncio.gather(
+        *(
+            breaker.override(key, "forced_open", by="ann", reason="x", seconds=seconds)
+            for key in KEYS
+        )
+    )
+
+
+def held(breaker: HybridBreaker) -> int:
+    return len(breaker.registry.held)
+
+
+async def test_overrides_of_others_keys_left_a_process_own_keys_unprotected(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server) as before:
+        await override_all(operator)
+        await until(lambda: held(before) + len(before.registry) == len(KEYS))
+        async with small(server) as after:  # it reads what the other has heard
+            await until(lambda: held(after) + len(after.registry) == len(KEYS))
+            for one in (before, after):
+                await fail(one, "own")
+                assert one.state("own") == "OPEN"
+                assert one.circuit("own").key == "own"
+                assert len(one.registry) <= 5
+                assert one.sync_status().dropped == 0
+
+
+async def test_a_held_override_is_in_force_with_the_very_first_call(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server) as one:
+        await override_all(operator)
+        await until(lambda: held(one) + len(one.registry) == len(KEYS))
+        server.hang()  # nobody can be asked
+        for key in KEYS:
+            with pytest.raises(CircuitOpenError):
+                one.circuit(key).call_sync(lambda: None)
+        assert await one.clear_override("key-3", by="ann") == "queued"
+        await succeed(one, "key-3")
+        server.resume()
+
+
+async def test_a_held_override_that_is_cleared_holds_no_longer(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server) as one:
+        await override_all(operator)
+        await until(lambda: held(one) + len(one.registry) == len(KEYS))
+        for key in KEYS[10:20]:
+            await operator.clear_override(key, by="ann")
+        await until(lambda: not any(key in one.registry.held for key in KEYS[10:20]))
+        for key in KEYS[10:20]:
+            await succeed(one, key)
+        # Cleared by itself, while it knows no circuit of that name.
+        key = next(key for key in KEYS[20:] if key in one.registry.held)
+        assert await one.clear_override(key, by="ann") == "fleet"
+        await succeed(one, key)
+        await settled(one)
+        await succeed(one, key)
+
+
+async def test_a_held_override_whose_end_was_not_heard_is_read_with_the_first_use(
+    server: Server,
+) -> None:
+    async with fleet(server, 1) as (operator,), small(server) as one:
+        await override_all(operator)
+        await until(lambda: held(one) + len(one.registry) == len(KEYS))
+        key = next(key for key in KEYS if key in one.registry.held)
+        session = one.sync._session
+        assert session is not None
+        session.knowledge.hear = lambda _: None  # type: ignore[method-assign]
+        await operator.clear_override(key, by="ann")
+        assert one.circuit(key).state == "OPEN"
+        await until(lambda: one.state(key) == "CLOSED")
+
+
+async def test_a_held_override_ends_when_its_time_is_up(server: Server) -> None:
+    clock = 0.0
+    async with fleet(server, 1) as (operator,):
+        await override_all(operator, seconds=60.0)
+        async with small(server) as one:
+            await until(lambda: held(one) + len(one.registry) == len(KEYS))
+            one.registry.held._clock = lambda: clock + 1e9  # long after
+            key = next(key for key in KEYS if one.registry.get(key) is None)
+            await succeed(one, key)
+
+
+async def test_declared_keys_and_those_in_use_keep_their_overridden_circuits(
+    server: Server,
+) -> None:
+    async with fleet(server, 1) as (operator,):
+        one = small(server, circuits={"declared": CircuitConfig()})
+        async with one:
+            await until(lambda: sync(one) == "connected")
+            used = one.circuit("used")
+            for key in ("declared", "used"):
+                await operator.override(key, "forced_open", by="ann", reason="x", seconds=None)
+            await override_all(operator)
+            await until(lambda: held(one) + len(one.registry) == len(KEYS) + 2)
+            del used
+            for at in range(20):
+                one.circuit(f"other-{at}")
+            assert {"declared", "used"} <= set(one.registry.by_key)
+
+
+async def test_more_overrides_than_are_held_are_read_with_the_first_use(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_overrides, "_MOST", 10)
+    async with fleet(server, 1) as (operator,), small(server) as one:
+        await override_all(operator)
+        await until(lambda: held(one) == 10 and one.sync_status().dropped)
+        await settled(one)
+        assert held(one) == 10
+        key = next(key for key in KEYS if one.registry.get(key) is None)
+        await until(lambda: one.circuit(key).state == "OPEN")
