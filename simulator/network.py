@@ -41,6 +41,9 @@ class SimulatedSource(Source):
         """Return a text as it is: there are no secrets."""
         return text
 
+    def tls_fault(self, error: BaseException) -> None:
+        """Return that TLS is not at fault: there is none."""
+
     def client(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - the link's delays decide
         """Make a client."""
         return Client(self._server, self._link)
