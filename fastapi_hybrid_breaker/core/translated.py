@@ -9,9 +9,6 @@ from .errors import CircuitOpenError
 if TYPE_CHECKING:
     from types import FrameType
 
-_DEEPEST = 100
-"""Exceptions of one error that are looked at; a chain can be a circle."""
-
 
 def rejection_in(error: BaseException) -> CircuitOpenError | None:
     """Return the rejection that ``error`` is, or was raised in place of; None: it is another error.
@@ -19,15 +16,27 @@ def rejection_in(error: BaseException) -> CircuitOpenError | None:
     An exception stands for a rejection where it was raised ``from`` one, and where the very
     function that caught a rejection raised it: ``except CircuitOpenError: raise ServiceError()``.
     What a fallback raises further down is a failure of the fallback, though its ``__context__`` is
-    the rejection as well.
+    the rejection as well. A group stands for a rejection where all that is in it does.
     """
-    one: BaseException | None = error
-    for _ in range(_DEEPEST):
-        if one is None or isinstance(one, CircuitOpenError):
-            return one
-        cause = one.__cause__
-        one = _caught_where_raised(one) if cause is None else cause
-    return None
+    found: CircuitOpenError | None = None
+    left, seen = [error], {id(error)}  # a chain can be a circle
+    while left:
+        one = left.pop()
+        if isinstance(one, CircuitOpenError):
+            found = one
+            continue
+        raised_for = _caught_where_raised(one) if one.__cause__ is None else one.__cause__
+        if raised_for is not None:
+            following = [raised_for]
+        elif isinstance(one, BaseExceptionGroup):
+            following = [*one.exceptions]
+        else:
+            return None
+        for more in following:
+            if id(more) not in seen:
+                seen.add(id(more))
+                left.append(more)
+    return found
 
 
 def rejection_by(key: str, error: BaseException) -> CircuitOpenError | None:
@@ -35,18 +44,16 @@ def rejection_by(key: str, error: BaseException) -> CircuitOpenError | None:
 
     Also in a group, and where what was raised in its place is an error of its own.
     """
-    left: list[BaseException | None] = [error]
-    for _ in range(_DEEPEST):
-        if not left:
-            break
+    left, seen = [error], {id(error)}
+    while left:
         one = left.pop()
-        if one is None:
-            continue
         if isinstance(one, CircuitOpenError) and one.key == key:
             return one
-        if isinstance(one, BaseExceptionGroup):
-            left.extend(one.exceptions)
-        left += one.__context__, one.__cause__
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        for more in (*members, one.__context__, one.__cause__):
+            if more is not None and id(more) not in seen:
+                seen.add(id(more))
+                left.append(more)
     return None
 
 

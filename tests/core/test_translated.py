@@ -35,6 +35,10 @@ def fail() -> None:
     raise ServiceError
 
 
+async def failed() -> None:
+    fail()
+
+
 def raise_from(error: Exception) -> None:
     raise ServiceError from error
 
@@ -160,6 +164,46 @@ async def a_group_raised_from_one() -> None:
         raise ExceptionGroup("all of them", [ServiceError(), ServiceError()]) from error
 
 
+async def many_of_them_in_a_group() -> None:
+    raise ExceptionGroup("many", [CircuitOpenError("other", 3.0) for _ in range(200)])
+
+
+async def raised_from_a_group_of_them() -> None:
+    try:
+        await a_group_of_them()
+    except ExceptionGroup as group:
+        raise ServiceError from group
+
+
+async def raised_in_place_of_a_group_of_them() -> None:
+    try:
+        await a_group_of_them()
+    except ExceptionGroup:
+        raise ServiceError  # noqa: B904 - what is looked at
+
+
+async def raised_from_what_was_picked_out_of_a_group() -> None:
+    try:
+        await a_group_of_them()
+    except* (CircuitOpenError, ServiceError) as group:
+        raise LookupError from group
+
+
+async def raised_in_place_of_what_was_picked_out_of_a_group() -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(rejected())
+    except* CircuitOpenError:
+        raise ServiceError  # noqa: B904 - what is looked at
+
+
+async def raised_from_a_group_of_very_many_of_them() -> None:
+    try:
+        await many_of_them_in_a_group()
+    except ExceptionGroup as group:
+        raise ServiceError from ExceptionGroup("nested", [group])
+
+
 async def raised_while_it_travels() -> None:
     try:
         await rejected()
@@ -183,6 +227,12 @@ TRANSLATIONS = [
     translated_in_another_task,
     a_group_of_them,
     a_group_raised_from_one,
+    many_of_them_in_a_group,
+    raised_from_a_group_of_them,
+    raised_in_place_of_a_group_of_them,
+    raised_from_what_was_picked_out_of_a_group,
+    raised_in_place_of_what_was_picked_out_of_a_group,
+    raised_from_a_group_of_very_many_of_them,
     raised_while_it_travels,
 ]
 
@@ -261,12 +311,37 @@ async def raised_by_a_class_that_translates() -> None:
 
 
 async def a_group_with_one_of_them() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rejected())
+        group.create_task(failed())
+
+
+async def another_group_raised_from_it() -> None:
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(rejected())
-            group.create_task(fallback())
+        await a_group_with_one_of_them()
     except ExceptionGroup as error:
         raise ExceptionGroup("of both", [CircuitOpenError("other", 1.0), ServiceError()]) from error
+
+
+async def raised_from_a_group_with_one_of_them() -> None:
+    try:
+        await a_group_with_one_of_them()
+    except ExceptionGroup as error:
+        raise ServiceError from error
+
+
+async def a_fallback_for_a_group_of_them_fails() -> None:
+    try:
+        await a_group_of_them()
+    except ExceptionGroup:
+        await fallback()
+
+
+async def a_fallback_for_what_was_picked_out_of_a_group_fails() -> None:
+    try:
+        await a_group_of_them()
+    except* (CircuitOpenError, ServiceError):
+        await fallback()
 
 
 FAILURES = [
@@ -280,6 +355,10 @@ FAILURES = [
     cleaning_up_fails,
     raised_by_a_class_that_translates,
     a_group_with_one_of_them,
+    another_group_raised_from_it,
+    raised_from_a_group_with_one_of_them,
+    a_fallback_for_a_group_of_them_fails,
+    a_fallback_for_what_was_picked_out_of_a_group_fails,
 ]
 
 
@@ -333,6 +412,20 @@ def test_a_rejection_is_found_by_its_key_wherever_it_is() -> None:
     found.__context__ = ExceptionGroup("x", [CircuitOpenError("other", 1.0), rejection])
     assert rejection_by("mine", found) is rejection
     assert rejection_by("nobody's", found) is None
+
+
+def test_the_one_rejection_among_many_calls_of_a_group_is_found() -> None:
+    rejection = CircuitOpenError("mine", 1.0)
+    error = ExceptionGroup("calls", [rejection, *(ServiceError() for _ in range(200))])
+    assert rejection_by("mine", error) is rejection
+
+
+def test_groups_that_lead_to_each_other_have_an_end() -> None:
+    inner = ServiceError()
+    group = ExceptionGroup("outer", [inner, inner])
+    inner.__cause__ = group
+    assert rejection_in(group) is None
+    assert rejection_by("other", group) is None
 
 
 def test_an_error_of_a_future_that_nobody_raised_is_one_of_its_own() -> None:
