@@ -22,8 +22,9 @@ from .standing import Standing
 from .supervised import Supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
     from fastapi_hybrid_breaker.calls.registry import Registry
     from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
@@ -43,6 +44,9 @@ _LONGEST_STALL: Final = 3.0
 """Seconds. For a shorter time the event loop may stand still without anybody being told."""
 
 _MOST_NAMED: Final = 3
+
+_PIECE: Final = 200
+"""Circuits that are prepared in a row, before other tasks of the loop have their turn."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Session:
     """
 
     def __init__(self, setup: SessionSetup, ended: Callable[[Session], object]) -> None:
+        self._setup = setup
         self.instance: str = setup.new_instance()
         registry, random = setup.registry, Random(self.instance)  # noqa: S311 - jitter
         self.knowledge: Knowledge = Knowledge(
@@ -160,11 +165,30 @@ class Session:
     # -- beginning and ending -----------------------------------------------------------------
 
     def begin(self) -> None:
-        """Begin to send and to listen."""
+        """Begin to send and to listen, once no circuit stands on an earlier session any more."""
         self._surroundings.has_fleet = True
+        self._timer = self.loop.call_later(_WAIT_AT_START, self._started.set)
+        self._prepare(iter(self.knowledge.registry))
+
+    def _prepare(self, circuits: Iterator[Circuit]) -> None:
+        """Have some more circuits forget what an earlier session knew, then begin.
+
+        What that was still to send ended with it: a reset that was never sent would else have left
+        a state that the fleet's version does not stand for.
+        """
+        if self._is_ending:
+            return
+        piece = list(islice(circuits, _PIECE))
+        for circuit in piece:
+            if circuit.core.membership.version:  # none has, at a first start
+                with circuit.locked() as core:
+                    core.membership.forget_fleet()
+        if len(piece) == _PIECE:
+            context = self._setup.new_context()
+            self.loop.call_soon(self._prepare, circuits, context=context)
+            return
         for task in self._tasks:
             task.start()
-        self._timer = self.loop.call_later(_WAIT_AT_START, self._started.set)
 
     async def started(self) -> bool:
         """Wait until the fleet's state is known, a second at most; return whether it is."""

@@ -170,12 +170,6 @@ class Starts:
             if session is None:
                 session = self._session = Session(self._setup, self._ended)
         if is_new:
-            # What an earlier session knew, or was still to send, ended with it: a reset that was
-            # never sent would else have left a state that the fleet's version does not stand for.
-            for circuit in self._setup.registry:
-                if circuit.core.membership.version:  # none has, at a first start
-                    with circuit.locked() as core:
-                        core.membership.forget_fleet()
             self._setup.learning.start()
             session.begin()
         elif session.loop is not loop:

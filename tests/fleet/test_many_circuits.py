@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.core.membership import Membership
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.circuit_requests import CircuitRequests
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 BATCH = 50
 MESSAGES = 16
 TOUCHED = 128
+PREPARED = 200
 KEYS = [f"host-{number:04}" for number in range(600)]
 CONFIG = CircuitConfig(failure_threshold=1, recovery_timeout=600.0)
 
@@ -75,6 +77,59 @@ async def test_a_start_and_a_reconnect_hold_up_nobody(
         await until(lambda: turns.total("visited") == len(KEYS))
         await settled(breaker)
     check(turns)
+
+
+async def test_a_second_start_with_many_open_circuits_holds_up_nobody(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    async with breaker:
+        open_all(breaker)
+        await settled(breaker)
+    turns = count(monkeypatch)
+    turns.count(Membership, "forget_fleet", "forgotten")
+    async with breaker:
+        await until(lambda: breaker.sync_status().state == "connected")
+        await settled(breaker)
+        assert turns.total("forgotten") == len(KEYS)
+        assert turns.most("forgotten") <= PREPARED
+        assert all(breaker.state(key) == "OPEN" for key in KEYS)
+    check(turns)
+
+
+async def test_a_change_amid_the_preparations_of_a_start_is_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    async with breaker:
+        open_all(breaker)
+        await settled(breaker)
+    start = asyncio.create_task(breaker.start())
+    await asyncio.sleep(0)  # it has begun
+    session = breaker.sync._session
+    assert session is not None
+    assert all(task._task is None for task in session._tasks)
+    ways = [breaker.reset(KEYS[0]), breaker.reset(KEYS[-1])]
+    assert await asyncio.gather(*ways) == ["fleet", "fleet"]
+    await start
+    await until(lambda: server.hash(KEYS[0])["state"] == server.hash(KEYS[-1])["state"] == "CLOSED")
+    assert breaker.state(KEYS[0]) == breaker.state(KEYS[-1]) == "CLOSED"
+    await breaker.stop()
+
+
+async def test_a_stop_amid_the_preparations_of_a_start_starts_nothing(server: Server) -> None:
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    async with breaker:
+        open_all(breaker)
+        await settled(breaker)
+    start = asyncio.create_task(breaker.start())
+    await asyncio.sleep(0)
+    session = breaker.sync._session
+    assert session is not None
+    await breaker.stop()
+    await start
+    assert all(task._task is None and task.is_over for task in session._tasks)
+    assert breaker.sync_status().state == "disabled"
 
 
 async def test_a_repair_of_open_circuits_holds_up_nobody(
