@@ -86,7 +86,7 @@ class RouteRequest(Request):
         self.status = status
         if self._is_timed:
             self._headers_sent_at = self.breaker.clock()
-        if status >= 500 and self.unsettled:
+        if status >= 400 and self.unsettled:
             handled = sys.exc_info()[1]
             self._answered = None if handled is self._handled_outside else handled
 
@@ -95,11 +95,12 @@ class RouteRequest(Request):
         if self._answered is None:
             self._settle_all(None, self.status)
         else:
-            self._settle_by_error(self._answered, otherwise=None)
+            told = error_of_application(self._answered, self.send_errors)
+            self._settle_all(told, None, answer=self.status)
 
     def end_with(self, error: BaseException) -> None:
-        """Settle now: ``error`` left the application."""
-        self._settle_by_error(error, otherwise=self.status)
+        """Settle now: ``error`` left the application, or is the client's leaving."""
+        self._settle_all(error_of_application(error, self.send_errors), self.status)
 
     def end(self) -> None:
         """Settle now: the application returned."""
@@ -112,12 +113,14 @@ class RouteRequest(Request):
             for circuit, _ in self.guards
         )
 
-    def _settle_by_error(self, error: BaseException, otherwise: int | None) -> None:
-        """Settle by ``error``, or by the status ``otherwise`` where it is the client's leaving."""
-        told = error_of_application(error, self.send_errors)
-        self._settle_all(told, otherwise)
+    def _settle_all(
+        self, error: BaseException | None, status: int | None, answer: int | None = None
+    ) -> None:
+        """Settle by ``error``, or where there is none by ``status``.
 
-    def _settle_all(self, error: BaseException | None, status: int | None) -> None:
+        ``answer``: the status with which an exception handler answers. Where that is not a failure
+        to a circuit it counts, and not the exception.
+        """
         if not self.unsettled:
             return
         self.unsettled = False
@@ -127,17 +130,19 @@ class RouteRequest(Request):
                 circuit.settle(permit, NO_VERDICT, is_gate=True)
                 continue
             seconds = self._seconds(circuit, permit) if self._is_timed else None
-            if error is not None:
+            is_answer = answer is not None and answer < 500 and not core.config.is_failing(answer)
+            if error is not None and not is_answer:
                 circuit.settle_error(permit, error, seconds=seconds)
                 continue
-            outcome = outcome_of_status(core.config, status, rejected=bool(self.rejected))
+            judged = answer if is_answer else status
+            outcome = outcome_of_status(core.config, judged, rejected=bool(self.rejected))
             if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
                 if self.outer is not None:
                     self.outer.note_outcome(core.machine)
                 continue
             if outcome is NO_VERDICT and circuit.key in self.rejected:
                 circuit.rejected_inside(permit)
-            text = f"status {status}" if outcome is FAILURE else None
+            text = f"status {judged}" if outcome is FAILURE else None
             circuit.settle(permit, outcome, seconds, text)
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
 
 from .bench import (
+    CONFIG,
     FAILURE,
     KEY,
     NO_VERDICT,
@@ -103,6 +106,54 @@ def test_a_caller_that_handles_an_error_itself_does_not_blind_the_route_it_calls
         assert verdict_of(guarded, lambda path=path: client.get(f"/calling/{path}")) is outcome, (
             path
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    {
+        "rejected": NO_VERDICT,
+        "broken": FAILURE,
+        "answered": FAILURE,
+        "handled": FAILURE,
+        "missing": SUCCESS,
+    }.items(),
+)
+def test_a_handler_answers_a_rejection_with_a_4xx_that_is_declared_a_failure(
+    path: str, outcome: Outcome
+) -> None:
+    """And with one that is not: a 404 counts, whatever exception it answers."""
+    app = FastAPI()
+    breaker, _ = make_breaker(app)
+    breaker.circuit(KEY, replace(CONFIG, failure_statuses=frozenset({429, 500})))
+    other = breaker.circuit("with the default statuses")
+
+    @app.exception_handler(CircuitOpenError)
+    @app.exception_handler(KeyError)
+    async def too_many(request: Request, error: Exception) -> Response:
+        return JSONResponse({}, 429)
+
+    @app.exception_handler(LookupError)
+    async def not_found(request: Request, error: Exception) -> Response:
+        return JSONResponse({}, 404)
+
+    guards = [Depends(circuit(KEY)), Depends(circuit("with the default statuses"))]
+
+    @app.get("/{path}", dependencies=guards)
+    async def answer(path: str) -> Response:
+        if path == "rejected":
+            raise CircuitOpenError("upstream", 1.0)
+        if path == "broken":
+            raise KeyError
+        if path == "missing":
+            raise IndexError
+        if path == "handled":
+            with contextlib.suppress(CircuitOpenError):
+                raise CircuitOpenError("upstream", 1.0)
+        return JSONResponse({}, 429)
+
+    client = client_of(app)
+    assert verdict_of(breaker.circuit(KEY), lambda: client.get(f"/{path}")) is outcome
+    assert other.stats().failures == 0  # to it a 429 says nothing
 
 
 def test_a_rejection_that_leaves_a_route_does_not_open_its_circuit() -> None:
