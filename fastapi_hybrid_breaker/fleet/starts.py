@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .session import Session
+from .supervised import is_ending
 
 if TYPE_CHECKING:
     from .session import SessionSetup
@@ -190,7 +191,9 @@ class Starts:
         """Go on with a session of this loop's own if the other one's has ended."""
         with self._lock:
             is_wanted = loop in self._stretches
-        if is_wanted:
+        if is_wanted and is_ending(loop):
+            self._watch(loop)
+        elif is_wanted:
             self._begin(loop)
 
     def _ended(self, session: Session) -> None:

@@ -24,6 +24,19 @@ _TRIES_TO_CANCEL: Final = 5
 which redis-py sends, can swallow a cancellation."""
 
 
+_LAST_TASK: Final = "shutdown_default_executor"
+"""What ``asyncio.run`` waits for at its end, after it has cancelled all tasks."""
+
+
+def is_ending(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop, in which this is called, only waits for its threads, and is closed then.
+
+    What is started on it now would never be ended.
+    """
+    coroutines = (task.get_coro() for task in asyncio.all_tasks(loop))
+    return any(getattr(one, "__name__", "") == _LAST_TASK for one in coroutines)
+
+
 class Supervised:
     """Runs something in a task until ``end``; a task that ends before is started again.
 
@@ -114,6 +127,9 @@ class Supervised:
         self._timer = self._later(_RESTART_AFTER, lambda: self._restart(how))
 
     def _restart(self, how: str) -> None:
+        if is_ending(self._loop):
+            self._timer = self._later(_RESTART_AFTER, lambda: self._restart(how))
+            return
         now = self._loop.time()
         if len(self._restarts) == _MOST_RESTARTS and (
             (wait := self._restarts[0] + _WITHIN - now) > 0

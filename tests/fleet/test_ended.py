@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ import pytest
 
 from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet import session as session_module
+from fastapi_hybrid_breaker.fleet import starts, supervised
+from fastapi_hybrid_breaker.fleet.supervised import is_ending
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, cut_off, fail, fleet, settled, until
@@ -196,3 +200,89 @@ def stall(breaker: HybridBreaker, seconds: float) -> None:
     session = breaker.sync._session
     assert session is not None
     session._listener.looked_at = session.loop.time() - seconds
+
+
+# -- a program that ends while threads still use the breaker ----------------------------------
+
+
+class Ending:
+    """Notes when a loop was found to be ending, for a thread that waits for it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.found = threading.Semaphore(0)
+        monkeypatch.setattr(supervised, "_RESTART_AFTER", 0.01)
+        monkeypatch.setattr(starts, "_LOOK_EVERY", 0.01)
+        for module in (supervised, starts):
+            monkeypatch.setattr(module, "is_ending", self.note)
+        self._is_ending = is_ending
+
+    def note(self, loop: asyncio.AbstractEventLoop) -> bool:
+        if not self._is_ending(loop):
+            return False
+        self.found.release()
+        return True
+
+    def wait(self, times: int = 3) -> None:
+        for _ in range(times):
+            assert self.found.acquire(timeout=PATIENCE)
+
+
+def test_tasks_were_started_again_on_a_loop_that_is_about_to_be_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ending = Ending(monkeypatch)
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+    seen: list[Any] = []
+
+    def use() -> None:
+        for _ in range(3):
+            ending.wait()
+            with contextlib.suppress(ZeroDivisionError):
+                breaker.circuit("db").call_sync(lambda: 1 / 0)
+        session = breaker.sync._session
+        assert session is not None
+        seen.extend(task._task for task in session._tasks)
+
+    async def main() -> None:
+        await breaker.start()
+        asyncio.get_running_loop().run_in_executor(None, use)
+
+    asyncio.run(main())
+    assert [task.cancelled() for task in seen] == [True, True]
+    gc.collect()
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+    assert breaker.state("db") == "OPEN"
+    assert breaker.sync_status().state == "disabled"
+
+
+async def test_a_loop_that_is_about_to_be_closed_took_over_from_another(
+    standstill: Standstill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session's own loop has ended; the one that waits for it ends as well."""
+    ending, breaker = Ending(monkeypatch), standstill.breaker
+    first = breaker.sync._session
+    ends, left = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        ending.wait()
+        ends.set()
+        assert left.wait(PATIENCE)
+        ending.wait()
+        assert breaker.sync._session is None
+
+    async def wait() -> None:
+        await breaker.start()  # waits for the session of the other loop
+        assert breaker.sync._session is first
+        asyncio.get_running_loop().run_in_executor(None, leave)
+
+    waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, wait()))
+    await until(ends.is_set)
+    await asyncio.to_thread(standstill.run, breaker.stop())
+    await until(lambda: breaker.sync._session is None)
+    left.set()
+    await waiting
+    assert breaker.sync_status().state == "disabled"
+
+
+async def test_a_loop_whose_tasks_are_all_cancelled_is_not_about_to_be_closed() -> None:
+    assert not is_ending(asyncio.get_running_loop())
