@@ -197,7 +197,7 @@ class Agenda:
         contain = self._knowledge.contain
         with contain("what is due"):
             self.overrides.end(most)
-            self._knowledge.reassertions.take_due(most)
+            self._knowledge.basic_clients.reassertions.take_due(most)
         with contain("a walk over circuits"):
             self._walks.go_on(max(_LEAST, most - self._errands.ready))
         requests: list[Request] = []
@@ -226,7 +226,7 @@ class Agenda:
         """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
         dues = [
             self._errands.next_due(),
-            self._knowledge.reassertions.next_due(),
+            self._knowledge.basic_clients.reassertions.next_due(),
             self._walks.next_due(),
             *(part.next_due() for part in self._parts),
         ]

@@ -7,24 +7,47 @@ it, and so did the library that came before this one.
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BeforeValidator, Field
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .shared_state import SharedState
+from .timetable import Timetable
+from .until import Until
 from .values import Count, Key, Number, WireModel, wire_names
 
 if TYPE_CHECKING:
+    from random import Random
+
+    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.calls.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
+
+    from .errand import Wish
+    from .errands import Errands
 
 SAME_OPENING: Final = 1.0
 """Seconds by which two ends of a recovery timeout may differ and still mean the same opening."""
 
 LONGEST_LIVE: Final = 1.5
 """Recovery timeouts that an opening in a message about this moment may last."""
+
+ADOPTION_JITTER: Final = 0.1
+"""Seconds at most before an update is adopted, so that one instance does it and not all."""
+
+REASSERT_EVERY: Final = 1.0
+"""Seconds between two repetitions of an opening that clients do not know of."""
+
+SHOW_EVERY: Final = 5.0
+"""Seconds between two repetitions of an override that clients write over."""
+
+FAILURES_LIFE: Final = 3600.0
+"""Seconds for which the consecutive failures of clients are remembered."""
 
 _FOUR: Final = re.compile(r"([A-Z_]+)\|([0-9]+)\|([0-9]+)\|([0-9]+)")
 
@@ -138,3 +161,132 @@ def react(  # noqa: PLR0911 - a table of cases, one answer each
     if update.state is ours.state:
         return Reaction.IGNORE
     return Reaction.REASSERT if is_running and not knows_opening else Reaction.ADOPT
+
+
+# -- what is done about it -----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class BasicUpdate:
+    """An update to adopt at ``due`` (monotonic seconds), unless one with a version comes first.
+
+    ``is_live``: it came by a message, about this moment. ``may_close``: its writer knows of the
+    present opening, and may end it.
+    """
+
+    due: float
+    is_live: bool
+    may_close: bool
+
+
+class Reassertions:
+    """Writes a circuit again for clients that write over it: at once, but not too often.
+
+    Args:
+        errands: where it is queued.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, errands: "Errands", clock: Callable[[], float]) -> None:
+        self._errands = errands
+        self._clock = clock
+        self._not_before = Until()
+        self._due = Timetable()
+        self._wishes: dict[str, Wish] = {}  # of those that are due later
+        self.next_due: Callable[[], float | None] = self._due.next_due
+
+    def want(self, key: str, wish: "Wish", every: float) -> None:
+        """Queue it, now or when ``every`` seconds have passed since the last time."""
+        now, due = self._clock(), self._not_before.get(key)
+        if now < due:
+            self._wishes[key] = wish
+            self._due.note(key, due)
+            return
+        self._not_before.note(key, now + every, now)
+        self._errands.want(key, wish, must=True)
+
+    def take_due(self, most: int) -> None:
+        """Queue what is due by now, for so many circuits at most."""
+        for key in self._due.take(self._clock(), most):
+            if (wish := self._wishes.pop(key, None)) is not None:
+                self._errands.want(key, wish, must=True)
+
+
+class BasicFormatClients:
+    """What this process knows of the services that speak the basic format, and owes them.
+
+    Args:
+        registry: the circuits.
+        errands: where updates to adopt are queued.
+        clock: monotonic seconds.
+        server_now: returns the server's time; None: not known yet.
+        random: for jitter.
+    """
+
+    def __init__(
+        self,
+        registry: "Registry",
+        errands: "Errands",
+        *,
+        clock: Callable[[], float],
+        server_now: Callable[[], float | None],
+        random: "Random",
+    ) -> None:
+        self._registry = registry
+        self._errands = errands
+        self._clock = clock
+        self._server_now = server_now
+        self._random = random
+        self._openings: dict[str, int] = {}  # by key, the generation of the opening they know of
+        self._failures: dict[str, tuple[int, float]] = {}  # consecutive ones there, and when
+        self.reassertions: Reassertions = Reassertions(errands, clock)
+
+    def received(self, circuit: "Circuit", update: SharedState, *, is_live: bool) -> None:
+        """React to an update. ``is_live``: it came by a message, about this moment."""
+        key, now = circuit.key, self._clock()
+        with circuit.locked() as core:
+            ours = core.membership.describe(now)
+        if (fixed := circuit.core.override.fixed_state(now)) is not None:
+            # It repeats the override, or contradicts it: the circuit's own state stays.
+            if update.state is not fixed:
+                self.reassertions.want(key, "show", SHOW_EVERY)
+            return
+        if update.state is CircuitState.OPEN:
+            self._make_room(self._openings)
+            self._openings[key] = ours.generation + (ours.state is not CircuitState.OPEN)
+        knows_opening = self._openings.get(key) == ours.generation
+        reaction = react(
+            update,
+            ours,
+            server_now=self._server_now(),
+            recovery_timeout=circuit.config.recovery_timeout,
+            is_live=is_live,
+            knows_opening=knows_opening,
+        )
+        if reaction is Reaction.ADOPT:
+            due = now + self._random.uniform(0, ADOPTION_JITTER)
+            self._adopt(key, BasicUpdate(due, is_live=is_live, may_close=knows_opening))
+        elif reaction is Reaction.REASSERT:
+            self.reassertions.want(key, "restore", REASSERT_EVERY)
+
+    def found(self, key: str, *, is_live: bool) -> None:
+        """Adopt at once what the script has found in a hash that it was to change."""
+        self._adopt(key, BasicUpdate(due=0.0, is_live=is_live, may_close=False))
+
+    def _adopt(self, key: str, update: BasicUpdate) -> None:
+        self._errands.edit(key, lambda errand: errand.adopt_basic(update), must=True)
+
+    def note_failures(self, key: str, failures: int, at: float) -> None:
+        """Record the consecutive failures that clients had counted at ``at``."""
+        self._make_room(self._failures)
+        if key not in self._failures or self._failures[key][1] <= at:
+            self._failures[key] = (failures, at)
+
+    def failures_of(self, key: str) -> tuple[int, float] | None:
+        """Return the consecutive failures that clients have counted, and when; None: not known."""
+        found = self._failures.get(key)
+        return found if found is not None and self._clock() - found[1] <= FAILURES_LIFE else None
+
+    def _make_room(self, table: dict[str, Any]) -> None:
+        if len(table) > 2 * len(self._registry) + 100:
+            table.clear()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .commands import UNKNOWN
-from .errand import Plain, Request, resolve
+from .errand import Request, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +58,10 @@ class CircuitRequests:
             )
         if errand.reset is not None:
             return self._reset_request(key, errand.reset)
-        if errand.plain is not None:
+        if errand.basic is not None:
             timeout = self._knowledge.registry.config_for(key).recovery_timeout
-            command = self._commands.plain(key, errand.plain, timeout)
-            return Request("plain", key, command, plain=errand.plain)
+            command = self._commands.adopt_basic(key, errand.basic, timeout)
+            return Request("plain", key, command, basic=errand.basic)
         circuit = self._knowledge.registry.get(key)
         if circuit is None:
             return None
@@ -106,7 +106,7 @@ class CircuitRequests:
     def answered(self, request: Request, reply: Reply) -> None:
         """Apply the script's answer."""
         if reply.status == "foreign":
-            self._weigh_foreign(request)
+            self._found_basic(request)
         elif (stored := reply.stored) is not None:
             self._take_stored(request, reply.status, stored.news(reply.server_time))
             if request.reset is not None:
@@ -114,15 +114,12 @@ class CircuitRequests:
                 for waiting in request.reset.waiting:
                     resolve(waiting, reply.effective_override())
 
-    def _weigh_foreign(self, request: Request) -> None:
-        """A plain speaker wrote since we last heard."""
-        if request.kind == "show":  # nothing of ours waits for it: to be weighed as any news
+    def _found_basic(self, request: Request) -> None:
+        """Handle that a client of the basic format has written since our last reading."""
+        if request.kind == "show":  # nothing of ours waits for it: treated as any update
             self._knowledge.errands.want(request.key, "read", must=True)
-            return
-        plain = Plain(due=0.0, is_live=request.kind == "change", may_close=False)
-        self._knowledge.errands.edit(
-            request.key, lambda errand: errand.adopt_plain(plain), must=True
-        )
+        else:
+            self._knowledge.basic_clients.found(request.key, is_live=request.kind == "change")
 
     def _take_stored(self, request: Request, status: str, news: News) -> None:
         """Take what the hash has in it now, after our request."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.contribution import Report
     from fastapi_hybrid_breaker.core.override import OverrideView
 
-    from .errand import Plain
+    from .basic_format import BasicUpdate
     from .names import Names
 
 UNKNOWN: Final = Proposal(
@@ -90,10 +90,12 @@ class Commands:
         """Have circuits among those that have an override, or not."""
         return ("SADD" if wanted else "SREM", self.names.overridden, *keys)
 
-    def plain(self, key: str, plain: Plain, recovery_timeout: float) -> tuple[Any, ...]:
-        """Have what a plain speaker wrote adopted; ``recovery_timeout`` is in seconds."""
-        more = (int(plain.is_live), round(recovery_timeout * 1000), int(plain.may_close))
-        return self._script("plain", key, NO_OPERATION, UNKNOWN, plain=more)
+    def adopt_basic(
+        self, key: str, update: BasicUpdate, recovery_timeout: float
+    ) -> tuple[Any, ...]:
+        """Adopt what a client of the basic format wrote; ``recovery_timeout`` is in seconds."""
+        more = (int(update.is_live), round(recovery_timeout * 1000), int(update.may_close))
+        return self._script("plain", key, NO_OPERATION, UNKNOWN, basic=more)
 
     def override(
         self,
@@ -124,7 +126,7 @@ class Commands:
         operation: str,
         proposal: Proposal,
         *,
-        plain: tuple[int, int, int] = (0, 0, 0),
+        basic: tuple[int, int, int] = (0, 0, 0),
         override: tuple[Any, ...] = ("", "-", "{}"),
     ) -> tuple[Any, ...]:
         return _CIRCUIT.command(
@@ -142,7 +144,7 @@ class Commands:
             self.names.channel,
             json.dumps(key),
             PROTOCOL,
-            *plain,
+            *basic,
             proposal.reopenings,
             dump_evidence(proposal.evidence),
             *override,
@@ -162,7 +164,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
     threshold: int = 0,
     number: int = 0,
     report: Report | None = None,
-    plain: tuple[int, float] | None = None,
+    basic: tuple[int, float] | None = None,
     stands: float = 0.0,
     objecting: float = 0.0,
     now: float,
@@ -178,7 +180,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         threshold: failures in a row that open the circuit; 0: no such rule.
         number: of the report; one that comes again is known by it.
         report: what is told.
-        plain: failures in a row that plain speakers count, and when.
+        basic: consecutive failures that clients of the basic format count, and when.
         stands: seconds for which a vote stands, 0.0: withdrawn.
         objecting: seconds that all must have had to object to a run.
         now: monotonic seconds, as the times in the report are.
@@ -210,7 +212,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         threshold,
         failures,
         success,
-        "-" if plain is None else f"{plain[0]}:{ago(plain[1])}",
+        "-" if basic is None else f"{basic[0]}:{ago(basic[1])}",
         troubled,
         tallies,
         round(stands * 1000),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import Override, OverrideView
 
+    from .basic_format import BasicUpdate
     from .part import Part
     from .shared_state import SharedState
 
@@ -73,27 +74,18 @@ class OverrideOrder:
 
 
 @dataclass(slots=True)
-class Plain:
-    """Plain news to adopt at ``due`` (monotonic seconds), unless versioned news comes first."""
-
-    due: float
-    is_live: bool
-    may_close: bool
-
-
-@dataclass(slots=True)
 class Errand:
     """All there is to do for one circuit, in the order in which it is done."""
 
     reset: Reset | None = None
     override: OverrideOrder | None = None
     change: bool = False
-    plain: Plain | None = None
+    basic: BasicUpdate | None = None
     restore: bool = False
     restore_override: bool = False
-    show: bool = False  # have the plain fields show what is in force
+    show: bool = False  # have the basic fields show the effective state
     read: bool = False
-    is_live: bool = False  # it is read for a plain message about this moment
+    is_live: bool = False  # it is read for a basic message about this moment
     read_override: bool = False
     waiting: list[Future[SharedState | None]] = field(default_factory=list)
 
@@ -105,7 +97,7 @@ class Errand:
             return "override"
         if self.change:
             return "change"
-        if self.plain is not None and self.plain.due <= now:
+        if self.basic is not None and self.basic.due <= now:
             return "plain"
         for kind in _FLAGS:
             if getattr(self, kind):
@@ -114,10 +106,10 @@ class Errand:
 
     def is_done(self) -> bool:
         """Tell whether nothing is left, now or later."""
-        return self.plain is None and self.next_kind(0.0) is None
+        return self.basic is None and self.next_kind(0.0) is None
 
     def read_for_live(self) -> None:
-        """Read for a plain message about this moment."""
+        """Read for a basic message about this moment."""
         self.read = self.is_live = True
 
     def add_reset(self, reset: Reset) -> None:
@@ -132,16 +124,16 @@ class Errand:
             order.waiting += self.override.waiting
         self.override = order
 
-    def adopt_plain(self, plain: Plain) -> None:
-        """Adopt plain news. The first time set stands, or a stream of it would put it off."""
-        if self.plain is None:
-            self.plain = plain
+    def adopt_basic(self, update: BasicUpdate) -> None:
+        """Adopt a basic update. The first time set stands, or a stream of them would defer it."""
+        if self.basic is None:
+            self.basic = update
         else:
-            self.plain.may_close = self.plain.may_close or plain.may_close
+            self.basic.may_close = self.basic.may_close or update.may_close
 
-    def forget_plain(self) -> None:
-        """Adopt no plain news: versioned news came first."""
-        self.plain = None
+    def forget_basic(self) -> None:
+        """Adopt no basic update: one with a version came first."""
+        self.basic = None
 
     def put_back(self, request: Request) -> None:
         """Do again what had no answer, unless something newer of its kind has come."""
@@ -153,10 +145,10 @@ class Errand:
             later, self.override = self.override, request.override
             if later is not None:
                 self.add_override(later)
-        elif request.plain is not None:
-            newest, self.plain = self.plain, request.plain
+        elif request.basic is not None:
+            newest, self.basic = self.basic, request.basic
             if newest is not None:
-                self.adopt_plain(newest)
+                self.adopt_basic(newest)
         elif request.kind == "read":
             self.read = self.read or request.is_news
             self.is_live = self.is_live or request.is_live
@@ -172,7 +164,7 @@ class Errand:
         elif kind == "override":
             cut.override, self.override = self.override, None
         elif kind == "plain":
-            cut.plain, self.plain = self.plain, None
+            cut.basic, self.basic = self.basic, None
         elif kind == "read":
             cut.read, self.read = self.read, False
             cut.is_live, self.is_live = self.is_live, False
@@ -204,9 +196,9 @@ class Request:
     proposal: Proposal | None = None
     reset: Reset | None = None
     override: OverrideOrder | None = None
-    plain: Plain | None = None
+    basic: BasicUpdate | None = None
     is_news: bool = False  # a reading that this process takes in, beside showing it
-    is_live: bool = False  # ... for a plain message about this moment
+    is_live: bool = False  # ... for a basic message about this moment
     waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     part: Part | None = None

@@ -82,8 +82,8 @@ class Errands:
             self._ready[key] = None
             return
         self._ready.pop(key, None)
-        if errand.plain is not None:
-            self._later.note(key, errand.plain.due)
+        if errand.basic is not None:
+            self._later.note(key, errand.basic.due)
         else:
             self._later.drop(key)
             del self._errands[key]

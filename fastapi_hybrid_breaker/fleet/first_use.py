@@ -54,7 +54,7 @@ class FirstUse:
             return
         if heard is not None and heard.basic_failures:
             # Counted before any call here, so that a success here has ended them.
-            self._gathering.note_plain(circuit, heard.basic_failures, made_at)
+            self._gathering.note_basic(circuit, heard.basic_failures, made_at)
         if core.machine.statistics.run_threshold:
             self._due.note(circuit.key, 0.0)
 

@@ -58,8 +58,6 @@ up: so a large fleet sends no more than 2,000 a second about one circuit."""
 
 _HOT_JITTER: Final = 0.1
 
-_PLAIN_LIFE: Final = 3600.0
-
 
 class Gathering:
     """Reports of calls, and confirmations of runs.
@@ -93,7 +91,6 @@ class Gathering:
         self._enough = Until()  # until when failures of a circuit are held back
         self._objections = Timetable()
         self._polls: dict[str, float] = {}  # seconds between two looks at a hot circuit
-        self._plain: dict[str, tuple[int, float]] = {}  # failures in a row there, and when
         self._number = 0
 
     # -- in ---------------------------------------------------------------------------------
@@ -109,18 +106,15 @@ class Gathering:
         elif contribution is not None and contribution.untold:
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
-    def heard_plain(self, circuit: Circuit, heard: SharedState) -> None:
-        """Take what a plain speaker counts; it is passed on where it meets failures of ours."""
-        if heard.state is circuit.core.machine.state:
-            self.note_plain(circuit, heard.failures, self._knowledge.clock())
+    def received_basic(self, circuit: Circuit, update: SharedState) -> None:
+        """Record what a client of the basic format counts; it is reported with failures of ours."""
+        if update.state is circuit.core.machine.state:
+            self.note_basic(circuit, update.failures, self._knowledge.clock())
 
-    def note_plain(self, circuit: Circuit, failures: int, at: float) -> None:
-        """Note consecutive failures that plain speakers had counted at ``at``."""
+    def note_basic(self, circuit: Circuit, failures: int, at: float) -> None:
+        """Record consecutive failures that clients of the basic format had counted at ``at``."""
         now, key = self._knowledge.clock(), circuit.key
-        if len(self._plain) > 2 * len(self._knowledge.registry) + 100:
-            self._plain.clear()
-        if key not in self._plain or self._plain[key][1] <= at:
-            self._plain[key] = (failures, at)
+        self._knowledge.basic_clients.note_failures(key, failures, at)
         contribution = circuit.core.membership.calls.run
         if contribution is not None and (contribution.has_told or contribution.untold):
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
@@ -205,9 +199,7 @@ class Gathering:
             self._reports.note(key, self._enough.get(key))
             return
         if pending is None:
-            plain = self._plain.get(key)
-            if plain is not None and now - plain[1] > _PLAIN_LIFE:
-                plain = None
+            basic = self._knowledge.basic_clients.failures_of(key)
             with circuit.locked() as core:
                 report = core.membership.take_report(now, is_hot=is_hot)
             if is_hot:  # look again, until the calls have left the windows
@@ -216,7 +208,7 @@ class Gathering:
             if report is None:
                 return
             self._number += 1
-            pending = self._pending[key] = PendingReport(self._number, report, plain)
+            pending = self._pending[key] = PendingReport(self._number, report, basic)
         self._sent.note(key, now + self._every, now)
         yield self._report_request(circuit, pending)
 
@@ -241,7 +233,7 @@ class Gathering:
             threshold=report.threshold,
             number=pending.number,
             report=report,
-            plain=pending.plain,
+            basic=pending.basic,
             now=self._knowledge.clock(),
         )
         return Request("report", circuit.key, command, part=self)

@@ -9,13 +9,12 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.core.versions import NO_HORIZON, is_newer
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
-from .basic_format import Reaction, react
+from .basic_format import BasicFormatClients
 from .clock import ServerClock
-from .errand import Errand, Plain
+from .errand import Errand
 from .learning import Learning
 from .messages import Tick, parse_message, parse_signal
 from .orders import Orders
-from .reassertions import Reassertions
 from .round_trips import RoundTrips
 from .seen_versions import SeenVersions
 from .timetable import Timetable
@@ -39,14 +38,8 @@ if TYPE_CHECKING:
 WRITE_BACK_CLOSED: Final = 3600.0
 """Seconds after its change for which a CLOSED state is worth writing back: a hash's life."""
 
-_PLAIN_JITTER: Final = 0.1
-"""Seconds at most before plain news is adopted, so that one instance does it and not all."""
-
-_REASSERT_EVERY: Final = 1.0
-"""Seconds between two repetitions to plain speakers that have not heard of an opening."""
-
-_SHOW_EVERY: Final = 5.0
-"""Seconds between two repetitions of an override to plain speakers that write over it."""
+_END_JITTER: Final = 0.1
+"""Seconds at most after the end of an override before it is shown, so that one instance does it."""
 
 _CLOCK_DOUBT: Final = 1.0
 """Seconds by which a message's stamp may differ from the server time as estimated here. Beyond,
@@ -81,9 +74,9 @@ class Knowledge:
             clock, "internal error while sharing circuits (please report): "
         )
         self._random = random
-        # By key, the generation of the opening that plain speakers have been heard to know of.
-        self._plain_openings: dict[str, int] = {}
-        self.reassertions: Reassertions = Reassertions(errands, clock)
+        self.basic_clients: BasicFormatClients = BasicFormatClients(
+            registry, errands, clock=clock, server_now=self.server_now, random=random
+        )
         self._ends = Timetable()  # of overrides
         self.gathering: Gathering
         self.leases: Leases
@@ -133,8 +126,8 @@ class Knowledge:
             if not has_room:
                 self.dropped.warn("news of more keys than there is room for")
         elif heard.is_basic:
-            self.gathering.heard_plain(circuit, heard)
-            self._weigh(circuit, heard, is_live=True)
+            self.gathering.received_basic(circuit, heard)
+            self.basic_clients.received(circuit, heard, is_live=True)
         else:
             self._follow(circuit, heard, is_live=True)
 
@@ -164,7 +157,7 @@ class Knowledge:
     def found(self, key: str, heard: SharedState | None, *, is_live: bool) -> None:
         """Take what was read from a circuit's hash; None: there is none.
 
-        ``is_live``: a plain message about this moment told of it.
+        ``is_live``: a message of the basic format, about this moment, was the reason.
         """
         made_at = self.learning.unread.pop(key, None)
         self._take_in(key, heard, is_live=is_live, is_first=made_at is not None)
@@ -188,7 +181,7 @@ class Knowledge:
                 self.dropped.warn("a circuit for which max_circuits leaves no room")
                 return
         if heard.is_basic:
-            self._weigh(circuit, heard, is_live=is_live)
+            self.basic_clients.received(circuit, heard, is_live=is_live)
         else:
             self._follow(circuit, heard, is_live=False, is_first=is_first)
 
@@ -242,9 +235,9 @@ class Knowledge:
             self.note_end(key, override.deadline)
 
     def note_end(self, key: str, deadline: float) -> None:
-        """Note when an override ends; the jitter lets one instance tell it to plain readers."""
+        """Record when an override ends; thanks to the jitter, one instance shows it to all."""
         self._ends.drop(key)
-        self._ends.note(key, deadline + self._random.uniform(0, _PLAIN_JITTER))
+        self._ends.note(key, deadline + self._random.uniform(0, _END_JITTER))
 
     def next_end(self) -> float | None:
         """Return when the next override ends, or None."""
@@ -273,7 +266,7 @@ class Knowledge:
     def _follow(
         self, circuit: Circuit, heard: SharedState, *, is_live: bool, is_first: bool = False
     ) -> None:
-        self.errands.edit(circuit.key, Errand.forget_plain, must=True)
+        self.errands.edit(circuit.key, Errand.forget_basic, must=True)
         with circuit.locked() as core:
             ours = core.membership.describe(circuit.clock())
         server_now = self.server_now()
@@ -292,33 +285,3 @@ class Knowledge:
                 self.learning.learned(heard.at, server_now, by_message=is_live)
         elif not is_live:
             self.missed(circuit, must=True)  # or newcomers would believe the server
-
-    def _weigh(self, circuit: Circuit, heard: SharedState, *, is_live: bool) -> None:
-        key, now = circuit.key, self.clock()
-        with circuit.locked() as core:
-            ours = core.membership.describe(now)
-        if (fixed := circuit.core.override.fixed_state(now)) is not None:
-            # An echo of the override, or a word against it: neither moves what is below.
-            if heard.state is not fixed:
-                self.reassertions.want(key, "show", _SHOW_EVERY)
-            return
-        if heard.state is CircuitState.OPEN:
-            if len(self._plain_openings) > 2 * len(self.registry) + 100:
-                self._plain_openings.clear()
-            opening = ours.generation + (ours.state is not CircuitState.OPEN)
-            self._plain_openings[key] = opening
-        knows_opening = self._plain_openings.get(key) == ours.generation
-        reaction = react(
-            heard,
-            ours,
-            server_now=self.server_now(),
-            recovery_timeout=circuit.config.recovery_timeout,
-            is_live=is_live,
-            knows_opening=knows_opening,
-        )
-        if reaction is Reaction.ADOPT:
-            due = now + self._random.uniform(0, _PLAIN_JITTER)
-            plain = Plain(due=due, is_live=is_live, may_close=knows_opening)
-            self.errands.edit(key, lambda errand: errand.adopt_plain(plain), must=True)
-        elif reaction is Reaction.REASSERT:
-            self.reassertions.want(key, "restore", _REASSERT_EVERY)

@@ -150,7 +150,7 @@ class Lane:
         return await send(client, commands, CONNECT_LIMIT)
 
     async def _rest(self, repair: float) -> float:
-        """Wait for work, for plain news that is due, or for the next repair."""
+        """Wait for work, for a basic update that is due, or for the next repair."""
         now = self._clock()
         if now >= repair:
             self._agenda.repair()

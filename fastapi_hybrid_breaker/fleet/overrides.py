@@ -34,7 +34,7 @@ KINDS: Final = frozenset({"override", "restore_override", "show", "read_override
 
 
 class Overrides:
-    """Sends what operators order, and keeps the fleet's register and its plain readers right.
+    """Sends what operators order; keeps the register right, and what basic-format clients see.
 
     The set of overridden keys is how a process that starts finds them all. As the index it is
     written after the register, and repaired by whoever knows an override.
@@ -67,7 +67,7 @@ class Overrides:
     def look_at(self, circuit: Circuit, *, is_repair: bool) -> None:
         """Read the override of a circuit that is known to have one.
 
-        ``is_repair``: and have it in the set of all, and plain readers see what is in force.
+        ``is_repair``: and list it in the set of all, and show the effective state in the hash.
         """
         if circuit.core.override.current is None:
             return
@@ -77,7 +77,7 @@ class Overrides:
             self._knowledge.errands.want(circuit.key, "show", must=True)
 
     def end(self, most: int) -> None:
-        """End what is over, so many at most, and have the plain fields tell it."""
+        """End what is over, so many at most, and have the basic fields show it."""
         for key in self._knowledge.ended(most):
             circuit = self._knowledge.registry.get(key)
             if circuit is not None:

@@ -15,7 +15,7 @@ class PendingReport:
 
     number: int
     report: Report
-    plain: tuple[int, float] | None
+    basic: tuple[int, float] | None
 
 
 @dataclass(slots=True)

@@ -155,7 +155,7 @@ class OrElse:
 
 
 def read_json(what: str, data: object, most: int) -> dict[str, Any]:
-    """Return the JSON object in ``most`` bytes of UTF-8 at most.
+    """Return the JSON object in ``most`` bytes of UTF-8 at most; a BOM may stand before it.
 
     Raises:
         MalformedError: it is anything else.
@@ -163,7 +163,7 @@ def read_json(what: str, data: object, most: int) -> dict[str, Any]:
     if not isinstance(data, bytes) or len(data) > most:
         raise MalformedError(f"malformed {what}: more than {most} bytes")
     try:
-        found = json.loads(data.decode(), parse_constant=_refuse_constant)
+        found = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"malformed {what}: {error}"[:200]) from None
     if not isinstance(found, dict):

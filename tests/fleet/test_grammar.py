@@ -19,8 +19,8 @@ from fastapi_hybrid_breaker.fleet.answers import (
     parse_sums,
     parse_votes,
 )
+from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.commands import Commands, report_command
-from fastapi_hybrid_breaker.fleet.errand import Plain
 from fastapi_hybrid_breaker.fleet.messages import HASH_FIELDS, PROTOCOL, parse_hash, parse_message
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import NAMES as SCRIPTS
@@ -67,8 +67,8 @@ class Ends:
         commands = Commands(Names("circuit"), "me", lambda: 0)
         self._show = commands.script("show", KEY)
         # Changes nothing where nobody has written over what is stored, and ends no override.
-        plain = Plain(due=0.0, is_live=False, may_close=False)
-        self._look = commands.plain(KEY, plain, 5.0)
+        plain = BasicUpdate(due=0.0, is_live=False, may_close=False)
+        self._look = commands.adopt_basic(KEY, plain, 5.0)
 
     def hash(self, fields: dict[str, Any]) -> tuple[Any, Any]:
         """Return what the script and the parser say of a hash with these fields."""
@@ -147,7 +147,7 @@ def test_a_field_of_our_own_is_the_same_for_script_and_parser(ends: Ends, field:
 
 def test_a_count_beyond_the_range_of_older_processes_is_written_as_its_end(ends: Ends) -> None:
     commands = Commands(Names("circuit"), "me", lambda: 0)
-    plain = commands.plain(KEY, Plain(due=0.0, is_live=False, may_close=False), 5.0)
+    plain = commands.adopt_basic(KEY, BasicUpdate(due=0.0, is_live=False, may_close=False), 5.0)
     for text in ("1000000000001", "1735776000456", "9007199254740991"):
         ends.raw.delete(HASH)
         ends.raw.hset(HASH, mapping=BASIC | {"successes": text, "failures": text})

@@ -270,7 +270,7 @@ async def test_failures_of_plain_speakers_count_in_the_run(server: Server) -> No
         speaker = PlainSpeaker(server)
         for failures in (1, 2, 3):
             speaker.say("CLOSED", failures=failures)
-        await until(lambda: KEY in a.sync._session.agenda.gathering._plain)
+        await until(lambda: KEY in a.sync._session.knowledge.basic_clients._failures)
         assert run_of(server) == []  # as long as none of ours fails, it costs nothing
         await fail(a, KEY, times=2)
         await until(lambda: a.state(KEY) == b.state(KEY) == "OPEN")

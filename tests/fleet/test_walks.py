@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
+from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.crowd import Crowd
-from fastapi_hybrid_breaker.fleet.errand import Errand, Plain
+from fastapi_hybrid_breaker.fleet.errand import Errand
 from fastapi_hybrid_breaker.fleet.errands import Errands
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
@@ -143,8 +144,8 @@ def test_a_visit_that_raises_costs_itself_alone() -> None:
 def test_plain_news_that_is_not_due_yet_holds_up_no_walk() -> None:
     alone = Alone(KEYS[:60])
     for number in range(200):
-        plain = Plain(due=alone.clock() + 1000.0, is_live=True, may_close=False)
-        alone.knowledge.errands.edit(f"plain-{number}", lambda one, p=plain: one.adopt_plain(p))
+        plain = BasicUpdate(due=alone.clock() + 1000.0, is_live=True, may_close=False)
+        alone.knowledge.errands.edit(f"plain-{number}", lambda one, p=plain: one.adopt_basic(p))
     alone.agenda.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:60]
     alone.clock.advance(1000.0)
@@ -251,7 +252,7 @@ def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
     for key, what in edits:
         if what == "later":
             errands.edit(
-                key, lambda one: one.adopt_plain(Plain(9.0, is_live=True, may_close=False))
+                key, lambda one: one.adopt_basic(BasicUpdate(9.0, is_live=True, may_close=False))
             )
             later.add(key)
         elif what == "forget":

@@ -11,8 +11,8 @@ from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
 from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.fleet.answers import Reply, parse_reply
+from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.commands import Commands
-from fastapi_hybrid_breaker.fleet.errand import Plain
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
 from simulator.process import BEGAN
@@ -44,8 +44,8 @@ class Server:
 
     def below(self) -> tuple[int, str, CircuitState] | None:
         """Give what the script holds to be the circuit's own state, under an override."""
-        plain = Plain(due=0.0, is_live=False, may_close=False)
-        reply = self.ask(self.instances[0].plain(KEY, plain, 5.0))
+        plain = BasicUpdate(due=0.0, is_live=False, may_close=False)
+        reply = self.ask(self.instances[0].adopt_basic(KEY, plain, 5.0))
         return None if reply.stored is None else _name(reply)
 
 
@@ -82,8 +82,8 @@ def overrides(kind: OverrideKind | None, seconds: float) -> Callable[[Server], R
 
 def adopts(*, is_live: bool, may_close: bool) -> Callable[[Server], Reply | None]:
     def step(server: Server) -> Reply:
-        plain = Plain(due=0.0, is_live=is_live, may_close=may_close)
-        return server.ask(server.instances[1].plain(KEY, plain, 5.0))
+        plain = BasicUpdate(due=0.0, is_live=is_live, may_close=may_close)
+        return server.ask(server.instances[1].adopt_basic(KEY, plain, 5.0))
 
     return step
 
