@@ -256,7 +256,7 @@ def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
             )
             later.add(key)
         elif what == "forget":
-            errands.edit(key, Errand.forget_plain)
+            errands.edit(key, Errand.forget_basic)
             later.discard(key)
         else:
             errands.want(key, what)  # type: ignore[arg-type]
