@@ -84,7 +84,8 @@ class BreakerSettings(BaseSettings):
     recovery_timeout: Seconds | None = None
     half_open_max_calls: Whole | None = None
     half_open_timeout: Seconds | None = None
-    half_open_maximum: Seconds | None = None
+    half_open_max_duration: Seconds | None = None
+    half_open_maximum: Seconds | None = None  # the old name, with a warning
     ramp_seconds: Seconds | None = None
     mode: Mode | None = None
     scope: Scope | None = None
@@ -106,5 +107,5 @@ class BreakerSettings(BaseSettings):
         given: Mapping[str, object] = self.model_dump(
             exclude={"redis_url", "namespace", "max_circuits"}, exclude_none=True
         )
-        with naming_variables(given):
+        with naming_variables({*given, "half_open_max_duration"}):
             return CircuitConfig(**given)  # type: ignore[arg-type]

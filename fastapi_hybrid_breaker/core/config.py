@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from .checks import check_count, check_seconds, check_share
 from .evidence import DescribeError  # noqa: TC001 - read at run time with the annotations
+from .old_names import accept_old_name
 from .opening import Backoff
 from .quorum import Quorum, check_quorum
 from .rules import ConsecutiveFailures, Rule, check_rules
@@ -27,6 +28,7 @@ DEFAULT_THRESHOLD = 5
 _MOST_REMEMBERED = 10_000
 
 
+@accept_old_name("half_open_maximum", "half_open_max_duration")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitConfig:
     """How one circuit decides. Frozen; a bad value is refused with the field, range and value.
@@ -49,7 +51,7 @@ class CircuitConfig:
             default None: as many as ``success_threshold``.
         half_open_timeout: seconds after which a probe that has not reported gives its place
             back; above 0, at most 86,400; default None: ``recovery_timeout``.
-        half_open_maximum: seconds after which a circuit still HALF_OPEN is opened by the next
+        half_open_max_duration: seconds after which a circuit still HALF_OPEN is opened by the next
             call; above 0, at most 86,400; default None: never. Not for a circuit with fewer
             calls in that time than ``success_threshold``.
         ramp_seconds: seconds in which only a growing share of the calls is admitted after a
@@ -103,7 +105,7 @@ class CircuitConfig:
     retry_after_limits: tuple[float, float] | None = (1.0, 300.0)
     half_open_max_calls: int | None = None
     half_open_timeout: float | None = None
-    half_open_maximum: float | None = None
+    half_open_max_duration: float | None = None
     ramp_seconds: float | None = None
     ramp_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
     mode: Mode = "enforce"
@@ -156,7 +158,7 @@ class CircuitConfig:
     def _check_half_open(self) -> None:
         if self.half_open_max_calls is not None:
             check_count("half_open_max_calls", self.half_open_max_calls)
-        for name in ("half_open_timeout", "half_open_maximum", "ramp_seconds"):
+        for name in ("half_open_timeout", "half_open_max_duration", "ramp_seconds"):
             if getattr(self, name) is not None:
                 check_seconds(name, getattr(self, name))
         self._put("probe_places", self.half_open_max_calls or self.success_threshold)

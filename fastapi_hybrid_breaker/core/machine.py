@@ -84,7 +84,7 @@ class StateMachine:
         if probes.running and probes.end_overdue(now):
             self._close(now)
             return self.admit(now, kind)
-        longest = probes.config.half_open_maximum
+        longest = probes.config.half_open_max_duration
         if longest is not None and now - self.changed_at >= longest:
             self.open(Cause.HALF_OPEN_EXPIRED, now)
             return None

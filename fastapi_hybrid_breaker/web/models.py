@@ -48,7 +48,10 @@ class ConfigInfo(BaseModel):
     )
     half_open_max_calls: int = Field(description="Probes that run at once.")
     half_open_timeout: float = Field(description="Seconds a probe may take.")
-    half_open_maximum: float | None = Field(description="Seconds it may stay HALF_OPEN.")
+    half_open_max_duration: float | None = Field(description="Seconds it may stay HALF_OPEN.")
+    half_open_maximum: float | None = Field(
+        description="The old name of half_open_max_duration.", deprecated=True
+    )
     ramp_seconds: float | None = Field(description="Seconds of growing shares after a recovery.")
     ramp_shares: tuple[float, ...] = Field(description="The shares of calls that are admitted.")
     failure_exceptions: list[str] = Field(description="Exceptions that count as failures.")
@@ -77,7 +80,8 @@ class ConfigInfo(BaseModel):
             retry_after_limits=config.retry_after_limits,
             half_open_max_calls=config.probe_places,
             half_open_timeout=config.probe_timeout,
-            half_open_maximum=config.half_open_maximum,
+            half_open_max_duration=config.half_open_max_duration,
+            half_open_maximum=config.half_open_max_duration,
             ramp_seconds=config.ramp_seconds,
             ramp_shares=config.ramp_shares,
             failure_exceptions=_names(config.failure_exceptions),

@@ -118,7 +118,7 @@ def test_a_recovery_shows_the_probes_that_brought_it_about() -> None:
 
 
 def test_probing_for_too_long_and_a_reset_show_no_more_than_their_cause() -> None:
-    machine, _ = half_open(half_open_maximum=30.0, failure_threshold=1)
+    machine, _ = half_open(half_open_max_duration=30.0, failure_threshold=1)
     _, expired = machine.admit(90.0)
     assert expired is not None
     assert expired.evidence == Evidence(cause="half_open_expired", failures=1)

@@ -19,7 +19,7 @@ from .machines import (
 
 
 def test_half_open_for_longer_than_its_maximum_the_next_call_opens_it() -> None:
-    machine, _ = half_open(half_open_maximum=30.0)
+    machine, _ = half_open(half_open_max_duration=30.0)
     assert machine.admit(89.9)[1] is None
     ticket, change = machine.admit(90.0)
     assert ticket is None
@@ -29,7 +29,9 @@ def test_half_open_for_longer_than_its_maximum_the_next_call_opens_it() -> None:
 
 
 def test_its_maximum_counts_from_the_first_probe_and_not_from_the_last() -> None:
-    machine, first = half_open(half_open_maximum=30.0, success_threshold=9, half_open_timeout=5.0)
+    machine, first = half_open(
+        half_open_max_duration=30.0, success_threshold=9, half_open_timeout=5.0
+    )
     machine.settle(first, SUCCESS, 61.0)
     late = probe(machine, 89.0)
     machine.admit(90.0)
@@ -96,7 +98,9 @@ def test_a_probe_is_not_asked_before_its_deadline() -> None:
 
 
 def test_probing_for_too_long_does_not_hide_that_its_probes_go_well() -> None:
-    machine, first = half_open(success_threshold=1, half_open_timeout=30.0, half_open_maximum=30.0)
+    machine, first = half_open(
+        success_threshold=1, half_open_timeout=30.0, half_open_max_duration=30.0
+    )
     first.witness = Seen(is_well=True)
     ticket, _ = machine.admit(90.0)
     assert ticket is not None

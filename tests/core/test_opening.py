@@ -368,7 +368,7 @@ def test_the_longest_within_a_window_is_found_whatever_came_in_between(
 
 
 def test_a_half_open_that_expired_is_one_more_of_the_row() -> None:
-    machine = make(backoff=STEADY, half_open_maximum=30.0, success_threshold=2)
+    machine = make(backoff=STEADY, half_open_max_duration=30.0, success_threshold=2)
     run(machine, FAILURE, 0.0)
     admit(machine, 10.0)
     machine.admit(40.0)

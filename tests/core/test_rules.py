@@ -37,7 +37,12 @@ NUMBERS: list[tuple[Any, str, list[Any], list[Any]]] = [
     (lambda v: Backoff(maximum=v), "maximum", [0, -1, 86_401, math.nan], [True, None]),
     (lambda v: Backoff(jitter=v), "jitter", [-0.1, 1, math.nan], [True, "0", None]),
     (lambda v: Backoff(reset_after=v), "reset_after", [0, -1, math.nan], [True, "1"]),
-    (lambda v: CircuitConfig(half_open_maximum=v), "half_open_maximum", [0, -1], [True, "1"]),
+    (
+        lambda v: CircuitConfig(half_open_max_duration=v),
+        "half_open_max_duration",
+        [0, -1],
+        [True, "1"],
+    ),
     (lambda v: CircuitConfig(ramp_seconds=v), "ramp_seconds", [0, math.nan], [True, "1"]),
     (lambda v: CircuitConfig(history_size=v), "history_size", [0, 10_001], [True, None]),
     (lambda v: CircuitConfig(ramp_shares=v), "ramp_shares", [(), (0.5, 0.1), (0,), (1.5,)], [5]),

@@ -153,6 +153,7 @@ def test_a_circuit_is_shown_with_state_figures_and_configuration(admin: Admin) -
             "retry_after_limits": [1.0, 300.0],
             "half_open_max_calls": 2,
             "half_open_timeout": 4.0,
+            "half_open_max_duration": None,
             "half_open_maximum": None,
             "ramp_seconds": None,
             "ramp_shares": [0.1, 0.25, 0.5, 1.0],

@@ -14,7 +14,7 @@ function factsOf(c) {
     ["Closes after", `${c.success_threshold} successful probes, ${c.half_open_max_calls} at once`],
     ["A probe may take", duration(c.half_open_timeout)],
   ];
-  if (c.half_open_maximum !== null) facts.push(["Half-open at most", duration(c.half_open_maximum)]);
+  if (c.half_open_max_duration !== null) facts.push(["Half-open at most", duration(c.half_open_max_duration)]);
   facts.push(["After a recovery", c.ramp_seconds === null ? "all calls at once" : `${c.ramp_shares.map(percent).join(", ")} of calls, over ${duration(c.ramp_seconds)}`]);
   facts.push(["Mode", c.mode === "shadow" ? "shadow: it rejects nothing" : "enforce: it rejects calls"]);
   facts.push(["Decides for", c.scope === "instance" ? "each process by itself" : `the fleet${quorum(c.quorum)}`]);
