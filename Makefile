@@ -1,6 +1,8 @@
 # One command each, on a machine that has python3 with venv and pip, make and git:
-#   make test                 the tests, with branch coverage; a browser and redis-server, which
+#   make test                 the tests, in about six minutes; a browser and redis-server, which
 #                             some of them need, are installed where that may be done
+#   make test-all             the slow ones too: thousands of histories, minutes of virtual time;
+#                             with branch coverage
 #   make check                lint, format, types, and which part imports which
 #   make chaos                two workers under load for two minutes, and all kinds of faults;
 #                             ARGS="--seed 7 --seconds 600"
@@ -36,8 +38,12 @@ DIST := .venv-dist
 FUZZ := .venv-fuzz
 FUZZ_READY := $(FUZZ)/.ready
 
+# What pytest makes of the files of tests is kept for the next run, also where a machine's
+# environment forbids that: otherwise each of its processes takes ten seconds more to begin.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The folders that do without a browser and without what only the newest versions have.
-# But not what plays thousands of histories: that is a matter of our own code, whatever the versions.
+# But not what plays histories by chance: that is a matter of our own code, whatever the versions.
 # Nor FastAPI's limit for bodies, which came later.
 LOWEST_TESTS := tests/core tests/calls tests/web tests/client \
 	--ignore=tests/core/test_model.py --ignore=tests/core/test_member_model.py \
@@ -45,7 +51,7 @@ LOWEST_TESTS := tests/core tests/calls tests/web tests/client \
 	--ignore=tests/web/test_any_nesting.py --ignore=tests/web/test_lost_context.py \
 	-k "not body_that_is_too_large"
 
-.PHONY: venv machine test lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
+.PHONY: venv machine test test-all lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
 
 venv: $(READY)
 
@@ -63,7 +69,11 @@ $(READY): pyproject.toml constraints.txt
 machine: $(READY)
 	$(VENV)/bin/python -m tests.machine
 
+# Coverage makes Python twice to three times as slow, so the short run does without it.
 test: machine
+	$(VENV)/bin/python -m pytest --numprocesses 4 -m "not slow" $(ARGS)
+
+test-all: machine
 	$(VENV)/bin/python -m pytest --numprocesses 4 --cov --cov-report=term $(ARGS)
 
 $(LOWEST_READY): pyproject.toml constraints-lowest.txt
@@ -75,7 +85,7 @@ $(LOWEST_READY): pyproject.toml constraints-lowest.txt
 	touch $(LOWEST_READY)
 
 lowest: $(LOWEST_READY)
-	$(LOWEST)/bin/python -m pytest --numprocesses 4 $(LOWEST_TESTS) $(ARGS)
+	$(LOWEST)/bin/python -m pytest --numprocesses 4 -m "not slow" $(LOWEST_TESTS) $(ARGS)
 
 # The wheel is tried away from here, where nothing but it can be imported.
 dist:

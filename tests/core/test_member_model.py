@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -391,5 +392,10 @@ class Fleet(RuleBasedStateMachine):
             self._look_after_lease(one)
 
 
-TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+class TestFleet(Fleet.TestCase):
+    settings = settings(max_examples=20, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.slow
+class TestManyFleets(Fleet.TestCase):
+    settings = settings(max_examples=300, stateful_step_count=60, deadline=None)

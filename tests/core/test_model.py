@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -230,5 +231,10 @@ def _news(told: tuple[int, str, CircuitState, int, float]) -> News:
     return News(version, writer, state, failures, successes=0, remaining=remaining)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+class TestLife(Life.TestCase):
+    settings = settings(max_examples=20, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.slow
+class TestManyLives(Life.TestCase):
+    settings = settings(max_examples=200, stateful_step_count=60, deadline=None)

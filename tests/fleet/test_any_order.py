@@ -6,11 +6,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitOpenError
 from fastapi_hybrid_breaker.core.retention import loss_of
+from tests.lengths import few_or_many
 
 from .player import KEY, Player
 
@@ -128,18 +129,8 @@ def two_players(server: Server, **config: Any) -> Iterator[list[Slow]]:
             player.close()
 
 
-@settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    schedule=st.lists(steps, min_size=8, max_size=40),
-    recovery_timeout=st.sampled_from([0.05, 30.0]),
-    success_threshold=st.sampled_from([1, 2]),
-)
-def test_a_version_is_one_state_for_all_and_at_rest_all_have_the_servers(
-    server: Server, schedule: list[Step], recovery_timeout: float, success_threshold: int
-) -> None:
-    config = {"recovery_timeout": recovery_timeout, "success_threshold": success_threshold}
+def play(server: Server, schedule: list[Step], **config: Any) -> None:
+    """Let two players take these steps: a version is one state, and in the end all agree."""
     known: dict[tuple[int, str], str] = {}
     with two_players(server, **config) as players:
         for number, step in schedule:
@@ -164,3 +155,24 @@ def test_a_version_is_one_state_for_all_and_at_rest_all_have_the_servers(
             assert player.version == int(stored.get("version", 0))
             if player.version:
                 assert player.state == stored["state"]
+
+
+@few_or_many(60, 500)
+def test_a_version_is_one_state_for_all_and_at_rest_all_have_the_servers(
+    server: Server, histories: int
+) -> None:
+    @settings(max_examples=histories, deadline=None)
+    @given(
+        schedule=st.lists(steps, min_size=8, max_size=40),
+        recovery_timeout=st.sampled_from([0.05, 30.0]),
+        success_threshold=st.sampled_from([1, 2]),
+    )
+    def is_so(schedule: list[Step], recovery_timeout: float, success_threshold: int) -> None:
+        play(
+            server,
+            schedule,
+            recovery_timeout=recovery_timeout,
+            success_threshold=success_threshold,
+        )
+
+    is_so()

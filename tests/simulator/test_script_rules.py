@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
 from simulator.process import BEGAN
 from simulator.server.store import Store
+from tests.lengths import few_or_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,31 +130,37 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(steps=st.lists(steps, min_size=2, max_size=14))
-def test_a_version_never_means_two_states(steps: list[Any]) -> None:
-    server = Server()
-    for step in steps:
-        reply = step(server)
-        if reply is None or reply.stored is None or reply.stored.is_basic:
-            continue
-        version, writer, state = _name(reply)
-        if version:
-            assert server.states.setdefault((version, writer), state) is state
+@few_or_many(100, 400)
+def test_a_version_never_means_two_states(histories: int) -> None:
+    @settings(max_examples=histories, deadline=None)
+    @given(steps=st.lists(steps, min_size=2, max_size=14))
+    def is_so(steps: list[Any]) -> None:
+        server = Server()
+        for step in steps:
+            reply = step(server)
+            if reply is None or reply.stored is None or reply.stored.is_basic:
+                continue
+            version, writer, state = _name(reply)
+            if version:
+                assert server.states.setdefault((version, writer), state) is state
+
+    is_so()
 
 
-@settings(max_examples=400, deadline=None)
-@given(before=st.lists(steps, max_size=8), under=st.lists(harmless, min_size=1, max_size=4))
-def test_under_an_override_no_plain_word_moves_the_circuits_own_state(
-    before: list[Any], under: list[Any]
-) -> None:
-    server = Server()
-    for step in before:
-        step(server)
-    overrides(OverrideKind.FORCED_OPEN, 60.0)(server)
-    own = server.below()
-    for step in under:
-        step(server)
-        assert server.below() == own
-    shows(server)
-    assert server.store.hash(NAMES.hash(KEY))["state"] == "OPEN"  # what is in force
+@few_or_many(100, 400)
+def test_under_an_override_no_plain_word_moves_the_circuits_own_state(histories: int) -> None:
+    @settings(max_examples=histories, deadline=None)
+    @given(before=st.lists(steps, max_size=8), under=st.lists(harmless, min_size=1, max_size=4))
+    def is_so(before: list[Any], under: list[Any]) -> None:
+        server = Server()
+        for step in before:
+            step(server)
+        overrides(OverrideKind.FORCED_OPEN, 60.0)(server)
+        own = server.below()
+        for step in under:
+            step(server)
+            assert server.below() == own
+        shows(server)
+        assert server.store.hash(NAMES.hash(KEY))["state"] == "OPEN"  # what is in force
+
+    is_so()

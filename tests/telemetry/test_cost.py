@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -36,8 +36,6 @@ def steps(fn: Callable[[], object]) -> list[str]:
         elif event == "c_call":
             found.append(argument.__qualname__)
 
-    gc.collect()
-    gc.disable()  # finalizers of whatever else there is are no steps of the call
     sys.setprofile(note)
     try:
         fn()
@@ -45,8 +43,16 @@ def steps(fn: Callable[[], object]) -> list[str]:
         pass
     finally:
         sys.setprofile(None)
-        gc.enable()
     return found
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Let no finalizer of whatever else there is add to the steps of a call."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def drive(coroutine: Any) -> None:

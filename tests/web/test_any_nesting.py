@@ -27,6 +27,7 @@ from fastapi_hybrid_breaker.calls.context import current_request, enter_request,
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.problem import RouteRejectedError
 from fastapi_hybrid_breaker.web.record import RouteRequest
+from tests.lengths import few_or_many
 
 from .bench import trip
 
@@ -185,13 +186,17 @@ def _plain(shape: str, place: str, *inside: Node) -> Node:
     return Node(shape, place, at_once=False, handles=False, end="well", inside=inside)
 
 
-@settings(max_examples=300)
-@given(configs, programs(SHAPES, ("well",), handles=False), st.integers(1, 4))
-@example(CircuitConfig(success_threshold=1), _plain("route", "same", _plain("route", "apart")), 1)
-def test_with_a_healthy_upstream_any_program_closes_the_circuit(
-    config: CircuitConfig, program: Node, at_once: int
-) -> None:
-    async def main() -> None:
+@few_or_many(60, 300)
+def test_with_a_healthy_upstream_any_program_closes_the_circuit(histories: int) -> None:
+    @settings(max_examples=histories)
+    @given(configs, programs(SHAPES, ("well",), handles=False), st.integers(1, 4))
+    @example(
+        CircuitConfig(success_threshold=1), _plain("route", "same", _plain("route", "apart")), 1
+    )
+    def is_so(config: CircuitConfig, program: Node, at_once: int) -> None:
+        asyncio.run(main(config, program, at_once))
+
+    async def main(config: CircuitConfig, program: Node, at_once: int) -> None:
         world = World(config)
         world.let_probe()
         for _ in range(300):
@@ -201,19 +206,21 @@ def test_with_a_healthy_upstream_any_program_closes_the_circuit(
                 return
         raise AssertionError("half-open for ever")
 
-    asyncio.run(main())
+    is_so()
 
 
-@settings(max_examples=300)
-@given(
-    configs,
-    st.lists(programs(SHAPES, ENDS, handles=True), min_size=1, max_size=4),
-    st.integers(1, 3),
-)
-def test_whatever_ran_the_circuit_lets_good_calls_back(
-    config: CircuitConfig, ran: list[Node], at_once: int
-) -> None:
-    async def main() -> None:
+@few_or_many(60, 300)
+def test_whatever_ran_the_circuit_lets_good_calls_back(histories: int) -> None:
+    @settings(max_examples=histories)
+    @given(
+        configs,
+        st.lists(programs(SHAPES, ENDS, handles=True), min_size=1, max_size=4),
+        st.integers(1, 3),
+    )
+    def is_so(config: CircuitConfig, ran: list[Node], at_once: int) -> None:
+        asyncio.run(main(config, ran, at_once))
+
+    async def main(config: CircuitConfig, ran: list[Node], at_once: int) -> None:
         world = World(config)
         world.let_probe()
         for one in ran:
@@ -229,10 +236,10 @@ def test_whatever_ran_the_circuit_lets_good_calls_back(
             await Context().run(asyncio.ensure_future, world.circuit.call(asyncio.sleep, 0))
         assert world.circuit.state is CircuitState.CLOSED
 
-    asyncio.run(main())
+    is_so()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(programs(("call", "guard"), ("well", "fails"), handles=False))
 def test_an_error_on_its_way_out_counts_once_in_one_task(program: Node) -> None:
     config = CircuitConfig(failure_threshold=1_000_000)

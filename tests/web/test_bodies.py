@@ -110,6 +110,7 @@ VALUES = st.recursive(
     | st.text()
     | st.text(st.characters(categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
-import httpx2
 import pytest
 from fastapi import Depends, FastAPI
 from starlette.requests import Request
@@ -27,7 +26,7 @@ from .bench import (
     verdict_of,
 )
 from .handled_rejections import OUTCOMES, make_app
-from .servers import uvicorn_serving
+from .servers import request, uvicorn_serving
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import Outcome
@@ -48,9 +47,9 @@ def test_behind_uvicorn_too() -> None:
         base = f"http://127.0.0.1:{port}"
         seen = {}
         for path in OUTCOMES:
-            httpx2.post(f"{base}/-/armed").raise_for_status()
-            httpx2.get(base + path)
-            failures = httpx2.get(f"{base}/-/circuit").json()["failures"]
+            request("POST", f"{base}/-/armed").raise_for_status()
+            request("GET", base + path)
+            failures = request("GET", f"{base}/-/circuit").json()["failures"]
             seen[path] = {0: SUCCESS, 1: NO_VERDICT, 2: FAILURE}[failures]
     assert seen == OUTCOMES
 

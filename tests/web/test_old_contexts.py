@@ -17,11 +17,11 @@ from websockets.sync.client import connect
 
 from tests.patience import PATIENCE
 
-from .servers import uvicorn_serving
+from .servers import request, uvicorn_serving
 
 
 def ask(port: int, method: str, path: str) -> httpx2.Response:
-    answer = httpx2.request(method, f"http://127.0.0.1:{port}{path}", timeout=PATIENCE)
+    answer = request(method, f"http://127.0.0.1:{port}{path}")
     answer.raise_for_status()
     return answer
 
