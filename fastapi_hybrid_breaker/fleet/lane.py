@@ -34,8 +34,8 @@ LONGEST_PAUSE: Final = 2.0
 class Works(Protocol):
     """See ``Lane``."""
 
-    def __call__(self, answered: int, *, is_idle: bool) -> None:
-        """Take the number of answers, and whether nothing is left to send."""
+    def __call__(self, *, is_idle: bool) -> None:
+        """Take whether nothing is left to send."""
 
 
 class Backoff:
@@ -67,8 +67,8 @@ class Backoff:
 class Lane:
     """Sends what the agenda gives and brings the answers back, until cancelled.
 
-    ``works`` is called after each answered round trip with the number of answers and whether
-    nothing is left to send; ``failed`` with what went wrong.
+    ``works`` is called after each answered round trip with whether nothing is left to send;
+    ``failed`` with what went wrong.
     """
 
     def __init__(
@@ -91,6 +91,8 @@ class Lane:
         self._idle = asyncio.Event()
         self._backoff = Backoff(random)
         self._is_answered = False  # the last round trip was
+        self.answered: int = 0
+        """How many commands have been answered."""
         self.expected: float | None = None
         """When the agenda was to have something, when it was last asked."""
 
@@ -135,7 +137,8 @@ class Lane:
                 self._agenda.answered(requests, answers, sent, self._clock())
                 self._backoff.reset()
                 self._is_answered = True
-                self._works(len(requests), is_idle=self._agenda.next_due() != 0.0)
+                self.answered += len(requests)
+                self._works(is_idle=self._agenda.next_due() != 0.0)
                 await asyncio.sleep(0)
         finally:
             await close(client)
@@ -160,7 +163,7 @@ class Lane:
         if self._agenda.is_idle():
             self._idle.set()
             if self._is_answered:  # what was left after the last answer may have become needless
-                self._works(0, is_idle=True)
+                self._works(is_idle=True)
         until = repair if due is None else min(due, repair)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - now)):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from concurrent.futures import Future
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .agenda import Agenda
+from .ending import Ending
 from .errands import Errands
 from .incoming import Incoming
 from .knowledge import Knowledge
 from .lane import Lane
 from .listener import Listener
+from .readiness import Readiness
 from .standing import Standing
 from .supervised import Supervised
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from .names import Names
     from .standing import Outages
 
-log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
-
 _WAIT_AT_START: Final = 1.0
 _WAIT_TO_DRAIN: Final = 0.5
 _WAIT_TO_CLOSE: Final = 1.0
@@ -42,8 +41,6 @@ _WAIT_TO_CLOSE: Final = 1.0
 
 _LONGEST_STALL: Final = 3.0
 """Seconds. For a shorter time the event loop may stand still without anybody being told."""
-
-_MOST_NAMED: Final = 3
 
 _PIECE: Final = 200
 """Circuits that are prepared in a row, before other tasks of the loop have their turn."""
@@ -87,17 +84,17 @@ class Stall(NamedTuple):
 class Session:
     """The two tasks, what they share, and whether Redis answers. Belongs to one event loop.
 
-    ``over`` is done when all of it has ended; ``ended`` is called then.
+    ``ended`` is called when all of it has ended.
     """
 
     def __init__(self, setup: SessionSetup, ended: Callable[[Session], object]) -> None:
         self._setup = setup
-        self.instance: str = setup.new_instance()
-        registry, random = setup.registry, Random(self.instance)  # noqa: S311 - jitter
+        instance, registry = setup.new_instance(), setup.registry
+        random = Random(instance)  # noqa: S311 - jitter
         self.knowledge: Knowledge = Knowledge(
             registry,
             Errands(registry.most + 1_000),
-            instance=self.instance,
+            instance=instance,
             clock=setup.clock,
             random=random,
         )
@@ -111,18 +108,8 @@ class Session:
         )
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.standing: Standing = Standing(setup.source, registry.surroundings, setup.outages)
-        self.sent: int = 0
-        self.unsent: str | None = None
-        """What was still to be sent when it ended, in one sentence."""
-        self.over: Future[None] = Future()
-        self.over.set_running_or_notify_cancel()  # many wait for it: none of them cancels it
-        self.is_stopping: bool = False
-        self._is_ending = False
-        self._ended = ended
-        self._is_listening = False
-        self._is_ready = False
-        self._started = asyncio.Event()  # ready, or the wait for that is over
-        self._timer: asyncio.TimerHandle | None = None
+        self.ending: Ending = Ending(partial(ended, self))
+        self._readiness = Readiness()
         self._lane = Lane(
             setup.source,
             self.agenda,
@@ -159,6 +146,16 @@ class Session:
         ]
 
     @property
+    def instance(self) -> str:
+        """The name of this process in the fleet."""
+        return self.knowledge.instance
+
+    @property
+    def sent(self) -> int:
+        """How many commands Redis has answered."""
+        return self._lane.answered
+
+    @property
     def _surroundings(self) -> Surroundings:
         return self.knowledge.registry.surroundings
 
@@ -167,7 +164,7 @@ class Session:
     def begin(self) -> None:
         """Begin to send and to listen, once no circuit stands on an earlier session any more."""
         self._surroundings.has_fleet = True
-        self._timer = self.loop.call_later(_WAIT_AT_START, self._started.set)
+        self._readiness.wait_at_most(_WAIT_AT_START, self._setup.new_context())
         self._prepare(iter(self.knowledge.registry))
 
     def _prepare(self, circuits: Iterator[Circuit]) -> None:
@@ -176,7 +173,7 @@ class Session:
         What that was still to send ended with it: a reset that was never sent would else have left
         a state that the fleet's version does not stand for.
         """
-        if self._is_ending:
+        if self.ending.is_begun:
             return
         piece = list(islice(circuits, _PIECE))
         for circuit in piece:
@@ -192,13 +189,12 @@ class Session:
 
     async def started(self) -> bool:
         """Wait until the fleet's state is known, a second at most; return whether it is."""
-        await self._started.wait()
-        return self._is_ready
+        return await self._readiness.reached()
 
     async def stop(self) -> None:
         """Send what is left if Redis answers, then end everything."""
-        if not self.is_stopping:  # else another stop sends what is left, and ends it
-            self.is_stopping = True  # first: nobody joins from now on
+        if not self.ending.is_stopping:  # else another stop sends what is left, and ends it
+            self.ending.is_stopping = True  # first: nobody joins from now on
             try:
                 await self._drain()
             finally:
@@ -206,31 +202,15 @@ class Session:
         await self.ended()
 
     def end(self) -> None:
-        """End everything without sending anything; ``over`` is done when that has happened."""
-        self.is_stopping = True
-        self._started.set()
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self._is_ending:
-            self._is_ending = True
-            self.note_unsent()
+        """End everything without sending anything; ``ending`` says when that has happened."""
+        self.ending.is_stopping = True
+        self._readiness.give_up()
+        if not self.ending.is_begun:
+            self.ending.is_begun = True
+            self.ending.note_unsent(self.knowledge)
             self._surroundings.leave()
         for task in self._tasks:
             task.end()
-
-    def note_unsent(self) -> None:
-        """Log which circuits' changes Redis has not taken, now that nothing more will be sent."""
-        keys = dict.fromkeys(self.knowledge.orders.keys())
-        for circuit in self.knowledge.registry:
-            if circuit.core.membership.unsynced:
-                keys[circuit.key] = None
-        if keys and self.unsent is None:
-            number = "1 circuit" if len(keys) == 1 else f"{len(keys)} circuits"
-            named = ", ".join(islice(map(repr, keys), _MOST_NAMED))
-            named += ", ..." if len(keys) > _MOST_NAMED else ""
-            what = f"the last changes of {number} reached Redis: {named}"
-            self.unsent = f"sharing has ended before {what}"
-            log.warning("%s", self.unsent)
 
     def stands_still(self) -> Stall | None:
         """Return for how long its event loop has not run, if it does not; from any thread."""
@@ -245,7 +225,7 @@ class Session:
 
     async def ended(self) -> None:
         """Wait until all of it has ended; about a second at most. From any event loop."""
-        await asyncio.wait({asyncio.wrap_future(self.over)}, timeout=2 * _WAIT_TO_CLOSE)
+        await asyncio.wait({asyncio.wrap_future(self.ending.over)}, timeout=2 * _WAIT_TO_CLOSE)
 
     async def _drain(self) -> None:
         if self.standing.state == "connected":
@@ -259,9 +239,8 @@ class Session:
                     await self._lane.drained()
 
     def _task_is_over(self) -> None:
-        if self._is_ending and all(task.is_over for task in self._tasks) and not self.over.done():
-            self.over.set_result(None)
-            self._ended(self)
+        if self.ending.is_begun and all(task.is_over for task in self._tasks):
+            self.ending.finish()
 
     # -- what the two tasks report --------------------------------------------------------------
 
@@ -285,23 +264,21 @@ class Session:
             self._lane.wake()
 
     def _subscribed(self) -> None:
-        self._is_listening = True
+        self._readiness.is_listening = True
         self.agenda.read_all()
         self._lane.hurry()
 
     def _listener_failed(self, error: BaseException) -> None:
-        self._is_listening = False
+        self._readiness.is_listening = False
         self.standing.lose(error)
 
     def _listener_stopped(self, why: str) -> None:
-        self._is_listening = False
+        self._readiness.is_listening = False
         self.standing.isolate(why)
 
-    def _lane_works(self, answered: int, *, is_idle: bool) -> None:
-        self.sent += answered
-        if self._is_listening and is_idle and not self._is_ending:
-            self._is_ready = True
-            self._started.set()
+    def _lane_works(self, *, is_idle: bool) -> None:
+        if self._readiness.is_listening and is_idle and not self.ending.is_begun:
+            self._readiness.reach()
             self.standing.connect()
 
 

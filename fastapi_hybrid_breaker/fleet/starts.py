@@ -73,7 +73,7 @@ class Starts:
         session = self._session
         if session is not None and session.loop.is_closed():
             # Its loop ended without a stop. Never waits: whoever has the lock sees it as well.
-            session.note_unsent()
+            session.ending.note_unsent(session.knowledge)
             if self._lock.acquire(blocking=False):
                 try:
                     self._forget(session)
@@ -123,10 +123,10 @@ class Starts:
         """
         while True:
             session = self._begin(loop)
-            if not session.is_stopping:
+            if not session.ending.is_stopping:
                 return session
             await session.ended()
-            if not session.over.done():  # its loop is busy, or stands still: see _look
+            if not session.ending.over.done():  # its loop is busy, or stands still: see _look
                 return session
             with self._lock:
                 if self._stretches.get(loop) is not stretch:
@@ -134,7 +134,11 @@ class Starts:
 
     async def _wait_for(self, session: Session) -> None:
         outages = self._setup.outages
-        if outages.is_worth_waiting() and not await session.started() and not session.is_stopping:
+        if (
+            outages.is_worth_waiting()
+            and not await session.started()
+            and not session.ending.is_stopping
+        ):
             outages.waited(in_vain=True)
 
     async def _take_back(self, loop: asyncio.AbstractEventLoop, stretch: Stretch) -> None:
@@ -145,7 +149,7 @@ class Starts:
             if not is_counted or self._leave(loop, stretch):
                 return
         session = self.session()
-        if session is not None and session.loop is loop and not session.is_stopping:
+        if session is not None and session.loop is loop and not session.ending.is_stopping:
             session.end()
             await session.ended()
 
@@ -208,8 +212,8 @@ class Starts:
     def _forget(self, session: Session) -> None:
         """Needs the lock."""
         if self._session is session:
-            self._session, self.since, self.loss = None, time.time(), session.unsent
+            self._session, self.since, self.loss = None, time.time(), session.ending.unsent
             if session.loop.is_closed():
-                more = "" if session.unsent is None else f"; {session.unsent}"
+                more = "" if session.ending.unsent is None else f"; {session.ending.unsent}"
                 self.loss = f"{_CLOSED}{more}"
             self._setup.registry.surroundings.leave()

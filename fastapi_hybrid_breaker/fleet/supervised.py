@@ -24,17 +24,25 @@ _TRIES_TO_CANCEL: Final = 5
 which redis-py sends, can swallow a cancellation."""
 
 
-_LAST_TASK: Final = "shutdown_default_executor"
+_LAST_TASKS: Final = frozenset({"shutdown_asyncgens", "shutdown_default_executor"})
 """What ``asyncio.run`` waits for at its end, after it has cancelled all tasks."""
 
 
-def is_ending(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop, in which this is called, only waits for its threads, and is closed then.
+_LONGEST_END: Final = 30
+"""Seconds, about, for which tasks that have all been cancelled count as the end of their loop: a
+task can go on for ever in spite of it."""
 
-    What is started on it now would never be ended.
+
+def is_ending(loop: asyncio.AbstractEventLoop, *, is_new: bool = True) -> bool:
+    """Whether a loop, in which this is called, is about to be closed.
+
+    It waits for its threads, or (``is_new``) for its tasks, all of which have been cancelled. What
+    is started on it now would never be ended.
     """
-    coroutines = (task.get_coro() for task in asyncio.all_tasks(loop))
-    return any(getattr(one, "__name__", "") == _LAST_TASK for one in coroutines)
+    tasks = asyncio.all_tasks(loop)
+    if any(getattr(task.get_coro(), "__name__", "") in _LAST_TASKS for task in tasks):
+        return True
+    return is_new and bool(tasks) and all(task.cancelling() for task in tasks)
 
 
 class Supervised:
@@ -67,8 +75,9 @@ class Supervised:
         self._over = over
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._restarts: deque[float] = deque(maxlen=_MOST_RESTARTS)  # when there were
+        self._postponed = 0
         self._is_ending = False
         self.is_over: bool = False
 
@@ -124,11 +133,20 @@ class Supervised:
             self._stopped(f"the background task that {self._name} {how}: {type(error).__name__}")
             log.error("the background task that %s %s", self._name, how, exc_info=error)
         # Logged then: at the end of a program all tasks are cancelled, which is worth no line.
-        self._timer = self._later(_RESTART_AFTER, lambda: self._restart(how))
+        self._timer = self._later(_RESTART_AFTER, lambda: self._look_again(how))
+
+    def _look_again(self, how: str) -> None:
+        """Restart in the next turn of the loop: if this one was to be its last, that never comes.
+
+        Or it comes when the loop runs again, to end for good.
+        """
+        context = self._new_context()
+        self._timer = self._loop.call_soon(lambda: self._restart(how), context=context)
 
     def _restart(self, how: str) -> None:
-        if is_ending(self._loop):
-            self._timer = self._later(_RESTART_AFTER, lambda: self._restart(how))
+        if is_ending(self._loop, is_new=self._postponed < _LONGEST_END):
+            self._postponed += 1
+            self._timer = self._later(_RESTART_AFTER, lambda: self._look_again(how))
             return
         now = self._loop.time()
         if len(self._restarts) == _MOST_RESTARTS and (
@@ -141,10 +159,11 @@ class Supervised:
                 how,
                 wait,
             )
-            self._timer = self._later(wait, lambda: self._restart(how))
+            self._timer = self._later(wait, lambda: self._look_again(how))
             return
         log.error("the background task that %s %s; it is started again", self._name, how)
         self._restarts.append(now)
+        self._postponed = 0
         self.start()
 
     def _later(self, seconds: float, what: Callable[[], object]) -> asyncio.TimerHandle:

@@ -216,8 +216,8 @@ class Ending:
             monkeypatch.setattr(module, "is_ending", self.note)
         self._is_ending = is_ending
 
-    def note(self, loop: asyncio.AbstractEventLoop) -> bool:
-        if not self._is_ending(loop):
+    def note(self, loop: asyncio.AbstractEventLoop, **options: Any) -> bool:
+        if not self._is_ending(loop, **options):
             return False
         self.found.release()
         return True
@@ -284,5 +284,49 @@ async def test_a_loop_that_is_about_to_be_closed_took_over_from_another(
     assert breaker.sync_status().state == "disabled"
 
 
-async def test_a_loop_whose_tasks_are_all_cancelled_is_not_about_to_be_closed() -> None:
+def test_a_loop_that_waits_for_a_slow_task_before_it_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All tasks have been cancelled, and one of them takes its time to end."""
+    ending = Ending(monkeypatch)
+    breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            while not ending.found.acquire(blocking=False):
+                await asyncio.sleep(0.001)
+
+    async def main() -> asyncio.Task[None]:
+        await breaker.start()
+        return asyncio.create_task(slow())
+
+    task = asyncio.run(main())
+    assert task.cancelled()
+    gc.collect()
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+async def test_tasks_that_are_cancelled_and_go_on_do_not_end_sharing_for_good(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "_RESTART_AFTER", 0.01)
+    async with fleet(server, 1) as (breaker,):
+        await until(lambda: sync(breaker) == "connected")
+        for task in asyncio.all_tasks():
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # and goes on, without a word to asyncio
+        await until(lambda: sync(breaker) == "isolated")
+        await until(lambda: sync(breaker) == "connected")
+    while (task := asyncio.current_task()) is not None and task.uncancel():
+        pass
+
+
+async def test_a_loop_in_which_other_tasks_go_on_is_not_about_to_be_closed() -> None:
+    waiting = asyncio.create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
     assert not is_ending(asyncio.get_running_loop())
+    await asyncio.wait([waiting])
