@@ -15,6 +15,7 @@ from .context import enter, recorded_request
 from .deciding import decide
 from .kinds import kind_of
 from .permits import CallPermit
+from .settling import settle
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.core.states import CircuitState
@@ -102,7 +103,7 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
             locked.deliver(circuit)
         except BaseException:  # a listener ends the program: the permit reaches nobody
             if permit is not None:
-                circuit.settle(permit, NO_VERDICT)
+                settle(circuit, permit, NO_VERDICT)
             raise
     if permit is None:
         wait = core.retry_after(now) or RETRY_WHILE_PROBING

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
 from fastapi_hybrid_breaker.core.outcomes import Classifier
 from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
 
-from . import admission, settling
+from .admission import begin, rejection
 from .callables import refuse_async, refuse_unstarted
 from .decorator import decorate
 from .figures import stats_of
@@ -16,6 +16,7 @@ from .guard import Guard
 from .judge import Judge
 from .locked import Locked
 from .misuse import DEPENDS_ON_A_CIRCUIT
+from .settling import settle_error, settle_result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,15 +97,15 @@ class Circuit:
         if permit is None:
             now = self.clock()
             if (wait := core.reject_until - now) > 0.0:
-                raise self.rejection(wait, fn)
-            permit = self.begin(now, fn)
+                raise rejection(self, wait, fn)
+            permit = begin(self, now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
-            self.settle_error(permit, error, fn)
+            settle_error(self, permit, error, fn)
             raise
         if core.counts_successes or self.guarded_by_route:
-            self.settle_result(permit, result)
+            settle_result(self, permit, result)
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -120,17 +121,17 @@ class Circuit:
         if permit is None:
             now = self.clock()
             if (wait := core.reject_until - now) > 0.0:
-                raise self.rejection(wait, fn)
-            permit = self.begin(now, fn)
+                raise rejection(self, wait, fn)
+            permit = begin(self, now, fn)
         try:
             result = fn(*args, **kwargs)
             refuse_async(result, fn)
             refuse_unstarted(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, fn)
+            settle_error(self, permit, error, fn)
             raise
         if core.counts_successes or self.guarded_by_route:
-            self.settle_result(permit, result)
+            settle_result(self, permit, result)
         return result
 
     @overload
@@ -153,18 +154,18 @@ class Circuit:
         if permit is None:
             now = self.clock()
             if (wait := core.reject_until - now) > 0.0:
-                raise self.rejection(wait, fn)
-            permit = self.begin(now, fn)
+                raise rejection(self, wait, fn)
+            permit = begin(self, now, fn)
         try:
             result = fn(*args, **kwargs)
             if hasattr(type(result), "__await__"):
                 result = await result
             refuse_unstarted(result, fn)
         except BaseException as error:
-            self.settle_error(permit, error, fn)
+            settle_error(self, permit, error, fn)
             raise
         if core.counts_successes or self.guarded_by_route:
-            self.settle_result(permit, result)
+            settle_result(self, permit, result)
         return result
 
     def guard(self) -> Guard:
@@ -335,13 +336,3 @@ class Circuit:
     def after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""
         self._locked.after_fork()
-
-    # -- for adapters: each permit must come back to ``settle`` or ``settle_error`` -------------
-
-    begin: Final = admission.begin
-    admit: Final = admission.admit
-    rejection: Final = admission.rejection
-    settle: Final = settling.settle
-    settle_result: Final = settling.settle_result
-    settle_error: Final = settling.settle_error
-    rejected_inside: Final = settling.rejected_inside

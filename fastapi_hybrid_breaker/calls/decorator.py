@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from .admission import begin, rejection
 from .callables import check_decorated, is_async
+from .settling import settle_error, settle_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +43,15 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
         if permit is None:
             now = circuit.clock()
             if (wait := core.reject_until - now) > 0.0:
-                raise circuit.rejection(wait, fn)
-            permit = circuit.begin(now, fn)
+                raise rejection(circuit, wait, fn)
+            permit = begin(circuit, now, fn)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
-            circuit.settle_error(permit, error, fn)
+            settle_error(circuit, permit, error, fn)
             raise
         if core.counts_successes or circuit.guarded_by_route:
-            circuit.settle_result(permit, result)
+            settle_result(circuit, permit, result)
         return result
 
     return guarded

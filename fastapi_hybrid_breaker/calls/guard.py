@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from fastapi_hybrid_breaker.core.states import SUCCESS
 
+from .admission import begin, rejection
+from .settling import settle, settle_error
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -35,8 +38,8 @@ class Guard:
         if permit is None:
             now = circuit.clock()
             if (wait := core.reject_until - now) > 0.0:
-                raise circuit.rejection(wait)
-            permit = circuit.begin(now)
+                raise rejection(circuit, wait)
+            permit = begin(circuit, now)
         self._permit = permit
         return self
 
@@ -50,11 +53,11 @@ class Guard:
         if permit is None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is not entered")
         if error is not None:
-            self._circuit.settle_error(permit, error)
+            settle_error(self._circuit, permit, error)
         else:
             circuit = self._circuit
             if circuit.core.counts_successes or circuit.guarded_by_route:
-                circuit.settle(permit, SUCCESS)
+                settle(circuit, permit, SUCCESS)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.calls.context import enter, leave
 from fastapi_hybrid_breaker.calls.permits import CallPermit
+from fastapi_hybrid_breaker.calls.settling import settle, settle_error
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
 
@@ -132,7 +133,7 @@ class Lease:
             return
         permit, self._permit = self._permit, None
         if permit is not None:
-            self._circuit.settle_error(permit, told, seconds=self._seconds())
+            settle_error(self._circuit, permit, told, seconds=self._seconds())
 
     def _seconds(self) -> float | None:
         """Give how long the dependency was waited for, where anybody wants to know."""
@@ -151,7 +152,9 @@ class Lease:
         # A healthy circuit looks at failures only: that saves its lock.
         circuit = self._circuit
         if outcome is FAILURE or circuit.core.counts_successes or circuit.guarded_by_route:
-            self._circuit.settle(permit, outcome, seconds=self._seconds(), error=error, asked=asked)
+            settle(
+                self._circuit, permit, outcome, seconds=self._seconds(), error=error, asked=asked
+            )
 
 
 class _RequestBody:

@@ -7,6 +7,8 @@ from functools import cache, lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self
 
+from fastapi_hybrid_breaker.calls.admission import admit
+from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 from fastapi_hybrid_breaker.core.keys import check_key, fault_of
 
 from .lease import Lease
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fastapi_hybrid_breaker.breaker import Breaker
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
 
 _FAMILY_BASES = frozenset({"BaseTransport", "AsyncBaseTransport"})
 _CALLS = ("handle_request", "handle_async_request")
@@ -80,7 +81,7 @@ class GuardedTransport:
         """
         send = self._inner.handle_request
         circuit = self._circuit_for(request)
-        lease = Lease(circuit, circuit.admit())
+        lease = Lease(circuit, admit(circuit))
         try:
             lease.enter(request)
             return lease.watch(request, send(request))
@@ -98,7 +99,7 @@ class GuardedTransport:
         """
         send = self._inner.handle_async_request
         circuit = self._circuit_for(request)
-        lease = Lease(circuit, circuit.admit())
+        lease = Lease(circuit, admit(circuit))
         try:
             lease.enter(request)
             return lease.watch(request, await send(request))
@@ -189,6 +190,7 @@ def _checked(circuit: object) -> str | Callable[[Any], str]:
     # A circuit, or the guard of a route, given in place of its key can be called as well.
     if (
         not callable(circuit)
+        or isinstance(circuit, Circuit)
         or hasattr(circuit, "admit")
         or iscoroutinefunction(circuit)
         or iscoroutinefunction(type(circuit).__call__)

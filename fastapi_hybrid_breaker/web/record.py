@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from fastapi_hybrid_breaker.calls.admission import admit
 from fastapi_hybrid_breaker.calls.context import Request
+from fastapi_hybrid_breaker.calls.settling import rejected_inside, settle, settle_error
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
@@ -69,7 +71,7 @@ class RouteRequest(Request):
         if self.is_uncounted or (self.guards and self.permit_of(circuit.core.machine) is not None):
             return
         try:
-            permit = circuit.admit(is_route=True)
+            permit = admit(circuit, is_route=True)
         except CircuitOpenError as error:
             self.note_rejection(error.key)  # known through the scope, whatever the context
             raise
@@ -127,12 +129,12 @@ class RouteRequest(Request):
         for circuit, permit in self.guards:
             core = circuit.core
             if self.is_uncounted or core.machine in self.counted:
-                circuit.settle(permit, NO_VERDICT, is_gate=True)
+                settle(circuit, permit, NO_VERDICT, is_gate=True)
                 continue
             seconds = self._seconds(circuit, permit) if self._is_timed else None
             is_answer = answer is not None and answer < 500 and not core.config.is_failing(answer)
             if error is not None and not is_answer:
-                circuit.settle_error(permit, error, seconds=seconds)
+                settle_error(circuit, permit, error, seconds=seconds)
                 continue
             judged = answer if is_answer else status
             outcome = outcome_of_status(core.config, judged, rejected=bool(self.rejected))
@@ -141,9 +143,9 @@ class RouteRequest(Request):
                     self.outer.note_outcome(core.machine)
                 continue
             if outcome is NO_VERDICT and circuit.key in self.rejected:
-                circuit.rejected_inside(permit)
+                rejected_inside(circuit, permit)
             text = f"status {judged}" if outcome is FAILURE else None
-            circuit.settle(permit, outcome, seconds, text)
+            settle(circuit, permit, outcome, seconds, text)
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
         """Return how long the headers took, where a rule asks: streams last as long as wanted."""

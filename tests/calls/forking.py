@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.inside import lock_of
 
@@ -42,7 +43,7 @@ def trip(circuit: Circuit) -> None:
 
 def admits(circuit: Circuit) -> bool:
     try:
-        circuit.admit()
+        admission.admit(circuit)
     except CircuitOpenError:
         return False
     return True

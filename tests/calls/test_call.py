@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import (
@@ -210,8 +211,8 @@ async def test_a_wait_is_told_while_probes_run_and_never_zero(
     let_probe(circuit, clock)
     with circuit.guard(), circuit.guard():  # the second runs inside the first's probe
         pass
-    circuit.admit()
+    admission.admit(circuit)
     with pytest.raises(CircuitOpenError) as caught:
         for _ in range(3):
-            circuit.admit()
+            admission.admit(circuit)
     assert caught.value.retry_after == 1.0

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.inside import lock_of
 
@@ -294,4 +295,4 @@ def test_a_generator_collected_under_a_lock_that_it_needs_does_not_hang(
     thread.join(PATIENCE)
     assert not thread.is_alive(), "locked for ever"
     assert ended.is_set()
-    one.admit()  # the place came back
+    admission.admit(one)  # the place came back

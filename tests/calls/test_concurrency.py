@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     StateChange,
 )
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -82,7 +83,7 @@ def test_threads_at_the_end_of_the_open_time_get_as_many_probes_as_there_are_pla
 
         def knock(admitted: list[object] = admitted) -> None:
             try:
-                admitted.append(circuit.admit())
+                admitted.append(admission.admit(circuit))
             except CircuitOpenError:
                 return
 
@@ -146,9 +147,9 @@ def test_every_probe_place_comes_back_from_threads_that_race(
     run_in_threads(THREADS, hammer)
     assert most[0] <= 3
     assert circuit.state == "HALF_OPEN"
-    assert [circuit.admit() for _ in range(3)]
+    assert [admission.admit(circuit) for _ in range(3)]
     with pytest.raises(CircuitOpenError):
-        circuit.admit()
+        admission.admit(circuit)
 
 
 def test_whatever_threads_do_at_once_the_circuit_recovers(
@@ -160,7 +161,7 @@ def test_whatever_threads_do_at_once_the_circuit_recovers(
     moves: list[Callable[[], object]] = [
         lambda: circuit.call_sync(broken_sync),
         lambda: circuit.call_sync(fine_sync),
-        lambda: circuit.settle(circuit.admit(), Outcome.NO_VERDICT),
+        lambda: settling.settle(circuit, admission.admit(circuit), Outcome.NO_VERDICT),
         circuit.reset_here,
         circuit.stats,
         lambda: clock.advance(OPEN_TIME),

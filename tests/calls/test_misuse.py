@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .parts import ONE_PROBE, OPEN_TIME, BrokenError, fine, fine_sync, let_probe
@@ -334,7 +335,7 @@ async def test_misuse_inside_another_circuits_call_says_nothing_of_that_either(
 async def test_a_sync_callable_is_rejected_as_any_other_while_the_circuit_rejects(
     circuit: Circuit, is_probe: bool
 ) -> None:
-    probe = circuit.admit()
+    probe = admission.admit(circuit)
     with pytest.raises(CircuitOpenError):
         await circuit.call(fine_sync)  # type: ignore[arg-type]
     assert probe is not None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.inside import breaker_of, lock_of, replace_lock
@@ -48,13 +49,13 @@ def probing(clock: ManualClock) -> Circuit:
 
 def leave_a_probe_behind(circuit: Circuit, outcome: Outcome) -> None:
     """Leave a probe to the collector, whose finalizer gives it an outcome."""
-    permit = circuit.admit()
+    permit = admission.admit(circuit)
 
     def held() -> Iterator[None]:
         try:
             yield
         finally:
-            circuit.settle(permit, outcome)
+            settling.settle(circuit, permit, outcome)
 
     knot = Knot()
     knot.held = held()
@@ -86,10 +87,10 @@ def test_a_probe_admitted_meanwhile_is_one_of_the_state_it_counts_in(
     probing: Circuit, allocations: int
 ) -> None:
     leave_a_probe_behind(probing, Outcome.SUCCESS)
-    permit = collecting_after(allocations, probing.admit)
+    permit = collecting_after(allocations, lambda: admission.admit(probing))
     gc.collect()
     assert probing.state == "CLOSED"
-    probing.settle(permit, Outcome.FAILURE)
+    settling.settle(probing, permit, Outcome.FAILURE)
     assert probing.state == "CLOSED"  # a late probe's, or one failure of five
     assert isinstance(permit, Probe | int)
 
@@ -113,16 +114,16 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
         other.join(PATIENCE)
 
     breaker = breaker_of(probing)
-    mine = probing.admit()
+    mine = admission.admit(probing)
     leave_a_probe_behind(probing, Outcome.SUCCESS)
     breaker.on_change(try_the_lock)
     steps: dict[str, Callable[[], Any]] = {
-        "admit": probing.admit,
-        "settle": lambda: probing.settle(mine, Outcome.NO_VERDICT),
+        "admit": lambda: admission.admit(probing),
+        "settle": lambda: settling.settle(probing, mine, Outcome.NO_VERDICT),
         "stats": probing.stats,
     }
     if step == "admit":
-        probing.settle(mine, Outcome.NO_VERDICT)
+        settling.settle(probing, mine, Outcome.NO_VERDICT)
     collecting_after(allocations, steps[step])
     gc.collect()
     probing.stats()
@@ -155,19 +156,19 @@ def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
     probing: Circuit, step: str
 ) -> None:
     was_free: list[bool] = []
-    mine, left_behind = probing.admit(), probing.admit()
+    mine, left_behind = admission.admit(probing), admission.admit(probing)
     lock = lock_of(probing)
     breaker_of(probing).on_change(lambda _: was_free.append(not lock._is_owned()))
     if step == "settle again":
-        probing.settle(mine, Outcome.NO_VERDICT)
+        settling.settle(probing, mine, Outcome.NO_VERDICT)
     steps: dict[str, Callable[[], Any]] = {
-        "admit": probing.admit,
-        "settle": lambda: probing.settle(mine, Outcome.NO_VERDICT),
-        "settle again": lambda: probing.settle(mine, Outcome.NO_VERDICT),
+        "admit": lambda: admission.admit(probing),
+        "settle": lambda: settling.settle(probing, mine, Outcome.NO_VERDICT),
+        "settle again": lambda: settling.settle(probing, mine, Outcome.NO_VERDICT),
         "stats": probing.stats,
         "history": probing.history,
     }
-    late = Late(lock, lambda: probing.settle(left_behind, Outcome.SUCCESS))
+    late = Late(lock, lambda: settling.settle(probing, left_behind, Outcome.SUCCESS))
     replace_lock(probing, late)
     steps[step]()
     assert was_free == [True]
@@ -177,8 +178,8 @@ def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
 @pytest.mark.parametrize("allocations", ALLOCATIONS)
 def test_the_place_of_a_probe_left_behind_comes_back(probing: Circuit, allocations: int) -> None:
     leave_a_probe_behind(probing, Outcome.NO_VERDICT)
-    collecting_after(allocations, probing.admit)
+    collecting_after(allocations, lambda: admission.admit(probing))
     gc.collect()
-    probing.admit()
+    admission.admit(probing)
     with pytest.raises(Exception, match="OPEN for k"):
-        probing.admit()
+        admission.admit(probing)

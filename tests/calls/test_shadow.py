@@ -19,6 +19,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -74,8 +75,8 @@ def test_it_probes_and_recovers_beside_the_traffic(circuit: Circuit, clock: Manu
     clock.advance(OPEN_TIME)
     with circuit.guard():  # the one probe
         assert circuit.state == "HALF_OPEN"
-        beside = contextvars.Context().run(circuit.admit)
-        circuit.settle(beside, Outcome.FAILURE)
+        beside = contextvars.Context().run(admission.admit, circuit)
+        settling.settle(circuit, beside, Outcome.FAILURE)
         assert circuit.state == "HALF_OPEN"
     assert circuit.state == "CLOSED"
     assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (1, 1)
@@ -157,10 +158,10 @@ def test_probe_is_in_the_figures_once_however_often_it_is_settled(
     while circuit.state != "OPEN":
         play(circuit, fails=True)
     clock.advance(5.0)
-    probe = circuit.admit()
+    probe = admission.admit(circuit)
     before = circuit.stats().calls
     for _ in range(3):
-        circuit.settle(probe, Outcome.SUCCESS)
+        settling.settle(circuit, probe, Outcome.SUCCESS)
     assert before is not None
     assert circuit.stats().calls == before + 1
 
@@ -196,9 +197,9 @@ async def test_reset_empties_what_is_shown(circuit: Circuit) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.NO_VERDICT])
 def test_what_did_not_fail_is_no_shadowed_failure(circuit: Circuit, outcome: Outcome) -> None:
     trip(circuit)
-    permit = circuit.admit()
-    circuit.settle(permit, outcome)
-    circuit.settle(permit, Outcome.FAILURE)  # too late
+    permit = admission.admit(circuit)
+    settling.settle(circuit, permit, outcome)
+    settling.settle(circuit, permit, Outcome.FAILURE)  # too late
     assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (1, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -27,7 +28,7 @@ class Bench:
             self.open()
             self.clock.advance(self.config.recovery_timeout)
         else:
-            self.circuit.settle(self.circuit.admit(), Outcome.FAILURE)
+            settling.settle(self.circuit, admission.admit(self.circuit), Outcome.FAILURE)
 
     def open(self) -> None:
         """Open the circuit."""

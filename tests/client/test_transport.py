@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker, circuit
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.client.transport import host_and_port
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import open_circuit
@@ -103,7 +104,9 @@ async def test_a_redirect_to_another_circuit_is_judged_there(
     caller = make_caller(closed, circuit=lambda request: request.url.path.split("/")[1])
     breaker = closed.breaker
     for key in ("redirects", "status"):
-        breaker.circuit(key).settle(breaker.circuit(key).admit(), Outcome.FAILURE)
+        settling.settle(
+            breaker.circuit(key), admission.admit(breaker.circuit(key)), Outcome.FAILURE
+        )
 
     await caller.get(f"{upstream.url}/redirects", follow_redirects=True)
 

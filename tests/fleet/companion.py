@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .player import Player
@@ -38,7 +39,7 @@ class Companion(Player):
         self.agenda.stirred(circuit)
 
     def call(self, outcome: Outcome = Outcome.SUCCESS) -> None:
-        self.circuit.settle(self.circuit.admit(), outcome)
+        settling.settle(self.circuit, admission.admit(self.circuit), outcome)
 
     def listen(self) -> None:
         for message in self.arrived():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import redis as redis_py
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.errands import Errands
@@ -72,10 +73,10 @@ class Player:
         return self.breaker.stats(KEY).version
 
     def fail(self) -> None:
-        self.circuit.settle(self.circuit.admit(), Outcome.FAILURE)
+        settling.settle(self.circuit, admission.admit(self.circuit), Outcome.FAILURE)
 
     def succeed(self) -> None:
-        self.circuit.settle(self.circuit.admit(), Outcome.SUCCESS)
+        settling.settle(self.circuit, admission.admit(self.circuit), Outcome.SUCCESS)
 
     def reset(self) -> Future[None]:
         return self.agenda.reset(KEY, self.circuit.reset_here())

@@ -7,6 +7,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import SUCCESS
 from tests.patience import PATIENCE
 
@@ -30,13 +31,13 @@ async def test_the_circuit_recovers_although_the_route_holds_the_place_elsewhere
         route = serving.circuit(KEY)
 
         async def request() -> None:
-            permit = route.admit(is_route=True)
+            permit = admission.admit(route, is_route=True)
             try:
                 await succeed(calling, KEY)
             except CircuitOpenError as error:
-                route.settle_error(permit, pickle.loads(pickle.dumps(error)))  # noqa: S301 - ours
+                settling.settle_error(route, permit, pickle.loads(pickle.dumps(error)))  # noqa: S301 - ours
             else:
-                route.settle(permit, SUCCESS)
+                settling.settle(route, permit, SUCCESS)
 
         async with asyncio.timeout(PATIENCE):
             while (serving.state(KEY), calling.state(KEY)) != ("CLOSED", "CLOSED"):

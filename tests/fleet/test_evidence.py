@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker import (
     StateChange,
     TimeWindow,
 )
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 from fastapi_hybrid_breaker.fleet.commands import LARGEST_WHY, dump_evidence
 
@@ -114,7 +115,9 @@ async def test_all_instances_stay_open_as_long_as_the_dependency_asked_one(serve
         b.circuit(KEY)
         circuit = a.circuit(KEY)
         for _ in range(3):
-            circuit.settle(circuit.admit(), Outcome.FAILURE, error="status 503", asked=45.0)
+            settling.settle(
+                circuit, admission.admit(circuit), Outcome.FAILURE, error="status 503", asked=45.0
+            )
         await until(lambda: b.state(KEY) is OPEN)
         assert 30 < b.stats(KEY).retry_after <= 45
         assert b.circuit(KEY).history()[-1].evidence.error == "status 503"

@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import TERM
 
@@ -72,12 +73,12 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
     b.agenda.stirred(b.circuit)
     b.send()
     assert b.circuit.core.machine.probes.lease.current is not None
-    ticket = a.circuit.admit()  # long after the open time: a probe at once
+    ticket = admission.admit(a.circuit)  # long after the open time: a probe at once
     for _ in range(2):  # before it has asked again, and after
         together(a, b, seconds=0.1)
         with pytest.raises(CircuitOpenError):
             b.call()
-    a.circuit.settle(ticket, Outcome.SUCCESS)
+    settling.settle(a.circuit, ticket, Outcome.SUCCESS)
 
 
 def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) -> None:
@@ -89,9 +90,9 @@ def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) 
         for player in (a, b, c):
             player.clock.advance(6.0)  # no sign of a probe
         server.ask.hdel(f"circuit:{KEY}", "told")  # that is so long ago for the server too
-        ticket = prober.circuit.admit()
+        ticket = admission.admit(prober.circuit)
         together(a, b, c, seconds=0.1)
-        prober.circuit.settle(ticket, Outcome.SUCCESS)
+        settling.settle(prober.circuit, ticket, Outcome.SUCCESS)
     with pytest.raises(CircuitOpenError):
         c.call()
 
@@ -296,7 +297,7 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     together(a, b, seconds=0.5)
     for player in (a, b):
         with contextlib.suppress(CircuitOpenError):
-            player.circuit.admit()
+            admission.admit(player.circuit)
         player.send()
     together(a, b, seconds=0.1)
     # As if it had been written by a clock five minutes ahead.
@@ -316,7 +317,7 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
         player.circuit.core.machine.probes.lease.current = None
         player.clock.advance(3.0)
         with contextlib.suppress(CircuitOpenError):
-            player.circuit.admit()
+            admission.admit(player.circuit)
         player.send()
         lease = player.circuit.core.machine.probes.lease.current
         held.append(lease is not None and lease.places > 1)
@@ -519,7 +520,7 @@ def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
     a.call()
     a.send()
     # b has not heard of that, its probe fails, and its dependency asks for a long open time.
-    b.circuit.settle(b.circuit.admit(), Outcome.FAILURE, asked=60.0)
+    settling.settle(b.circuit, admission.admit(b.circuit), Outcome.FAILURE, asked=60.0)
     b.send()
     assert b.state == "HALF_OPEN"  # a was first
     with pytest.raises(CircuitOpenError):

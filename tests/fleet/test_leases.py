@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -234,7 +235,7 @@ def test_many_circuits_that_open_together_do_not_ask_in_one_burst(
     a, _ = players  # whose clock stands still: however slow the machine, all open together
     circuits = [a.breaker.circuit(f"host:{number}") for number in range(200)]
     for circuit in circuits:
-        circuit.settle(circuit.admit(), Outcome.FAILURE)
+        settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
     assert len({circuit.core.machine.open_until for circuit in circuits}) == 1
     posts = a.agenda.leases._posts
     asked = sorted(posts[circuit.key].not_before for circuit in circuits)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.membership import Membership
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
@@ -59,7 +60,7 @@ def check(turns: Turns, instances: int = 1) -> None:
 def open_all(breaker: HybridBreaker) -> None:
     for key in KEYS:
         circuit = breaker.circuit(key)
-        circuit.settle(circuit.admit(), FAILURE)
+        settling.settle(circuit, admission.admit(circuit), FAILURE)
 
 
 async def test_a_start_and_a_reconnect_hold_up_nobody(
@@ -199,7 +200,7 @@ async def test_messages_are_heard_while_all_is_read_again(server: Server) -> Non
         session.agenda.read_all()
         session._lane.wake()
         last = a.circuit(KEYS[-1])  # in the row
-        last.settle(last.admit(), FAILURE)
+        settling.settle(last, admission.admit(last), FAILURE)
         await until(lambda: b.state(KEYS[-1]) == "OPEN")
         await settled(a, b)
         assert b.state(KEYS[-1]) == "OPEN"

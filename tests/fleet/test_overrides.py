@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -357,13 +358,13 @@ async def test_trip_of_another_instance_below_a_forced_opening_is_told_when_that
         for breaker in (a, b):
             await succeed(breaker, KEY)
         circuit = b.circuit(KEY)
-        permit = circuit.admit()
+        permit = admission.admit(circuit)
         await force_open(a)
         await until(lambda: circuit.state is OPEN)
         told: list[tuple[str, str]] = []
         b.on_change(lambda change: told.append((change.old, change.new)))
         for _ in range(CONFIG.failure_threshold or 0):
-            circuit.settle(permit, Outcome.FAILURE)  # calls that were running
+            settling.settle(circuit, permit, Outcome.FAILURE)  # calls that were running
         version = a.stats(KEY).version
         await until(lambda: a.stats(KEY).version > version)
         assert (told, a.state(KEY)) == ([], OPEN)

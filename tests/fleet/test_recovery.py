@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.lease import FEW_CALLS
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import UNUSED_TERM
@@ -148,7 +149,10 @@ async def test_a_failed_probe_opens_it_again_and_the_next_is_as_quick(server: Se
 def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: Any) -> None:
     a, b, c = (join(name, success_threshold=3) for name in ("aaaa", "bbbb", "cccc"))
     open_for_all(a, b, c)
-    first, second = a.circuit.admit(), b.circuit.admit()  # neither has heard of the other
+    first, second = (
+        admission.admit(a.circuit),
+        admission.admit(b.circuit),
+    )  # neither has heard of the other
     hear(a, b, c)
     noted = {one.split(":")[0]: one.split(":")[1] for one in _field(server, "probing").split()}
     assert noted == {"aaaa": "1", "bbbb": "1"}
@@ -158,7 +162,7 @@ def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: A
         b.circuit.core.machine.probes.lease.elsewhere.count,
     ) == (1, 1)
     for player, permit in ((a, first), (b, second)):
-        player.circuit.settle(permit, Outcome.SUCCESS)
+        settling.settle(player.circuit, permit, Outcome.SUCCESS)
     hear(a, b, c)
     assert c.circuit.core.machine.probes.successes == 2, "they add up"
     assert c.circuit.core.machine.probes.lease.elsewhere.count == 0
@@ -171,8 +175,8 @@ def test_the_second_of_two_is_registered_although_the_first_has_changed_the_stat
 ) -> None:
     a, b = (join(name) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    a.circuit.admit()
-    b.circuit.admit()
+    admission.admit(a.circuit)
+    admission.admit(b.circuit)
     a.send()
     b.deliver(b.take())  # it has not heard of that
     assert [one.split(":")[0] for one in _field(server, "probing").split()] == ["aaaa", "bbbb"]
@@ -236,10 +240,10 @@ def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_end
 ) -> None:
     a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = a.circuit.admit()
+    permit = admission.admit(a.circuit)
     requests = a.take()
     answers = a.deliver(requests)
-    a.circuit.settle(permit, Outcome.NO_VERDICT)
+    settling.settle(a.circuit, permit, Outcome.NO_VERDICT)
     a.answer(requests, answers)
     hear(a, b)
     assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
@@ -250,11 +254,11 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
 ) -> None:
     a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = a.circuit.admit()
+    permit = admission.admit(a.circuit)
     hear(a, b)
     assert _field(server, "probing").startswith("aaaa:1:")
     a.breaker.surroundings.is_connected = False
-    a.circuit.settle(permit, Outcome.NO_VERDICT)
+    settling.settle(a.circuit, permit, Outcome.NO_VERDICT)
     a.send()
     a.breaker.surroundings.is_connected = True
     a.agenda.read_all()
@@ -266,10 +270,10 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
 def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
     a, b = (join(name, half_open_max_calls=1, success_threshold=3) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = a.circuit.admit()
+    permit = admission.admit(a.circuit)
     a.send()
     begun = [one["data"] for one in b.arrived()]
-    a.circuit.settle(permit, Outcome.SUCCESS)
+    settling.settle(a.circuit, permit, Outcome.SUCCESS)
     a.send()
     ended = [one["data"] for one in b.arrived()]
     signals = [data for data in (*begun, *ended) if b'"signal"' in data]
@@ -368,11 +372,11 @@ def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ende
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
-    permit = a.circuit.admit()
+    permit = admission.admit(a.circuit)
     a.send()
     _, given, ends, _ = _field(server, "lease").split("|")
     assert int(ends) - int(given) == 2000
-    a.circuit.settle(permit, Outcome.SUCCESS)
+    settling.settle(a.circuit, permit, Outcome.SUCCESS)
     a.send()
     _, given, ends, successes = _field(server, "lease").split("|")
     assert (int(ends) - int(given), successes) == (300, "1")

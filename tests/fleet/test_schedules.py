@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .player import KEY, Player, play
@@ -122,10 +123,10 @@ def test_reset_ends_the_probing_of_a_trip_that_was_heard_while_it_waited(
     reset_then_hear_of_a_trip(a, b)
     a.clock.advance(31)
     a.circuit.core.machine.open_until = a.clock()
-    ticket = a.circuit.admit()  # HALF_OPEN by itself, on top of the trip
+    ticket = admission.admit(a.circuit)  # HALF_OPEN by itself, on top of the trip
     play(a, b)
     assert a.state == b.state == "CLOSED"
-    a.circuit.settle(ticket, Outcome.FAILURE)  # of an attempt that the reset has ended
+    settling.settle(a.circuit, ticket, Outcome.FAILURE)  # of an attempt that the reset has ended
     play(a, b)
     assert a.state == b.state == "CLOSED"
     assert a.version == b.version
@@ -218,7 +219,7 @@ def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
     a.send()
     time.sleep(1.1)  # the age of what is stored is by the server's clock
     b.clock.advance(1.1)
-    b.circuit.admit()
+    admission.admit(b.circuit)
     assert b.state == "HALF_OPEN"
     b.messages()  # before it was there
     b.agenda.read_all()

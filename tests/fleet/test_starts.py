@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, succeed, until
@@ -418,7 +419,7 @@ WAYS: dict[str, Callable[[HybridBreaker], Any]] = {
     "execute": lambda breaker: drive(breaker.execute(KEY, len, "")),
     "guard": lambda breaker: breaker.circuit(KEY).guard().__enter__(),
     "decorated": lambda breaker: drive(breaker.circuit(KEY)(_done)()),
-    "admit": lambda breaker: breaker.circuit(KEY).admit(is_route=True),
+    "admit": lambda breaker: admission.admit(breaker.circuit(KEY), is_route=True),
 }
 
 

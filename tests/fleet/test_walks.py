@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
@@ -113,7 +114,7 @@ def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_
     alone = Alone(KEYS)
     alone.agenda.read_all()
     last = alone.breaker.circuit(KEYS[-1], None)
-    last.settle(last.admit(), FAILURE)
+    settling.settle(last, admission.admit(last), FAILURE)
     assert KEYS[-1] in alone.knowledge.learning.unread
     kinds = {one.kind for piece in alone.pieces() for one in piece if one.key == KEYS[-1]}
     assert "report" not in kinds

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -36,21 +37,21 @@ def client_of(app: Starlette) -> TestClient:
 
 def trip(circuit: Circuit) -> None:
     while circuit.state is not CircuitState.OPEN:
-        circuit.settle(circuit.admit(), FAILURE)
+        settling.settle(circuit, admission.admit(circuit), FAILURE)
 
 
 def make_half_open(circuit: Circuit, clock: ManualClock) -> None:
     """Let the open time pass and one probe come and go without a verdict."""
     trip(circuit)
     clock.advance(circuit.config.recovery_timeout)
-    circuit.settle(circuit.admit(), NO_VERDICT)
+    settling.settle(circuit, admission.admit(circuit), NO_VERDICT)
     assert circuit.state is CircuitState.HALF_OPEN
 
 
 def arm(circuit: Circuit) -> None:
     """Close the circuit and count one failure, so that each outcome of a call shows."""
     circuit.reset_here()
-    circuit.settle(circuit.admit(), FAILURE)
+    settling.settle(circuit, admission.admit(circuit), FAILURE)
     assert circuit.stats().failures == 1
 
 

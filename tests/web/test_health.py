@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, bearer_token
+from fastapi_hybrid_breaker.calls import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.fleet.conftest import server, shared_server
@@ -40,7 +41,7 @@ async def test_circuits_that_are_not_closed_degrade_it() -> None:
     assert breaker.health().open == ("a", "b")
     assert breaker.health().status == "degraded"
     clock.advance(6.0)
-    permit = breaker.circuit("b").admit()
+    permit = admission.admit(breaker.circuit("b"))
     health = breaker.health()
     assert (health.open, health.half_open) == (("a",), ("b",))
     await breaker.reset("a")
@@ -60,7 +61,9 @@ async def test_circuits_that_nobody_calls_degrade_nothing() -> None:
     health = breaker.health()
     assert (health.status, health.open, health.ready_to_probe) == ("ok", (), ("half", "idle"))
     half = breaker.circuit("half")
-    half.settle(half.admit(), Outcome.SUCCESS)  # the first of two probes, and nobody comes again
+    settling.settle(
+        half, admission.admit(half), Outcome.SUCCESS
+    )  # the first of two probes, and nobody comes again
     assert (breaker.health().status, breaker.health().half_open) == ("degraded", ("half",))
     clock.advance(5.0)
     assert (breaker.health().status, breaker.health().ready_to_probe) == ("ok", ("half", "idle"))
