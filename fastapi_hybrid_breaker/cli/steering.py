@@ -13,11 +13,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.core.versions import horizon_at
+from fastapi_hybrid_breaker.fleet.answers import parse_reply
 from fastapi_hybrid_breaker.fleet.commands import Commands
 from fastapi_hybrid_breaker.fleet.connection import is_wrong_type
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
-from fastapi_hybrid_breaker.fleet.values import MalformedError, read_version
+from fastapi_hybrid_breaker.fleet.values import MalformedError
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .errors import CommandError, Exit
@@ -54,9 +54,9 @@ class Hand:
             CommandError: there is something else under its name.
         """
         command = self._commands.reset(key, self._operation(), by=by, reason=reason, ramp=ramp)
-        _, version, _, _, _, _, _, _, now, *_ = await self._order(key, command)
         with _refused_unless_readable(key):
-            await self._list(key, read_version(version), float(now) / 1_000_000)
+            reply = parse_reply(await self._order(key, command))
+        await self._list(key, reply.version, reply.server_time)
 
     async def override(
         self, key: str, view: OverrideView | None, *, by: str = "", reason: str = ""
@@ -69,14 +69,14 @@ class Hand:
         command = self._commands.override(
             "override", key, self._operation(), view, by=by, reason=reason
         )
-        *_, register, _, _ = await self._order(key, command)
         with _refused_unless_readable(key):
-            kind = SharedOverride.read_register(register).kind
-            if kind is not (None if view is None else view.kind):
+            reply = parse_reply(await self._order(key, command))
+            kind = None if reply.override is None else reply.override.kind
+            if reply.override is None or kind is not (None if view is None else view.kind):
                 raise MalformedError("another override")
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
 
-    async def _order(self, key: str, command: tuple[Any, ...]) -> list[str]:
+    async def _order(self, key: str, command: tuple[Any, ...]) -> Any:
         """Have the script carry it out; return its answer."""
         (answer,) = await self._link.ask([command])
         if is_wrong_type(answer):
@@ -85,8 +85,7 @@ class Hand:
                 f"not done: {shown(self._names.hash(key))} in Redis, or what stands beside it,"
                 " is something of another type than a circuit",
             )
-        # It is done then; what else stands in the hash may be nonsense, and is read apart.
-        return [part.decode(errors="replace") for part in answer]
+        return answer
 
     async def _list(self, key: str, version: int, server_now: float) -> None:
         """Note a circuit's version in the index, so that who starts later finds it."""

@@ -25,9 +25,6 @@ from .values import (
 LARGEST_ABOUT: Final = 4096
 """Bytes that an instance may report of itself."""
 
-LOST_AFTER: Final = 15.0
-"""Seconds without a heartbeat after which an instance does not count."""
-
 
 def _printable(most: int) -> BeforeValidator:
     def read(value: object) -> str:
@@ -76,8 +73,12 @@ class AboutInstance(WireModel):
         return (None, 0) if calls is None or failed > calls else (calls, failed)
 
 
-def parse_instance(name: str, last_seen: str, about: str, server_now: float) -> Instance:
+def parse_instance(
+    name: str, last_seen: str, about: str, *, server_now: float, lost_after: float
+) -> Instance:
     """Read what the server knows of one instance.
+
+    ``lost_after``: seconds without a heartbeat after which it counts as isolated.
 
     Raises:
         MalformedError: it is not in the format.
@@ -93,7 +94,7 @@ def parse_instance(name: str, last_seen: str, about: str, server_now: float) -> 
         host=said.host,
         started=said.started,
         last_seen=seen_at,
-        sync="isolated" if server_now - seen_at > LOST_AFTER else "connected",
+        sync="isolated" if server_now - seen_at > lost_after else "connected",
         library=said.version,
         circuits=said.unhealthy(),
         more=0 if said.circuits is None else said.more,

@@ -24,6 +24,7 @@ from .values import (
     InstanceName,
     Key,
     MalformedError,
+    NameOrEmpty,
     Number,
     OrElse,
     WireModel,
@@ -46,7 +47,7 @@ class Reply(WireModel):
 
     status: Literal["done", "repeat", "refused", "foreign", "same"]
     version: Annotated[Number, Field(lt=VERSION_LIMIT)]
-    writer: str
+    writer: NameOrEmpty
     state: Annotated[CircuitState | None, BeforeValidator(_none_if_empty)]
     failures: Count
     successes: Count

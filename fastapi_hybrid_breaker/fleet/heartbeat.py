@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from .about_instances import LOST_AFTER, parse_heartbeat, parse_instance, parse_pairs
+from .about_instances import parse_heartbeat, parse_instance, parse_pairs
 from .errand import Request, resolve
 from .live_count import LiveCount
 from .messages import PROTOCOL
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 BEAT_EVERY: Final = 5.0
 """Seconds, give or take a tenth, between two signs of life; and between two ticks in the fleet."""
+
+LOST_AFTER: Final = 15.0
+"""Seconds without a heartbeat after which an instance does not count."""
 
 _SOON: Final = 0.5
 """Seconds in which the server is asked at the latest where a tick says more than is believed."""
@@ -179,7 +182,9 @@ def read_instances(
     found = []
     for name, last in seen.items():
         try:
-            found.append(parse_instance(name, last, about.get(name, ""), server_now))
+            said = about.get(name, "")
+            one = parse_instance(name, last, said, server_now=server_now, lost_after=LOST_AFTER)
+            found.append(one)
         except MalformedError as error:
             dropped.warn(str(error))
     return sorted(found, key=lambda one: one.started)

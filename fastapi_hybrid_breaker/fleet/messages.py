@@ -25,6 +25,7 @@ from .values import (
     InstanceName,
     Key,
     MalformedError,
+    NameOrEmpty,
     Number,
     OrElse,
     ShownText,
@@ -299,10 +300,10 @@ class Signal(WireModel):
     name: Literal["armed", "suspect", "end", "hot", "probing"] = Field(alias="signal")
     key: Annotated[str, Field(strict=True)]
     version: Annotated[Number, Field(le=VERSION_LIMIT)] = 0
-    writer: Annotated[str, Field(strict=True)]
+    writer: NameOrEmpty
     ms: Annotated[Number, Field(le=_DAY)] = 0
-    by: Annotated[str, Field(strict=True)] = ""
-    running: dict[str, Count] | None = None
+    by: NameOrEmpty = ""
+    running: dict[NameOrEmpty, Count] | None = None
     successes: Count = 0
     at: ExactTime = 0.0
 

@@ -117,6 +117,7 @@ ExactTime = Annotated[
 # -- texts ---------------------------------------------------------------------------------------
 
 InstanceName = Annotated[str, StringConstraints(strict=True, pattern="^[0-9A-Za-z]{1,64}$")]
+NameOrEmpty = Annotated[str, StringConstraints(strict=True, pattern="^[0-9A-Za-z]{0,64}$")]
 
 
 def _check_key(value: str) -> str:
@@ -245,17 +246,4 @@ def read_number(value: object) -> int:
         raise MalformedError.of("number", error) from None
 
 
-def read_version(value: object) -> int:
-    """Return a version.
-
-    Raises:
-        MalformedError: it is not one.
-    """
-    try:
-        return _VERSION.validate_python(value)
-    except ValidationError as error:
-        raise MalformedError.of("version", error) from None
-
-
 _NUMBER: Final[TypeAdapter[int]] = TypeAdapter(Number)
-_VERSION: Final[TypeAdapter[int]] = TypeAdapter(Version)
