@@ -181,7 +181,7 @@ class Agenda:
         self.rereading.repair()
 
     def leave(self) -> None:
-        """Have the fleet know that this process ends, and what it decided alone with it."""
+        """Tell the fleet that this process ends, and with it what it decided for itself."""
         self._walks.end()
         self.votes.leave()
         self.heartbeat.leave()
@@ -218,12 +218,12 @@ class Agenda:
         return requests
 
     def is_idle(self) -> bool:
-        """Tell whether there is nothing to send now; what time will bring is no matter."""
+        """Whether there is nothing to send now; what becomes due later does not matter."""
         due = self.next_due()
         return len(self._errands) == 0 and (due is None or due > self._knowledge.clock())
 
     def next_due(self) -> float | None:
-        """Give when ``take`` has something: 0.0 now, monotonic seconds, or None: not foreseen."""
+        """Return when ``take`` has something: 0.0: now; monotonic seconds; None: not foreseen."""
         dues = [
             self._errands.next_due(),
             self._knowledge.basic_clients.reassertions.next_due(),
@@ -233,7 +233,7 @@ class Agenda:
         return min((due for due in dues if due is not None), default=None)
 
     def _request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
-        """Give the request for one thing to do; None: it has become needless."""
+        """Return the request for one thing to do; None: it is not needed any more."""
         if kind in KINDS:
             return self.overrides.request(key, errand, kind)
         return self._circuits.request(kind, key, errand)
@@ -253,7 +253,7 @@ class Agenda:
     def answered(
         self, requests: Sequence[Request], answers: Sequence[Any], sent: float, received: float
     ) -> None:
-        """Take the answers, each by itself; ``sent`` and ``received`` are monotonic seconds."""
+        """Apply the answers, each by itself; ``sent`` and ``received`` are monotonic seconds."""
         self._knowledge.note_round_trip(received - sent)
         for request, answer in zip(requests, answers, strict=True):
             with self._knowledge.contain(f"an answer ({request.kind})"):

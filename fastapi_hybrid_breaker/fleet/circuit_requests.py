@@ -122,7 +122,7 @@ class CircuitRequests:
             self._knowledge.basic_clients.found(request.key, is_live=request.kind == "change")
 
     def _take_stored(self, request: Request, status: str, news: News) -> None:
-        """Take what the hash has in it now, after our request."""
+        """Apply what the hash contains after our request."""
         self._knowledge.versions.note(news.version, news.horizon, news.version)
         if status in {"done", "repeat"} and news.version:
             self._written(request.key, news.version)

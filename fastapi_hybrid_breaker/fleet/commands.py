@@ -34,7 +34,7 @@ UNKNOWN: Final = Proposal(
     version=0,
     writer="",
 )
-"""Stands for the state of a circuit where the script is not told any."""
+"""Stands for the state of a circuit in requests that have none."""
 
 NO_OPERATION: Final = "-"
 
@@ -48,7 +48,7 @@ class Commands:
     Args:
         names: the names in Redis.
         instance: who asks.
-        newest: gives the highest version that this process has seen.
+        newest: returns the highest version that this process has seen.
     """
 
     def __init__(self, names: Names, instance: str, newest: Callable[[], int]) -> None:
@@ -58,27 +58,27 @@ class Commands:
         self._operations = count(1)
 
     def new_operation(self) -> str:
-        """Give an id by which the script knows a repeated request."""
+        """Return an id by which the script recognises a repeated request."""
         return f"{self._instance}-{next(self._operations)}"
 
     def read(self, key: str) -> tuple[Any, ...]:
-        """Read a circuit's hash."""
+        """Return the command that reads a circuit's hash."""
         return ("HMGET", self.names.hash(key), *HASH_FIELDS)
 
     def read_override(self, key: str) -> tuple[Any, ...]:
-        """Read what the register says of a circuit."""
+        """Return the command that reads a circuit's override."""
         return ("HGET", self.names.override(key), "override")
 
     def script(
         self, what: str, key: str, operation: str = NO_OPERATION, proposal: Proposal = UNKNOWN
     ) -> tuple[Any, ...]:
-        """Tell the script of a circuit's state, or (UNKNOWN) ask it about it."""
+        """Return the command that sends a circuit's state, or (UNKNOWN) none."""
         return self._script(what, key, operation, proposal)
 
     def reset(
         self, key: str, operation: str, *, by: str = "", reason: str = "", ramp: bool = False
     ) -> tuple[Any, ...]:
-        """Close a circuit whatever its state; ``by`` and ``reason`` are shown.
+        """Return the command that closes a circuit; ``by`` and ``reason`` are shown.
 
         ``ramp``: calls are let back in shares from the moment at which the server has it.
         """
@@ -87,13 +87,13 @@ class Commands:
         return self._script("reset", key, operation, proposal)
 
     def overridden(self, keys: Iterable[str], *, wanted: bool) -> tuple[Any, ...]:
-        """Have circuits among those that have an override, or not."""
+        """Return the command that lists circuits among those with an override, or removes them."""
         return ("SADD" if wanted else "SREM", self.names.overridden, *keys)
 
     def adopt_basic(
         self, key: str, update: BasicUpdate, recovery_timeout: float
     ) -> tuple[Any, ...]:
-        """Adopt what a client of the basic format wrote; ``recovery_timeout`` is in seconds."""
+        """Return the command that adopts a basic update; ``recovery_timeout`` is in seconds."""
         more = (int(update.is_live), round(recovery_timeout * 1000), int(update.may_close))
         return self._script("plain", key, NO_OPERATION, UNKNOWN, basic=more)
 
@@ -109,7 +109,7 @@ class Commands:
         version: int = 0,
         writer: str = "",
     ) -> tuple[Any, ...]:
-        """Set, clear (None: ``by`` and ``reason`` say who and why) or write back an override."""
+        """Return the command that sets, clears (``view`` is None) or writes back an override."""
         if view is None:
             told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, reason))
         else:
@@ -169,7 +169,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
     objecting: float = 0.0,
     now: float,
 ) -> tuple[Any, ...]:
-    """Give the command for a report, for the confirmation of a run, or for a vote.
+    """Return the command for a report, for the confirmation of a run, or for a vote.
 
     Times travel as how long ago they were: no two clocks are compared.
 
@@ -179,7 +179,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         version, writer: of the fleet's state that this is about.
         threshold: failures in a row that open the circuit; 0: no such rule.
         number: of the report; one that comes again is known by it.
-        report: what is told.
+        report: what is reported.
         basic: consecutive failures that clients of the basic format count, and when.
         stands: seconds for which a vote stands, 0.0: withdrawn.
         objecting: seconds that all must have had to object to a run.
@@ -225,7 +225,7 @@ def _ago(seconds: float | None) -> str:
 
 
 def based_on(version: int, writer: str) -> Proposal:
-    """Stand for nothing but a version that is known."""
+    """Return what stands for a known version and nothing else."""
     return Proposal(
         generation=0,
         state=CircuitState.CLOSED,

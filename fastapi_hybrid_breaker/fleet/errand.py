@@ -90,7 +90,7 @@ class Errand:
     waiting: list[Future[SharedState | None]] = field(default_factory=list)
 
     def next_kind(self, now: float) -> Kind | None:
-        """Give what comes next, or None: nothing, or not yet."""
+        """Return what comes next; None: nothing, or not yet."""
         if self.reset is not None:
             return "reset"
         if self.override is not None:
@@ -105,7 +105,7 @@ class Errand:
         return "read" if self.waiting else None
 
     def is_done(self) -> bool:
-        """Tell whether nothing is left, now or later."""
+        """Whether nothing is left, now or later."""
         return self.basic is None and self.next_kind(0.0) is None
 
     def read_for_live(self) -> None:
@@ -157,7 +157,7 @@ class Errand:
             setattr(self, request.kind, True)
 
     def cut(self, kind: Kind) -> Errand:
-        """Take one thing off; gives what is to be done for it."""
+        """Remove one thing; return what is to be done for it."""
         cut = Errand()
         if kind == "reset":
             cut.reset, self.reset = self.reset, None
@@ -206,6 +206,6 @@ class Request:
 
 
 def resolve(future: Future[Any], result: object) -> None:
-    """Give somebody who waits what came; nobody may wait any more."""
+    """Set the result of a future, unless nobody waits any more."""
     with contextlib.suppress(InvalidStateError):
         future.set_result(result)

@@ -49,11 +49,11 @@ class Errands:
         return True
 
     def want(self, key: str, wish: Wish, *, must: bool = False) -> bool:
-        """Have one thing done for ``key``; as ``edit`` otherwise."""
+        """Queue one thing for ``key``; as ``edit`` otherwise."""
         return self.edit(key, lambda errand: setattr(errand, wish, True), must=must)
 
     def take(self, now: float, most: int) -> Iterator[tuple[Kind, str, Errand]]:
-        """Take the next thing of up to ``most`` circuits off the queue.
+        """Remove and return the next thing of up to ``most`` circuits.
 
         What comes with it is a copy of the errand as it was.
         """
@@ -73,7 +73,7 @@ class Errands:
                 yield kind, key, cut
 
     def next_due(self) -> float | None:
-        """Give when the next errand may be taken; 0.0 for at once."""
+        """Return when the next errand may be taken; 0.0: at once."""
         return 0.0 if self._ready else self._later.next_due()
 
     def _place(self, key: str, errand: Errand) -> None:

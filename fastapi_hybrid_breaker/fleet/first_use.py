@@ -42,7 +42,7 @@ class FirstUse:
         self._due = Timetable()
 
     def found(self, circuit: Circuit, heard: SharedState | None, made_at: float) -> None:
-        """Take what stands in the hash, which was read for the first time; None: there is none.
+        """Apply what a first reading found in the hash; None: there is no state.
 
         ``made_at``: when the circuit was made here (monotonic seconds), before its first call.
         """
@@ -59,13 +59,13 @@ class FirstUse:
             self._due.note(circuit.key, 0.0)
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Ask for the runs of circuits whose hash has been read: they are about its state."""
+        """Request the consecutive failures of circuits whose hash has been read."""
         for key in self._due.take(now, most):
             command = ("HMGET", self._names.evidence(key), *RUN_FIELDS)
             yield Request("run", key, command, part=self)
 
     def put_back(self, request: Request) -> None:
-        """Ask again."""
+        """Request it again."""
         self._due.note(request.key, 0.0)
 
     def next_due(self) -> float | None:
@@ -73,7 +73,7 @@ class FirstUse:
         return self._due.next_due()
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take part in a run that is under way: a success here since it began ends it.
+        """Join in consecutive failures that are being counted: a success since then ends them.
 
         Raises:
             MalformedError: it is no answer to such a question.

@@ -120,7 +120,7 @@ class Gathering:
             self._reports.note(key, self._soonest(key, now + FIRST_WAIT))
 
     def signalled(self, circuit: Circuit, signal: Signal) -> bool:
-        """Take a signal about a circuit's present state; tells whether it leaves work to do."""
+        """Apply a signal about a circuit's present state; return whether it leaves work to do."""
         key, now = circuit.key, self._knowledge.clock()
         if signal.name == "armed":
             with circuit.locked() as core:
@@ -153,7 +153,7 @@ class Gathering:
     # -- out --------------------------------------------------------------------------------
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Give the reports and confirmations that are due."""
+        """Return the reports and confirmations that are due."""
         for key in self._objections.take(now, most):
             self._object(key, now)
         for key in self._reports.take(now, most):
@@ -169,7 +169,7 @@ class Gathering:
         self._tables[request.kind].note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
-        """Give when the next of them is due."""
+        """Return when the next of them is due."""
         tables = (self._reports, self._confirms, self._objections)
         dues = [table.next_due() for table in tables]
         return min((due for due in dues if due is not None), default=None)
@@ -256,7 +256,7 @@ class Gathering:
     # -- answers ----------------------------------------------------------------------------
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take what the fleet has counted by now.
+        """Apply what the fleet has counted by now.
 
         Raises:
             MalformedError: it is no answer to such a question.
@@ -280,7 +280,7 @@ class Gathering:
     def _write_back(
         self, request: Request, circuit: Circuit, pending: PendingReport | None
     ) -> None:
-        """Have a state written that the server has lost, and ask again."""
+        """Write a state back that the server has lost, and report again."""
         self._knowledge.missed(circuit, must=True)
         if pending is not None:
             self._pending[circuit.key] = pending
@@ -307,7 +307,7 @@ class Gathering:
                 core.judge_fleet(report.generation, sums.calls, now)
 
     def _poll(self, key: str, now: float, *, is_news: bool, slowest: float) -> None:
-        """Have a circuit looked at again: soon, or, if nothing happens, ever more rarely."""
+        """Schedule another look: soon, or, if nothing happens, ever more rarely."""
         shortest = self._interval()
         pause = shortest if is_news else 2 * self._polls.get(key, shortest)
         if len(self._polls) > 1_000:
@@ -329,5 +329,5 @@ class Gathering:
         return max(self._every, _PER_INSTANCE * self._knowledge.registry.surroundings.live)
 
     def _soonest(self, key: str, due: float) -> float:
-        """Give when a circuit may be reported that would like to be at ``due``."""
+        """Return when a circuit may be reported that is due at ``due``."""
         return max(due, self._sent.get(key))

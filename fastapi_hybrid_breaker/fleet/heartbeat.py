@@ -1,4 +1,4 @@
-"""That this process lives, and who else does. No I/O."""
+"""Heartbeats of this process, and who else lives. No I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .names import Names
 
 BEAT_EVERY: Final = 5.0
-"""Seconds, give or take a tenth, between two signs of life; and between two ticks in the fleet."""
+"""Seconds, give or take a tenth, between two heartbeats; and between two ticks in the fleet."""
 
 LOST_AFTER: Final = 15.0
 """Seconds without a heartbeat after which an instance does not count."""
@@ -43,7 +43,7 @@ _SCRIPT: Final = load("heartbeat.lua")
 
 
 class Heartbeat:
-    """Signs of life, and the list of who gives them.
+    """Heartbeats, and the list of the instances that send them.
 
     Args:
         knowledge: what is known of the fleet.
@@ -77,12 +77,12 @@ class Heartbeat:
         self.troubles: Troubles = Troubles(knowledge.registry)
 
     def beat(self) -> None:
-        """Give a sign of life at once: after each subscription, who was thought lost is back."""
+        """Send a heartbeat at once: after each subscription, who was thought lost is back."""
         self._due = 0.0
         self._is_known = False
 
     def ticked(self, live: int) -> bool:
-        """Take a tick's number of instances; return whether the server is to be asked at once.
+        """Apply a tick's number of instances; return whether to send a heartbeat at once.
 
         That is so where it says more than is believed: as when many instances start together. Yet
         anybody can send ticks, so they at most double the number of heartbeats.
@@ -96,18 +96,18 @@ class Heartbeat:
         return True
 
     def leave(self) -> None:
-        """Have the fleet know that this process ends."""
+        """Tell the fleet that this process ends."""
         self._is_leaving = True
         self._due = 0.0
 
     def ask(self) -> Future[list[Instance] | None]:
-        """Ask who is there; the future gets it."""
+        """Request the list of instances; the future gets it."""
         answer: Future[list[Instance] | None] = Future()
         self._waiting.append(answer)
         return answer
 
     def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
-        """Give the sign of life if it is time, and the question who is there."""
+        """Return the heartbeat if it is due, and the requests for the list."""
         if self._due is not None and self._due <= now and self._can_tell(now):
             jitter = self._random.uniform(0.9, 1.1)
             self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
@@ -120,18 +120,18 @@ class Heartbeat:
             yield Request("instances", "", about, waiting=waiting, part=self)
 
     def put_back(self, request: Request) -> None:
-        """Beat again at once; who is there is a question of its moment."""
+        """Send the heartbeat again at once; nobody waits for an older list."""
         if request.kind == "heartbeat":
             self._due = 0.0
         for waiting in request.waiting:
             resolve(waiting, None)
 
     def next_due(self) -> float | None:
-        """Give when the next sign of life is due."""
+        """Return when the next heartbeat is due."""
         return 0.0 if self._waiting else self._due
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take how many live, or who.
+        """Apply how many instances live, or which.
 
         Raises:
             MalformedError: it is no answer to such a question.
@@ -173,10 +173,10 @@ class Heartbeat:
 def read_instances(
     seen: dict[str, str], answer: Any, server_now: float, dropped: ThrottledLog
 ) -> list[Instance]:
-    """Read what the instances tell of themselves, those ``seen`` (and when), the oldest first.
+    """Return what the instances report, those ``seen`` (and when), the oldest first.
 
     Raises:
-        MalformedError: the answer is none; an instance that is none is only counted.
+        MalformedError: the answer has another form; a malformed instance is only counted.
     """
     about = parse_pairs(answer)
     found = []
@@ -191,7 +191,7 @@ def read_instances(
 
 
 def library_version() -> str:
-    """Give the version of this library, "" where it is not installed."""
+    """Return the version of this library; "": it is not installed."""
     try:
         return version("fastapi-hybrid-breaker")
     except PackageNotFoundError:  # run from its source, without being installed

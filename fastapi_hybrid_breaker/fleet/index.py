@@ -70,7 +70,7 @@ class Index:
     Args:
         name: its key in Redis.
         most: members that are kept, and read in all.
-        dropped: where nonsense is counted.
+        dropped: where malformed members are counted.
         seen: is called with each member, its key and version.
         horizon: returns the highest version that counts by the server's clock.
         page: members that are read or written by one command.
@@ -100,22 +100,22 @@ class Index:
         self._tidy_at = float("-inf")
 
     def next_due(self) -> float | None:
-        """Give 0.0 if there is something to write or to read, else None."""
+        """Return 0.0 if there is something to write or to read, else None."""
         is_to_write = (self._versions or self._far) and self._horizon() < NO_HORIZON
         return 0.0 if is_to_write or self._pages or self._since is not None else None
 
     def note(self, key: str, version: int) -> None:
-        """Have a circuit's version written."""
+        """Write a circuit's version."""
         self._versions[key] = version
 
     def read_all(self) -> None:
-        """Have the whole index read; the server may have lost it."""
+        """Read the whole index; the server may have lost it."""
         self._since = 0
         self._pages.clear()
         self._tidy_at = float("-inf")
 
     def read_recent(self) -> None:
-        """Have read what came after the newest known, or shortly before."""
+        """Read what came after the newest known version, or shortly before."""
         self._since = max(0, self.newest() - _OVERLAP)
 
     def newest(self) -> int:
@@ -123,7 +123,7 @@ class Index:
         return self._newest.within(self._horizon())
 
     def take(self, now: float, most: int) -> list[Request]:  # noqa: ARG002 - few, and at once
-        """Give the requests; they are off the list until put back."""
+        """Return the requests; they are off the list until put back."""
         requests = []
         horizon = self._horizon()
         if self._far and horizon < NO_HORIZON:
@@ -175,7 +175,7 @@ class Index:
             self._since = since if self._since is None else min(since, self._since)
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take what the index has; the answer to a writing says nothing.
+        """Apply what the index has; the answer to a writing does not matter.
 
         Raises:
             MalformedError: it is no answer to such a question.

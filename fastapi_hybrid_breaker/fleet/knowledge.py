@@ -89,19 +89,19 @@ class Knowledge:
         self.registry.surroundings.round_trip = self._round_trips.longest
 
     def server_now(self) -> float | None:
-        """Give the server's time, epoch seconds; None before the first answer."""
+        """Return the server's time, epoch seconds; None before the first answer."""
         return self.server_clock.now(self.clock())
 
     @contextmanager
     def contain(self, what: str) -> Iterator[None]:
-        """Have an exception that nobody expected cost what is done in here, and no more."""
+        """Contain an unexpected exception: it costs what is done in here, and no more."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.defects.fail(what, error)
 
     def hear(self, data: object) -> None:
-        """Take a message of the channel; never raises for what is in it."""
+        """Apply a message of the channel of states; never raises for what is in it."""
         try:
             key, heard, override = parse_message(data)
         except MalformedError as error:
@@ -132,7 +132,7 @@ class Knowledge:
             self._follow(circuit, heard, is_live=True)
 
     def hear_signal(self, data: object) -> bool:
-        """Take a message of the channel for signals; never raises for what is in it.
+        """Apply a message of the channel of signals; never raises for what is in it.
 
         Returns whether it leaves something to do.
         """
@@ -155,7 +155,7 @@ class Knowledge:
         return self.gathering.signalled(circuit, signal)
 
     def found(self, key: str, heard: SharedState | None, *, is_live: bool) -> None:
-        """Take what was read from a circuit's hash; None: there is none.
+        """Apply what was read from a circuit's hash; None: there is no state.
 
         ``is_live``: a message of the basic format, about this moment, was the reason.
         """
@@ -186,7 +186,7 @@ class Knowledge:
             self._follow(circuit, heard, is_live=False, is_first=is_first)
 
     def _hear_override(self, key: str, heard: SharedOverride) -> None:
-        """Take what a message says of an override.
+        """Apply what a message says of an override.
 
         It is read instead as long as the order of versions is not certain: before the server's
         time is known, and where what is known here is newer, for the server's clock may have been
@@ -203,7 +203,7 @@ class Knowledge:
     def follow_override(
         self, key: str, heard: SharedOverride, server_now: float | None, *, make: bool
     ) -> None:
-        """Take what the register says of a circuit's override.
+        """Apply what the register says of a circuit's override.
 
         ``make``: it was read just now, and may be news of a circuit that is not known here. From
         a message alone such a circuit is never made.

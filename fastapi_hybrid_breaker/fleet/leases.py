@@ -208,7 +208,7 @@ class Leases:
     # -- out --------------------------------------------------------------------------------
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Ask where it is wanted, and report what is new of probes."""
+        """Return requests for leases that are wanted, and reports of probes."""
         for key in self._due.take(now, most):
             circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
             if circuit is None or post is None:
@@ -236,7 +236,7 @@ class Leases:
                 self._due.note(key, post.renew_at)
 
     def put_back(self, request: Request) -> None:
-        """Ask again for what was sent without an answer."""
+        """Send again what was sent without an answer."""
         if (post := self._posts.get(request.key)) is not None:
             post.wants = True
             self._due.note(request.key, self._knowledge.clock())

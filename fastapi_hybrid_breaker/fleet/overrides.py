@@ -88,7 +88,7 @@ class Overrides:
     # -- out --------------------------------------------------------------------------------
 
     def request(self, key: str, errand: Errand, kind: str) -> Request | None:
-        """Give the request for an errand of one of ``KINDS``; None: it has become needless."""
+        """Return the request for one of ``KINDS``; None: it is not needed any more."""
         if kind == "read_override":
             return Request("read_override", key, self._commands.read_override(key))
         if kind == "show":
@@ -119,7 +119,7 @@ class Overrides:
         return Request("restore_override", key, command)
 
     def _show_command(self, key: str) -> tuple[Any, ...]:
-        """Tell which override is over, if it ended here: the server's clock may say otherwise."""
+        """Name the override that is over, if it ended here: the server's clock may differ."""
         circuit = self._knowledge.registry.get(key)
         if circuit is None or circuit.core.override.current is not None:
             return self._commands.script("show", key)
@@ -128,11 +128,11 @@ class Overrides:
         return self._commands.script("show", key, proposal=ended)
 
     def next_due(self) -> float | None:
-        """Give 0.0 if the set is to be read or written, else when the next override ends."""
+        """Return 0.0 if the set is to be read or written, else when the next override ends."""
         return 0.0 if self._is_reading or self._members else self._knowledge.next_end()
 
     def take(self, now: float, most: int) -> Iterable[Request]:  # noqa: ARG002 - few, and at once
-        """Give the requests about the set of overridden keys."""
+        """Return the requests about the set of overridden keys."""
         members = dict(islice(self._members.items(), PAGE))
         for key in members:
             del self._members[key]
@@ -172,7 +172,7 @@ class Overrides:
             self._knowledge.errands.want(key, "read_override")
 
     def take_register(self, key: str, answer: Any) -> None:
-        """Take what the register says of a circuit; None: nothing."""
+        """Apply what the register says of a circuit; None: nothing."""
         circuit = self._knowledge.registry.get(key)
         ours = (0, "")
         if circuit is not None:
@@ -203,7 +203,7 @@ class Overrides:
             return None
 
     def take_reply(self, request: Request, reply: Reply) -> None:
-        """Take what the script's answer to one of our requests says of the register."""
+        """Apply what the script's answer to one of our requests says of the register."""
         if reply.override is not None and request.kind != "show":
             self._members[request.key] = reply.override.kind is not None
         if request.override is not None:
@@ -213,7 +213,7 @@ class Overrides:
 
 
 def _who_cleared(circuit: Circuit) -> tuple[str, str]:
-    """Tell who ended the last override, and what for, as far as it is remembered."""
+    """Return who ended the last override, and why, as far as it is remembered."""
     for change in reversed(circuit.history()):
         if change.cause is Cause.OVERRIDE_ENDED:
             return change.evidence.by, change.evidence.reason

@@ -1,4 +1,4 @@
-"""What an instance tells of its circuits with each sign of life, for people to see. No I/O.
+"""What an instance reports of its circuits with each heartbeat, to be shown. No I/O.
 
 Nothing is decided by it. A page can show where a circuit is open and how many calls are rejected
 in the fleet, whichever process it asks.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.calls.registry import Registry
 
 MOST: Final = 40
-"""Circuits that are told with one sign of life."""
+"""Circuits that are reported with one heartbeat."""
 
 LARGEST: Final = 3000
 """Characters that they may take; of the whole, 4096 are read by others."""
@@ -31,7 +31,7 @@ AT_ONCE: Final = 50
 
 
 class _Look:
-    """What is found while the circuits are looked at for one sign of life, some at a time.
+    """What is found while the circuits are looked at for one heartbeat, some at a time.
 
     Args:
         keys: those that are still to be looked at.
@@ -45,7 +45,7 @@ class _Look:
         self._found: list[tuple[str, UnhealthyCircuit]] = []
 
     def add(self, key: str, trouble: UnhealthyCircuit) -> None:
-        """Add a circuit that is worth telling; of many the worst are kept."""
+        """Add a circuit that is worth reporting; of many the worst are kept."""
         self.count += 1
         self._found.append((key, trouble))
         if len(self._found) >= 4 * MOST:
@@ -57,7 +57,7 @@ class _Look:
 
 
 class Troubles:
-    """The circuits of this process that are worth telling.
+    """The circuits of this process that are worth reporting.
 
     Args:
         registry: where they are.
@@ -70,7 +70,7 @@ class Troubles:
         self._look: _Look | None = None
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
-        """Tell of a circuit from now on: it is not CLOSED, or was not a moment ago.
+        """Report a circuit from now on: it is not CLOSED, or was not a moment ago.
 
         ``rejected``: how many calls had been rejected then.
         """
@@ -102,7 +102,7 @@ class Troubles:
             look.add(key, _trouble(circuit, state, rate))
 
     def tell(self, now: float) -> dict[str, Any]:
-        """Give what to tell, the worst first, as JSON values."""
+        """Return what to report, the worst first, as JSON values."""
         while not self.look_on(now):
             pass
         look, self._look = self._look, None

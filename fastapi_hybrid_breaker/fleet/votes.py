@@ -33,7 +33,7 @@ place."""
 
 
 class Votes:
-    """Casts the votes of this process, and opens for all what enough instances have opened.
+    """Sends the votes of this process, and opens for all what enough instances have opened.
 
     Args:
         knowledge: what is known of the fleet.
@@ -57,7 +57,7 @@ class Votes:
             self._due.note(circuit.key, 0.0)
 
     def stands_alone(self, circuit: Circuit) -> None:
-        """Have a circuit that is open only here told of: whoever reconnects begins with that."""
+        """Report a circuit that is open only here: whoever reconnects begins with that."""
         if circuit.core.membership.local_only:
             self._due.note(circuit.key, 0.0)
 
@@ -69,13 +69,13 @@ class Votes:
                 self._due.note(circuit.key, 0.0)
 
     def ask(self, key: str) -> Future[tuple[str, ...] | None]:
-        """Ask which instances have a circuit open for themselves; the future gets their names."""
+        """Request which instances have a circuit open for themselves; the future gets them."""
         answer: Future[tuple[str, ...] | None] = Future()
         self._questions.append((key, answer))
         return answer
 
     def take(self, now: float, most: int) -> Iterator[Request]:
-        """Give the votes that are due, and the questions."""
+        """Return the votes that are due, and the requests for votes."""
         for key in self._due.take(now, most):
             circuit = self._knowledge.registry.get(key)
             if circuit is None:
@@ -93,18 +93,18 @@ class Votes:
             yield Request("votes", key, command, waiting=[waiting], part=self)
 
     def put_back(self, request: Request) -> None:
-        """Cast a vote again; whoever asked does not wait for another answer."""
+        """Send a vote again; whoever asked does not wait for another answer."""
         for waiting in request.waiting:
             resolve(waiting, None)
         if request.kind == "vote":
             self._due.note(request.key, self._knowledge.clock())
 
     def next_due(self) -> float | None:
-        """Give when the next is due."""
+        """Return when the next is due."""
         return 0.0 if self._questions else self._due.next_due()
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Take how many have voted, or who.
+        """Apply how many have voted, or who.
 
         Raises:
             MalformedError: it is no answer to such a question.
