@@ -324,7 +324,7 @@ class Circuit:
         """
         with self.locked() as core:
             self.observer = observer
-            core.measure(measured)
+            core.measure(wanted=measured)
 
     def configure(self, config: CircuitConfig) -> None:
         """Apply the configuration of the code that uses it, where the one so far was a guess."""

@@ -73,7 +73,7 @@ def settle(  # noqa: C901 - one step after the other
                 core.settle(ticket, outcome, now, seconds, error, asked)
             finally:
                 locked.is_busy = False
-    outbox = core.outbox
+    outbox = core.machine.outbox
     if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
 

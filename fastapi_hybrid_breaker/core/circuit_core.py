@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from . import fleet_trips
 from .evidence import Evidence
 from .machine import StateMachine
 from .membership import Membership
@@ -59,7 +58,6 @@ class CircuitCore:
         "is_special",
         "machine",
         "membership",
-        "outbox",
         "override",
         "reject_until",
         "serial",
@@ -84,8 +82,7 @@ class CircuitCore:
         self.serial: int = next(_serial)
         self.config: CircuitConfig = config
         self.override: OverrideSlot = OverrideSlot()
-        self.outbox: Outbox = Outbox(key, self.override)
-        outbox = self.outbox
+        outbox = Outbox(key, self.override)
         sharing = Sharing(config, peers)
         lease = ProbeLease(config, sharing, outbox)
         self.machine: StateMachine = StateMachine(
@@ -96,9 +93,13 @@ class CircuitCore:
         )
         self.membership: Membership = Membership(config, self.machine, sharing, outbox)
         self.shadow: ShadowMode = ShadowMode(self.membership, self.override)
-        self._is_measured = self.timed = False
         self.shadow.choose(config)
-        self.measure(self._is_measured)
+        self.measure(wanted=False)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be reported once the lock is free."""
+        return self.machine.outbox
 
     def configure(self, config: CircuitConfig) -> None:
         """Decide by ``config`` from now on, with empty windows."""
@@ -109,38 +110,20 @@ class CircuitCore:
         machine.statistics = Statistics(config.rules, membership.sharing.peers)
         machine.statistics.run = run
         self.shadow.choose(config)
-        self.measure(self._is_measured)
+        self.measure(wanted=self._is_measured)
 
-    def measure(self, wanted: bool) -> None:  # noqa: FBT001 - said by its name
+    def measure(self, *, wanted: bool) -> None:
         """Time and settle every call in full from now on, or only as the rules need."""
         self._is_measured = wanted
         self.timed = wanted or self.machine.statistics.slow is not None
         self.publish()
 
     def publish(self) -> None:
-        """Publish what calls read without the lock: the only place that writes these fields."""
+        """Publish what calls read without the lock."""
         machine, sharing = self.machine, self.membership.sharing
         has_override = self.override.current is not None
         self.is_special = has_override or sharing.shadow
-        self.counts_successes = self._counts_successes()
-        self.free_permit = None
-        self.reject_until = NEVER
-        if machine.state is CLOSED:
-            is_held_back = self.timed or machine.recovery.ramp is not None
-            if not is_held_back and not has_override and not sharing.peers.awaits_start:
-                self.free_permit = machine.sequence
-        elif machine.state is OPEN and not self.is_special:
-            self.reject_until = machine.open_until
-
-    def _publish_count(self) -> None:
-        """Publish what a call has changed that was counted and changed no state."""
-        self.counts_successes = self._counts_successes()
-        if self.free_permit is not None:
-            self.free_permit = self.machine.sequence
-
-    def _counts_successes(self) -> bool:
-        machine = self.machine
-        return (
+        self.counts_successes = (
             machine.failures > 0
             or machine.state is not CLOSED
             or machine.recovery.ramp is not None
@@ -149,6 +132,14 @@ class CircuitCore:
             or bool(machine.statistics.books)
             or self.config.failure_result is not None
         )
+        self.free_permit = None
+        self.reject_until = NEVER
+        if machine.state is CLOSED:
+            is_held_back = self.timed or machine.recovery.ramp is not None
+            if not is_held_back and not has_override and not sharing.peers.awaits_start:
+                self.free_permit = machine.sequence
+        elif machine.state is OPEN and not self.is_special:
+            self.reject_until = machine.open_until
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -210,8 +201,11 @@ class CircuitCore:
             calls = self.membership.calls
             if calls.are_heard():
                 calls.settled(outcome, now, error)
-            if outcome is FAILURE or failures or calls.run is not None:
-                self._publish_count()
+            if outcome is FAILURE:  # all that such a call changes of what is published
+                self.counts_successes = True
+                self.free_permit = None if self.free_permit is None else machine.sequence
+            elif failures or calls.run is not None:
+                self.publish()
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -271,9 +265,6 @@ class CircuitCore:
         self.machine.open_until = now + seconds
         membership.unsynced = False
         self.publish()
-
-    judge_fleet: Final = fleet_trips.judge_fleet
-    trip_by_run: Final = fleet_trips.trip_by_run
 
     def wish(self, now: float) -> LeaseWish | None:
         """Return what to ask for the lease with; under an override no call is a probe."""
@@ -354,5 +345,5 @@ class CircuitCore:
         self.shadow.follow_override(self.config)
         # No new generation: what runs below goes on, and counts.
         effective = self.effective_state(now)
-        self.outbox.add_override(effective, cause, machine.generation, evidence, instance)
+        self.machine.outbox.add_override(effective, cause, machine.generation, evidence, instance)
         self.publish()

@@ -1,4 +1,4 @@
-"""Opening a circuit by what its whole fleet has counted: methods of ``CircuitCore``."""
+"""Opening a circuit by what its whole fleet has counted."""
 
 from __future__ import annotations
 

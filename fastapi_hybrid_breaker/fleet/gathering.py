@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi_hybrid_breaker.core import fleet_trips
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .answers import parse_sums
@@ -273,7 +274,7 @@ class Gathering:
         elif request.kind == "confirm":
             if sums.status == "confirmed":
                 with circuit.changing() as (core, now):
-                    core.trip_by_run(request.about, sums.run, now)
+                    fleet_trips.trip_by_run(core, request.about, sums.run, now)
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
 
@@ -304,7 +305,7 @@ class Gathering:
             self._poll(key, now, is_news=is_news, slowest=SLOWEST_POLL)
         if sums.hot_for is not None and sums.hot_for >= JUDGE_AFTER:
             with circuit.changing() as (core, now):
-                core.judge_fleet(report.generation, sums.calls, now)
+                fleet_trips.judge_fleet(core, report.generation, sums.calls, now)
 
     def _poll(self, key: str, now: float, *, is_news: bool, slowest: float) -> None:
         """Schedule another look: soon, or, if nothing happens, ever more rarely."""

@@ -6,6 +6,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from fastapi_hybrid_breaker.core import fleet_trips
 from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.news import News
@@ -94,6 +95,8 @@ class Machine:
         vars(self)["core"] = CircuitCore(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:
+        if name in {"judge_fleet", "trip_by_run"}:
+            return partial(self._do, partial(getattr(fleet_trips, name), self.core))
         found = attrgetter(_WHERE.get(name, name))(self.core)
         return partial(self._do, found) if callable(found) else found
 

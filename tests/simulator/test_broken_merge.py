@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
+from fastapi_hybrid_breaker.core import fleet_trips
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.fleet import commands, connection, leases
 from fastapi_hybrid_breaker.fleet.scripts import Script, by_sha
@@ -53,7 +53,7 @@ def failures_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def calls_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CircuitCore, "judge_fleet", lambda *_: None)
+    monkeypatch.setattr(fleet_trips, "judge_fleet", lambda *_: None)
 
 
 def votes_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
