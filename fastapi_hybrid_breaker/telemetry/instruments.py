@@ -63,6 +63,78 @@ class Source(Protocol):
         """Changes that no message told of."""
 
 
+Observed = tuple[str, "Callable[[Source], Iterable[Observation]]", str, str]
+"""An instrument that is observed: its name, whom to ask, its unit, and what it is."""
+
+_AMOUNTS: Final[tuple[Observed, ...]] = (
+    (
+        "circuit_breaker.state",
+        lambda source: source.state(),
+        "{circuit}",
+        (
+            "Circuits by the state in force: 1 for the one that a circuit is in, else 0. An idle"
+            " one is ready_to_probe, not open."
+        ),
+    ),
+    (
+        "circuit_breaker.reopened",
+        lambda source: source.reopened(),
+        "{circuit}",
+        (
+            "Circuits that opened again at least twice within the last hour, without a success"
+            " between."
+        ),
+    ),
+    (
+        "circuit_breaker.override.count",
+        lambda source: source.overrides(),
+        "{circuit}",
+        "Circuits that an operator holds open or disabled.",
+    ),
+    (
+        "circuit_breaker.sync.connected",
+        lambda source: source.connected(),
+        "{instance}",
+        "1 while Redis answers this instance, 0 while it is isolated.",
+    ),
+    (
+        "circuit_breaker.sync.queue.length",
+        lambda source: source.queued(),
+        "{circuit}",
+        "Circuits about which something waits to be sent to Redis.",
+    ),
+)
+"""What can rise and fall."""
+
+_COUNTS: Final[tuple[Observed, ...]] = (
+    (
+        "circuit_breaker.sync.sent.messages",
+        lambda source: source.sent(),
+        "{message}",
+        "Commands that Redis has answered.",
+    ),
+    (
+        "circuit_breaker.sync.received.messages",
+        lambda source: source.received(),
+        "{message}",
+        "Messages of other instances that were taken in.",
+    ),
+    (
+        "circuit_breaker.sync.dropped.messages",
+        lambda source: source.dropped(),
+        "{message}",
+        "Messages and hashes that were malformed or found no room.",
+    ),
+    (
+        "circuit_breaker.sync.corrections",
+        lambda source: source.corrected(),
+        "{change}",
+        "Changes of other instances that no message told of in time.",
+    ),
+)
+"""What only rises."""
+
+
 class Instruments:
     """All instruments of one meter; ``sources`` are those that observations come from.
 
@@ -108,64 +180,11 @@ class Instruments:
             "How long after the server's time a change of another instance was taken in.",
             explicit_bucket_boundaries_advisory=LAG_BUCKETS,
         )
-        amount = meter.create_observable_up_down_counter
-        count = meter.create_observable_counter
-        amount(
-            "circuit_breaker.state",
-            [self._ask(lambda source: source.state())],
-            "{circuit}",
-            "Circuits by the state in force: 1 for the one that a circuit is in, else 0. An idle"
-            " one is ready_to_probe, not open.",
-        )
-        amount(
-            "circuit_breaker.reopened",
-            [self._ask(lambda source: source.reopened())],
-            "{circuit}",
-            "Circuits that opened again at least twice within the last hour, without a success"
-            " between.",
-        )
-        amount(
-            "circuit_breaker.override.count",
-            [self._ask(lambda source: source.overrides())],
-            "{circuit}",
-            "Circuits that an operator holds open or disabled.",
-        )
-        amount(
-            "circuit_breaker.sync.connected",
-            [self._ask(lambda source: source.connected())],
-            "{instance}",
-            "1 while Redis answers this instance, 0 while it is isolated.",
-        )
-        amount(
-            "circuit_breaker.sync.queue.length",
-            [self._ask(lambda source: source.queued())],
-            "{circuit}",
-            "Circuits about which something waits to be sent to Redis.",
-        )
-        count(
-            "circuit_breaker.sync.sent.messages",
-            [self._ask(lambda source: source.sent())],
-            "{message}",
-            "Commands that Redis has answered.",
-        )
-        count(
-            "circuit_breaker.sync.received.messages",
-            [self._ask(lambda source: source.received())],
-            "{message}",
-            "Messages of other instances that were taken in.",
-        )
-        count(
-            "circuit_breaker.sync.dropped.messages",
-            [self._ask(lambda source: source.dropped())],
-            "{message}",
-            "Messages and hashes that were malformed or found no room.",
-        )
-        count(
-            "circuit_breaker.sync.corrections",
-            [self._ask(lambda source: source.corrected())],
-            "{change}",
-            "Changes of other instances that no message told of in time.",
-        )
+        for name, question, unit, description in _AMOUNTS:
+            ask = [self._ask(question)]
+            meter.create_observable_up_down_counter(name, ask, unit, description)
+        for name, question, unit, description in _COUNTS:
+            meter.create_observable_counter(name, [self._ask(question)], unit, description)
 
     def _ask(
         self, question: Callable[[Source], Iterable[Observation]]
