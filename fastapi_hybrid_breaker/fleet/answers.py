@@ -4,7 +4,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, OnErrorOmit, TypeAdapter, ValidationError
@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker.core.run import RUN_LIFE
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .basic_format import BasicFields
-from .messages import LenientNumber, QuotedWhy
+from .messages import LenientNumber, QuotedWhy, add_own_fields
 from .shared_override import SharedOverride
 from .shared_state import SharedState
 from .values import (
@@ -79,16 +79,7 @@ class Reply(WireModel):
             successes=self.successes,
             next_attempt=self.next_attempt,
         )
-        return replace(
-            basic.shared_state(is_basic=self.status == "foreign"),
-            version=self.version,
-            writer=self.writer,
-            at=self.at / 1000,
-            reopenings=self.reopened,
-            evidence=None if self.why is None else self.why.evidence(),
-            recovered_at=self.closed_at / 1000,
-            ramp_began_at=self.ramp / 1000,
-        )
+        return add_own_fields(basic.shared_state(is_basic=self.status == "foreign"), self)
 
     def effective_override(self) -> OverrideView | None:
         """Return the override that is in force by the server's clock, or None."""

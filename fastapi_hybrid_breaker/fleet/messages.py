@@ -7,7 +7,7 @@ commands are in ``answers.py``.
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -37,6 +37,9 @@ from .values import (
     texts_by_name,
     wire_names,
 )
+
+if TYPE_CHECKING:
+    from .answers import Reply
 
 PROTOCOL: Final = 1
 """Stands in each message and hash. From a higher one only state, version and times are read."""
@@ -83,6 +86,20 @@ class Why(WireModel):
 LenientWhy = Annotated[Why | None, OrElse(None)]
 QuotedWhy = Annotated[Why | None, BeforeValidator(read_flat_json), OrElse(None)]
 """The same as JSON in a hash or an answer."""
+
+
+def add_own_fields(state: SharedState, own: "StateMessage | CircuitHash | Reply") -> SharedState:
+    """Return the state of the basic fields with what stands beside them."""
+    return replace(
+        state,
+        version=own.version,
+        writer=own.writer,
+        at=own.at / 1000,
+        reopenings=own.reopened,
+        evidence=None if own.why is None else own.why.evidence(),
+        recovered_at=own.closed_at / 1000,
+        ramp_began_at=own.ramp / 1000,
+    )
 
 
 # -- the channel of states -----------------------------------------------------------------------
@@ -149,16 +166,7 @@ class StateMessage(WireModel):
 
     def shared_state(self) -> SharedState:
         """Return the circuit's own state."""
-        return replace(
-            (self.under or self.stats).shared_state(is_basic=False),
-            version=self.version,
-            writer=self.writer,
-            at=self.at / 1000,
-            reopenings=self.reopened,
-            evidence=None if self.why is None else self.why.evidence(),
-            recovered_at=self.closed_at / 1000,
-            ramp_began_at=self.ramp / 1000,
-        )
+        return add_own_fields((self.under or self.stats).shared_state(is_basic=False), self)
 
 
 class Received(NamedTuple):
@@ -235,24 +243,23 @@ class CircuitHash(WireModel):
         fields = (None if is_basic else under) or self.basic or self.sum
         if fields is None:
             raise MalformedError("malformed hash: no state")
-        state = replace(
-            fields.shared_state(is_basic=is_basic),
-            version=self.version,
-            writer=self.writer,
-            at=0.0 if is_basic else self.at / 1000,
-        )
+        state = fields.shared_state(is_basic=is_basic)
         if self.p > PROTOCOL:
-            return replace(state, failures=0, successes=0)
-        has_counted = self.basic and self.sum and self.basic.failures != self.sum.failures
-        is_counted = is_basic or (under is None and has_counted)
-        return replace(
-            state,
-            basic_failures=fields.counted_failures() if is_counted else 0,
-            reopenings=self.reopened,
-            evidence=None if self.why is None else self.why.evidence(),
-            recovered_at=self.closed_at / 1000,
-            ramp_began_at=self.ramp / 1000,
-        )
+            state = replace(
+                state,
+                failures=0,
+                successes=0,
+                version=self.version,
+                writer=self.writer,
+                at=self.at / 1000,
+            )
+        else:
+            has_counted = self.basic and self.sum and self.basic.failures != self.sum.failures
+            is_counted = is_basic or (under is None and has_counted)
+            counted = fields.counted_failures() if is_counted else 0
+            state = replace(add_own_fields(state, self), basic_failures=counted)
+        # When a client of the basic format wrote is not known.
+        return replace(state, at=0.0) if is_basic else state
 
 
 HASH_FIELDS: Final = (*BASIC_FIELDS, *wire_names(CircuitHash)[1:])
