@@ -22,7 +22,17 @@ from .secret_tokens import mask_tokens
 __all__ = ["MASK", "mask_quoted", "redact"]
 
 _HINTS: Final = frozenset("=@?&#:-_<%'\"/0123456789")
-_HINT_WORDS: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "eyj")
+_HINT_WORDS: Final = (
+    "bearer",
+    "basic",
+    "token",
+    "apikey",
+    "negotiate",
+    "ntlm",
+    "eyj",
+    "pass",
+    "auth",
+)
 """What a text has at least that may hold a secret: a character, or a word."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,40}://")

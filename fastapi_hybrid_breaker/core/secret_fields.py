@@ -51,6 +51,11 @@ _PAIR: Final = re.compile(
 )
 """A name and its value, as lists of headers have them."""
 
+_OBJECT: Final = re.compile(
+    r"((?<![\w.\-])([\w.\-]{1,80}+)\()(?:(?:" + QUOTED + r")(?:,\s?)?)++", re.IGNORECASE
+)
+"""An object that is called after a secret, with what it is made of."""
+
 _ELEMENT: Final = re.compile(r"(<([\w.:\-]{1,80}+)(?:\s[^<>]{0,200})?>)[^<]++(?=</)", re.IGNORECASE)
 
 _OPTION: Final = re.compile(r"((?<![\w\-])--([\w\-]{1,80}+)\s{1,20})\S+")
@@ -59,7 +64,7 @@ _OPTION: Final = re.compile(r"((?<![\w\-])--([\w\-]{1,80}+)\s{1,20})\S+")
 def mask_fields(text: str) -> str:
     """Return ``text`` with the values of secret fields masked, whatever the notation."""
     text = _mask_assigned(text)
-    for notation in (_PAIR, _ELEMENT, _OPTION):
+    for notation in (_PAIR, _OBJECT, _ELEMENT, _OPTION):
         text = notation.sub(_mask_named, text)
     return text
 

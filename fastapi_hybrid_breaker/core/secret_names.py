@@ -37,7 +37,7 @@ _PAIRS: Final = {
     "code": frozenset(
         {
             *("otp", "pin", "verification", "security", "auth", "authorization", "authentication"),
-            *("mfa", "sms", "access", "backup", "recovery", "login"),
+            *("mfa", "fa", "sms", "access", "backup", "recovery", "login"),
         }
     ),
     "id": frozenset({"session"}),

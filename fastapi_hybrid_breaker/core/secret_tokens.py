@@ -39,16 +39,19 @@ _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----
 _SAID: Final = re.compile(
     r"(\b(?:password|passphrase|passcode|secret|credentials?|api key|otp|pin"
     r"|(?:otp|pin|verification|security|mfa|sms|access|backup|recovery|login) code)\s+"
-    r"(?:(?:is|was|provided:)\s+)?)"
+    r"(?:for (?:user )?+\S{1,60} )?+(?:(?:is|was):?\s+|provided:\s+)?)"
     r"(?:" + QUOTED + r"|(?<=provided: )\S+|(?=[^\s\d]{0,100}\d)[^\s,;()\[\]{}<>]{4,})",
     re.IGNORECASE,
 )
 """A sentence with a secret in it: quoted, or a word that has digits."""
 
 _COMMAND: Final = re.compile(
-    r"((?<!\S)(?:-[uU]|--user|--proxy-user)\s{1,20}[^\s:]{0,100}:|\bmysql\w{0,10}\s[^\n]{0,100}?-p)\S+"
+    r"((?<!\S)(?:-[uU]|--user|--proxy-user)\s{1,20}[^\s:]{0,100}:"
+    r"|\bmysql\w{0,10}\s[^\n]{0,100}?-p|\bsshpass\s+-p\s*|\b(?:redis|valkey)-cli\s[^\n]{0,100}?-a\s+"
+    r"|\bSETUSER\s[^\n]{0,100}?\s>|\b(?i:identified by|requirepass|masterauth)[\s\"']+"
+    r"|\bAUTH\s+(?:\w{1,60}\s+)?(?=[^\s\d]{0,100}\d))[^\s\"']+"
 )
-"""Passwords on a command line."""
+"""Passwords in commands of a shell, of Redis and of SQL."""
 
 _LONG: Final = re.compile(r"(?<![\w+/=.\-])[A-Za-z0-9+/]{32,}+=*(?![\w.\-])")
 _CHANGES: Final = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z])")

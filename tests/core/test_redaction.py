@@ -65,6 +65,8 @@ SECRET = [
     f"password=SecretValue({S})",
     f"[('passcode', '{S}')]",
     f"<passcode>{S}</passcode>",
+    f"AuthToken('{S}')",
+    f"BasicAuth('bob', '{S}')",
     # addresses
     f"postgresql+asyncpg://app:p@ss{S}@db:5432/app",
     f"mongodb+srv://u:{S}@cluster0.ab.mongodb.net/x",
@@ -85,6 +87,15 @@ SECRET = [
     f"curl -u bob:{S} https://h",
     f"mysql -uroot -p{S}",
     f"--api-token {S}",
+    f"redis-cli -h db -a {S} ping",
+    f"sshpass -p {S} ssh db",
+    f"ACL SETUSER bob on >{S} +@all",
+    f"AUTH default {S}",
+    f"config set requirepass {S}",
+    f"CREATE USER bob IDENTIFIED BY '{S}'",
+    f"Password for user 'bob' is '{S}'",
+    f"password is: {S}",
+    f"2fa_code={S}",
 ]
 
 KNOWN_FORMS = [
@@ -174,6 +185,10 @@ HARMLESS = [
     "10.0.0.1:6379 refused",
     "repo/image@sha256:12ab",
     "100%25 of /a%20b",
+    "ERR AUTH <password> called without any password configured",
+    "NOAUTH Authentication required",
+    "get_user('bob', 'x') failed",
+    "validate_token(token) failed",
 ]
 
 
@@ -212,6 +227,7 @@ def test_a_secret_showed_where_its_text_is_quoted_or_encoded(wrap: Callable[[str
 
 
 def test_what_is_around_a_secret_stays() -> None:
+    assert redact("requirepass swordfish") == "requirepass ***"
     assert redact('{"a": 1, "otp": 123456, "b": 2}') == '{"a": 1, "otp": ***, "b": 2}'
     assert redact("{'tokens': {'a': 'b', 'c': [1]}, 'n': 1}") == "{'tokens': ***, 'n': 1}"
     assert redact("f(otp='a', n=1)") == "f(otp=***, n=1)"
