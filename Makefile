@@ -7,7 +7,7 @@
 #   make chaos                two workers under load for two minutes, and all kinds of faults;
 #                             ARGS="--seed 7 --seconds 600"
 #   make lowest               the tests of core, calls, web and client on the lowest versions
-#                             that are declared
+#                             that are declared, but for the slow ones
 #   make dist                 wheel and source distribution in dist/, checked and tried in an
 #                             environment that has nothing else
 #   make demo                 the demo; make demo ARGS=--once ends after its story

@@ -26,8 +26,12 @@ def test_present_processes_go_on_beside_one_of_the_previous_version(
         as_hash(server, far(server, version))
         until(lambda: old.stats()["state"] == "OPEN")
         assert old.fail("other", 3) == ["admitted"] * 3  # numbered after the far version
-        assert a.reset() == "fleet"
-        assert a.reset("other") == "fleet"
+        # Who does not know a circuit that was reset a moment ago takes what it counts before the
+        # answer to its first use for something of before the reset.
+        until(lambda: all(one.stats(key)["state"] == "OPEN" for one in (a, b) for key in keys))
+        for key in keys:
+            assert a.reset(key) == "fleet"
+            until(lambda key=key: b.stats(key)["state"] == "CLOSED")
         for one, another in ((a, b), (b, a)):
             for key in keys:
                 one.fail(key, 3)
