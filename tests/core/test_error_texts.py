@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import enum
 import http.client
 import itertools
@@ -182,6 +183,11 @@ def put_header(name: str, value: str) -> None:
     connection.putheader(name, value)
 
 
+def run_statement(statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute(statement)
+
+
 KINDS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: Order.model_validate({"price": SECRET, "items": [1, SECRET], SECRET: 1}),
@@ -239,7 +245,7 @@ KINDS: list[tuple[Callable[[], object], str]] = [
         "CalledProcessError: exit status 1",
     ),
     (
-        lambda: sqlite3.connect(":memory:").execute(f"select '{SECRET}"),
+        lambda: run_statement(f"select '{SECRET}"),
         "OperationalError: unrecognized token: ***",
     ),
 ]
