@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.machine import NO_REDIS, do_without, redis_server
+from tests.patience import PATIENCE
 
 from .player import Player
 from .process import PREVIOUS, Launcher, Programs
@@ -44,6 +45,15 @@ def link(server: Server) -> Iterator[Proxy]:
     """A link to the server that may be slow, swallow bytes, and be cut."""
     with Proxy(server.port) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def unhurried_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let resets and overrides wait for the fleet's answer as long as a busy machine may need.
+
+    They return "queued" after a second otherwise. For tests whose server answers.
+    """
+    monkeypatch.setattr("fastapi_hybrid_breaker.fleet.sync._WAIT_FOR_ANSWER", PATIENCE)
 
 
 @pytest.fixture

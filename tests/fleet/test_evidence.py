@@ -27,7 +27,7 @@ from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
 if TYPE_CHECKING:
     from .server import Server
 
-pytestmark = pytest.mark.every_server
+pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
 
 KEY = "inventory-api"
 OPEN, CLOSED = CircuitState.OPEN, CircuitState.CLOSED

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-pytestmark = pytest.mark.every_server
+pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
 
 DAY_US = 86_400_000_000
 WRITER = "feedfeedfeedfeed"

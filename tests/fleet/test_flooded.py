@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-pytestmark = pytest.mark.every_server
+pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
 
 ROOM = 20
 FLOOD = 100

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-pytestmark = pytest.mark.every_server
+pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
 
 KEY = "inventory-api"
 HASH = f"circuit:{KEY}"

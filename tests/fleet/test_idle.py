@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from .server import Server
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 KEY = "inventory-api"
 
 QUICK = CircuitConfig(failure_threshold=3, success_threshold=1, recovery_timeout=0.2)

@@ -18,6 +18,8 @@ from .speaker import PlainSpeaker
 if TYPE_CHECKING:
     from .server import Server
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 KEY = "inventory-api"
 ODD = "in}ventory"
 OPEN, CLOSED = CircuitState.OPEN, CircuitState.CLOSED

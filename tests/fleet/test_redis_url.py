@@ -15,6 +15,8 @@ from .instances import CONFIG, fail, settled, until
 if TYPE_CHECKING:
     from .server import Server
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 KEY = "büro: \N{EURO SIGN} \N{GRINNING FACE}"
 
 SECRET = "hunter2"  # noqa: S105 - looked for, to be found nowhere
@@ -44,7 +46,8 @@ async def test_a_client_with_another_encoding_wrote_other_keys(
         names: Any = server.ask.keys("*")
         assert f"circuit:{KEY}" in names
         assert all(name.startswith("circuit") for name in names)
-        assert (odd.sync_status().state, odd.sync_status().dropped) == ("connected", 0)
+        await until(lambda: odd.sync_status().state == "connected")
+        assert odd.sync_status().dropped == 0
     await client.aclose()
 
 

@@ -12,6 +12,8 @@ from tests.patience import PATIENCE
 from .instances import CONFIG, fail, fleet, hush, probe, settled, succeed, until
 from .server import Server
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 
 async def test_trip_on_a_opens_b(server: Server) -> None:
     async with fleet(server) as (a, b):
