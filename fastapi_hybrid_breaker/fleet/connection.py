@@ -73,6 +73,9 @@ def only_unreachable() -> Iterator[None]:
         raise UnusableError(f"{type(error).__name__}: {error}") from error
 
 
+_LONG_SECRET: Final = 8
+"""Characters from which on a secret is looked for within words as well."""
+
 _BOUND_TO_THEIR_POOL: Final = ("maint_", "orig_", "himport_", "oss_cluster_")
 """How the settings begin that redis-py adds to a pool for that pool alone."""
 
@@ -134,9 +137,11 @@ class Source:
         """Return a text without secrets: servers may quote the user and password they refuse."""
         for name in ("password", "username"):
             secret = str(self._pool.connection_kwargs.get(name) or "")
-            # As a whole: a short name stands in many words.
             for written in {secret, quote(secret, safe=""), repr(secret)[1:-1]} - {""}:
-                text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", "***", text)
+                found = re.escape(written)
+                if len(written) < _LONG_SECRET:  # as a whole: it may stand in many words
+                    found = rf"(?<!\w){found}(?!\w)"
+                text = re.sub(found, "***", text)
         return redact(text)
 
     def tls_fault(self, error: BaseException) -> str | None:

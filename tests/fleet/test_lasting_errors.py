@@ -245,6 +245,7 @@ def test_what_time_cures_is_no_such_error(error: Exception) -> None:
         # A short user name made holes in every word.
         ("redis://e:pw@h", "Error connecting, e is wrong", "Error connecting, *** is wrong"),
         ("redis://:p%40ss@h", "said p%40ss, p@ss and pass", "said ***, *** and pass"),
+        ("redis://:long-secret@h", "read xlong-secretx", "read x***x"),
         ("redis://ann:pw@h", "tried redis://bob:hunter2@i:1", "tried redis://***@i:1"),
         ("redis://h", "sent auth_token=hunter2 to h:6379", "sent auth_token=*** to h:6379"),
     ],
