@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi_hybrid_breaker.core.counted import MARKS, counted_as, is_marked
 from fastapi_hybrid_breaker.core.outcomes import Classifier, PredicateError, judge_result
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT
+from fastapi_hybrid_breaker.core.translated import rejection_by
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .callables import explain_misuse
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
+    from fastapi_hybrid_breaker.core.errors import CircuitOpenError
     from fastapi_hybrid_breaker.core.states import Outcome
 
     from .permits import Permit
@@ -49,12 +51,21 @@ class Judge:
                 return FAILURE
         except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
             pass
-        if isinstance(error, TypeError) and explain_misuse(error, fn):
-            return NO_VERDICT
         try:
+            if isinstance(error, TypeError) and explain_misuse(error, fn):
+                return NO_VERDICT
             return self.classifier.judge(error, lambda one: self._is_counted(one, permit))
         except PredicateError as fault:
             return self._note_fault(fault)
+        except Exception:  # noqa: BLE001 - as above, or its metaclass; the caller gets its error
+            return FAILURE if issubclass(type(error), Exception) else NO_VERDICT
+
+    def find_own_rejection(self, error: BaseException) -> CircuitOpenError | None:
+        """Return the rejection by this very circuit that led to ``error``, or None."""
+        try:
+            return rejection_by(self._key, error)
+        except Exception:  # noqa: BLE001 - see judge_error
+            return None
 
     def judge_result(self, result: object) -> Outcome:
         """Return what a returned value means."""

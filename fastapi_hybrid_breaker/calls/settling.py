@@ -8,7 +8,6 @@ from fastapi_hybrid_breaker.core.evidence import describe_error
 from fastapi_hybrid_breaker.core.probe import SHADOWED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
-from fastapi_hybrid_breaker.core.translated import rejection_by
 
 from .callables import UNKNOWN
 from .context import mark_counted_here, recorded_request
@@ -131,7 +130,7 @@ def settle_error(
     outcome = circuit._judge.judge_error(error, permit, fn)
     # Whatever was raised for it: a probe inside which its own circuit rejected a call, for want of
     # the very place that the probe holds, has not found out anything.
-    if isinstance(permit, Probe) and (rejection := rejection_by(circuit.key, error)):
+    if isinstance(permit, Probe) and (rejection := circuit._judge.find_own_rejection(error)):
         outcome = NO_VERDICT
         rejected_inside(circuit, permit, rejection._kind)
     settle(circuit, permit, outcome, seconds, error)

@@ -65,7 +65,7 @@ def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Seq
         try:
             own = one.__dict__
             own[MARKS] = (mark, *own[MARKS][: _MOST - 1]) if MARKS in own else (mark,)
+            if isinstance(one, BaseExceptionGroup):
+                left.extend(one.exceptions)
         except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
             pass  # without a mark an enclosing call counts the error once more
-        if isinstance(one, BaseExceptionGroup):
-            left.extend(one.exceptions)

@@ -39,23 +39,30 @@ def without(
 ) -> BaseException | None:
     """Return what remains of ``error`` without the silent ones in it; None: nothing.
 
-    A group all of which remains comes back as itself: its class may mean something. No method
-    of a group is called, for those may be a stranger's.
+    A group all of which remains comes back as itself: its class may mean something. So does what
+    cannot be looked at, because a property of a stranger's class raises.
     """
-    if not isinstance(error, BaseExceptionGroup):
-        return None if is_silent(error) else error
+    try:
+        leaves = _leaves_of(error)
+        left = [one for one in leaves if not is_silent(one)]
+    except Exception:  # noqa: BLE001 - see above
+        return error
+    if len(left) == len(leaves):
+        return error
+    return BaseExceptionGroup("what is left of a group", left) if left else None
+
+
+def _leaves_of(error: BaseException) -> list[BaseException]:
+    """Return what a group is made of. No method of a group is called: those may be a stranger's."""
     leaves: list[BaseException] = []
-    left: list[BaseException] = [error]
+    left = [error]
     while left:
         one = left.pop()
         if isinstance(one, BaseExceptionGroup):
             left.extend(one.exceptions)
         else:
             leaves.append(one)
-    told = [one for one in leaves if not is_silent(one)]
-    if len(told) == len(leaves):
-        return error
-    return BaseExceptionGroup("what is left of a group", told) if told else None
+    return leaves
 
 
 class PredicateError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -192,6 +192,23 @@ async def test_an_exception_group_of_the_callers_own_faults_is_no_verdict(
         await make_caller(bench, http.MockTransport(refuse)).get(URL)
 
     assert bench.outcome() is Outcome.NO_VERDICT
+
+
+async def test_an_exception_that_cannot_be_looked_at_arrives_and_is_a_failure(
+    bench: Bench, make_caller: MakeCaller, http: ModuleType
+) -> None:
+    class HollowGroup(ExceptionGroup[Exception]):
+        @property
+        def exceptions(self) -> NoReturn:  # type: ignore[override]
+            raise RuntimeError
+
+    def refuse(_: Any) -> Any:
+        raise HollowGroup("hollow", [ValueError()])
+
+    with pytest.raises(HollowGroup):
+        await make_caller(bench, http.MockTransport(refuse)).get(URL)
+
+    assert bench.outcome() is Outcome.FAILURE
 
 
 async def test_a_rejection_by_another_circuit_inside_is_no_verdict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import starlette
@@ -236,6 +236,14 @@ class OwnGroup(ExceptionGroup[Exception]):
     """A class of groups that a configuration can name."""
 
 
+class HollowGroup(ExceptionGroup[Exception]):
+    """What it holds cannot be read."""
+
+    @property
+    def exceptions(self) -> NoReturn:  # type: ignore[override]
+        raise RuntimeError
+
+
 class SpoiltGroup(ExceptionGroup[Exception]):
     def derive(self, excs: Any) -> Any:
         raise RuntimeError("never asked")
@@ -253,13 +261,14 @@ def test_an_ignored_class_of_groups_is_ignored_on_routes() -> None:
     assert verdict_of(breaker.circuit(KEY), lambda: client_of(app).get("/")) is NO_VERDICT
 
 
-def test_a_group_that_cannot_be_taken_apart_leaks_no_probe() -> None:
+@pytest.mark.parametrize("kind", ["SpoiltGroup", "HollowGroup"])
+def test_a_group_that_cannot_be_taken_apart_leaks_no_probe(kind: str) -> None:
     app = FastAPI()
     breaker, clock = make_breaker(app)
 
     @app.get("/", dependencies=GUARDED)
     async def endpoint() -> None:
-        raise SpoiltGroup("spoilt", [ValueError()])
+        raise {"SpoiltGroup": SpoiltGroup, "HollowGroup": HollowGroup}[kind](kind, [ValueError()])
 
     make_half_open(breaker.circuit(KEY), clock)
     client_of(app).get("/")
