@@ -91,6 +91,10 @@ _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", defa
 enter_request: Callable[[Request | None], Token[Request | None]] = _request.set
 leave_request: Callable[[Token[Request | None]], None] = _request.reset
 
+# For what runs in this context, but not for the call or request that it is the context of.
+enter_permit: Callable[[Enclosing | None], Token[Enclosing | None]] = _permit.set
+leave_permit: Callable[[Token[Enclosing | None]], None] = _permit.reset
+
 recorded_request: Callable[[], Request | None] = _request.get
 """Return the innermost request of this context; it may be over."""
 

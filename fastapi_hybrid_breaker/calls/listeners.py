@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
+from .context import enter_permit, enter_request, leave_permit, leave_request
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,10 +74,15 @@ class ChangeQueue:
         """Deliver all that is queued, unless somebody else does; not to be called under a lock."""
         # Asked again after giving up the turn: what was queued just before had nobody else.
         while self._queue and self._turn.acquire(blocking=False):
+            # Listeners and logging handlers may make guarded calls. These are not part of the call
+            # or request that brought a change about, which may even be another thread's.
+            request, permit = enter_request(None), enter_permit(None)
             try:
                 while self._queue:
                     self._tell(*self._queue.popleft())
             finally:
+                leave_permit(permit)
+                leave_request(request)
                 self._turn.release()
 
     def _tell(self, change: StateChange, is_received: bool) -> None:  # noqa: FBT001

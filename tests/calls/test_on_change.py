@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from .parts import (
     BrokenError,
     broken_sync,
     fail,
+    fine,
     fine_sync,
     let_probe,
     run_in_threads,
@@ -168,6 +170,73 @@ def test_a_listener_may_reset_the_circuit_that_it_hears_of(
         circuit.call_sync(broken_sync)  # admitted as a probe; a result of an earlier generation
     undo()
     assert (circuit.state, circuit.stats().failures) == ("CLOSED", 0)
+
+
+def test_what_it_calls_is_not_inside_of_the_call_that_brought_the_change_about(
+    breaker: HybridBreaker, clock: ManualClock
+) -> None:
+    """Else a probe would have the outcome of the listener's call, and lend it its place."""
+    probed, other = breaker.circuit("one", ONE_PROBE), breaker.circuit("other")
+    let_probe(probed, clock)
+    seen: list[type[Exception] | None] = []
+
+    def listen(change: StateChange) -> None:
+        if change.key == "other":
+            try:
+                probed.call_sync(fine_sync)
+            except CircuitOpenError as error:
+                seen.append(type(error))
+
+    breaker.on_change(listen)
+    with probed.guard():
+        trip(other)
+        assert seen == [CircuitOpenError]
+        assert probed.state == "HALF_OPEN"
+        probed.call_sync(fine_sync)  # this one is inside
+    assert probed.state == "CLOSED"
+
+
+async def test_a_task_that_it_begins_is_not_inside_of_that_call_either(
+    breaker: HybridBreaker, clock: ManualClock
+) -> None:
+    probed, other = breaker.circuit("one", ONE_PROBE), breaker.circuit("other")
+    let_probe(probed, clock)
+    begun: list[asyncio.Task[int]] = []
+
+    async def call() -> int:
+        return await probed.call(fine)
+
+    breaker.on_change(lambda change: change.key == "other" and begun.append(spawn(call())))
+    with probed.guard():
+        trip(other)
+        with pytest.raises(CircuitOpenError):
+            await begun[0]
+
+
+def spawn(work: Coroutine[Any, Any, int]) -> asyncio.Task[int]:
+    return asyncio.get_running_loop().create_task(work)
+
+
+def test_nor_is_what_a_logging_handler_calls(breaker: HybridBreaker, clock: ManualClock) -> None:
+    probed, other = breaker.circuit("one", ONE_PROBE), breaker.circuit("other")
+    let_probe(probed, clock)
+    rejected: list[str] = []
+
+    class Sending(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                probed.call_sync(fine_sync)
+            except CircuitOpenError as error:
+                rejected.append(error.key)
+
+    log, handler = logging.getLogger("fastapi_hybrid_breaker"), Sending()
+    log.addHandler(handler)
+    try:
+        with probed.guard():
+            trip(other)
+    finally:
+        log.removeHandler(handler)
+    assert rejected == ["one"]
 
 
 def test_undone_it_is_told_no_more(breaker: HybridBreaker, circuit: Circuit) -> None:

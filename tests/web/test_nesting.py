@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -310,3 +311,27 @@ def test_shadow_mode_counts_a_guarded_route_and_its_guarded_call_as_one(path: st
         shop.client.get(path, params={"ok": True})
         stats = shop.breaker.stats(KEY)
         assert (stats.shadowed, stats.shadowed_failures, stats.rejected) == (4, 3, 0)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_call_of_a_listener_is_none_of_the_request_in_which_it_listens(*, listens: bool) -> None:
+    """Its rejection made the 503 of the route look like a rejection, passed on."""
+    shop = Shop()
+    optional, notified = shop.breaker.circuit("optional"), shop.breaker.circuit("notified")
+
+    @shop.app.get("/failing", dependencies=GUARDED)
+    async def failing() -> Response:
+        trip(optional)
+        return JSONResponse({}, 503)
+
+    def notify(change: object) -> None:
+        with contextlib.suppress(CircuitOpenError):
+            notified.call_sync(int)
+
+    trip(notified)
+    if listens:
+        shop.breaker.on_change(notify)
+    for _ in range(2):
+        optional.reset_here()
+        shop.client.get("/failing")
+    assert shop.breaker.stats(KEY).failures == 2
