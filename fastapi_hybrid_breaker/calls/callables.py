@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,10 +23,12 @@ _UNSTARTED: Final = frozenset(
         AsyncGeneratorType,
         contextlib._GeneratorContextManager,  # noqa: SLF001 - what @contextmanager makes
         contextlib._AsyncGeneratorContextManager,  # noqa: SLF001
-        Future,
     }
 )
-"""What calling a generator function, or one with ``@contextmanager``, returns; or submitting."""
+"""What calling a generator function, or one with ``@contextmanager``, returns."""
+
+_OF_FUTURES: Final = "add_done_callback"
+"""Futures of all kinds have this method: of pools, of other libraries, and what inherits them."""
 
 
 def refuse_async(result: object, fn: object) -> None:
@@ -51,14 +52,14 @@ def refuse_unstarted(result: object, fn: object) -> None:
         TypeError: it is a generator function, one with ``@contextmanager``, or hands the work to
             a pool.
     """
-    if type(result) in _UNSTARTED:
-        if isinstance(result, Future):
-            raise TypeError(
-                f"a circuit cannot guard {name_of(fn)}, which returns a future before anything has"
-                " run: guard what is submitted: pool.submit(circuit.call_sync, fn)"
-            )
-        if is_generator(fn):
-            raise TypeError(_of_generator(fn))
+    kind = type(result)
+    if kind in _UNSTARTED and is_generator(fn):
+        raise TypeError(_of_generator(fn))
+    if hasattr(kind, _OF_FUTURES) and not hasattr(kind, "__await__"):
+        raise TypeError(
+            f"a circuit cannot guard {name_of(fn)}, which returns a future before anything has"
+            " run: guard what is submitted: pool.submit(circuit.call_sync, fn)"
+        )
 
 
 def check_decorated(fn: object) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -11,7 +12,7 @@ from fastapi_hybrid_breaker import Circuit
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.patience import PATIENCE
 
-from .parts import BrokenError, broken_sync, fail, fine_sync, let_probe
+from .parts import BrokenError, broken_sync, fail, fine, fine_sync, let_probe
 
 
 @pytest.fixture
@@ -42,6 +43,42 @@ async def test_nor_is_it_a_good_probe(
             circuit.call_sync(pool.submit, broken_sync)
     assert (circuit.state, circuit.stats().successes) == ("HALF_OPEN", 0)
     assert circuit.stats().retry_after == 0.0
+
+
+class PoolsOwnFuture(Future[int]):
+    """As joblib, dask and others have one."""
+
+
+class FutureOfAnotherLibrary:
+    """As that of a call of gRPC."""
+
+    def add_done_callback(self, callback: object) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("kind", [PoolsOwnFuture, FutureOfAnotherLibrary])
+async def test_futures_of_other_classes_are_no_successes_either(
+    circuit: Circuit, kind: Callable[[], object]
+) -> None:
+    fail(circuit)
+    with pytest.raises(TypeError, match="returns a future"):
+        circuit.call_sync(kind)
+    with pytest.raises(TypeError, match="returns a future"):
+        circuit(kind)()
+    with pytest.raises(TypeError, match="returns a future"):
+        await circuit.execute(kind)
+    assert circuit.stats().failures == 1
+
+
+async def test_an_awaited_call_may_return_a_task(circuit: Circuit) -> None:
+    """As one that starts something does: it has done its work."""
+
+    async def start() -> asyncio.Task[int]:
+        return asyncio.get_running_loop().create_task(fine())
+
+    fail(circuit)
+    assert await (await circuit.execute(start)) == 1
+    assert circuit.stats().failures == 0
 
 
 def test_what_is_submitted_can_be_guarded(circuit: Circuit, pool: ThreadPoolExecutor) -> None:
