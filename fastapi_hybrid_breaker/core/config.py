@@ -52,8 +52,9 @@ class CircuitConfig:
         half_open_timeout: seconds after which a probe that has not reported gives its place
             back; above 0, at most 86,400; default None: ``recovery_timeout``.
         half_open_max_duration: seconds after which a circuit still HALF_OPEN is opened by the next
-            call; above 0, at most 86,400; default None: never. Not for a circuit with fewer
-            calls in that time than ``success_threshold``.
+            call; above 0, at most 86,400; default None: never. Where nobody has called for some
+            seconds the next call is a probe all the same. Not for a circuit with fewer calls in
+            that time than ``success_threshold``.
         ramp_seconds: seconds in which only a growing share of the calls is admitted after a
             recovery, after a forced opening, and after a reset that asks for it; above 0, at most
             86,400; default None: all at once.

@@ -86,8 +86,10 @@ class StateMachine:
             return self.admit(now, kind)
         longest = probes.config.half_open_max_duration
         if longest is not None and now - self.changed_at >= longest:
-            self.open(Cause.HALF_OPEN_EXPIRED, now)
-            return None
+            if not self.is_ready_to_probe(now):
+                self.open(Cause.HALF_OPEN_EXPIRED, now)
+                return None
+            self.changed_at = now  # nobody called, so no recovery took too long
         places = probes.config.probe_places
         if probes.lease.sharing.peers.live > 1:  # the only instance has its own places
             places = probes.places(now, self.open_until)

@@ -10,6 +10,7 @@ from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
+    NO_VERDICT,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -37,6 +38,36 @@ def test_its_maximum_counts_from_the_first_probe_and_not_from_the_last() -> None
     machine.admit(90.0)
     assert machine.state is OPEN
     assert machine.settle(late, SUCCESS, 91.0) is None
+
+
+def test_idle_for_longer_than_its_maximum_the_next_call_is_a_probe() -> None:
+    machine, first = half_open(half_open_max_duration=30.0, success_threshold=2)
+    machine.settle(first, SUCCESS, 61.0)
+    assert machine.is_ready_to_probe(5000.0)
+    machine.settle(probe(machine, 5000.0), SUCCESS, 5001.0)
+    assert machine.state is CLOSED
+
+
+def test_its_maximum_counts_anew_from_the_call_after_the_idle_time() -> None:
+    machine, first = half_open(
+        half_open_max_duration=30.0, success_threshold=9, half_open_timeout=60.0
+    )
+    machine.settle(first, SUCCESS, 61.0)
+    probe(machine, 5000.0)
+    assert isinstance(machine.admit(5029.9)[0], Probe)
+    assert machine.admit(5030.0)[0] is None
+    assert machine.state is OPEN
+
+
+def test_with_somebody_waiting_it_is_not_idle_and_opens_at_its_maximum() -> None:
+    machine, first = half_open(
+        half_open_max_duration=30.0, half_open_max_calls=1, half_open_timeout=60.0
+    )
+    assert machine.admit(86.0)[0] is None
+    machine.settle(first, NO_VERDICT, 87.0)
+    assert not machine.is_ready_to_probe(90.0)
+    assert machine.admit(90.0)[0] is None
+    assert machine.state is OPEN
 
 
 def test_without_a_maximum_it_goes_on_probing() -> None:

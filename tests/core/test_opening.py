@@ -371,6 +371,7 @@ def test_a_half_open_that_expired_is_one_more_of_the_row() -> None:
     machine = make(backoff=STEADY, half_open_max_duration=30.0, success_threshold=2)
     run(machine, FAILURE, 0.0)
     admit(machine, 10.0)
+    admit(machine, 39.0)
     machine.admit(40.0)
     assert machine.state is OPEN
     assert (machine.reopenings, machine.retry_after(40.0)) == (1, 20.0)
