@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.fleet.instances import Fleet
 from tests.demo.test_whole_demo import children_of, is_there
+from tests.lengths import slowly
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,7 @@ def test_the_table_has_a_line_for_each_figure(ran: tuple[str, dict[str, Any]]) -
         assert words in ran[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, *slowly(signal.SIGTERM)])
 def test_a_signal_in_the_middle_ends_all_processes(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "fleet.json"
     process = subprocess.Popen(

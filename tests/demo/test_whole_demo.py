@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.lengths import slowly
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def test_a_redis_that_is_not_there_fails_the_step_that_needs_it() -> None:
     assert "Measured" not in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slowly(signal.SIGINT, signal.SIGHUP)])
 def test_a_signal_in_the_middle_of_the_story_ends_all_processes(number: signal.Signals) -> None:
     with demo("--once", "--patience", str(PATIENCE)) as process:
         assert process.stdout is not None

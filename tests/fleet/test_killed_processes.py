@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.lengths import slowly
 from tests.web.servers import eventually, raw_request, read_until, request, uvicorn_serving
 
 from .mortal import KEY
@@ -146,7 +147,7 @@ def test_killed_while_it_probes_another_that_comes_in_its_place_recovers(
         recover(start())
 
 
-@pytest.mark.parametrize("turns", [0, 1, 3])
+@pytest.mark.parametrize("turns", [1, *slowly(0, 3)])
 def test_killed_at_the_moment_of_its_trip_the_fleet_is_of_one_mind(
     pair: tuple[Mortal, Mortal], start: Callable[[], Mortal], turns: int
 ) -> None:

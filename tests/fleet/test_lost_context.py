@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.lengths import slowly
 from tests.patience import PATIENCE
 from tests.web.servers import eventually, request, uvicorn_serving
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 APP = "tests.web.served_lost_context:app"
 
 
-@pytest.fixture(params=["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.fixture(params=["1", *slowly("2")])
 def fleet(
     server: Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ from simulator.run import simulate
 from simulator.scenario import Event, Scenario
 from simulator.upstream import Probing, SickError, Sickness, Upstream
 from simulator.workers import failing
+from tests.lengths import slowly
 
 SICK = Event(5.0, "sick", key="inventory-api", value=1.0, length=8.0)
 
@@ -63,7 +64,7 @@ def test_instances_take_configurations_in_turn() -> None:
     assert [scenario.config_of(number) for number in range(3)] == [first, second, first]
 
 
-@pytest.mark.parametrize("instances", [10, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("instances", [10, *slowly(20)])
 def test_calm_minutes_open_nothing_and_noisy_ones_do(instances: int) -> None:
     quiet = calm.calm_scenario(
         instances, 0.01 * instances, rate=1.0, noise=0.01, loss=0.2, rule="run"

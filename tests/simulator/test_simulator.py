@@ -16,6 +16,7 @@ from simulator.run import simulate
 from simulator.scenario import Event, Scenario
 from simulator.seeds import make_scenario
 from simulator.shrink import shorten
+from tests.lengths import slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     "seed",
     [
         *range(10_000, 10_008),
-        *(pytest.param(10_008 + n, marks=pytest.mark.slow) for n in range(12)),
+        *slowly(*range(10_008, 10_020)),
     ],
 )
 def test_a_fleet_agrees_and_recovers_whatever_happened(seed: int) -> None:

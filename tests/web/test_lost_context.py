@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState
+from tests.lengths import slowly
 from tests.patience import PATIENCE
 
 from .bench import trip
@@ -131,7 +132,7 @@ def circuit_of(port: int) -> dict[str, object]:
     return shown
 
 
-@pytest.mark.parametrize("successes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("successes", ["1", *slowly("2")])
 async def test_behind_uvicorn_bursts_of_ten_are_served_again(
     successes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
