@@ -8,6 +8,7 @@ as long as the call or request that it stands for runs.
 
 from __future__ import annotations
 
+import sys
 from asyncio import (
     _get_running_loop,  # exported; the public one raises
     current_task,
@@ -198,8 +199,17 @@ def mark_counted_here(error: BaseException, circuit: int, sequence: int) -> None
 def running_in() -> int:
     """Return the ``id`` of the running task, or outside of one the number of the thread."""
     loop = _get_running_loop()
-    task = None if loop is None else current_task(loop)
+    task = _trio_task() if loop is None else current_task(loop)
     return get_ident() if task is None else id(task)
+
+
+def _trio_task() -> object | None:
+    """Return the running task of trio, on which anyio can run an application as well."""
+    trio = sys.modules.get("trio")
+    try:
+        return None if trio is None else trio.lowlevel.current_task()
+    except (RuntimeError, AttributeError):  # not in trio, or still being imported
+        return None
 
 
 def _running(permit: Enclosing | None) -> Enclosing | None:

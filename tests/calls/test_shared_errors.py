@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -217,3 +220,65 @@ def test_an_error_counted_in_one_thread_counts_for_a_call_that_another_waits_in(
         failed.set()
         assert waiting.exception(PATIENCE) is error
     assert counting.stats().failures == 2
+
+
+class TrioTask:
+    """One call in a task of trio, driven by hand."""
+
+    running: TrioTask | None = None
+
+    def __init__(self, circuit: Circuit, error: Exception) -> None:
+        self._call = circuit.call(self._wait, error)
+        self.go()
+
+    @staticmethod
+    async def _wait(error: Exception) -> None:
+        await Once()
+        raise error
+
+    @classmethod
+    def current(cls) -> TrioTask:
+        if cls.running is None:
+            raise RuntimeError("must be called from async context")
+        return cls.running
+
+    def go(self) -> None:
+        TrioTask.running = self
+        try:
+            self._call.send(None)
+        finally:
+            TrioTask.running = None
+
+
+class Once:
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+def test_each_task_of_trio_counts_once(counting: Circuit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share a thread, and no task of asyncio runs there."""
+    lowlevel = SimpleNamespace(current_task=TrioTask.current)
+    monkeypatch.setitem(sys.modules, "trio", SimpleNamespace(lowlevel=lowlevel))
+    error = BrokenError()
+    tasks = [TrioTask(counting, error) for _ in range(50)]
+    for task in tasks:
+        with pytest.raises(BrokenError):
+            task.go()
+    assert counting.stats().failures == 50
+
+
+@pytest.mark.parametrize("trio", [SimpleNamespace(), SimpleNamespace(lowlevel=None)])
+def test_outside_of_trio_threads_are_told_apart_as_before(
+    counting: Circuit, monkeypatch: pytest.MonkeyPatch, trio: object
+) -> None:
+    monkeypatch.setitem(sys.modules, "trio", trio)
+
+    def fail() -> None:
+        raise BrokenError
+
+    def outer() -> None:
+        counting.call_sync(fail)
+
+    with pytest.raises(BrokenError):
+        counting.call_sync(outer)
+    assert counting.stats().failures == 1
