@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 LONGEST_KEY = 256
 """Characters; a key becomes part of a Redis key, of a URL and of log lines."""
 
 _OWN_PATHS = "-/"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def check_key(key: object) -> str:
@@ -31,9 +36,9 @@ def fault_of(key: str) -> str | None:
     """Return what keeps ``key`` from naming a circuit, without the key itself; None: nothing."""
     if not 1 <= len(key) <= LONGEST_KEY:
         return f"must have 1 to {LONGEST_KEY} characters"
-    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in key):
+    if _CONTROL.search(key):
         return "must have no control characters"
-    if any(0xD800 <= ord(char) < 0xE000 for char in key):
+    if _SURROGATE.search(key):
         return "must be text that UTF-8 can encode"
     if _OWN_PATHS in key:
         return f"must not contain {_OWN_PATHS!r}"
