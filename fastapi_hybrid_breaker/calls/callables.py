@@ -71,6 +71,8 @@ def check_decorated(fn: object) -> None:
     if isinstance(fn, staticmethod | classmethod):
         raise TypeError(f"a circuit decorates functions: write @{type(fn).__name__} above it")
     if not callable(fn):
+        if isinstance(fn, CoroutineType):
+            fn.close()  # or Python warns that it was never awaited
         raise TypeError(f"a circuit decorates functions, not {fn!r}")
     if is_generator(fn):
         raise TypeError(_of_generator(fn))

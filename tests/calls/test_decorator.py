@@ -219,3 +219,11 @@ async def test_probes_go_through_a_decorated_function(circuit: Circuit, clock: M
     let_probe(circuit, clock)
     assert [await guarded(value=2) for _ in range(2)] == [2, 2]
     assert circuit.state == "CLOSED"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_in_place_of_its_function_is_refused_and_closed(circuit: Circuit) -> None:
+    coroutine: Any = fine()
+    with pytest.raises(TypeError, match="a circuit decorates functions, not <coroutine"):
+        circuit(coroutine)
+    assert inspect.getcoroutinestate(coroutine) == "CORO_CLOSED"
