@@ -74,7 +74,7 @@ async def test_open_rejects_everywhere_and_ends_by_itself(server: Server) -> Non
     async with fleet(server) as breakers:
         for breaker in breakers:
             breaker.circuit(KEY)
-        done = await process_beside(server, "open", KEY, "--reason", "a migration", "--for", "3")
+        done = await process_beside(server, "open", KEY, "--reason", "a migration", "--for", "3600")
         assert done.code == 0, done
         assert "forced_open by" in done.out
         for breaker in breakers:
@@ -85,6 +85,9 @@ async def test_open_rejects_everywhere_and_ends_by_itself(server: Server) -> Non
             assert override is not None
             assert (override.kind, override.reason) == ("forced_open", "a migration")
             assert "@" in override.by
+        # A short one by itself might be over before a busy machine has looked.
+        short = await beside(server, "open", KEY, "--reason", "nearly done", "--for", "1")
+        assert short.code == 0
         for breaker in breakers:
             await until(lambda b=breaker: b.state(KEY) == "CLOSED")
             await succeed(breaker, KEY)

@@ -96,10 +96,10 @@ async def test_silence_is_broken_by_pings(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.PING_EVERY", 0.1)
     async with served() as (breaker, port), reading(port) as reader:
         await reader.next()
-        waiting = asyncio.create_task(reader.next())
+        waiting = asyncio.create_task(reader.until("circuit", state="OPEN"))
         await until(lambda: reader.pings > 3)
         await fail(breaker, KEY)
-        assert (await waiting).name == "circuit"
+        await waiting
 
 
 async def test_two_hundred_readers_see_a_change() -> None:
