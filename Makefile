@@ -45,9 +45,9 @@ export PYTHONDONTWRITEBYTECODE :=
 # The folders that do without a browser and without what only the newest versions have.
 # But not what plays histories by chance: that is a matter of our own code, whatever the versions.
 # Nor FastAPI's limit for bodies, which came later.
-LOWEST_TESTS := tests/core tests/calls tests/web tests/client \
+LOWEST_TESTS := tests/core tests/circuits tests/web tests/client \
 	--ignore=tests/core/test_model.py --ignore=tests/core/test_member_model.py \
-	--ignore=tests/calls/test_registry.py --ignore=tests/calls/test_eviction.py \
+	--ignore=tests/circuits/test_registry.py --ignore=tests/circuits/test_eviction.py \
 	--ignore=tests/web/test_any_nesting.py --ignore=tests/web/test_lost_context.py \
 	-k "not body_that_is_too_large"
 

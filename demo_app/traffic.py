@@ -35,7 +35,7 @@ class Answer(StrEnum):
     OTHER = "other"  # any other status, or no answer at all
 
 
-class Tally:
+class BucketDelta:
     """The answers of one shop so far, and how many came in a second."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def classify(status: int, body: Mapping[str, object] | None) -> Answer:
     return {502: Answer.FAILED, 503: Answer.REJECTED}.get(status, Answer.OTHER)
 
 
-async def visit(client: httpx.AsyncClient, url: str, tally: Tally, rate: float) -> None:
+async def visit(client: httpx.AsyncClient, url: str, tally: BucketDelta, rate: float) -> None:
     """Send ``rate`` requests per second to a shop until cancelled."""
     async with asyncio.TaskGroup() as workers:
         for worker in range(_WORKERS):
@@ -70,7 +70,7 @@ async def visit(client: httpx.AsyncClient, url: str, tally: Tally, rate: float) 
 
 
 async def _visit_in_turn(
-    client: httpx.AsyncClient, url: str, tally: Tally, interval: float, first: int
+    client: httpx.AsyncClient, url: str, tally: BucketDelta, interval: float, first: int
 ) -> None:
     due = time.monotonic()
     for number in itertools.count(first):

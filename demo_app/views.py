@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from .traffic import Tally
+from .traffic import BucketDelta
 from .waves import Change
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ShopView:
         self.sync_since = 0.0
         self.sent = 0
         self.changes: Sequence[Change] = ()
-        self.tally = Tally()
+        self.tally = BucketDelta()
 
     async def look(self, client: httpx.AsyncClient) -> None:
         """Read the admin page and the changes; a shop that does not answer is unknown."""

@@ -6,9 +6,9 @@ told to the others over Redis in the background.
 
 from __future__ import annotations
 
-from .calls.circuit_object import Circuit
-from .calls.guard import Guard
-from .calls.hub import Reach, ResetResult
+from .circuits.circuit import Circuit
+from .circuits.guard import Guard
+from .circuits.host import Reach, ResetResult
 from .core.config import CircuitConfig
 from .core.errors import CircuitOpenError, NotInstalledError
 from .core.evidence import Evidence

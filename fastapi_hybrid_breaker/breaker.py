@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
-from .calls.hub import result_of_reset
-from .calls.listeners import ChangeQueue
-from .calls.registry import Registry
+from .circuits.host import result_of_reset
+from .circuits.listeners import ChangeQueue
+from .circuits.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace, overlaps_of
 from .core.override import make_override
+from .core.peers import Peers
 from .core.states import CircuitState, CircuitStats, CircuitView, never_used
-from .core.surroundings import Surroundings
 from .environment import FROM_ENVIRONMENT, FromEnvironment, naming_variables
 from .fleet.sync import FleetSync
 from .health import Health, health_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from .calls.circuit_object import Circuit
-    from .calls.hub import Reach, ResetResult
+    from .circuits.circuit import Circuit
+    from .circuits.host import Reach, ResetResult
     from .core.config import CircuitConfig
     from .core.override import Override, OverrideKind
     from .core.states import StateChange
@@ -71,7 +71,7 @@ class Breaker:
             max_circuits = settings.max_circuits
         self.clock: Callable[[], float] = clock
         self.random: Callable[[], float] = random
-        self.surroundings: Surroundings = Surroundings()
+        self.peers: Peers = Peers()
         self.changes: ChangeQueue = ChangeQueue()
         self._starts = 0
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
@@ -140,7 +140,7 @@ class Breaker:
         return self.stats(key).state
 
     def stats(self, key: str) -> CircuitStats:
-        """Give the figures of a circuit, as this process knows it; makes no circuit."""
+        """Return the figures of a circuit, as this process knows it; makes no circuit."""
         circuit = self.registry.get(check_key(key))
         return never_used(self.registry.config_for(key)) if circuit is None else circuit.stats()
 
@@ -181,7 +181,7 @@ class Breaker:
         return await self.sync.override(key, override, by, reason)
 
     async def look_up(self, key: str) -> CircuitView | None:
-        """Give a circuit's state and figures, from Redis where this process does not know it.
+        """Return a circuit's state and figures, from Redis where this process does not know it.
 
         For pages that show circuits: unlike ``stats`` this may wait for Redis, one second at
         most. None: neither declared, nor known here, nor in Redis. Makes no circuit.
@@ -202,7 +202,7 @@ class Breaker:
     # -- listening ----------------------------------------------------------------------------
 
     def on_change(self, listener: Callable[[StateChange], object]) -> Callable[[], None]:
-        """Have ``listener`` called after each change of a circuit's state.
+        """Call ``listener`` after each change of a circuit's state.
 
         Listeners are called synchronously and outside every lock, in the order of the changes, by
         one thread at a time: a thread that finds another one calling them leaves its change to
@@ -216,12 +216,12 @@ class Breaker:
         self.sync.called_unstarted()
 
     def changed(self, circuit: Circuit) -> None:
-        """Have the fleet hear of a circuit's change (called by circuits)."""
+        """Notify the fleet of a circuit's change (called by circuits)."""
         self.sync.changed(circuit)
 
-    def stirred(self, circuit: Circuit) -> None:
-        """Have the fleet hear of calls on a circuit (called by circuits)."""
-        self.sync.stirred(circuit)
+    def touched(self, circuit: Circuit) -> None:
+        """Notify the fleet of calls on a circuit (called by circuits)."""
+        self.sync.touched(circuit)
 
     @property
     def instance(self) -> str:
@@ -229,15 +229,15 @@ class Breaker:
         return self.sync.instance
 
     def sync_status(self) -> SyncStatus:
-        """Tell how the exchange with the fleet stands."""
+        """Return how the exchange with the fleet stands."""
         return self.sync.status()
 
     def health(self) -> Health:
-        """Tell which circuits are not CLOSED, and how the exchange with the fleet stands."""
+        """Return which circuits are not CLOSED, and how the exchange with the fleet stands."""
         return health_of(self.registry, self.sync_status())
 
     async def instances(self) -> list[Instance] | None:
-        """Give the instances of the fleet, this one among them, the oldest first.
+        """Return the instances of the fleet, this one among them, the oldest first.
 
         Waits for Redis one second at most. None: there is no fleet, or Redis does not answer.
         """

@@ -26,7 +26,7 @@ def variable_of(field: str) -> str:
 
 @contextmanager
 def naming_variables(fields: Collection[str]) -> Iterator[None]:
-    """Have errors about one of ``fields``, which came from the environment, name its variable.
+    """Make errors about one of ``fields``, which came from the environment, name its variable.
 
     The checks of values begin with the field's name; nobody has written that one anywhere.
     """

@@ -18,7 +18,7 @@ _living: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
 def note(one: Forkable) -> None:
-    """Have ``one`` start over in every child that is forked while it lives."""
+    """Make ``one`` start over in every child that is forked while it lives."""
     _living.add(one)
 
 

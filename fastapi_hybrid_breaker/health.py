@@ -10,7 +10,7 @@ from .core.states import CircuitState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .calls.circuit_object import Circuit
+    from .circuits.circuit import Circuit
     from .fleet.status import SyncStatus
 
 HealthStatus = Literal["ok", "degraded"]
@@ -23,9 +23,9 @@ class Health:
     Args:
         open: keys of the circuits that reject calls, by themselves or by an override.
         half_open: keys of those that let probes through.
-        ready_to_probe: keys of those whose open time is over and that nobody calls: the next call
-            is admitted.
-        overridden: keys of those on which an operator has a hand.
+        ready_to_probe: keys of those whose recovery timeout has elapsed and that nobody calls: the
+            next call is admitted.
+        overridden: keys of those with a manual override.
         sync: how the exchange with the fleet stands.
     """
 

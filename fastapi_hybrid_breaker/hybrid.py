@@ -41,7 +41,7 @@ class HybridBreaker(Breaker):
         report_every: seconds between two reports of one circuit's failures to the fleet, at
             least; 0.01 to 10, default 0.1.
         clock: monotonic seconds; for tests.
-        random: gives numbers from 0 to 1, for the jitter of open times; for tests.
+        random: gives numbers from 0 to 1, for the jitter of recovery timeouts; for tests.
 
     Raises:
         ValueError, TypeError: an argument out of range, or a Redis URL that is none.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from .calls.registry import Registry
+    from .circuits.registry import Registry
 
 in_routes: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """The guards of routes by the key in the route's code, as long as any route has them."""

@@ -95,11 +95,11 @@ class BreakerSettings(BaseSettings):
     describe_error: Literal["type", "text"] | None = None
 
     def url(self) -> str | None:
-        """Give the URL of Redis as it is to be used."""
+        """Return the URL of Redis as it is to be used."""
         return None if self.redis_url is None else self.redis_url.get_secret_value()
 
     def circuit_config(self) -> CircuitConfig:
-        """Give the defaults for all circuits.
+        """Return the defaults for all circuits.
 
         Raises:
             ValueError: a number outside its range.

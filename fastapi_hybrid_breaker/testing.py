@@ -19,7 +19,7 @@ A test of a recovery turns a clock instead of waiting::
     clock = ManualClock()
     breaker = HybridBreaker(app, redis=None, clock=clock)
     ...
-    clock.advance(60.0)  # the open time is over: the next call is a probe
+    clock.advance(60.0)  # the recovery timeout has elapsed: the next call is a probe
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .breaker import Breaker
-    from .calls.circuit_object import Circuit
+    from .circuits.circuit import Circuit
 
 __all__ = ["ManualClock", "open_circuit"]
 
@@ -82,7 +82,7 @@ class ManualClock:
         self._now = now
 
     def __call__(self) -> float:
-        """Give the time shown, in seconds."""
+        """Return the time shown, in seconds."""
         return self._now
 
     def advance(self, seconds: float) -> None:

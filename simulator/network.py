@@ -187,7 +187,7 @@ class PubSub:
         return None
 
     async def ping(self) -> None:
-        """Ask for a sign of life, which comes as a message."""
+        """Ask for a heartbeat, which comes as a message."""
         self._is_asked = True
         if not self._link.lull:
             self._later("pong", None, b"")

@@ -149,7 +149,7 @@ class _Watch:
             session = instance.breaker.sync._session
             if session is None:
                 raise RuntimeError("an instance did not start")
-            session.agenda.take = self._counted(session.agenda.take)  # type: ignore[method-assign]
+            session.exchange.take = self._counted(session.exchange.take)  # type: ignore[method-assign]
 
     async def recovery(self) -> Recovery:
         """Have the circuit open and close again."""

@@ -88,7 +88,7 @@ class Scenario:
     Args:
         seed: of all that is left to chance while it runs.
         instances: how many; 1 to 1,000 are reasonable.
-        speakers: how many services beside them speak the plain format only.
+        speakers: how many services beside them speak the basic format only.
         keys: the circuits.
         configs: of all circuits; where there are several, instances take them in turn, as
             during a rolling deploy.
@@ -98,7 +98,7 @@ class Scenario:
         noise: the share of the calls that fail although the upstream is well.
         drops: the share of the messages that get lost all the time.
         skew: seconds by which instances' wall clocks are wrong at most.
-        speaker_skew: the same of plain speakers, which send times by their own clocks.
+        speaker_skew: the same of basic-format clients, which send times by their own clocks.
         lull: see ``wire.Link``.
         faults_until: seconds; every fault is over then.
         heals_until: seconds; until then there is traffic, and everything must recover.
@@ -122,7 +122,7 @@ class Scenario:
     events: tuple[Event, ...] = field(default=())
 
     def __str__(self) -> str:
-        fleet = f"{self.instances} instances, {self.speakers} plain speakers"
+        fleet = f"{self.instances} instances, {self.speakers} basic-format clients"
         calls = f"{self.rate:g} calls per second and circuit, of {self.duration:g} s each"
         configs = "\n".join(f"configured with {_differences(config)}" for config in self.configs)
         return f"{fleet}\ncircuits {', '.join(self.keys)}\n{calls}\n{configs}"

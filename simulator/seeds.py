@@ -53,8 +53,8 @@ _FAR: Final = 3 * 86_400.0
 """Seconds by which the server's clock is far off: versions lie more than a day beyond it then."""
 
 _FAR_OFF: Final = 0.15
-"""The share of the scenarios in which it is so; never with plain speakers, whose times would be
-as far off."""
+"""The share of the scenarios in which it is so; never with basic-format clients, whose times would
+be as far off."""
 
 _LASTS: Final = (0.0, 3.0, 15.0)
 """Seconds that an override lasts; 0: until it is cleared."""
@@ -187,7 +187,7 @@ def _make_event(scenario: Scenario, faults: list[tuple[Kind, float]], random: Ra
     values = {
         "sick": random.choice([0.5, 1.0, 1.0]),
         "failover": random.uniform(0.1, 2.0),
-        # The times that plain speakers send are only as good as their clocks and the server's.
+        # The times of basic-format clients are only as good as their clocks and the server's.
         "clock": random.choice([-1.0, 1.0] if scenario.speakers else [-300.0, -1.0, 1.0, 300.0]),
         "wall": random.choice([-300.0, 300.0]),
         "slow": random.choice([0.02, 0.2, 0.4]),

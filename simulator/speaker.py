@@ -1,4 +1,4 @@
-"""A service that speaks only the plain format: hash and channel, no versions, no scripts.
+"""A service that speaks only the basic format: hash and channel, no versions, no scripts.
 
 It is written from the format's description alone and shares no code with the package: fields
 ``state``, ``failures``, ``successes``, ``nextAttempt`` in the hash ``circuit:<key>``, an hour to

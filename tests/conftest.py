@@ -58,7 +58,7 @@ WHOLE = frozenset(
     {
         "tests/benchmarks/test_bench.py",
         "tests/benchmarks/test_fleet_bench.py",
-        "tests/calls/test_fork.py",
+        "tests/circuits/test_fork.py",
         "tests/typing/test_pyright.py",
         "tests/typing/test_typing.py",
         "tests/web/test_outcomes_uvicorn.py",

@@ -8,10 +8,10 @@ from fastapi_hybrid_breaker import HybridBreaker
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
-    from fastapi_hybrid_breaker.core.contribution import Report
     from fastapi_hybrid_breaker.core.lease import Lease, LeaseWish
     from fastapi_hybrid_breaker.core.news import News, Proposal
     from fastapi_hybrid_breaker.core.override import OverrideNews
+    from fastapi_hybrid_breaker.core.shared_run import Report
 
 
 def lock_of(circuit: Circuit) -> Any:
@@ -23,7 +23,7 @@ def replace_lock(circuit: Circuit, lock: Any) -> None:
 
 
 def breaker_of(circuit: Circuit) -> HybridBreaker:
-    breaker = circuit._hub
+    breaker = circuit._host
     assert isinstance(breaker, HybridBreaker)
     return breaker
 
@@ -50,9 +50,9 @@ class FleetSide:
         with self._circuit.changing():
             pass
 
-    def take_report(self, *, is_hot: bool) -> Report | None:
+    def take_report(self, *, collecting: bool) -> Report | None:
         with self._circuit.changing() as (core, now):
-            return core.membership.take_report(now, is_hot=is_hot)
+            return core.membership.take_report(now, collecting=collecting)
 
     def listen(self, seconds: float) -> None:
         with self._circuit.changing() as (core, now):

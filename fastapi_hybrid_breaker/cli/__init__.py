@@ -1,4 +1,4 @@
-"""The command ``fastapi-hybrid-breaker``: sees and steers a fleet from a terminal, over Redis."""
+"""The command ``fastapi-hybrid-breaker``: inspects and controls a fleet over Redis."""
 
 from __future__ import annotations
 

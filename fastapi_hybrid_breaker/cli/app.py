@@ -69,7 +69,7 @@ class _Group(TyperGroup):
 
 app: typer.Typer = typer.Typer(
     cls=_Group,
-    help="Sees and steers the circuits of a fleet, in Redis itself: also when no service answers."
+    help="Inspects and controls the circuits of a fleet over Redis: also when no service answers."
     " Exit codes: 0 done, 1 not found or refused, 2 usage, 3 Redis does not answer or refuses.",
     no_args_is_help=True,
     add_completion=False,
@@ -81,7 +81,7 @@ app: typer.Typer = typer.Typer(
 def status(
     redis: RedisUrl = "",
     namespace: Namespace = "circuit",
-    watch: Annotated[bool, typer.Option("--watch", help="Draw anew every second.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second.")] = False,
     scan: Annotated[
         bool,
         typer.Option(
@@ -117,7 +117,7 @@ def show(
     as_json: Json = False,
     timeout: Timeout = TIMEOUT,
 ) -> None:
-    """Show one circuit: its state, why, who has a hand on it, where it is open alone."""
+    """Show one circuit: its state, why, its override, and which instances opened it alone."""
     place, key = Place.of(redis, namespace, timeout), checked_key(key)
     picture = _run(place, lambda link: Reader(link, place.names).look_at(key))
     if not picture.rows[0].is_known:

@@ -10,7 +10,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, ResponseEr
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fastapi_hybrid_breaker.fleet.connection import UNREACHABLE, Source, send
-from fastapi_hybrid_breaker.fleet.lane import BATCH
+from fastapi_hybrid_breaker.fleet.sender import BATCH
 
 from .errors import CommandError, Exit
 from .words import harmless

@@ -90,7 +90,7 @@ class Place:
 
     @classmethod
     def of(cls, redis: str, namespace: str, timeout: float) -> Self:
-        """Take the options.
+        """Record the options.
 
         Raises:
             CommandError: one is missing or out of range.
@@ -116,7 +116,7 @@ class Place:
 
 
 def checked_key(key: str) -> str:
-    """Give ``key`` if it may name a circuit.
+    """Return ``key`` if it may name a circuit.
 
     Raises:
         CommandError: it may not.
@@ -128,7 +128,7 @@ def checked_key(key: str) -> str:
 
 
 def checked_text(option: str, text: str, *, least: int = 1) -> str:
-    """Give ``text`` if it is one to be shown to all, of ``least`` characters or more.
+    """Return ``text`` if it is one to be shown to all, of ``least`` characters or more.
 
     Raises:
         CommandError: it is missing, too long or not printable.
@@ -140,7 +140,7 @@ def checked_text(option: str, text: str, *, least: int = 1) -> str:
 
 
 def who(by: str) -> str:
-    """Give who orders something, as told, or else as the shell knows it.
+    """Return who orders something, as told, or else as the shell knows it.
 
     Raises:
         CommandError: a name that is none.
@@ -155,7 +155,7 @@ def who(by: str) -> str:
 
 
 def seconds_of(how_long: str, *, until_cleared: bool) -> float | None:
-    """Give how long an override lasts; None: until it is cleared.
+    """Return how long an override lasts; None: until it is cleared.
 
     Raises:
         CommandError: said twice, not at all, or out of range.

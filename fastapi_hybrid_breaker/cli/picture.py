@@ -29,7 +29,7 @@ class Row:
         heard: what its hash says; None: nothing.
         register: what the register of overrides says; None: nothing.
         open_at: instances that have it open for themselves alone.
-        seen: what instances told of it with their last sign of life, where it is in trouble.
+        seen: what instances told of it with their last heartbeat, where it is in trouble.
         problem: what cannot be read of it, "" if nothing.
         openers: instances whose changes opened it, the latest last, five at most.
     """
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def is_known(self) -> bool:
-        """Tell whether Redis has anything about it."""
+        """Return whether Redis has anything about it."""
         return bool(self.heard or self.override or self.open_at or self.seen or self.problem)
 
     @property
@@ -70,7 +70,7 @@ class Row:
 
     @property
     def is_ready_to_probe(self) -> bool:
-        """Whether its open time is over and no instance reports rejections: it waits for a call."""
+        """Whether it waits for a call: its recovery timeout has elapsed, and nobody rejects."""
         is_over = self.state is CircuitState.OPEN and self.retry_after == 0.0
         return is_over and self.fixed_state is None and not self.rejecting
 
@@ -82,7 +82,7 @@ class Row:
         if self.heard is None:
             return ""
         if self.heard.is_basic:
-            return "told by a service that speaks the plain format"
+            return "told by a service that speaks the basic format"
         return why(self.heard.evidence)
 
     @property
@@ -113,7 +113,7 @@ class Row:
         return self.now + self.retry_after
 
     def rank(self) -> tuple[int, str]:
-        """Give a key for sorting: the worst first."""
+        """Return a key for sorting: the worst first."""
         if self.is_ready_to_probe:
             badness = 5
         elif self.state is CircuitState.OPEN:
@@ -133,7 +133,7 @@ class Row:
         return badness, self.key
 
     def as_json(self) -> dict[str, Any]:
-        """Give it for scripts; the fields are those of docs/terminal.md."""
+        """Return it for scripts; the fields are those of docs/terminal.md."""
         heard, override = self.heard, self.override
         return {
             "key": self.key,
@@ -181,11 +181,11 @@ class Picture:
 
     @property
     def living(self) -> int:
-        """How many instances gave a sign of life of late."""
+        """How many instances sent a heartbeat of late."""
         return sum(one.sync == "connected" for one in self.instances)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it for scripts."""
+        """Return it for scripts."""
         return {
             "at": self.now,
             "circuits": [row.as_json() for row in self.rows],

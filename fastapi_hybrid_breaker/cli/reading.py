@@ -159,7 +159,7 @@ class Reader:
 
 
 def _take(dropped: ThrottledLog, read: Callable[[], Any]) -> Any:
-    """Give what ``read`` gives; None, and counted, where somebody has put something else there."""
+    """Return what ``read`` gives; None, and counted, where something else stands there."""
     try:
         return read()
     except MalformedError as error:

@@ -1,6 +1,6 @@
 """Does what an operator orders: the commands, script and answers are those of an instance.
 
-Yet it is none. It gives no sign of life, for one more instance that lives would change what a
+Yet it is none. It sends no heartbeat, for one more instance that lives would change what a
 quorum asks for, and who may probe without asking; and it adopts nothing, for that needs the
 configuration of circuits, which only the services have.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Hand:
-    """An operator's hand on circuits.
+    """An operator's orders to circuits.
 
     Args:
         link: the way to Redis.
@@ -77,7 +77,7 @@ class Hand:
         await self._link.ask([self._commands.overridden([key], wanted=view is not None)])
 
     async def _order(self, key: str, command: tuple[Any, ...]) -> Any:
-        """Have the script carry it out; return its answer."""
+        """Run the script on it; return its answer."""
         (answer,) = await self._link.ask([command])
         if is_wrong_type(answer):
             raise CommandError(

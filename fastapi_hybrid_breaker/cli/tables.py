@@ -100,7 +100,7 @@ def circuits_table(rows: Sequence[Row], instances: Sequence[Instance]) -> Table:
 
 
 def _reasons(row: Row, instances: Sequence[Instance]) -> Iterator[str]:
-    """Tell all that makes a circuit what it is, the strongest first."""
+    """Return all that makes a circuit what it is, the strongest first."""
     if row.override is not None:
         yield override_words(row)
     if row.why:
@@ -108,7 +108,7 @@ def _reasons(row: Row, instances: Sequence[Instance]) -> Iterator[str]:
     if often := often_opened_by(row.openers, instances):
         yield often
     if row.open_at:
-        yield f"open alone at {', '.join(names_of(row.open_at, instances))}"
+        yield f"open on one instance only at {', '.join(names_of(row.open_at, instances))}"
 
 
 def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
@@ -135,7 +135,7 @@ def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
 
 
 def _there(instance: Instance, row: Row) -> Text:
-    """Tell what an instance said of a circuit; it names those in trouble, as far as it has room."""
+    """Return what an instance reported of a circuit; it reports unhealthy ones, as many as fit."""
     told = row.seen.get(instance.id)
     if told is None:
         is_told = instance.circuits is not None and not instance.more
@@ -191,11 +191,11 @@ def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Tex
         if row.heard.version:
             yield "version", Text(f"{row.heard.version} by {row.heard.writer}")
     if row.open_at:
-        yield "open alone at", Text(", ".join(names_of(row.open_at, instances)))
+        yield "open on one instance only at", Text(", ".join(names_of(row.open_at, instances)))
 
 
 def state_word(row: Row, *, below: str = " ") -> Text:
-    """Give a state as symbol and word (never colour alone), and after ``below`` what is special."""
+    """Return a state as symbol and word, and after ``below`` what is special about it."""
     if row.state is None:
         return Text("? unreadable", "bold magenta")
     if row.is_ready_to_probe:
@@ -209,7 +209,7 @@ def state_word(row: Row, *, below: str = " ") -> Text:
 
 
 def countdown(row: Row) -> str:
-    """Tell when an OPEN circuit admits a call."""
+    """Return when an OPEN circuit admits a call."""
     if row.state is not CircuitState.OPEN:
         return ""
     if row.retry_after is None:
@@ -218,7 +218,7 @@ def countdown(row: Row) -> str:
 
 
 def override_words(row: Row) -> str:
-    """Tell of an override in one line."""
+    """Return an override in one line."""
     override = row.override
     if override is None:
         return ""
@@ -256,7 +256,7 @@ def often_opened_by(openers: Sequence[str], instances: Sequence[Instance]) -> st
 
 
 def names_of(ids: Sequence[str], instances: Sequence[Instance]) -> list[str]:
-    """Give instances with their hosts, where these are known."""
+    """Return instances with their hosts, where these are known."""
     hosts = {one.id: one.host for one in instances}
     return [harmless(f"{one} ({hosts[one]})" if one in hosts else one) for one in ids]
 

@@ -20,14 +20,14 @@ _CAUSES: Final[dict[str, str]] = {
     Cause.SLOW_CALLS: "it was slow",
     Cause.PROBE_FAILED: "a probe failed",
     Cause.PROBES_SUCCEEDED: "its probes succeeded",
-    Cause.TIMEOUT: "its open time is over",
+    Cause.TIMEOUT: "its recovery timeout has elapsed",
     Cause.HALF_OPEN_EXPIRED: "it was half open too long",
     Cause.RESET: "it was reset",
 }
 
 
 def harmless(text: str) -> str:
-    """Give a text without what would steer a terminal or turn its direction; that is escaped."""
+    """Return a text without what would steer a terminal or turn its direction; that is escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -37,7 +37,7 @@ def harmless(text: str) -> str:
 
 
 def shown(key: str) -> str:
-    """Give a key for a sentence, harmless and in quotes."""
+    """Return a key for a sentence, harmless and in quotes."""
     return harmless(repr(key))
 
 
@@ -58,7 +58,7 @@ def read_duration(option: str, text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Give seconds in short: ``7s``, ``3m 20s``, ``5h 4m``, ``2d 1h``."""
+    """Return seconds in short: ``7s``, ``3m 20s``, ``5h 4m``, ``2d 1h``."""
     left = max(0, round(seconds))
     parts = []
     for unit, size in _UNITS.items():
@@ -71,7 +71,7 @@ def duration(seconds: float) -> str:
 
 
 def why(evidence: Evidence | None) -> str:
-    """Tell in words what a state was decided on; "" where nobody has said."""
+    """Return in words what a state was decided on; "" where nobody has said."""
     if evidence is None:
         return ""
     cause = evidence.rule or _CAUSES.get(evidence.cause, "")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.calls.context import enter, leave
-from fastapi_hybrid_breaker.calls.permits import CallPermit
-from fastapi_hybrid_breaker.calls.settling import settle, settle_error
+from fastapi_hybrid_breaker.circuits.context import enter, leave
+from fastapi_hybrid_breaker.circuits.permits import CallPermit
+from fastapi_hybrid_breaker.circuits.settling import settle, settle_error
 from fastapi_hybrid_breaker.core.probe import Probe
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
+from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, SUCCESS
 
 from .outcome import of_head, telling
 from .retry_after import ASKING, read_retry_after
 from .streams import watched
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.permits import EnteredPermit, Permit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.permits import EnteredPermit, Permit
     from fastapi_hybrid_breaker.core.states import Outcome
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
@@ -52,7 +52,7 @@ class Lease:
         self._waited = 0.0  # seconds, for the dependency
         self._since: float | None = None  # waiting since then, monotonic seconds
         if isinstance(permit, Probe):
-            permit.witness = self
+            permit.watcher = self
 
     def enter(self, request: Any) -> None:
         """Begin the part of the call that runs in the transport."""
@@ -107,36 +107,36 @@ class Lease:
         self._since = self._circuit.clock()
 
     def came(self) -> None:
-        """Take that it has answered, or sent a chunk."""
+        """Record that it has answered, or sent a chunk."""
         self._waited, self._since = self._seconds() or 0.0, None
 
-    def seems_well(self) -> bool:
+    def looks_healthy(self) -> bool:
         """Whether a caller that left now would leave behind a success: the status was good."""
         return self._is_watched
 
     def ended(self) -> None:
-        """Take the end of the response's body."""
+        """Record the end of the response's body."""
         self._settle(SUCCESS)
 
     def left(self) -> None:
-        """Take that nobody will read on; after the end, as clients do it, that is no news."""
+        """Record that nobody will read on; after the end, as clients do it, that is no news."""
         self._settle(SUCCESS)
 
     def failed(self, error: BaseException) -> None:
-        """Take an exception, of the transport or of the response's body."""
+        """Record an exception, of the transport or of the response's body."""
         # Once the request's body has failed, nothing that follows tells about the dependency.
         told = None
         if self._body is None or not self._body.has_failed:
             told = telling(self._circuit.config, error)
         if told is None:
-            self._settle(NO_VERDICT)
+            self._settle(NOT_COUNTED)
             return
         permit, self._permit = self._permit, None
         if permit is not None:
             settle_error(self._circuit, permit, told, seconds=self._seconds())
 
     def _seconds(self) -> float | None:
-        """Give how long the dependency was waited for, where anybody wants to know."""
+        """Return how long the dependency was waited for, where anybody wants to know."""
         if not self.timed:
             return None
         if self._since is None:

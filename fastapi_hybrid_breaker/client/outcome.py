@@ -34,7 +34,7 @@ def of_head(config: CircuitConfig, method: str, status: int, *, is_over: bool) -
 
 
 def telling(config: CircuitConfig, error: BaseException) -> BaseException | None:
-    """Give what in ``error`` may tell about the dependency; None: nothing.
+    """Return what in ``error`` may tell about the dependency; None: nothing.
 
     A full pool, an unknown scheme and a request that breaks the protocol are the caller's own.
     A configuration that names one of these classes itself in ``failure_exceptions`` or

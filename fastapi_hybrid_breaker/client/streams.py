@@ -24,19 +24,19 @@ class Watcher(Protocol):
     """Whether it is told when chunks are waited for."""
 
     def waits(self) -> None:
-        """Take that the next chunk is waited for."""
+        """Record that the next chunk is waited for."""
 
     def came(self) -> None:
-        """Take that a chunk has come."""
+        """Record that a chunk has come."""
 
     def ended(self) -> None:
-        """Take that the stream was read to its end."""
+        """Record that the stream was read to its end."""
 
     def left(self) -> None:
-        """Take that the stream was closed, or its iterator dropped."""
+        """Record that the stream was closed, or its iterator dropped."""
 
     def failed(self, error: BaseException) -> None:
-        """Take that reading raised ``error``."""
+        """Record that reading raised ``error``."""
 
 
 class _Watched:
@@ -124,7 +124,7 @@ class _AsyncHalf(_Watched):
 
 
 def watched(stream: Any, watcher: Watcher) -> Any:
-    """Give a stream that reads and closes ``stream`` and tells ``watcher`` how that goes.
+    """Return a stream that reads and closes ``stream`` and tells ``watcher`` how that goes.
 
     It is sync, async or both, and of the library, that ``stream`` is.
     """
@@ -142,5 +142,5 @@ def _class_for(kind: type) -> type[Any]:
 
 
 def family_bases(kind: type, names: frozenset[str]) -> list[type]:
-    """Give the base classes of ``kind`` that are called one of ``names``."""
+    """Return the base classes of ``kind`` that are called one of ``names``."""
     return [base for base in kind.__mro__ if base.__name__ in names]

@@ -7,8 +7,8 @@ from functools import cache, lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self
 
-from fastapi_hybrid_breaker.calls.admission import admit
-from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+from fastapi_hybrid_breaker.circuits.admission import admit
+from fastapi_hybrid_breaker.circuits.circuit import Circuit
 from fastapi_hybrid_breaker.core.keys import check_key, fault_of
 
 from .lease import Lease
@@ -174,7 +174,7 @@ def _error_class_for(base: type[Exception]) -> type[Any]:
 
 
 def host_and_port(request: Any) -> str:
-    """Give the key of a request's host: ``api.example.com:443``, ``[::1]:8080``."""
+    """Return the key of a request's host: ``api.example.com:443``, ``[::1]:8080``."""
     url = request.url
     host = url.host
     if ":" in host:

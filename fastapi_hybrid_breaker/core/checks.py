@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 DAY = 86_400.0
-"""Seconds; no open time or deadline is longer (a longer one is an operator's business)."""
+"""Seconds; no recovery timeout or deadline is longer (a longer one is an operator's business)."""
 
 LONGEST_TEXT = 200
 """Characters of what people write to explain themselves."""

@@ -17,15 +17,15 @@ from .machine import StateMachine
 from .membership import Membership
 from .outbox import Outbox
 from .override import NEVER_REJECTS, Override, OverrideKind, OverrideSlot
+from .peers import Peers
 from .probe import SHADOWED, UNCOUNTED
 from .probe_lease import ProbeLease
 from .probes import ProbeSlots
 from .recovery import Recovery
 from .shadow import ShadowMode
 from .sharing import Sharing
-from .states import CLOSED, FAILURE, HALF_OPEN, NO_VERDICT, OPEN, Cause
+from .states import CLOSED, FAILURE, HALF_OPEN, NOT_COUNTED, OPEN, Cause
 from .statistics import Statistics
-from .surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +76,9 @@ class CircuitCore:
         key: str,
         config: CircuitConfig,
         random: Callable[[], float] | None = None,
-        peers: Surroundings | None = None,
+        peers: Peers | None = None,
     ) -> None:
-        peers, random = peers or Surroundings(), random or chance.random
+        peers, random = peers or Peers(), random or chance.random
         self.serial: int = next(_serial)
         self.config: CircuitConfig = config
         self.override: OverrideSlot = OverrideSlot()
@@ -183,7 +183,7 @@ class CircuitCore:
         if self.is_special or ticket == SHADOWED:
             self.lift(now)
             if self.override.is_disabled(now):
-                outcome, seconds = NO_VERDICT, None
+                outcome, seconds = NOT_COUNTED, None
             if self.membership.sharing.shadow or ticket == SHADOWED:
                 self.shadow.show(ticket, outcome, now, seconds)
                 self.publish()
@@ -214,7 +214,7 @@ class CircuitCore:
         return self.override.fixed_state(now) or self.machine.state
 
     def shown_state(self, now: float) -> CircuitState:
-        """Return the state to show a rejected caller: HALF_OPEN once the open time is over."""
+        """Return the state for a rejected caller: HALF_OPEN after the recovery timeout."""
         fixed, machine = self.override.fixed_state(now), self.machine
         is_probing = fixed is None and machine.state is OPEN and now >= machine.open_until
         return HALF_OPEN if is_probing else fixed or machine.state
@@ -301,7 +301,7 @@ class CircuitCore:
         self.publish()
 
     def lift(self, now: float) -> None:
-        """End the override if its time is up."""
+        """End the override if it has expired."""
         if self.override.has_expired(now) and (override := self.override.current) is not None:
             self._replace(None, now, Evidence(reason=f"override by {override.by} expired"))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .recovery import Recovery
     from .rules import Rule
     from .states import CircuitState, Outcome
-    from .statistics import Book, Statistics
+    from .statistics import RuleWindow, Statistics
 
 QUIET_AFTER: Final = 5.0
 """Seconds without a call after which nobody is taken to wait for a probe any more."""
@@ -67,7 +67,7 @@ class StateMachine:
     # -- calls ----------------------------------------------------------------------------------
 
     def admit(self, now: float, kind: object) -> Ticket | None:
-        """Return a permit, or None: rejected. The open time ends here, with the first call after.
+        """Return a permit, or None: rejected. The first call after the recovery timeout ends OPEN.
 
         ``kind``: what the caller knows the call by, or ``ROUTE``; see ``standoff``.
         """
@@ -112,7 +112,7 @@ class StateMachine:
         if self.state is not CLOSED or permit < self.first:
             return False
         statistics = self.statistics
-        fired: tuple[Book | None, Rule] | None = None
+        fired: tuple[RuleWindow | None, Rule] | None = None
         if statistics.books:
             fired = statistics.add(now, outcome, seconds, asked)
         if outcome is FAILURE:
@@ -214,14 +214,14 @@ class StateMachine:
         self.recovery.recovered_at = now
         self.recovery.let_back(now)
 
-    def _trip(self, book: Book | None, rule: Rule, now: float, error: object) -> None:
+    def _trip(self, book: RuleWindow | None, rule: Rule, now: float, error: object) -> None:
         evidence = self.describe(rule.cause, rule=str(rule), book=book, error=error)
         self.open(rule.cause, now, evidence, self.statistics.asked(book, now))
 
     # -- what is known ----------------------------------------------------------------------------
 
     def describe(
-        self, cause: Cause, *, rule: str = "", book: Book | None = None, error: object = None
+        self, cause: Cause, *, rule: str = "", book: RuleWindow | None = None, error: object = None
     ) -> Evidence:
         """Return the figures of this moment, as what a change was decided on."""
         evidence = Evidence(
@@ -247,10 +247,10 @@ class StateMachine:
         return 0.0
 
     def is_ready_to_probe(self, now: float) -> bool:
-        """Return whether the circuit waits for a call: not CLOSED, its open time over, and idle.
+        """Return whether the circuit waits for a call: idle after its recovery timeout.
 
         The next call is a probe, and until then nobody is rejected. Who was rejected for want of
-        a probe's place, after the open time, counts for a few seconds: callers come again.
+        a probe's place, after the recovery timeout, counts for a few seconds: callers come again.
         """
         if self.state is CLOSED or now < self.open_until:
             return False

@@ -14,9 +14,9 @@ from .states import CLOSED, HALF_OPEN, OPEN, Cause
 
 if TYPE_CHECKING:
     from .config import CircuitConfig
-    from .contribution import Report
     from .machine import StateMachine
     from .outbox import Outbox
+    from .shared_run import Report
     from .sharing import Sharing
     from .states import CircuitState
 
@@ -169,11 +169,11 @@ class Membership:
         if self.machine.generation == proposal.generation:
             self.unsynced = False
 
-    def take_report(self, now: float, *, is_hot: bool) -> Report | None:
+    def take_report(self, now: float, *, collecting: bool) -> Report | None:
         """Return what the fleet has to hear of the calls here; it counts as told."""
         if self.machine.state is not CLOSED or self.unsynced or not self.sharing.shares_calls():
             return None
-        return self.calls.take(now, self.version, self.writer, is_hot=is_hot)
+        return self.calls.take(now, self.version, self.writer, collecting=collecting)
 
     # -- taken over -------------------------------------------
 
@@ -182,7 +182,7 @@ class Membership:
 
         A change of our own that the fleet has not seen loses: the first writer wins. Calls that
         run now were admitted by another state and count no more, with one exception: probes go
-        on when HALF_OPEN meets HALF_OPEN, two instances having ended the open time at once.
+        on when HALF_OPEN meets HALF_OPEN, two instances having ended the recovery timeout at once.
 
         ``refused``: it is what the fleet holds against a change of our own, which is void even
         where it builds on this very state.

@@ -17,7 +17,7 @@ _MOST_MULTIPLIED = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Longer open times for a dependency that fails again as soon as it is tried.
+    """Longer recovery timeouts for a dependency that fails again as soon as it is tried.
 
     An opening is one *again* when a probe failed, or when it comes less than ``reset_after``
     seconds after the circuit closed. The n-th in a row lasts ``recovery_timeout`` times
@@ -25,10 +25,10 @@ class Backoff:
 
     Args:
         multiplier: 1 to 100, default 2; 1 keeps the time and leaves only the jitter.
-        maximum: seconds that no open time exceeds, but for one that the upstream asks for; above
-            0, at most 86,400, default 600.
-        jitter: share by which an open time varies either way, by chance, so that many circuits
-            do not probe at once; 0 to 1 (not 1 itself), default 0.1.
+        maximum: seconds that no recovery timeout exceeds, but for one that the upstream asks for;
+            above 0, at most 86,400, default 600.
+        jitter: share by which a recovery timeout varies either way, by chance, so that many
+            circuits do not probe at once; 0 to 1 (not 1 itself), default 0.1.
         reset_after: seconds that a close must have lasted for the next opening to begin with
             ``recovery_timeout`` again; above 0, at most 86,400; default None:
             ``recovery_timeout``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .states import FAILURE, NO_VERDICT, SUCCESS
+from .states import FAILURE, NOT_COUNTED, SUCCESS
 from .translated import rejection_in
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Classifier:
             PredicateError: ``failure_exceptions``, ``success_exceptions`` or
                 ``ignored_exceptions`` is a function that raised.
         """
-        outcome = NO_VERDICT
+        outcome = NOT_COUNTED
         has_counted = False
         # Without recursion: nobody says how deep groups are nested.
         left = [error]
@@ -118,21 +118,21 @@ class Classifier:
                 return FAILURE
             else:
                 has_counted = True
-        return NO_VERDICT if has_counted else outcome
+        return NOT_COUNTED if has_counted else outcome
 
     def _look_at(self, error: BaseException) -> Outcome | None:
         """Return what one error means; None: a group, which means what is in it does."""
         config = self._config
         if rejection_in(error) is not None or _is_among("ignored_exceptions", config, error):
-            return NO_VERDICT
+            return NOT_COUNTED
         if isinstance(error, BaseExceptionGroup) and not _is_named(config, error, _is_group):
             return None
         if not isinstance(error, Exception):
-            return NO_VERDICT
+            return NOT_COUNTED
         if _is_among("success_exceptions", config, error):
             return SUCCESS
         if not _is_among("failure_exceptions", config, error) or _is_quiet(config, error):
-            return NO_VERDICT
+            return NOT_COUNTED
         if _goes_by_type(config) and not _needs_a_look(error):
             if len(self.plain) >= _MOST_TYPES:
                 self.plain.clear()  # of a program that makes classes as it runs

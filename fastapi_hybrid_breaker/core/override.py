@@ -1,4 +1,4 @@
-"""An operator's hand on a circuit, above whatever the circuit decides by itself."""
+"""An operator's override, above whatever the circuit decides by itself."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Override:
     deadline: float | None
 
     def is_over(self, now: float) -> bool:
-        """Return whether its time is up."""
+        """Return whether it has expired."""
         return self.deadline is not None and now >= self.deadline
 
     def view(self, now: float) -> OverrideView:

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from .machine import StateMachine
 
 
-class Witness(Protocol):
+class Watcher(Protocol):
     """Reports how a long call, such as a stream, is going."""
 
-    def seems_well(self) -> bool:
+    def looks_healthy(self) -> bool:
         """Whether the call, ended now by its caller, would be a success."""
 
 
@@ -42,7 +42,7 @@ class Probe:
 
     ``admitted`` is the sequence number at admission; ``settled`` says that its outcome is known,
     or that it holds no place any more; ``outer`` is the permit, of any circuit, of the call that
-    encloses it; ``witness`` reports on a call that still runs at the deadline; ``chance``
+    encloses it; ``watcher`` reports on a call that still runs at the deadline; ``chance``
     with which its place moves to a call of the same kind, once it is drawn; see ``standoff``.
     """
 
@@ -54,7 +54,7 @@ class Probe:
         "outer",
         "settled",
         "started",
-        "witness",
+        "watcher",
     )
 
     def __init__(self, machine: StateMachine, now: float, kind: object = None) -> None:
@@ -65,7 +65,7 @@ class Probe:
         self.kind: object = kind
         self.chance: float | None = None
         self.outer: Enclosing | None = None
-        self.witness: Witness | None = None
+        self.watcher: Watcher | None = None
 
     @property
     def deadline(self) -> float:

@@ -78,7 +78,7 @@ class ProbeLease:
 
         Args:
             now: monotonic seconds.
-            since: when the open time ended, or anybody was last known to probe.
+            since: when the recovery timeout ended, or anybody was last known to probe.
             is_idle: no probe runs here.
         """
         if not self.sharing.shares_probes():

@@ -121,7 +121,7 @@ class ProbeSlots:
         for probe in [one for one in self.running or () if now >= one.deadline]:
             if self.running is not None:
                 self.running.remove(probe)
-            if probe.witness is not None and probe.is_running() and probe.witness.seems_well():
+            if probe.watcher is not None and probe.is_running() and probe.watcher.looks_healthy():
                 probe.settled = True
                 if self.succeeded():
                     return True

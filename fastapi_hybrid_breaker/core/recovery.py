@@ -104,7 +104,7 @@ class Recovery:
         *,
         was_over: bool,
     ) -> None:
-        """Record a change of state; ``was_over``: the open time before it had elapsed."""
+        """Record a change of state; ``was_over``: the recovery timeout before it had elapsed."""
         if old is CLOSED:
             self.troubled_at = now
         self.ramp_from = self.ramp = None

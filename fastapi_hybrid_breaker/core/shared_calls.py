@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .contribution import LONGEST_RUN, Contribution, Report, Tally
 from .evidence import describe_error
+from .shared_run import LONGEST_RUN, BucketDelta, Report, SharedRun
 from .states import CLOSED, FAILURE, SUCCESS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class SharedCalls:
         self._machine = machine
         self._sharing = sharing
         self._outbox = outbox
-        self.run: Contribution | None = None
+        self.run: SharedRun | None = None
         self.tracks_successes: bool = False
 
     def clear(self) -> None:
@@ -47,7 +47,7 @@ class SharedCalls:
             # Rules that count no run have no use for it.
             if 0 < machine.statistics.run_threshold <= LONGEST_RUN and self._sharing.shares_calls():
                 if self.run is None:
-                    self.run = Contribution()
+                    self.run = SharedRun()
                 described = describe_error(error, self._sharing.config.describe_error)
                 self.run.failed(now, described)
                 self._outbox.needs_sync = True
@@ -56,14 +56,14 @@ class SharedCalls:
             if self.run.owes_success:
                 self._outbox.needs_sync = True
             self.tracks_successes = self.run.is_listening(now)
-        if machine.statistics.is_troubled and self._sharing.shares_calls():
+        if machine.statistics.over_threshold and self._sharing.shares_calls():
             self._outbox.needs_sync = True
 
     def listen(self, now: float, until: float) -> None:
         """Note successes: failures of others are being counted."""
         if self._machine.state is CLOSED and self._sharing.shares_calls():
             if self.run is None:
-                self.run = Contribution()
+                self.run = SharedRun()
             self.run.listen(now, until)
             self._track(now)
 
@@ -87,27 +87,27 @@ class SharedCalls:
 
         What was told of the run before stands still; the probes end it.
         """
-        self.run = Contribution()
+        self.run = SharedRun()
         self.run.has_told = True
         self.run.succeeded(self._machine.changed_at)
 
-    def take(self, now: float, version: int, writer: str, *, is_hot: bool) -> Report | None:
+    def take(self, now: float, version: int, writer: str, *, collecting: bool) -> Report | None:
         """Return what the fleet has to hear of the calls here; it counts as told.
 
-        ``is_hot``: the fleet adds up calls at the moment, so that ours are wanted, good or bad.
+        ``collecting``: the fleet adds up calls at the moment, so that ours are wanted, good or bad.
         """
         statistics = self._machine.statistics
-        is_troubled = statistics.judge(now)
-        tallies: tuple[Tally, ...] = ()
-        if is_hot or is_troubled:
-            tallies = statistics.tallies(now, always=is_troubled)
+        over_threshold = statistics.judge(now)
+        tallies: tuple[BucketDelta, ...] = ()
+        if collecting or over_threshold:
+            tallies = statistics.tallies(now, always=over_threshold)
         failures: tuple[float, ...] = ()
         success_at, must_tell = None, False
         if self.run is not None:
             failures, success_at = self.run.take()
             must_tell = self.run.has_told
             self._track(now)
-        # With failures told of ours in the run, others may have to hear what plain speakers say.
+        # With failures of ours in the fleet's run, others may need what basic-format clients say.
         if not (failures or tallies or success_at is not None or must_tell):
             return None
         return Report(
@@ -118,7 +118,7 @@ class SharedCalls:
             failures=failures,
             success_at=success_at,
             tallies=tallies,
-            is_troubled=is_troubled,
+            over_threshold=over_threshold,
         )
 
     def _track(self, now: float) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .config import CircuitConfig
-    from .surroundings import Surroundings
+    from .peers import Peers
 
 
 class Sharing:
@@ -18,9 +18,9 @@ class Sharing:
 
     __slots__ = ("config", "local_only", "peers", "shadow")
 
-    def __init__(self, config: CircuitConfig, peers: Surroundings) -> None:
+    def __init__(self, config: CircuitConfig, peers: Peers) -> None:
         self.config: CircuitConfig = config
-        self.peers: Surroundings = peers
+        self.peers: Peers = peers
         self.shadow: bool = False
         self.local_only: bool = False
 

@@ -26,7 +26,7 @@ class Outcome(Enum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    NO_VERDICT = "no verdict"
+    NOT_COUNTED = "no verdict"
 
 
 class Cause(StrEnum):
@@ -47,7 +47,7 @@ class Cause(StrEnum):
 # Python 3.11 looks up a member in its enum by a function in Python, which costs as much as a bare
 # await; the name of a module costs next to nothing.
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 
 READY_TO_PROBE: Final = "ready_to_probe"
@@ -84,7 +84,7 @@ class CircuitStats:
     """The figures of a circuit at one moment; a copy that never changes.
 
     Args:
-        state: what the circuit does now. OPEN lasts until a call comes after the open time.
+        state: what the circuit does now. OPEN lasts until a call comes after the recovery timeout.
         failures: the run of failures (CLOSED), or the run that opened the circuit.
         successes: successful probes of this recovery (0 while CLOSED or OPEN).
         next_attempt: from when on an OPEN circuit admits a probe, epoch seconds by this host's
@@ -93,7 +93,7 @@ class CircuitStats:
         rejected: calls rejected by this process since the circuit was made; exact where Python has
             its global interpreter lock, approximate on a free-threaded build.
         version: the fleet's number of this state; 0 as long as it was never shared.
-        calls: calls with a verdict in the window of its first rule that has one, else None.
+        calls: counted calls in the window of its first rule that has one, else None.
         failure_rate: failures among them, 0.0 to 1.0; None without such calls.
         slow_rate: slow calls in the window, 0.0 to 1.0; None where none is measured.
         reopenings: openings in a row, without a recovery that lasted between them.
@@ -101,10 +101,10 @@ class CircuitStats:
             as ``rejected``.
         shadowed_failures: those of them that failed.
         mode: ``"enforce"`` or ``"shadow"``: as it is configured, or as an override sets it.
-        override: the operator's hand on it, or None.
+        override: the manual override, or None.
         alone: its state binds only this process: by its scope, or since its quorum is not reached.
-        ready_to_probe: the open time is over and nobody calls: the next call is admitted as a
-            probe, and until then nobody is rejected. ``state`` stays what it is, mostly OPEN.
+        ready_to_probe: the recovery timeout has elapsed and nobody calls: the next call is admitted
+            as a probe, and until then nobody is rejected. ``state`` stays what it is, mostly OPEN.
     """
 
     state: CircuitState

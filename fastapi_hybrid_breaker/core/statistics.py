@@ -8,10 +8,10 @@ from math import inf
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from .contribution import Tally
+from .peers import Peers
 from .rules import ConsecutiveFailures, FailureRate, SlowCallRate
+from .shared_run import BucketDelta
 from .states import FAILURE, SUCCESS
-from .surroundings import Surroundings
 from .totals import Rates, Totals, share_of, totals_of
 from .windows import FAILED, GIVEN_UP, KINDS, SLOW, SUCCEEDED, TimeCounts, TimeWindow
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .windows import Counts, Window
 
 
-class Book:
+class RuleWindow:
     """One bookkeeping: a window, when a call is slow, and the rules that look at it.
 
-    ``is_troubled`` says that a rule's rate was reached, whatever the number of calls: the fleet
+    ``over_threshold`` says that a rule's rate was reached, whatever the number of calls: the fleet
     may have enough of them.
     """
 
@@ -36,26 +36,24 @@ class Book:
         "_asked",
         "_is_merged",
         "_limit",
-        "_surroundings",
+        "_peers",
         "_told",
         "counts",
-        "is_troubled",
+        "over_threshold",
         "rules",
         "slower_than",
         "window",
     )
 
-    def __init__(
-        self, window: Window, slower_than: float | None, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, window: Window, slower_than: float | None, peers: Peers) -> None:
         self.window: Window = window
         self.slower_than: float | None = slower_than
         self._limit = inf if slower_than is None else slower_than
         self.counts: Counts = window.counts()
         self.rules: list[FailureRate | SlowCallRate] = []
-        self.is_troubled: bool = False
+        self.over_threshold: bool = False
         self._is_merged = isinstance(window, TimeWindow)  # nobody knows the last n calls of a fleet
-        self._surroundings = surroundings
+        self._peers = peers
         self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
         self._asked: deque[tuple[int, float]] | None = None  # see ``asked``
 
@@ -89,7 +87,7 @@ class Book:
             self._note_asked(counts.part(now), asked)
         _, failed, slow, slow_failed, given_up = counts.by_kind
         if not (failed or slow or slow_failed or given_up):
-            self.is_troubled = False  # nothing but quick successes
+            self.over_threshold = False  # nothing but quick successes
             return None
         return self.judge(self.totals())
 
@@ -113,13 +111,13 @@ class Book:
 
     def judge(self, totals: Totals) -> Rule | None:
         """Return a rule that ``totals`` fulfil, and note whether a rate is reached at all."""
-        self.is_troubled = False
+        self.over_threshold = False
         for rule in self.rules:
             calls, bad = share_of(rule, totals)
             # Divided, not multiplied: a quotient equal to the rate as written is the same float.
             if calls and bad / calls >= rule.rate:
-                self.is_troubled = self._is_merged
-                if calls >= self._surroundings.minimum(rule.minimum_calls):
+                self.over_threshold = self._is_merged
+                if calls >= self._peers.minimum(rule.minimum_calls):
                     return rule
         return None
 
@@ -132,7 +130,7 @@ class Book:
                 return rule
         return None
 
-    def tallies(self, now: float, *, always: bool) -> Iterator[Tally]:
+    def tallies(self, now: float, *, always: bool) -> Iterator[BucketDelta]:
         """Return the calls that the fleet has not been told of; they count as told.
 
         ``always``: something, even where there is nothing new, so that the sum is told in return.
@@ -146,17 +144,17 @@ class Book:
             new = tuple(all_of - before for all_of, before in zip(kinds, told, strict=True))
             if any(new):
                 always = False
-                yield Tally(self.name, width, self.window.buckets, index * width, new)
+                yield BucketDelta(self.name, width, self.window.buckets, index * width, new)
         self._told = buckets
         if always:
-            yield Tally(self.name, width, self.window.buckets, now, (0,) * KINDS)
+            yield BucketDelta(self.name, width, self.window.buckets, now, (0,) * KINDS)
 
     def clear(self) -> None:
         """Begin anew."""
         self.counts.clear()
         self._told = {}
         self._asked = None
-        self.is_troubled = False
+        self.over_threshold = False
 
     def add_to(self, evidence: Evidence, kinds: Sequence[int] | None = None) -> Evidence:
         """Put figures into evidence: the window's, or those of the whole fleet's calls."""
@@ -199,25 +197,25 @@ class Statistics:
     """
 
     __slots__ = (
-        "_surroundings",
+        "_peers",
         "books",
-        "is_troubled",
+        "over_threshold",
         "run",
         "run_rule",
         "run_threshold",
         "slow",
     )
 
-    def __init__(self, rules: Sequence[Rule], surroundings: Surroundings | None = None) -> None:
-        self._surroundings = surroundings or Surroundings()
-        self.is_troubled: bool = False  # a book is, or was when it was last asked
+    def __init__(self, rules: Sequence[Rule], peers: Peers | None = None) -> None:
+        self._peers = peers or Peers()
+        self.over_threshold: bool = False  # a book is, or was when it was last asked
         runs = [rule for rule in rules if isinstance(rule, ConsecutiveFailures)]
         self.run_rule: ConsecutiveFailures | None = min(
             runs, key=attrgetter("threshold"), default=None
         )
         self.run_threshold: int = 0 if self.run_rule is None else self.run_rule.threshold
         self.run: Run | None = None
-        self.books: list[Book] = []
+        self.books: list[RuleWindow] = []
         for rule in rules:
             if isinstance(rule, SlowCallRate):
                 self._book(rule.window, rule.slower_than).rules.append(rule)
@@ -230,7 +228,7 @@ class Statistics:
         slow = [book.slower_than for book in self.books if book.slower_than is not None]
         self.slow: float | None = min(slow, default=None)
 
-    def asked(self, book: Book | None, now: float) -> float | None:
+    def asked(self, book: RuleWindow | None, now: float) -> float | None:
         """Return the longest pause asked for in a rule's window, or in the run (None)."""
         if book is not None:
             return book.asked(now)
@@ -238,13 +236,13 @@ class Statistics:
 
     def add(
         self, now: float, outcome: Outcome, seconds: float | None, asked: float | None = None
-    ) -> tuple[Book, Rule] | None:
+    ) -> tuple[RuleWindow, Rule] | None:
         """Count a call in every window; return the first rule fulfilled, and the window's book."""
         found = None
         for book in self.books:
             rule = book.add(now, outcome, seconds, asked)
-            if book.is_troubled:
-                self.is_troubled = True
+            if book.over_threshold:
+                self.over_threshold = True
             if rule is not None and found is None:
                 found = book, rule
         return found
@@ -279,18 +277,18 @@ class Statistics:
         windows = [book.window for book in self.books]
         return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
 
-    def tallies(self, now: float, *, always: bool) -> tuple[Tally, ...]:
-        """Return the calls that the fleet has not been told of; see ``Book.tallies``."""
+    def tallies(self, now: float, *, always: bool) -> tuple[BucketDelta, ...]:
+        """Return the calls that the fleet has not been told of; see ``RuleWindow.tallies``."""
         return tuple(tally for book in self.books for tally in book.tallies(now, always=always))
 
     def judge(self, now: float) -> bool:
         """Return whether a rate is reached by the calls that are in the windows now."""
         for book in self.books:
             book.judge(book.totals_at(now))
-        self.is_troubled = any(book.is_troubled for book in self.books)
-        return self.is_troubled
+        self.over_threshold = any(book.over_threshold for book in self.books)
+        return self.over_threshold
 
-    def judge_fleet(self, calls: Mapping[str, Sequence[int]]) -> tuple[Book, Rule] | None:
+    def judge_fleet(self, calls: Mapping[str, Sequence[int]]) -> tuple[RuleWindow, Rule] | None:
         """Return a rule that the fleet's calls fulfil; they are given by window and kind."""
         for book in self.books:
             kinds = calls.get(book.name)
@@ -303,12 +301,12 @@ class Statistics:
         """Begin with empty windows."""
         for book in self.books:
             book.clear()
-        self.is_troubled = False
+        self.over_threshold = False
 
-    def _book(self, window: Window, slower_than: float | None) -> Book:
+    def _book(self, window: Window, slower_than: float | None) -> RuleWindow:
         for book in self.books:
             if book.window == window and slower_than in {None, book.slower_than}:
                 return book
-        book = Book(window, slower_than, self._surroundings)
+        book = RuleWindow(window, slower_than, self._peers)
         self.books.append(book)
         return book

@@ -14,10 +14,10 @@ class Totals(NamedTuple):
     """The calls in a window.
 
     Args:
-        calls: calls with a verdict.
+        calls: counted calls.
         failures: failures among them.
-        slow: slow calls, with a verdict or without.
-        given_up: slow calls without a verdict, which ``calls`` leaves out.
+        slow: slow calls, counted or not.
+        given_up: slow calls that were not counted, which ``calls`` leaves out.
     """
 
     calls: int

@@ -14,8 +14,8 @@ from .checks import check_between, check_count
 SUCCEEDED: Final = 0
 FAILED: Final = 1
 SLOW: Final = 2  # added to one of the above
-GIVEN_UP: Final = 4  # slow, and without a verdict: cancelled by the caller
-"""Kinds of calls: success, failure, slow success, slow failure, slow without a verdict."""
+GIVEN_UP: Final = 4  # slow, and not counted: cancelled by the caller
+"""Kinds of calls: success, failure, slow success, slow failure, slow and not counted."""
 
 KINDS: Final = 5
 """How many kinds there are."""

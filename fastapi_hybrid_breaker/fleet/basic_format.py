@@ -16,20 +16,20 @@ from pydantic import BeforeValidator, Field
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
+from .schedule import Schedule
 from .shared_state import SharedState
-from .timetable import Timetable
 from .until import Until
 from .values import Count, Key, Number, WireModel, wire_names
 
 if TYPE_CHECKING:
     from random import Random
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
 
-    from .errand import Wish
-    from .errands import Errands
+    from .work_item import Wish
+    from .work_queue import WorkQueue
 
 SAME_OPENING: Final = 1.0
 """Seconds by which two ends of a recovery timeout may differ and still mean the same opening."""
@@ -183,15 +183,15 @@ class Reassertions:
     """Writes a circuit again for clients that write over it: at once, but not too often.
 
     Args:
-        errands: where it is queued.
+        work: where it is queued.
         clock: monotonic seconds.
     """
 
-    def __init__(self, errands: "Errands", clock: Callable[[], float]) -> None:
-        self._errands = errands
+    def __init__(self, work: "WorkQueue", clock: Callable[[], float]) -> None:
+        self._work = work
         self._clock = clock
         self._not_before = Until()
-        self._due = Timetable()
+        self._due = Schedule()
         self._wishes: dict[str, Wish] = {}  # of those that are due later
         self.next_due: Callable[[], float | None] = self._due.next_due
 
@@ -203,13 +203,13 @@ class Reassertions:
             self._due.note(key, due)
             return
         self._not_before.note(key, now + every, now)
-        self._errands.want(key, wish, must=True)
+        self._work.want(key, wish, must=True)
 
     def take_due(self, most: int) -> None:
         """Queue what is due by now, for so many circuits at most."""
         for key in self._due.take(self._clock(), most):
             if (wish := self._wishes.pop(key, None)) is not None:
-                self._errands.want(key, wish, must=True)
+                self._work.want(key, wish, must=True)
 
 
 class BasicFormatClients:
@@ -217,7 +217,7 @@ class BasicFormatClients:
 
     Args:
         registry: the circuits.
-        errands: where updates to adopt are queued.
+        work: where updates to adopt are queued.
         clock: monotonic seconds.
         server_now: returns the server's time; None: not known yet.
         random: for jitter.
@@ -226,20 +226,20 @@ class BasicFormatClients:
     def __init__(
         self,
         registry: "Registry",
-        errands: "Errands",
+        work: "WorkQueue",
         *,
         clock: Callable[[], float],
         server_now: Callable[[], float | None],
         random: "Random",
     ) -> None:
         self._registry = registry
-        self._errands = errands
+        self._work = work
         self._clock = clock
         self._server_now = server_now
         self._random = random
         self._openings: dict[str, int] = {}  # by key, the generation of the opening they know of
         self._failures: dict[str, tuple[int, float]] = {}  # consecutive ones there, and when
-        self.reassertions: Reassertions = Reassertions(errands, clock)
+        self.reassertions: Reassertions = Reassertions(work, clock)
 
     def received(self, circuit: "Circuit", update: SharedState, *, is_live: bool) -> None:
         """React to an update. ``is_live``: it came by a message, about this moment."""
@@ -274,7 +274,7 @@ class BasicFormatClients:
         self._adopt(key, BasicUpdate(due=0.0, is_live=is_live, may_close=False))
 
     def _adopt(self, key: str, update: BasicUpdate) -> None:
-        self._errands.edit(key, lambda errand: errand.adopt_basic(update), must=True)
+        self._work.edit(key, lambda item: item.adopt_basic(update), must=True)
 
     def note_failures(self, key: str, failures: int, at: float) -> None:
         """Record the consecutive failures that clients had counted at ``at``."""

@@ -6,25 +6,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .commands import UNKNOWN
-from .errand import Request, resolve
+from .work_item import Request, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.core.news import News, Proposal
 
     from .answers import Reply
     from .commands import Commands
-    from .errand import Errand, Kind, Reset
-    from .knowledge import Knowledge
+    from .inbox import Inbox
+    from .work_item import Kind, Reset, WorkItem
 
 
 class CircuitRequests:
     """Makes the requests that read, change, reset or restore a circuit's state.
 
     Args:
-        knowledge: what is known of the fleet.
+        inbox: what is known of the fleet.
         commands: makes the commands.
         written: called with key and version of each state that the server has stored for us.
         taken: called with each circuit whose state was compared with the server's.
@@ -32,19 +32,19 @@ class CircuitRequests:
 
     def __init__(
         self,
-        knowledge: Knowledge,
+        inbox: Inbox,
         commands: Commands,
         *,
         written: Callable[[str, int], object],
         taken: Callable[[Circuit], object],
     ) -> None:
-        self._knowledge = knowledge
+        self._inbox = inbox
         self._commands = commands
         self._written = written
         self._taken = taken
         self._proposed: dict[str, tuple[Proposal, str]] = {}  # by key, with the operation
 
-    def request(self, kind: Kind, key: str, errand: Errand) -> Request | None:
+    def request(self, kind: Kind, key: str, item: WorkItem) -> Request | None:
         """Return the request for one thing to do; None: it has become needless."""
         if kind == "read":
             command = self._commands.read(key)
@@ -52,17 +52,17 @@ class CircuitRequests:
                 "read",
                 key,
                 command,
-                is_news=errand.read,
-                is_live=errand.is_live,
-                waiting=errand.waiting,
+                is_news=item.read,
+                is_live=item.is_live,
+                waiting=item.waiting,
             )
-        if errand.reset is not None:
-            return self._reset_request(key, errand.reset)
-        if errand.basic is not None:
-            timeout = self._knowledge.registry.config_for(key).recovery_timeout
-            command = self._commands.adopt_basic(key, errand.basic, timeout)
-            return Request("plain", key, command, basic=errand.basic)
-        circuit = self._knowledge.registry.get(key)
+        if item.reset is not None:
+            return self._reset_request(key, item.reset)
+        if item.basic is not None:
+            timeout = self._inbox.registry.config_for(key).recovery_timeout
+            command = self._commands.adopt_basic(key, item.basic, timeout)
+            return Request("plain", key, command, basic=item.basic)
+        circuit = self._inbox.registry.get(key)
         if circuit is None:
             return None
         ask = self._change_request if kind == "change" else self._restore_request
@@ -91,7 +91,7 @@ class CircuitRequests:
         return Request("restore", circuit.key, command, ours)
 
     def _reset_request(self, key: str, reset: Reset) -> Request:
-        circuit = self._knowledge.registry.get(key)
+        circuit = self._inbox.registry.get(key)
         proposal = reset.proposal
         if circuit is not None and proposal is not None:
             # As it was decided, on top of what has been heard by now.
@@ -110,26 +110,26 @@ class CircuitRequests:
         elif (stored := reply.stored) is not None:
             self._take_stored(request, reply.status, stored.news(reply.server_time))
             if request.reset is not None:
-                self._knowledge.orders.taken(request.key, "reset", request.reset.operation)
+                self._inbox.orders.taken(request.key, "reset", request.reset.operation)
                 for waiting in request.reset.waiting:
                     resolve(waiting, reply.effective_override())
 
     def _found_basic(self, request: Request) -> None:
         """Handle that a client of the basic format has written since our last reading."""
         if request.kind == "show":  # nothing of ours waits for it: treated as any update
-            self._knowledge.errands.want(request.key, "read", must=True)
+            self._inbox.work.want(request.key, "read", must=True)
         else:
-            self._knowledge.basic_clients.found(request.key, is_live=request.kind == "change")
+            self._inbox.basic_clients.found(request.key, is_live=request.kind == "change")
 
     def _take_stored(self, request: Request, status: str, news: News) -> None:
         """Apply what the hash contains after our request."""
-        self._knowledge.versions.note(news.version, news.horizon, news.version)
+        self._inbox.versions.note(news.version, news.horizon, news.version)
         if status in {"done", "repeat"} and news.version:
             self._written(request.key, news.version)
-        circuit = self._knowledge.registry.get(request.key)
+        circuit = self._inbox.registry.get(request.key)
         if circuit is not None and news.version:
             is_ours = status == "done" or (
-                status == "repeat" and news.writer == self._knowledge.instance
+                status == "repeat" and news.writer == self._inbox.instance
             )
             if is_ours and request.proposal is not None and request.kind != "restore":
                 with circuit.changing() as (core, now):

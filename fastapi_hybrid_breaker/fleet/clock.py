@@ -23,7 +23,7 @@ class ServerClock:
         self._offset, self._round_trip = None, float("inf")
 
     def sample(self, sent: float, received: float, server: float) -> None:
-        """Take one reply: sent and received by the monotonic clock, stamped ``server`` seconds.
+        """Record one reply: sent and received by the monotonic clock, stamped ``server`` seconds.
 
         The server stamped it somewhere between, so the true offset lies within known bounds.
         The sample with the shortest round trip is kept, until a later one contradicts it: then
@@ -40,5 +40,5 @@ class ServerClock:
             self._round_trip = round_trip
 
     def now(self, monotonic: float) -> float | None:
-        """Give the server's time in epoch seconds, or None before the first sample."""
+        """Return the server's time in epoch seconds, or None before the first sample."""
         return None if self._offset is None else monotonic + self._offset

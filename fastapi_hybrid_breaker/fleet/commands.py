@@ -19,8 +19,8 @@ from .values import LONGEST_JSON
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fastapi_hybrid_breaker.core.contribution import Report
     from fastapi_hybrid_breaker.core.override import OverrideView
+    from fastapi_hybrid_breaker.core.shared_run import Report
 
     from .basic_format import BasicUpdate
     from .names import Names
@@ -193,7 +193,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
     if report is not None:
         failures = " ".join(str(ago(at)) for at in report.failures)
         success = "-" if report.success_at is None else str(ago(report.success_at))
-        troubled = int(report.is_troubled)
+        troubled = int(report.over_threshold)
         tallies = "\n".join(
             f"{tally.window}|{max(1, round(tally.width * 1000))}|{tally.buckets}"
             f"|{ago(tally.at + tally.width / 2, 1e3)}|{','.join(map(str, tally.kinds))}"

@@ -57,7 +57,7 @@ class UnusableError(RedisError):
 
 @contextlib.contextmanager
 def only_unreachable() -> Iterator[None]:
-    """Have whatever the client library raises inside count as a server that cannot be used.
+    """Make whatever the client library raises inside count as a server that cannot be used.
 
     An answer that is not Redis's, or a host name that cannot be one, ends in an error of whatever
     line of the library finds it: ``ValueError``, ``RecursionError``, ``UnicodeError``.
@@ -284,7 +284,7 @@ async def send(
 
 
 def is_wrong_type(answer: object) -> bool:
-    """Tell whether somebody's data of another type stands under the name of a hash."""
+    """Return whether somebody's data of another type stands under the name of a hash."""
     return isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
 
 

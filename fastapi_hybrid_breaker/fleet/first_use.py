@@ -8,16 +8,16 @@ from fastapi_hybrid_breaker.core.run import RUN_LIFE
 from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .answers import RUN_FIELDS, parse_run
-from .errand import Request
-from .timetable import Timetable
+from .schedule import Schedule
+from .work_item import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
-    from .gathering import Gathering
-    from .knowledge import Knowledge
+    from .evidence_merger import EvidenceMerger
+    from .inbox import Inbox
     from .names import Names
     from .shared_state import SharedState
 
@@ -27,19 +27,19 @@ the fleet is counting has been read."""
 
 
 class FirstUse:
-    """Has a circuit take part in a run of failures that was announced before it was in memory.
+    """Makes a circuit take part in a run of failures that was announced before it was in memory.
 
     Args:
-        knowledge: what is known of the fleet.
+        inbox: what is known of the fleet.
         names: the names in Redis.
-        gathering: what takes part from then on.
+        merger: what takes part from then on.
     """
 
-    def __init__(self, knowledge: Knowledge, names: Names, gathering: Gathering) -> None:
-        self._knowledge = knowledge
+    def __init__(self, inbox: Inbox, names: Names, merger: EvidenceMerger) -> None:
+        self._inbox = inbox
         self._names = names
-        self._gathering = gathering
-        self._due = Timetable()
+        self._merger = merger
+        self._due = Schedule()
 
     def found(self, circuit: Circuit, heard: SharedState | None, made_at: float) -> None:
         """Apply what a first reading found in the hash; None: there is no state.
@@ -54,7 +54,7 @@ class FirstUse:
             return
         if heard is not None and heard.basic_failures:
             # Counted before any call here, so that a success here has ended them.
-            self._gathering.note_basic(circuit, heard.basic_failures, made_at)
+            self._merger.note_basic(circuit, heard.basic_failures, made_at)
         if core.machine.statistics.run_threshold:
             self._due.note(circuit.key, 0.0)
 
@@ -62,7 +62,7 @@ class FirstUse:
         """Request the consecutive failures of circuits whose hash has been read."""
         for key in self._due.take(now, most):
             command = ("HMGET", self._names.evidence(key), *RUN_FIELDS)
-            yield Request("run", key, command, part=self)
+            yield Request("run", key, command, topic=self)
 
     def put_back(self, request: Request) -> None:
         """Request it again."""
@@ -78,14 +78,14 @@ class FirstUse:
         Raises:
             MalformedError: it is no answer to such a question.
         """
-        circuit = self._knowledge.registry.get(request.key)
+        circuit = self._inbox.registry.get(request.key)
         if circuit is None:
             return
         state = (circuit.core.membership.version, circuit.core.membership.writer)
-        run = parse_run(answer, state, self._knowledge.server_now() or 0.0)
+        run = parse_run(answer, state, self._inbox.server_now() or 0.0)
         if run is not None:
             now = circuit.clock()
             with circuit.locked() as core:
                 core.membership.calls.listen(now, now + RUN_LIFE)
             if run.is_suspect:
-                self._gathering.suspected(circuit.key, run.lasts)
+                self._merger.suspected(circuit.key, run.lasts)

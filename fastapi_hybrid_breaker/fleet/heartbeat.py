@@ -10,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from .about_instances import parse_heartbeat, parse_instance, parse_pairs
-from .errand import Request, resolve
 from .live_count import LiveCount
 from .messages import PROTOCOL
 from .scripts import load
-from .troubles import Troubles
+from .unhealthy import UnhealthyCircuits
 from .values import MalformedError
+from .work_item import Request, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+    from .inbox import Inbox
     from .instances import Instance
-    from .knowledge import Knowledge
     from .names import Names
 
 BEAT_EVERY: Final = 5.0
@@ -46,7 +46,7 @@ class Heartbeat:
     """Heartbeats, and the list of the instances that send them.
 
     Args:
-        knowledge: what is known of the fleet.
+        inbox: what is known of the fleet.
         names: the names in Redis.
         random: for jitter.
         forgotten: called when the server does not know this process any more, although it did:
@@ -54,9 +54,9 @@ class Heartbeat:
     """
 
     def __init__(
-        self, knowledge: Knowledge, names: Names, *, random: Random, forgotten: Callable[[], None]
+        self, inbox: Inbox, names: Names, *, random: Random, forgotten: Callable[[], None]
     ) -> None:
-        self._knowledge = knowledge
+        self._inbox = inbox
         self._names = names
         self._random = random
         self._forgotten = forgotten
@@ -70,11 +70,9 @@ class Heartbeat:
             "started": time.time(),
             "version": library_version(),
         }
-        self.live: LiveCount = LiveCount(
-            knowledge.registry.surroundings, knowledge.clock, fewer_after=LOST_AFTER
-        )
+        self.live: LiveCount = LiveCount(inbox.registry.peers, inbox.clock, fewer_after=LOST_AFTER)
         self._asked_at = float("-inf")  # for what a tick said
-        self.troubles: Troubles = Troubles(knowledge.registry)
+        self.troubles: UnhealthyCircuits = UnhealthyCircuits(inbox.registry)
 
     def beat(self) -> None:
         """Send a heartbeat at once: after each subscription, who was thought lost is back."""
@@ -87,7 +85,7 @@ class Heartbeat:
         That is so where it says more than is believed: as when many instances start together. Yet
         anybody can send ticks, so they at most double the number of heartbeats.
         """
-        now = self._knowledge.clock()
+        now = self._inbox.clock()
         is_news = self.live.announced(live)
         if not is_news or self._due is None or now - self._asked_at < BEAT_EVERY:
             return False
@@ -111,13 +109,13 @@ class Heartbeat:
         if self._due is not None and self._due <= now and self._can_tell(now):
             jitter = self._random.uniform(0.9, 1.1)
             self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
-            yield Request("heartbeat", "", self._command(now), part=self)
+            yield Request("heartbeat", "", self._command(now), topic=self)
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             seen = ("ZRANGE", self._names.live, 0, -1, "WITHSCORES")
-            yield Request("instances", "", seen, part=self)
+            yield Request("instances", "", seen, topic=self)
             about = ("HGETALL", self._names.instances)
-            yield Request("instances", "", about, waiting=waiting, part=self)
+            yield Request("instances", "", about, waiting=waiting, topic=self)
 
     def put_back(self, request: Request) -> None:
         """Send the heartbeat again at once; nobody waits for an older list."""
@@ -145,7 +143,7 @@ class Heartbeat:
             return
         if request.waiting:
             found = read_instances(
-                self._seen, answer, self._knowledge.server_now() or 0.0, self._knowledge.dropped
+                self._seen, answer, self._inbox.server_now() or 0.0, self._inbox.dropped
             )
             for waiting in request.waiting:
                 resolve(waiting, found)
@@ -160,7 +158,7 @@ class Heartbeat:
         about = "" if self._is_leaving else json.dumps(self._about | self.troubles.tell(now))
         return _SCRIPT.command(
             (self._names.live, self._names.instances),
-            self._knowledge.instance,
+            self._inbox.instance,
             about,
             round(LOST_AFTER * 1000),
             round(FORGOTTEN_AFTER * 1000),

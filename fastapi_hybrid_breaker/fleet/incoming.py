@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
 _MOST_AT_ONCE: Final = 128
 """Things that are taken in before other tasks of the loop have their turn."""
@@ -54,7 +54,7 @@ class Incoming:
         return self._queue.qsize()
 
     def put(self, act: Callable[[], object]) -> None:
-        """Have ``act`` called on the loop; from any thread."""
+        """Call ``act`` on the loop; from any thread."""
         self._queue.put(act)
         if not self._is_woken:
             self._wake()

@@ -14,8 +14,8 @@ from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest
 
 from .answers import parse_member
-from .errand import Request
 from .values import MalformedError
+from .work_item import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 _LIFE: Final = 2 * 86_400
-"""Seconds: twice the longest open time."""
+"""Seconds: twice the longest recovery timeout."""
 
 _TIDY_EVERY: Final = 600.0
 """Seconds after which a writing sets the life again and trims, at most."""
@@ -131,7 +131,7 @@ class Index:
             far, self._far = self._far[: self._page_size], self._far[self._page_size :]
             scores = [part for key in far for part in (_now(horizon), key)]
             lower = ("ZADD", self._name, "XX", "LT", *scores)
-            requests.append(Request("index_write", "", lower, part=self))
+            requests.append(Request("index_write", "", lower, topic=self))
         if self._versions and horizon < NO_HORIZON:
             versions = dict(islice(self._versions.items(), self._page_size))
             for key in versions:
@@ -143,12 +143,12 @@ class Index:
             ]
             trim = ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)
             add = ("ZADD", self._name, "GT", *scores)
-            requests.append(Request("index_write", "", add, versions=versions, part=self))
+            requests.append(Request("index_write", "", add, versions=versions, topic=self))
             if now >= self._tidy_at:
                 self._tidy_at = now + _TIDY_EVERY
                 requests += [
-                    Request("index_write", "", ("EXPIRE", self._name, _LIFE), part=self),
-                    Request("index_write", "", trim, part=self),
+                    Request("index_write", "", ("EXPIRE", self._name, _LIFE), topic=self),
+                    Request("index_write", "", trim, topic=self),
                 ]
         pages, self._pages = self._pages, []
         if self._since is not None:
@@ -161,7 +161,7 @@ class Index:
             *("ZREVRANGEBYSCORE", self._name, page.top, since),
             *("WITHSCORES", "LIMIT", page.skip, min(page.left, self._page_size)),
         )
-        return Request("index_read", "", command, versions={"": since}, part=self, about=page)
+        return Request("index_read", "", command, versions={"": since}, topic=self, about=page)
 
     def put_back(self, request: Request) -> None:
         """List again what was sent without an answer."""

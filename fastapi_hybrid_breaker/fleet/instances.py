@@ -16,7 +16,7 @@ class UnhealthyCircuit:
     Args:
         state: in force there when it was reported.
         rejecting: calls rejected per second, between the last two heartbeats.
-        ready_to_probe: its open time is over there, and nobody calls it.
+        ready_to_probe: its recovery timeout has elapsed there, and nobody calls it.
         shadowed: calls that it would have rejected but for shadow mode; None: it is not in that.
         shadowed_failures: those of them that failed.
     """

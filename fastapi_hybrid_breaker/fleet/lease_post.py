@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Post:
         rejected: calls that had been rejected then.
         look_at: when enough of them were counted; inf: they were.
         not_before: when asking makes sense.
-        wants: a call could not be admitted, or will not be at the end of the open time.
+        wants: a call could not be admitted, or will not be at the end of the recovery timeout.
         running: own probes that the fleet was told to run.
         own: own successes that it was told of.
         renew_at: when it is to be told again that they run.

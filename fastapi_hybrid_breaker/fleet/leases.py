@@ -14,20 +14,20 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 
 from .answers import parse_lease
 from .crowd import Crowd
-from .errand import Request
 from .lease_post import Post
 from .messages import PROTOCOL
+from .schedule import Schedule
 from .scripts import load
-from .timetable import Timetable
+from .work_item import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.core.lease import LeaseWish
 
-    from .knowledge import Knowledge
+    from .inbox import Inbox
     from .messages import Signal
     from .names import Names
 
@@ -48,16 +48,16 @@ RENEW_EVERY: Final = 0.6
 """Seconds after which a lease in use is prolonged, and what runs under it is reported."""
 
 EARLY: Final = 0.1
-"""Seconds before the end of the open time at which an instance with many calls asks."""
+"""Seconds before the end of the recovery timeout at which an instance with many calls asks."""
 
 AFTER_YOU: Final = 0.3
 """Seconds at most for which who did not use a lease leaves the next one to others."""
 
 _MEASURED: Final = 10.0
-"""Seconds before the end of an open time in which calls are counted."""
+"""Seconds before the end of a recovery timeout in which calls are counted."""
 
 _MEASURED_LATE: Final = 1.0
-"""... and after which they are counted where the open time was missed."""
+"""... and after which they are counted where the recovery timeout was missed."""
 
 _ASK_AT_ONCE: Final = 3
 """Instances of the fleet that ask at once, about: the others wait by chance, see ``_turn``."""
@@ -70,7 +70,7 @@ _TURN_CALLS: Final = 1.5
 
 LONGEST_SPREAD: Final = 2.0
 _SPREAD_EACH: Final = 0.01
-"""Seconds over which the questions about circuits are spread that end their open time together:
+"""Seconds over which the requests about circuits are spread whose recovery timeouts end together:
 so much for each of them, the longest at most."""
 
 UNHEARD: Final = 3.0
@@ -89,25 +89,25 @@ class Leases:
     """Asks for leases, prolongs them, and reports probes.
 
     Args:
-        knowledge: what is known of the fleet.
+        inbox: what is known of the fleet.
         names: the names in Redis.
         random: for jitter.
     """
 
-    def __init__(self, knowledge: Knowledge, names: Names, *, random: Random) -> None:
-        self._knowledge = knowledge
+    def __init__(self, inbox: Inbox, names: Names, *, random: Random) -> None:
+        self._inbox = inbox
         self._names = names
         self._random = random
-        self._due = Timetable()
+        self._due = Schedule()
         self.next_due: Callable[[], float | None] = self._due.next_due
         self._posts: dict[str, Post] = {}
-        self._ends = Crowd()  # of the open times of those circuits
+        self._ends = Crowd()  # of the recovery timeouts of those circuits
 
     # -- in ---------------------------------------------------------------------------------
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
         """Look at a circuit's new state; so many calls had been rejected when it changed."""
-        core, key, now = circuit.core, circuit.key, self._knowledge.clock()
+        core, key, now = circuit.core, circuit.key, self._inbox.clock()
         if core.machine.state is CircuitState.CLOSED:
             self._leave(key)
             self._due.drop(key)
@@ -120,9 +120,9 @@ class Leases:
                 # Somebody probes, and has the lease for that.
                 post.not_before = now + TERM
 
-    def stirred(self, circuit: Circuit, rejected: int) -> None:
+    def touched(self, circuit: Circuit, rejected: int) -> None:
         """Report probes, and ask for a lease that a call wants; so many had been rejected then."""
-        core, now = circuit.core, self._knowledge.clock()
+        core, now = circuit.core, self._inbox.clock()
         if core.machine.state is CircuitState.CLOSED:
             return
         post = self._post(circuit, rejected)
@@ -135,7 +135,7 @@ class Leases:
         """Record what is said of probes; returns whether there is something to do."""
         if circuit.core.machine.state is CircuitState.CLOSED:
             return False
-        post, now = self._post(circuit, circuit.rejected), self._knowledge.clock()
+        post, now = self._post(circuit, circuit.rejected), self._inbox.clock()
         if (
             not signal.sent_at
         ):  # of a version that says only that some run, and never that they ended
@@ -149,7 +149,7 @@ class Leases:
         if 0 < post.heard_at - signal.sent_at < _REORDERED:
             return False
         post.heard_at = signal.sent_at
-        instance = self._knowledge.instance
+        instance = self._inbox.instance
         elsewhere = sum(many for who, many in (signal.running or {}).items() if who != instance)
         with circuit.locked() as core:
             core.machine.probes.hear_probing(now, elsewhere, signal.seconds, signal.successes)
@@ -164,7 +164,7 @@ class Leases:
 
     def _post(self, circuit: Circuit, rejected: int) -> Post:
         """Return how this process stands in the present trouble, from its beginning on."""
-        core, key, now = circuit.core, circuit.key, self._knowledge.clock()
+        core, key, now = circuit.core, circuit.key, self._inbox.clock()
         post = self._posts.get(key)
         if post is not None and post.opening == core.machine.probes.lease.opening:
             return post
@@ -195,14 +195,14 @@ class Leases:
         instance would have used the lease: so a large fleet asks a few times, and yet those are
         soon among them who have all the calls.
         """
-        share = self._random.random() * self._knowledge.registry.surroundings.live / _ASK_AT_ONCE
+        share = self._random.random() * self._inbox.registry.peers.live / _ASK_AT_ONCE
         if share <= 1.0:
             return 0.0
         calls = circuit.core.machine.probes.lease.calls_per_second or inf
         return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
-        at_least = _ROUND_TRIPS * self._knowledge.registry.surroundings.round_trip
+        at_least = _ROUND_TRIPS * self._inbox.registry.peers.round_trip
         return min(TERM, max(UNUSED_TERM, at_least))
 
     # -- out --------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class Leases:
     def take(self, now: float, most: int) -> Iterator[Request]:
         """Return requests for leases that are wanted, and reports of probes."""
         for key in self._due.take(now, most):
-            circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
+            circuit, post = self._inbox.registry.get(key), self._posts.get(key)
             if circuit is None or post is None:
                 self._leave(key)
                 continue
@@ -239,7 +239,7 @@ class Leases:
         """Send again what was sent without an answer."""
         if (post := self._posts.get(request.key)) is not None:
             post.wants = True
-            self._due.note(request.key, self._knowledge.clock())
+            self._due.note(request.key, self._inbox.clock())
 
     def _count_calls(self, circuit: Circuit, post: Post, now: float) -> None:
         """Work out how many calls there are, when enough have been seen; and ask if they are many.
@@ -247,7 +247,7 @@ class Leases:
         The call that is to be decided is one of them.
         """
         if now < post.look_at:
-            if now < post.look_at - _MEASURED / 2:  # a long open time begins to be measured
+            if now < post.look_at - _MEASURED / 2:  # a long recovery timeout begins to be measured
                 post.since, post.rejected = now, circuit.rejected
             self._due.note(circuit.key, post.look_at)
         elif post.look_at < inf:
@@ -261,13 +261,13 @@ class Leases:
                 post.not_before += self._turn(circuit)
 
     def _request(self, circuit: Circuit, wish: LeaseWish, now: float) -> Request:
-        # One that is given before the end of the open time lasts as much longer.
+        # One that is given before the end of the recovery timeout lasts as much longer.
         early = max(0.0, circuit.core.machine.open_until - now)
         term = TERM if wish.running else early + self._unused_term()
         usable = term - SAFETY if wish.running else early + self._unused_term() / 2
         command = _SCRIPT.command(
             (self._names.hash(circuit.key),),
-            self._knowledge.instance,
+            self._inbox.instance,
             str(wish.version),
             wish.writer,
             round(term * 1000),
@@ -281,7 +281,7 @@ class Leases:
             wish.own,
         )
         about = (wish, now + usable, now + term)
-        return Request("lease", circuit.key, command, part=self, about=about)
+        return Request("lease", circuit.key, command, topic=self, about=about)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -294,10 +294,10 @@ class Leases:
         reply = parse_lease(answer)
         status, successes = reply.status, reply.successes
         key = request.key
-        circuit, post = self._knowledge.registry.get(key), self._posts.get(key)
+        circuit, post = self._inbox.registry.get(key), self._posts.get(key)
         if circuit is None or post is None:
             return
-        now, left = self._knowledge.clock(), reply.seconds
+        now, left = self._inbox.clock(), reply.seconds
         wish, usable_until, ends = request.about
         if status not in {"granted", "held", "full"}:
             post.running = post.own = 0  # it was not taken down
@@ -319,9 +319,9 @@ class Leases:
             post.wants, post.not_before = True, now + left
             self._due.note(key, post.not_before)
         elif status == "moved":
-            self._knowledge.errands.want(key, "read")
+            self._inbox.work.want(key, "read")
         elif status == "gone":
-            self._knowledge.missed(circuit)
+            self._inbox.missed(circuit)
             post.not_before = now + EARLY
         if wish.running or wish.own != post.own:
             # What runs takes places until it is told to have ended.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.contribution import Report
+    from fastapi_hybrid_breaker.core.shared_run import Report
 
 
 @dataclass(slots=True)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
+    from .inbox import Inbox
     from .index import Index
-    from .knowledge import Knowledge
     from .overrides import Overrides
-    from .votes import Votes
+    from .quorum_votes import QuorumVotes
     from .walks import Walks
 
 _REPAIRERS: Final = 6
@@ -33,10 +33,10 @@ _FULL_PASS: Final = 20
 
 
 class Rereading:
-    """Has circuits read again.
+    """Reads circuits again.
 
     Args:
-        knowledge: what is known of the fleet.
+        inbox: what is known of the fleet.
         walks: go over the circuits.
         index, overrides, votes: are read, or asked, along with the circuits.
         changed: called with each circuit of which the fleet may not know everything.
@@ -45,16 +45,16 @@ class Rereading:
 
     def __init__(
         self,
-        knowledge: Knowledge,
+        inbox: Inbox,
         walks: Walks,
         *,
         index: Index,
         overrides: Overrides,
-        votes: Votes,
+        votes: QuorumVotes,
         changed: Callable[[Circuit], object],
         random: Random,
     ) -> None:
-        self._knowledge = knowledge
+        self._inbox = inbox
         self._walks = walks
         self._index = index
         self._overrides = overrides
@@ -68,17 +68,17 @@ class Rereading:
         """Read everything."""
         self._index.read_all()
         self._overrides.read_all()
-        registry = self._knowledge.registry
+        registry = self._inbox.registry
         known = [circuit.key for circuit in registry]
         if not self._has_read:  # made before the start, or by an earlier session
-            self._knowledge.learning.unread |= dict.fromkeys(known, self._knowledge.clock())
+            self._inbox.learning.unread |= dict.fromkeys(known, self._inbox.clock())
         look = partial(self._read_again, is_first=not self._has_read)
         self._walks.begin("all", dict.fromkeys([*registry.declared, *known]), look)
         self._has_read = True
 
     def _read_again(self, key: str, *, is_first: bool) -> None:
-        self._knowledge.errands.want(key, "read", must=True)
-        circuit = self._knowledge.registry.get(key)
+        self._inbox.work.want(key, "read", must=True)
+        circuit = self._inbox.registry.get(key)
         if circuit is None:
             return
         if is_first:
@@ -98,11 +98,11 @@ class Rereading:
     def _read_if_shared(self, circuit: Circuit) -> None:
         self._overrides.look_at(circuit, is_repair=True)
         if circuit.core.membership.version:
-            self._knowledge.errands.want(circuit.key, "read", must=True)
+            self._inbox.work.want(circuit.key, "read", must=True)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
-        registry = self._knowledge.registry
+        registry = self._inbox.registry
         self._index.read_recent()
         self._overrides.read_all()
         self._walk_over_circuits("repair", self._repair)
@@ -110,20 +110,20 @@ class Rereading:
             self._pass = [circuit.key for circuit in registry]
         share = -(-len(registry) // _FULL_PASS)
         self._pass, now = self._pass[share:], self._pass[:share]
-        self._walks.begin("pass", now, lambda key: self._knowledge.errands.want(key, "read"))
+        self._walks.begin("pass", now, lambda key: self._inbox.work.want(key, "read"))
 
     def _repair(self, circuit: Circuit) -> None:
-        live = self._knowledge.registry.surroundings.live
+        live = self._inbox.registry.peers.live
         self._votes.stands_alone(circuit)
         self._overrides.look_at(circuit, is_repair=True)
         is_chosen = live <= _REPAIRERS or self._random.random() < _REPAIRERS / live
         if is_chosen and circuit.core.machine.state is not CircuitState.CLOSED:
-            self._knowledge.errands.want(circuit.key, "read", must=True)
+            self._inbox.work.want(circuit.key, "read", must=True)
             if circuit.core.membership.version:
                 self._index.note(circuit.key, circuit.core.membership.version)
 
     def _walk_over_circuits(self, name: str, visit: Callable[[Circuit], object]) -> None:
-        registry = self._knowledge.registry
+        registry = self._inbox.registry
 
         def look(key: str) -> None:
             if (circuit := registry.get(key)) is not None:

@@ -11,27 +11,27 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .agenda import Agenda
 from .ending import Ending
-from .errands import Errands
+from .exchange import Exchange
+from .inbox import Inbox
 from .incoming import Incoming
-from .knowledge import Knowledge
-from .lane import Lane
-from .listener import Listener
 from .readiness import Readiness
+from .sender import Sender
 from .standing import Standing
+from .subscriber import Listener
 from .supervised import Supervised
+from .work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.registry import Registry
-    from fastapi_hybrid_breaker.core.surroundings import Surroundings
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.registry import Registry
+    from fastapi_hybrid_breaker.core.peers import Peers
 
     from .connection import Source
-    from .learning import Learning
     from .names import Names
+    from .propagation_lag import PropagationLag
     from .standing import Outages
 
 _WAIT_AT_START: Final = 1.0
@@ -69,7 +69,7 @@ class SessionSetup:
     clock: Callable[[], float]
     report_every: float
     new_instance: Callable[[], str]
-    learning: Learning
+    learning: PropagationLag
     outages: Outages
     new_context: Callable[[], Context] = Context
 
@@ -91,28 +91,28 @@ class Session:
         self._setup = setup
         instance, registry = setup.new_instance(), setup.registry
         random = Random(instance)  # noqa: S311 - jitter
-        self.knowledge: Knowledge = Knowledge(
+        self.inbox: Inbox = Inbox(
             registry,
-            Errands(registry.most + 1_000),
+            WorkQueue(registry.most + 1_000),
             instance=instance,
             clock=setup.clock,
             random=random,
         )
-        self.knowledge.learning = setup.learning
-        self.agenda: Agenda = Agenda(
-            self.knowledge,
+        self.inbox.learning = setup.learning
+        self.exchange: Exchange = Exchange(
+            self.inbox,
             setup.names,
             most_in_index=registry.most,
             report_every=setup.report_every,
             random=random,
         )
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.standing: Standing = Standing(setup.source, registry.surroundings, setup.outages)
+        self.standing: Standing = Standing(setup.source, registry.peers, setup.outages)
         self.ending: Ending = Ending(partial(ended, self))
         self._readiness = Readiness()
-        self._lane = Lane(
+        self._sender = Sender(
             setup.source,
-            self.agenda,
+            self.exchange,
             clock=setup.clock,
             random=random,
             works=self._lane_works,
@@ -128,7 +128,7 @@ class Session:
         self.incoming: Incoming = Incoming(
             self.loop,
             taken_in=self._look,
-            failed=self.knowledge.defects.fail,
+            failed=self.inbox.defects.fail,
             context=setup.new_context(),
         )
         self._tasks = [
@@ -140,7 +140,7 @@ class Session:
                 over=self._task_is_over,
             )
             for name, run, stopped in (
-                ("sends to Redis", self._lane.run, self.standing.isolate),
+                ("sends to Redis", self._sender.run, self.standing.isolate),
                 ("listens to Redis", self._listener.run, self._listener_stopped),
             )
         ]
@@ -148,24 +148,24 @@ class Session:
     @property
     def instance(self) -> str:
         """The name of this process in the fleet."""
-        return self.knowledge.instance
+        return self.inbox.instance
 
     @property
     def sent(self) -> int:
         """How many commands Redis has answered."""
-        return self._lane.answered
+        return self._sender.answered
 
     @property
-    def _surroundings(self) -> Surroundings:
-        return self.knowledge.registry.surroundings
+    def _peers(self) -> Peers:
+        return self.inbox.registry.peers
 
     # -- beginning and ending -----------------------------------------------------------------
 
     def begin(self) -> None:
         """Begin to send and to listen, once no circuit stands on an earlier session any more."""
-        self._surroundings.has_fleet = True
+        self._peers.has_fleet = True
         self._readiness.wait_at_most(_WAIT_AT_START, self._setup.new_context())
-        self._prepare(iter(self.knowledge.registry))
+        self._prepare(iter(self.inbox.registry))
 
     def _prepare(self, circuits: Iterator[Circuit]) -> None:
         """Have some more circuits forget what an earlier session knew, then begin.
@@ -207,8 +207,8 @@ class Session:
         self._readiness.give_up()
         if not self.ending.is_begun:
             self.ending.is_begun = True
-            self.ending.note_unsent(self.knowledge)
-            self._surroundings.leave()
+            self.ending.note_unsent(self.inbox)
+            self._peers.leave()
         for task in self._tasks:
             task.end()
 
@@ -234,9 +234,9 @@ class Session:
                     while self.incoming:  # some at a time
                         self.incoming.take_in()
                         await asyncio.sleep(0)
-                    self.agenda.leave()
-                    self._lane.wake()
-                    await self._lane.drained()
+                    self.exchange.leave()
+                    self._sender.wake()
+                    await self._sender.drained()
 
     def _task_is_over(self) -> None:
         if self.ending.is_begun and all(task.is_over for task in self._tasks):
@@ -245,28 +245,28 @@ class Session:
     # -- what the two tasks report --------------------------------------------------------------
 
     def is_idle(self) -> bool:
-        """Tell whether nothing waits to be looked at or to be sent."""
-        return not self.incoming and self.agenda.is_idle()
+        """Return whether nothing waits to be looked at or to be sent."""
+        return not self.incoming and self.exchange.is_idle()
 
     def _heard(self, data: object) -> None:
-        with self.knowledge.contain("a message"):
-            self.knowledge.hear(data)
+        with self.inbox.contain("a message"):
+            self.inbox.hear(data)
         self._look()
 
     def _heard_signal(self, data: object) -> None:
-        with self.knowledge.contain("a signal"):
-            if self.knowledge.hear_signal(data):
+        with self.inbox.contain("a signal"):
+            if self.inbox.hear_signal(data):
                 self._look()
 
     def _look(self) -> None:
-        """Have the lane look if what was heard or taken in leaves something to do."""
-        if self.agenda.next_due() != self._lane.expected:
-            self._lane.wake()
+        """Make the sender look if what was heard or taken in leaves something to do."""
+        if self.exchange.next_due() != self._sender.expected:
+            self._sender.wake()
 
     def _subscribed(self) -> None:
         self._readiness.is_listening = True
-        self.agenda.read_all()
-        self._lane.hurry()
+        self.exchange.read_all()
+        self._sender.hurry()
 
     def _listener_failed(self, error: BaseException) -> None:
         self._readiness.is_listening = False

@@ -11,7 +11,7 @@ from .causes import Cause, explain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi_hybrid_breaker.core.surroundings import Surroundings
+    from fastapi_hybrid_breaker.core.peers import Peers
 
     from .connection import Source
     from .status import SyncState
@@ -65,16 +65,16 @@ class Standing:
 
     Args:
         source: where Redis is.
-        surroundings: what circuits look at.
+        peers: what circuits look at.
         outages: what sessions before have found.
     """
 
-    def __init__(self, source: Source, surroundings: Surroundings, outages: Outages) -> None:
+    def __init__(self, source: Source, peers: Peers, outages: Outages) -> None:
         self.state: SyncState = "isolated"
         self.since: float = time.time()
         self.error: str | None = f"Redis at {source} has not answered yet"
         self._source = source
-        self._surroundings = surroundings
+        self._peers = peers
         self._outages = outages
         self._is_warned = False  # of the outage that lasts
 
@@ -115,4 +115,4 @@ class Standing:
 
     def _set(self, state: SyncState) -> None:
         self.state, self.since = state, time.time()
-        self._surroundings.is_connected = state == "connected"
+        self._peers.is_connected = state == "connected"

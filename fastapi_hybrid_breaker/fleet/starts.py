@@ -73,7 +73,7 @@ class Starts:
         session = self._session
         if session is not None and session.loop.is_closed():
             # Its loop ended without a stop. Never waits: whoever has the lock sees it as well.
-            session.ending.note_unsent(session.knowledge)
+            session.ending.note_unsent(session.inbox)
             if self._lock.acquire(blocking=False):
                 try:
                     self._forget(session)
@@ -182,7 +182,7 @@ class Starts:
         return session
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have ``loop``, which is ours, look after the session of another one."""
+        """Make ``loop``, which is ours, look after the session of another one."""
         with self._lock:
             stretch = self._stretches.get(loop)
             if stretch is not None:
@@ -216,4 +216,4 @@ class Starts:
             if session.loop.is_closed():
                 more = "" if session.ending.unsent is None else f"; {session.ending.unsent}"
                 self.loss = f"{_CLOSED}{more}"
-            self._setup.registry.surroundings.leave()
+            self._setup.registry.peers.leave()

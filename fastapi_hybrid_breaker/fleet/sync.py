@@ -12,8 +12,8 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .learning import Learning
 from .names import Names
+from .propagation_lag import PropagationLag
 from .status import SyncStatus
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.hub import Reach
-    from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.host import Reach
+    from fastapi_hybrid_breaker.circuits.registry import Registry
     from fastapi_hybrid_breaker.core.config import CircuitConfig
     from fastapi_hybrid_breaker.core.news import Proposal
     from fastapi_hybrid_breaker.core.override import Override, OverrideView
     from fastapi_hybrid_breaker.core.states import CircuitStats
 
-    from .agenda import Agenda
     from .connection import Source
+    from .exchange import Exchange
     from .instances import Instance
     from .session import Session
     from .starts import Starts
@@ -86,7 +86,7 @@ class FleetSync:
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
-        self.learning: Learning = Learning()
+        self.learning: PropagationLag = PropagationLag()
         self._starts: Starts | None = None  # without Redis there is nothing to start
         if source is not None:
             # Here, since it imports the client of Redis.
@@ -113,7 +113,7 @@ class FleetSync:
         """Begin, unless it has begun already; returns within about a second."""
         if self._starts is not None:
             self._was_started = True
-            self._registry.surroundings.awaits_start = False
+            self._registry.peers.awaits_start = False
             await self._starts.start()
 
     async def stop(self) -> None:
@@ -123,16 +123,16 @@ class FleetSync:
 
     def called_unstarted(self) -> None:
         """Log the first guarded call before any start, once; from any thread."""
-        self._registry.surroundings.awaits_start = False
+        self._registry.peers.awaits_start = False
         with contextlib.suppress(IndexError):
             log.warning("%s", self._unsaid.pop())
 
     def _await_start(self) -> None:
-        """Have the first guarded call report it if there is no start before."""
+        """Make the first guarded call report it if there is no start before."""
         self._was_started = False
         # A list, for taking from it is one step: of threads that call at once, one logs it.
         self._unsaid = [NOT_STARTED]
-        self._registry.surroundings.awaits_start = self._starts is not None
+        self._registry.peers.awaits_start = self._starts is not None
 
     @property
     def _session(self) -> Session | None:
@@ -149,11 +149,11 @@ class FleetSync:
         return "" if (session := self._session) is None else session.instance
 
     def status(self) -> SyncStatus:
-        """Tell how the exchange stands."""
+        """Return how the exchange stands."""
         session = self._session
         if session is None:
             return self._status_without()
-        knowledge = session.knowledge
+        inbox = session.inbox
         state, since, error = session.standing.state, session.standing.since, session.standing.error
         if (stall := session.stands_still()) is not None:
             state, since, error = "isolated", max(since, time.time() - stall.seconds), stall.text
@@ -162,24 +162,24 @@ class FleetSync:
             since=since,
             instance=session.instance,
             sent=session.sent,
-            received=knowledge.received,
+            received=inbox.received,
             dropped=sum(
                 (
-                    knowledge.dropped.count,
-                    knowledge.versions.far.count,
-                    knowledge.defects.count,
-                    knowledge.errands.refused,
+                    inbox.dropped.count,
+                    inbox.versions.far.count,
+                    inbox.defects.count,
+                    inbox.work.refused,
                 )
             ),
-            queued=len(knowledge.errands) + len(session.incoming),
+            queued=len(inbox.work) + len(session.incoming),
             lag=self.learning.lag,
             corrected=self.learning.corrected,
-            orders=knowledge.orders.keys(),
+            orders=inbox.orders.keys(),
             error=error,
         )
 
     def _status_without(self) -> SyncStatus:
-        """Tell how it stands without a session."""
+        """Return how it stands without a session."""
         starts = self._starts
         error = None
         if starts is not None:
@@ -207,19 +207,19 @@ class FleetSync:
                 now = circuit.clock()
                 with circuit.locked() as core:
                     core.membership.calls.listen(now, now + FIRST_WORD)
-            session.incoming.put(partial(session.agenda.read, key, self._clock()))
+            session.incoming.put(partial(session.exchange.read, key, self._clock()))
 
     def changed(self, circuit: Circuit) -> None:
         """Propose a circuit's change to the fleet; from any thread."""
         if (session := self._session) is not None:
-            look = partial(session.agenda.changed, circuit, circuit.rejected)
+            look = partial(session.exchange.changed, circuit, circuit.rejected)
             session.incoming.touch(circuit, "changed", look)
 
-    def stirred(self, circuit: Circuit) -> None:
+    def touched(self, circuit: Circuit) -> None:
         """Look at what calls have made of a circuit, for the fleet to hear; from any thread."""
         if (session := self._session) is not None:
-            look = partial(session.agenda.stirred, circuit, circuit.rejected)
-            session.incoming.touch(circuit, "stirred", look)
+            look = partial(session.exchange.touched, circuit, circuit.rejected)
+            session.incoming.touch(circuit, "touched", look)
 
     async def reset(
         self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False
@@ -232,7 +232,7 @@ class FleetSync:
         if session is None:
             return "local", None
         return await _ordered(
-            session, lambda: session.agenda.reset(key, proposal, by, reason, ramp=ramp)
+            session, lambda: session.exchange.reset(key, proposal, by, reason, ramp=ramp)
         )
 
     async def override(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
@@ -240,33 +240,33 @@ class FleetSync:
         session = self._session
         if session is None:
             return "local"
-        overrides = session.agenda.overrides
+        overrides = session.exchange.overrides
         reach, _ = await _ordered(session, lambda: overrides.order(key, override, by, reason))
         return reach
 
     async def instances(self) -> list[Instance] | None:
-        """Give the instances of the fleet; None where Redis does not tell."""
-        return await self._ask(lambda agenda: agenda.heartbeat.ask())
+        """Return the instances of the fleet; None where Redis does not tell."""
+        return await self._ask(lambda exchange: exchange.heartbeat.ask())
 
     async def open_at(self, key: str) -> tuple[str, ...]:
-        """Give the instances that have a circuit open for themselves alone."""
-        return await self._ask(lambda agenda: agenda.votes.ask(key)) or ()
+        """Return the instances that have a circuit open for themselves alone."""
+        return await self._ask(lambda exchange: exchange.votes.ask(key)) or ()
 
     async def peek(self, key: str, config: CircuitConfig) -> CircuitStats | None:
         """Read a circuit's figures from Redis; None where it has none, or does not answer."""
-        heard = await self._ask(lambda agenda: agenda.peek(key))
+        heard = await self._ask(lambda exchange: exchange.peek(key))
         session = self._session
         if heard is None or session is None:
             return None
-        return heard.stats(config, time.time(), session.knowledge.server_now())
+        return heard.stats(config, time.time(), session.inbox.server_now())
 
-    async def _ask(self, question: Callable[[Agenda], Future[T | None]]) -> T | None:
+    async def _ask(self, question: Callable[[Exchange], Future[T | None]]) -> T | None:
         """Ask Redis for something to show; None where it does not answer."""
         session = self._session
         if session is None or session.standing.state != "connected":
             return None
         try:
-            return await _answer(session, lambda: question(session.agenda))
+            return await _answer(session, lambda: question(session.exchange))
         except TimeoutError:
             return None
 
@@ -274,14 +274,14 @@ class FleetSync:
         """Leave what runs to the parent and wait for a start in this process."""
         if self._starts is not None:
             self._starts.after_fork()
-        self._registry.surroundings.leave()
+        self._registry.peers.leave()
         self._await_start()
 
 
 async def _ordered(
     session: Session, order: Callable[[], Future[T | None]]
 ) -> tuple[Reach, T | None]:
-    """Give an order to the fleet; return how far it has come within a second, and its answer."""
+    """Return an order to the fleet; return how far it has come within a second, and its answer."""
     try:
         return "fleet", await _answer(session, order)
     except TimeoutError:
@@ -289,14 +289,14 @@ async def _ordered(
 
 
 async def _answer(session: Session, ask: Callable[[], Future[T]]) -> T:
-    """Have the session ask, and wait for the answer, for a second at most.
+    """Make the session ask, and wait for the answer, for a second at most.
 
     Raises:
         TimeoutError: there is none yet.
     """
     answer: Future[T] = Future()
 
-    from .errand import resolve  # noqa: PLC0415 - only for a session
+    from .work_item import resolve  # noqa: PLC0415 - only for a session
 
     def begin() -> None:
         ask().add_done_callback(lambda done: resolve(answer, done.result()))

@@ -37,7 +37,7 @@ class Careful:
             gc.callbacks.remove(self._note)
 
     def __call__(self, put: Callable[..., object], *args: Any) -> None:
-        """Have ``put(*args)`` called, now or soon; what it raises is logged, the first time."""
+        """Call ``put(*args)``, now or soon; what it raises is logged, the first time."""
         self.only(put, *args)
         if self._waiting:
             self.catch_up()
@@ -50,7 +50,7 @@ class Careful:
             self._put(put, args)
 
     def later(self, put: Callable[..., object], *args: Any) -> None:
-        """Have ``put(*args)`` called with a next call."""
+        """Call ``put(*args)`` with a next call."""
         self._waiting.append((put, args))
 
     def catch_up(self) -> None:

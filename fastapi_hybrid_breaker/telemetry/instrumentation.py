@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import MeterProvider
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.core.states import StateChange
 
 _MOST_KEYS = 10_000
@@ -122,7 +122,7 @@ class _Instrumentation:
             self._observe(circuit)
 
     def _has_come_up(self) -> bool:
-        """Tell whether there is a reason to observe, or a further one, since this was asked."""
+        """Return whether there is a reason to observe, or a further one, since this was asked."""
         before = (self._is_measured, self._is_observed)
         if not self._is_measured:
             self._is_measured = is_measuring(self._provider or metrics.get_meter_provider())

@@ -218,7 +218,7 @@ class _Made:
             return found
 
     def after_fork(self) -> None:
-        """Take a new lock: a thread that is not in the child may have held the old one."""
+        """Make a new lock: a thread that is not in the child may have held the old one."""
         self._lock = threading.Lock()
 
 
@@ -236,12 +236,12 @@ def instruments_of(provider: MeterProvider) -> Instruments:
 
 
 def is_placeholder(provider: object) -> bool:
-    """Tell whether a provider is the API's own: it measures nothing, or not yet."""
+    """Return whether a provider is the API's own: it measures nothing, or not yet."""
     return type(provider).__module__.startswith(("opentelemetry.metrics", "opentelemetry.trace"))
 
 
 def is_measuring(provider: MeterProvider) -> bool:
-    """Tell whether anybody will read what is measured."""
+    """Return whether anybody will read what is measured."""
     if is_placeholder(provider) or isinstance(_meter_of(provider), metrics.NoOpMeter):
         return False  # the second: the SDK is disabled
     # The SDK without an exporter. Where a provider does not tell, it has one.
@@ -254,5 +254,5 @@ def _meter_of(provider: MeterProvider) -> Meter:
 
 
 def _is_stand_in(provider: MeterProvider) -> bool:
-    """Tell whether it stands for a provider to be set later."""
+    """Return whether it stands for a provider to be set later."""
     return is_placeholder(provider) and not isinstance(provider, metrics.NoOpMeterProvider)

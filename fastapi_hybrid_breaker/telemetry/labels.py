@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi_hybrid_breaker.breaker import Breaker
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
 log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
 
 class Labels:
-    """Gives each circuit its label, once for its life.
+    """Returns each circuit its label, once for its life.
 
     Args:
         breaker: whose circuits they are.
@@ -47,7 +47,7 @@ class Labels:
         }
 
     def of(self, circuit: Circuit) -> str:
-        """Give the label of a circuit."""
+        """Return the label of a circuit."""
         label = self._given.get(circuit)
         if label is None:
             label = self.declared.get(circuit.key)

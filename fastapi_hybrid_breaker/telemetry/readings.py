@@ -38,7 +38,7 @@ class Readings:
         self._seen_ready: set[str] = set()  # most never are, and need no series for it
 
     def state(self) -> Iterable[Observation]:
-        """Give the circuits by state, 0 for those that none is in: a series does not end there."""
+        """Return the circuits by state; 0 for a state without any, so that its series goes on."""
         self._asked()
         found: Counter[tuple[str, str]] = Counter()
         known = set()
@@ -59,7 +59,7 @@ class Readings:
                 yield Observation(found[label, state], attributes)
 
     def reopened(self) -> Iterable[Observation]:
-        """Give how many circuits keep failing, 0 where none does: a series does not end there."""
+        """Return how many circuits keep failing, 0 where none does: a series does not end there."""
         now = self._breaker.clock()
         found = Counter(
             self._labels.of(circuit)
@@ -70,7 +70,7 @@ class Readings:
             yield Observation(found[label], {**self._about, names.KEY: label})
 
     def overrides(self) -> Iterable[Observation]:
-        """Give the circuits that an operator holds, and nothing where there is none."""
+        """Return the circuits that an operator holds, and nothing where there is none."""
         found: Counter[tuple[str, str]] = Counter()
         now = self._breaker.clock()
         for circuit in self._breaker.circuits():
@@ -82,27 +82,27 @@ class Readings:
             yield Observation(count, attributes)
 
     def connected(self) -> Iterable[Observation]:
-        """Give 1 or 0, and nothing without a fleet."""
+        """Return 1 or 0, and nothing without a fleet."""
         return self._of_sync(lambda status: int(status.state == "connected"))
 
     def sent(self) -> Iterable[Observation]:
-        """Give the commands that were answered."""
+        """Return the commands that were answered."""
         return self._of_sync(lambda status: status.sent)
 
     def received(self) -> Iterable[Observation]:
-        """Give the messages that were taken in."""
+        """Return the messages that were taken in."""
         return self._of_sync(lambda status: status.received)
 
     def dropped(self) -> Iterable[Observation]:
-        """Give the messages that were dropped."""
+        """Return the messages that were dropped."""
         return self._of_sync(lambda status: status.dropped)
 
     def queued(self) -> Iterable[Observation]:
-        """Give the length of the queue."""
+        """Return the length of the queue."""
         return self._of_sync(lambda status: status.queued)
 
     def corrected(self) -> Iterable[Observation]:
-        """Give the changes that no message told of."""
+        """Return the changes that no message told of."""
         return self._of_sync(lambda status: status.corrected)
 
     def _of_sync(self, value: Callable[[SyncStatus], int]) -> Iterator[Observation]:

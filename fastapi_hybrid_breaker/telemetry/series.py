@@ -10,7 +10,7 @@ from . import names
 from .spans import tell_rejection
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
     from .careful import Careful
     from .instruments import Instruments
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OUTCOMES: Final = {
     Outcome.SUCCESS: "success",
     Outcome.FAILURE: "failure",
-    Outcome.NO_VERDICT: "no_verdict",
+    Outcome.NOT_COUNTED: "no_verdict",
 }
 
 

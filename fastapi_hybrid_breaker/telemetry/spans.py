@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def tell_rejection(key: str, retry_after: float) -> None:
-    """Tell the current span that a circuit rejected a call within it."""
+    """Record in the current span that a circuit rejected a call within it."""
     span = trace.get_current_span()
     if span.is_recording():
         span.add_event(names.REJECTED, {names.KEY: key, names.RETRY_AFTER: retry_after})
 
 
 def tell_change(change: StateChange) -> None:
-    """Tell the current span that something within it changed a circuit's state.
+    """Record in the current span that something within it changed a circuit's state.
 
     News of the fleet comes by background tasks, which have none.
     """

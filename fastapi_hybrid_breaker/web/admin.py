@@ -230,7 +230,7 @@ def _add_list_route(router: APIRouter, breaker: "Breaker") -> None:
 def _add_fleet_route(router: APIRouter, breaker: "Breaker") -> None:
     @router.get("/-/fleet", summary="List the instances")
     async def list_instances() -> FleetInfo:
-        """List the processes that share circuits, as they give signs of life over Redis."""
+        """List the processes that share circuits, as their heartbeats report them."""
         instances = await breaker.instances() or []
         return FleetInfo(
             instances=[InstanceInfo.model_validate(one) for one in instances],
@@ -241,7 +241,7 @@ def _add_fleet_route(router: APIRouter, breaker: "Breaker") -> None:
 def _add_health_route(router: APIRouter, breaker: "Breaker") -> None:
     @router.get("/-/health", summary="Show what is degraded")
     async def show_health() -> HealthInfo:
-        """Tell which circuits are not CLOSED, and the exchange; the status is always 200.
+        """Return which circuits are not CLOSED, and the exchange; the status is always 200.
 
         What an open circuit means for a readiness check, only the service can know.
         """

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Path, Response
 from starlette.responses import JSONResponse
 
-from fastapi_hybrid_breaker.calls.hub import Reach, ResetResult
+from fastapi_hybrid_breaker.circuits.host import Reach, ResetResult
 from fastapi_hybrid_breaker.core.checks import LONGEST_TEXT
 from fastapi_hybrid_breaker.core.keys import LONGEST_KEY, check_key
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
@@ -38,7 +38,7 @@ Key = Annotated[
 
 
 def fault_of(key: str) -> JSONResponse | None:
-    """Give the answer to a key that can name no circuit."""
+    """Return the answer to a key that can name no circuit."""
     try:
         check_key(key)
     except ValueError as error:

@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 from fastapi.params import Depends
 from starlette.requests import HTTPConnection
 
-from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-from fastapi_hybrid_breaker.calls.misuse import NotADependency
+from fastapi_hybrid_breaker.circuits.circuit import Circuit
+from fastapi_hybrid_breaker.circuits.misuse import NotADependency
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError, NotInstalledError
 from fastapi_hybrid_breaker.core.keys import check_key
 from fastapi_hybrid_breaker.public_keys import in_routes, is_key_public

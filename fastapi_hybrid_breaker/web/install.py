@@ -63,7 +63,7 @@ def _compose_lifespan(breaker: Breaker, app: Starlette) -> None:
 
 
 def _resolve_routes(app: Starlette) -> None:
-    """Have FastAPI read the dependencies of included routers, which it does at the first request.
+    """Make FastAPI read the dependencies of included routers, which it does at the first request.
 
     So a ``Depends`` that was forgotten there is an error at the start, and not of each request.
     """

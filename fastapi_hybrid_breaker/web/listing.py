@@ -17,7 +17,7 @@ from .turns import in_turns
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.breaker import Breaker
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.core.config import CircuitConfig
 
 ShownState = Literal["CLOSED", "OPEN", "HALF_OPEN", "ready_to_probe"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fastapi_hybrid_breaker.calls.context import (
+from fastapi_hybrid_breaker.circuits.context import (
     Request,
     current_request,
     enter_request,

@@ -16,7 +16,7 @@ from fastapi_hybrid_breaker.health import HealthStatus
 
 
 class BackoffInfo(BaseModel):
-    """How open times grow."""
+    """How recovery timeouts grow."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -94,7 +94,7 @@ class ConfigInfo(BaseModel):
 
 
 class OverrideInfo(BaseModel):
-    """An operator's hand on a circuit."""
+    """A manual override."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -141,9 +141,11 @@ class CircuitInfo(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
     key: str = Field(description="Its name in the whole fleet.")
-    state: CircuitState = Field(description="OPEN lasts until a call comes after the open time.")
+    state: CircuitState = Field(
+        description="OPEN lasts until a call comes after the recovery timeout."
+    )
     ready_to_probe: bool = Field(
-        description="The open time is over and nobody calls: the next call is admitted."
+        description="The recovery timeout has elapsed and nobody calls: the next call is admitted."
     )
     failures: int = Field(description="The run of failures, or the run that opened it.")
     successes: int = Field(description="Successful probes of this recovery.")
@@ -221,7 +223,9 @@ class TroubleInfo(BaseModel):
 
     state: CircuitState
     rejecting: float = Field(description="Calls that it rejected, per second.")
-    ready_to_probe: bool = Field(description="Its open time is over and nobody calls it there.")
+    ready_to_probe: bool = Field(
+        description="Its recovery timeout has elapsed and nobody calls it there."
+    )
     shadowed: int | None = Field(
         description="Calls that it would have rejected but for shadow mode; null: not in that mode."
     )
@@ -265,9 +269,9 @@ class HealthInfo(BaseModel):
     open: list[str] = Field(description="Circuits that reject calls.")
     half_open: list[str] = Field(description="Circuits that let probes through.")
     ready_to_probe: list[str] = Field(
-        description="Circuits whose open time is over and that nobody calls."
+        description="Circuits whose recovery timeout has elapsed and that nobody calls."
     )
-    overridden: list[str] = Field(description="Circuits on which an operator has a hand.")
+    overridden: list[str] = Field(description="Circuits with a manual override.")
     sync: SyncInfo
 
 

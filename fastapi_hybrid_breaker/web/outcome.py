@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
 from fastapi_hybrid_breaker.core.outcomes import without
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
+from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,16 +50,16 @@ def outcome_of_status(config: CircuitConfig, status: int | None, *, rejected: bo
     rejection, passed on.
     """
     if status is None or (status == 503 and rejected):
-        return NO_VERDICT
+        return NOT_COUNTED
     if config.is_failing(status):
         return FAILURE
-    return SUCCESS if status < 400 or status in _ANSWERED else NO_VERDICT
+    return SUCCESS if status < 400 or status in _ANSWERED else NOT_COUNTED
 
 
 def error_of_application(
     error: BaseException, send_errors: Sequence[BaseException]
 ) -> BaseException | None:
-    """Give what of ``error`` is more than the client's leaving; None: nothing.
+    """Return what of ``error`` is more than the client's leaving; None: nothing.
 
     A request is cancelled when its client leaves or its server stops, so a cancellation is
     leaving as well. ``send_errors`` is what ``send`` raised: by the specification of ASGI an

@@ -118,7 +118,7 @@ class WebSocketRejectedError(CircuitOpenError, WebSocketException):
 
 
 def can_respond(scope: Scope) -> bool:
-    """Tell whether the server can take a response (a WebSocket: in place of accepting it)."""
+    """Return whether the server can take a response (a WebSocket: in place of accepting it)."""
     return scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", ())
 
 

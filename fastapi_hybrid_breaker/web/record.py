@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from fastapi_hybrid_breaker.calls.admission import admit
-from fastapi_hybrid_breaker.calls.context import Request
-from fastapi_hybrid_breaker.calls.settling import rejected_inside, settle, settle_error
+from fastapi_hybrid_breaker.circuits.admission import admit
+from fastapi_hybrid_breaker.circuits.context import Request
+from fastapi_hybrid_breaker.circuits.settling import rejected_inside, settle, settle_error
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.probe import Probe
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, SUCCESS
+from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, SUCCESS
 
 from .outcome import error_of_application, outcome_of_status
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from fastapi_hybrid_breaker.breaker import Breaker
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.context import Guard
-    from fastapi_hybrid_breaker.calls.permits import Permit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.context import Guard
+    from fastapi_hybrid_breaker.circuits.permits import Permit
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
 """Where the record stands in the scope. A middleware that copies the scope copies only the
@@ -63,7 +63,7 @@ class RouteRequest(Request):
         self._headers_sent_at: float | None = None  # monotonic seconds
 
     def enter(self, circuit: Circuit) -> None:
-        """Take the request's permit of ``circuit``, unless a guard before has taken it.
+        """Acquire the request's permit of ``circuit``, unless a guard before has it.
 
         Raises:
             CircuitOpenError: rejected.
@@ -81,7 +81,7 @@ class RouteRequest(Request):
         if not isinstance(permit, int):
             self._is_timed = True
             if isinstance(permit, Probe):
-                permit.witness = self
+                permit.watcher = self
 
     def begin(self, status: int) -> None:
         """Record the status of the answer, or (101) that a WebSocket was accepted."""
@@ -108,7 +108,7 @@ class RouteRequest(Request):
         """Settle now: the application returned."""
         self._settle_all(None, self.status)
 
-    def seems_well(self) -> bool:
+    def looks_healthy(self) -> bool:
         """Whether a client that left now would leave behind successes."""
         return self.unsettled and all(
             outcome_of_status(circuit.config, self.status, rejected=bool(self.rejected)) is SUCCESS
@@ -129,7 +129,7 @@ class RouteRequest(Request):
         for circuit, permit in self.guards:
             core = circuit.core
             if self.is_uncounted or core.machine in self.counted:
-                settle(circuit, permit, NO_VERDICT, is_gate=True)
+                settle(circuit, permit, NOT_COUNTED, is_gate=True)
                 continue
             seconds = self._seconds(circuit, permit) if self._is_timed else None
             is_answer = answer is not None and answer < 500 and not core.config.is_failing(answer)
@@ -142,7 +142,7 @@ class RouteRequest(Request):
                 if self.outer is not None:
                     self.outer.note_outcome(core.machine)
                 continue
-            if outcome is NO_VERDICT and circuit.key in self.rejected:
+            if outcome is NOT_COUNTED and circuit.key in self.rejected:
                 rejected_inside(circuit, permit)
             text = f"status {judged}" if outcome is FAILURE else None
             settle(circuit, permit, outcome, seconds, text)
@@ -156,7 +156,7 @@ class RouteRequest(Request):
 
 
 def leave_uncounted(scope: Scope) -> None:
-    """Have no circuit count the request of ``scope``, nor admit or reject it from now on."""
+    """Make no circuit count the request of ``scope``, nor admit or reject it, from now on."""
     record = scope.get(SCOPE_KEY)
     if isinstance(record, RouteRequest):
         record.is_uncounted = True

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import Scope
 
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
-    from fastapi_hybrid_breaker.calls.registry import Registry
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+    from fastapi_hybrid_breaker.circuits.registry import Registry
 
 DETAIL: Final = "The circuit that guards this route cannot be told from the request."
 """Nothing that the client sent: not every client shows it as text."""

@@ -52,8 +52,8 @@ class AllAgree(Invariant):
                 yield f"only instance {instance.number} has {key} {ours}"
             return
         theirs = (heard.state, heard.version, heard.writer)
-        # Plain speakers give no versions, until somebody adopts what they say; and who has not
-        # heard of any version misses nothing while the state is the same.
+        # Basic-format clients give no versions, until somebody adopts what they say; and who has
+        # not heard of any version misses nothing while the state is the same.
         is_plain = heard.is_basic or not core.membership.version
         are_equal = ours[0] is theirs[0] if is_plain else ours == theirs
         if not are_equal:

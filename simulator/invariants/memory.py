@@ -17,7 +17,7 @@ _FIELDS_PER_HASH = 40
 class MemoryIsBounded(Invariant):
     """Neither an instance's queue nor the server's data grow with time or traffic.
 
-    An instance has one errand per circuit at most, and the server a few fields per circuit, and
+    An instance has one work item per circuit at most, and the server a few fields per circuit, and
     a few per circuit and instance.
     """
 
@@ -31,7 +31,7 @@ class MemoryIsBounded(Invariant):
             if circuits > keys:
                 yield f"instance {instance.number} has {circuits} circuits of {keys}"
             session = instance.breaker.sync._session
-            if session is not None and len(session.knowledge.errands) > keys * _ERRANDS_PER_CIRCUIT:
+            if session is not None and len(session.inbox.work) > keys * _ERRANDS_PER_CIRCUIT:
                 yield f"the queue of instance {instance.number} grows"
         lives = sum(instance.lives for instance in self.fleet.instances)
         most = keys * (_HASHES_PER_CIRCUIT * _FIELDS_PER_HASH + 10 * lives) + 10 * lives

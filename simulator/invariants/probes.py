@@ -35,8 +35,8 @@ class ProbesStayWithinBudget(Invariant):
 
     Instances that cannot reach the server probe by themselves and are not counted. While
     configurations differ the greatest budget counts.
-    Plain speakers, who open and close by themselves while probes run, keep nobody's budget: fleets
-    with them are not looked at.
+    Basic-format clients, who open and close by themselves while probes run, keep nobody's budget:
+    fleets with them are not looked at.
     """
 
     def probed(self, instance: Instance, circuit: Circuit, probe: Probing) -> None:

@@ -28,7 +28,7 @@ time counts as well."""
 class HealthyCallsSendNothing(Invariant):
     """While nothing fails, only repairs and heartbeats are sent, however many calls there are.
 
-    Looked at in every stretch without faults, changes and sick upstreams. Plain speakers send
+    Looked at in every stretch without faults, changes and sick upstreams. Basic-format clients send
     something with every call, so that scenarios with them are not looked at.
     """
 

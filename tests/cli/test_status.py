@@ -87,8 +87,8 @@ async def test_a_circuit_that_nobody_calls_is_ready_to_probe(server: Server) -> 
         await settled(breaker)
         session = breaker.sync._session
         assert session is not None
-        session.agenda.heartbeat.beat()
-        session._lane.wake()
+        session.exchange.heartbeat.beat()
+        session._sender.wake()
         await settled(breaker)
         said = (await beside(server, "status", "--json")).json["circuits"]
         found = [(row["key"], row["state"], row["ready_to_probe"]) for row in said]
@@ -205,8 +205,8 @@ def beat(breaker: HybridBreaker) -> None:
     """Have a sign of life given at once."""
     session = breaker.sync._session
     assert session is not None
-    session.agenda.heartbeat.beat()
-    session._lane.wake()
+    session.exchange.heartbeat.beat()
+    session._sender.wake()
 
 
 def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) -> None:
@@ -260,7 +260,7 @@ def test_circuit_of_a_plain_speaker_is_shown(server: Server) -> None:
     assert (row["state"], row["failures"], row["plain"]) == ("OPEN", 7, True)
     assert 45 < row["retry_after"] <= 50
     assert (row["version"], row["writer"], row["since"]) == (0, "", None)
-    assert "plain format" in on(server, "show", "theirs/a b").out
+    assert "basic format" in on(server, "show", "theirs/a b").out
     # Nobody has listed it; to look for such costs a walk over all keys.
     assert on(server, "status", "--json").json["circuits"] == []
     (found,) = on(server, "status", "--json", "--scan").json["circuits"]

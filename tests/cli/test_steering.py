@@ -204,7 +204,7 @@ async def test_the_command_is_no_instance_and_a_lone_service_stays_alone(server:
             assert done.code == 0, done
             assert server.ask.zrange("circuit#{live}", 0, -1) == [breaker.instance]
         assert server.ask.hkeys("circuit#{live}:about") == about
-        assert breaker.surroundings.live == 1
+        assert breaker.peers.live == 1
         heard = [json.loads(message["data"]) for message in arrived(signals)]
         assert all(one["signal"] == "tick" and one["live"] == 1 for one in heard), heard
         signals.close()

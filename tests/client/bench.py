@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -41,7 +41,7 @@ class Bench:
             assert stats.state is CircuitState.CLOSED
             return {
                 0: Outcome.SUCCESS,
-                1: Outcome.NO_VERDICT,
+                1: Outcome.NOT_COUNTED,
                 2: Outcome.FAILURE,  # more: counted twice
             }[stats.failures]
         if stats.state is CircuitState.OPEN:
@@ -49,4 +49,4 @@ class Bench:
             return Outcome.FAILURE
         assert stats.state is CircuitState.HALF_OPEN
         assert stats.retry_after == 0.0, "the probe has not given its place back"
-        return {0: Outcome.NO_VERDICT, 1: Outcome.SUCCESS}[stats.successes]
+        return {0: Outcome.NOT_COUNTED, 1: Outcome.SUCCESS}[stats.successes]

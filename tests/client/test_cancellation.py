@@ -39,7 +39,7 @@ async def test_cancelled_before_the_head(
 
     await cancel(task)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_cancelled_while_it_connects(
@@ -51,7 +51,7 @@ async def test_cancelled_while_it_connects(
     await cancel(task)
 
     assert upstream.requests == []
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_time_out_around_the_call_is_a_cancellation(
@@ -61,7 +61,7 @@ async def test_a_time_out_around_the_call_is_a_cancellation(
         async with asyncio.timeout(0.05):
             await make_caller(bench).get(f"{upstream.url}/head-waits")
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 @pytest.mark.parametrize(("path", "chunks"), [("body-never", 0), ("body-waits", 1)])
@@ -86,7 +86,7 @@ async def test_cancelled_in_the_body(
     await cancel(task)
 
     assert len(seen) == chunks
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_cancelled_while_the_request_body_is_sent(
@@ -106,7 +106,7 @@ async def test_cancelled_while_the_request_body_is_sent(
 
     await cancel(task)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_call_that_is_dropped_unfinished_is_no_verdict(
@@ -121,7 +121,7 @@ async def test_a_call_that_is_dropped_unfinished_is_no_verdict(
 
     call.close()
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_cancelled_probe_leaves_the_circuit_able_to_close(

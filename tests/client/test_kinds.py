@@ -191,7 +191,7 @@ async def test_an_exception_group_of_the_callers_own_faults_is_no_verdict(
     with pytest.raises(ExceptionGroup):
         await make_caller(bench, http.MockTransport(refuse)).get(URL)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_an_exception_that_cannot_be_looked_at_arrives_and_is_a_failure(
@@ -221,4 +221,4 @@ async def test_a_rejection_by_another_circuit_inside_is_no_verdict(
     with pytest.raises(Exception, match="Circuit breaker is OPEN"):
         await make_caller(bench, inner).get(URL)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED

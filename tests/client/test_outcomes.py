@@ -167,7 +167,7 @@ async def test_a_full_pool_is_no_verdict(
 
     with pytest.raises(http.PoolTimeout):
         await caller.get(f"{upstream.url}/status/200", timeout=http.Timeout(PATIENCE, pool=SHORT))
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
     upstream.release.set()
     await first
@@ -181,7 +181,7 @@ async def test_an_unsupported_protocol_is_no_verdict(
     with pytest.raises(http.UnsupportedProtocol):
         await make_caller(bench).get(url)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_request_that_breaks_the_protocol_is_no_verdict(
@@ -190,7 +190,7 @@ async def test_a_request_that_breaks_the_protocol_is_no_verdict(
     with pytest.raises(http.LocalProtocolError):
         await make_caller(bench).get(f"{upstream.url}/status/200", headers={"X": "a\nb"})
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_request_body_shorter_than_its_length_is_no_verdict(
@@ -206,7 +206,7 @@ async def test_a_request_body_shorter_than_its_length_is_no_verdict(
         )
 
     assert type(caught.value).__name__ == "LocalProtocolError"
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_ignored_exceptions_are_no_verdict(
@@ -218,7 +218,7 @@ async def test_ignored_exceptions_are_no_verdict(
     with pytest.raises(http.ReadTimeout):
         await make_caller(bench).get(f"{upstream.url}/body-waits", timeout=read_within(http, SHORT))
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 @pytest.mark.parametrize("probing", [False, True])

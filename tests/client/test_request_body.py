@@ -55,7 +55,7 @@ async def test_an_exception_from_the_request_body_is_no_verdict(
         )
 
     assert error in (caught.value, caught.value.__cause__)
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_a_body_that_can_be_sent_once_and_is_redirected_is_no_verdict_on_the_second_host(
@@ -156,4 +156,4 @@ async def test_a_body_class_of_the_users_own_is_watched_whatever_its_name(
     with pytest.raises(OSError, match="no"):
         await caller.send(request)
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED

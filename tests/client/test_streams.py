@@ -206,7 +206,7 @@ async def test_the_callers_own_fault_in_the_body_is_no_verdict(
     with pytest.raises(http.LocalProtocolError):
         await body.next()
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_an_interrupt_in_the_body_is_no_verdict(
@@ -218,7 +218,7 @@ async def test_an_interrupt_in_the_body_is_no_verdict(
     with pytest.raises(KeyboardInterrupt):
         await body.next()
 
-    assert bench.outcome() is Outcome.NO_VERDICT
+    assert bench.outcome() is Outcome.NOT_COUNTED
 
 
 async def test_closing_settles_even_if_closing_fails(http: ModuleType, half: str) -> None:

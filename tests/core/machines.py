@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 OPEN_TIME = 60.0
 """Seconds; the open time of the machines made here, unless a test says otherwise."""
@@ -57,7 +57,7 @@ _WHERE = {
     "recovered_at": "machine.recovery.recovered_at",
     "ramp": "machine.recovery.ramp",
     "keeps_failing": "machine.recovery.keeps_failing",
-    "stirred": "outbox.needs_sync",
+    "touched": "outbox.needs_sync",
     "version": "membership.version",
     "writer": "membership.writer",
     "unshared": "membership.unsynced",
@@ -72,7 +72,7 @@ _WHERE = {
     "forget_fleet": "membership.forget_fleet",
     "take_report": "membership.take_report",
     "alone": "membership.local_only",
-    "surroundings": "membership.sharing.peers",
+    "peers": "membership.sharing.peers",
     "is_bound": "membership.sharing.shares_probes",
     "contribution": "membership.calls.run",
     "noting": "membership.calls.tracks_successes",
@@ -90,8 +90,8 @@ class Machine:
     """A core, whose methods return the change that listeners would hear of."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        if "surroundings" in settings:
-            settings["peers"] = settings.pop("surroundings")
+        if "peers" in settings:
+            settings["peers"] = settings.pop("peers")
         vars(self)["core"] = CircuitCore(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:

@@ -6,24 +6,24 @@ from typing import Any
 
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.lease import Lease
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
+from fastapi_hybrid_breaker.core.peers import Peers
 
 from .machines import OPEN_TIME, Machine, trip
 
 
-def fleet(live: int = 3, *, is_connected: bool = True) -> Surroundings:
-    around = Surroundings()
+def fleet(live: int = 3, *, is_connected: bool = True) -> Peers:
+    around = Peers()
     around.has_fleet, around.is_connected, around.live = True, is_connected, live
     return around
 
 
-def member(around: Surroundings | None = None, **settings: Any) -> Machine:
+def member(around: Peers | None = None, **settings: Any) -> Machine:
     """Give a circuit of one of three connected instances, or of what ``around`` says."""
     config = CircuitConfig(**{"recovery_timeout": OPEN_TIME, **settings})
-    return Machine("k", config, surroundings=around or fleet())
+    return Machine("k", config, peers=around or fleet())
 
 
-def opened(around: Surroundings | None = None, **settings: Any) -> Machine:
+def opened(around: Peers | None = None, **settings: Any) -> Machine:
     """Give a member that opened at 0.0, to probe from OPEN_TIME on."""
     machine = member(around, **settings)
     trip(machine, 0.0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.core.contribution import ANNOUNCED_AGAIN, LONGEST_RUN, Contribution
+from fastapi_hybrid_breaker.core.shared_run import ANNOUNCED_AGAIN, LONGEST_RUN, SharedRun
 
 NOTHING = ((), None)
 
 
-def told(*failures: float) -> Contribution:
+def told(*failures: float) -> SharedRun:
     """Give a contribution whose failures so far were told."""
-    contribution = Contribution()
+    contribution = SharedRun()
     for at in failures:
         contribution.failed(at, "")
     contribution.take()
@@ -19,14 +19,14 @@ def told(*failures: float) -> Contribution:
 
 
 def test_a_new_one_has_nothing_to_tell() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     assert contribution.take() == NOTHING
     assert not contribution.has_told
     assert not contribution.is_listening(0.0)
 
 
 def test_each_failure_is_told_once() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.failed(1.0, "first")
     contribution.failed(2.0, "second")
     assert contribution.take() == ((1.0, 2.0), None)
@@ -36,7 +36,7 @@ def test_each_failure_is_told_once() -> None:
 
 
 def test_keeps_what_the_last_failure_was() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.failed(1.0, "first")
     contribution.failed(2.0, "second")
     contribution.succeeded(3.0)
@@ -44,7 +44,7 @@ def test_keeps_what_the_last_failure_was() -> None:
 
 
 def test_a_success_takes_what_was_not_told() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.failed(1.0, "")
     contribution.succeeded(2.0)
     assert contribution.untold == []
@@ -52,7 +52,7 @@ def test_a_success_takes_what_was_not_told() -> None:
 
 
 def test_a_success_is_owed_only_if_something_was_told() -> None:
-    fresh = Contribution()
+    fresh = SharedRun()
     fresh.failed(1.0, "")
     fresh.succeeded(2.0)
     assert not fresh.owes_success
@@ -87,14 +87,14 @@ def test_failures_after_an_owed_success_are_told_with_it() -> None:
 
 
 def test_failures_are_told_with_the_last_success_before_them_though_it_was_not_owed() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.succeeded(1.0)  # noted for the sake of others' failures
     contribution.failed(2.0, "")
     assert contribution.take() == ((2.0,), 1.0)
 
 
 def test_a_success_noted_before_failures_that_were_told_is_not_told_again() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.succeeded(1.0)
     contribution.failed(2.0, "")
     contribution.take()
@@ -111,7 +111,7 @@ def test_something_told_stays_told_while_nothing_ends_it() -> None:
 
 
 def test_of_a_very_long_run_the_newest_failures_are_told() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     for at in range(LONGEST_RUN + 3):
         contribution.failed(float(at), "")
     failures, _ = contribution.take()
@@ -120,7 +120,7 @@ def test_of_a_very_long_run_the_newest_failures_are_told() -> None:
 
 
 def test_listens_until_the_time_that_was_said_and_no_longer() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.listen(0.0, 5.0)
     assert contribution.is_listening(4.9)
     assert not contribution.is_listening(5.0)
@@ -128,7 +128,7 @@ def test_listens_until_the_time_that_was_said_and_no_longer() -> None:
 
 @pytest.mark.parametrize("untils", [(5.0, 3.0), (3.0, 5.0)])
 def test_of_several_times_the_latest_holds(untils: tuple[float, float]) -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     for until in untils:
         contribution.listen(0.0, until)
     assert contribution.is_listening(4.9)
@@ -136,7 +136,7 @@ def test_of_several_times_the_latest_holds(untils: tuple[float, float]) -> None:
 
 
 def test_one_success_is_enough_once_failures_would_have_been_announced_again() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.listen(10.0, 100.0)
     contribution.succeeded(10.5)
     again = 10.0 + ANNOUNCED_AGAIN
@@ -145,7 +145,7 @@ def test_one_success_is_enough_once_failures_would_have_been_announced_again() -
 
 
 def test_while_no_success_is_noted_it_listens_on() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.listen(10.0, 100.0)
     assert contribution.is_listening(99.9)
     contribution.succeeded(99.9)
@@ -154,14 +154,14 @@ def test_while_no_success_is_noted_it_listens_on() -> None:
 
 @pytest.mark.parametrize("at", [9.0, 10.0])
 def test_a_success_that_is_no_later_than_the_announcement_is_not_enough(at: float) -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.succeeded(at)
     contribution.listen(10.0, 100.0)
     assert contribution.is_listening(99.9)
 
 
 def test_when_the_run_is_announced_again_another_success_is_needed() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.listen(10.0, 100.0)
     contribution.succeeded(10.5)
     contribution.listen(20.0, 50.0)
@@ -171,7 +171,7 @@ def test_when_the_run_is_announced_again_another_success_is_needed() -> None:
 
 
 def test_stops_listening_no_later_than_it_would_have_anyway() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.listen(0.0, 5.0)
     contribution.stop_listening(9.0)
     assert not contribution.is_listening(5.0)
@@ -182,7 +182,7 @@ def test_stops_listening_no_later_than_it_would_have_anyway() -> None:
 
 
 def test_the_end_of_a_run_elsewhere_makes_nobody_listen() -> None:
-    contribution = Contribution()
+    contribution = SharedRun()
     contribution.stop_listening(9.0)
     assert not contribution.is_listening(0.0)
 

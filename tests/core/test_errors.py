@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker import (
     CircuitState,
     HybridBreaker,
 )
-from fastapi_hybrid_breaker.calls import admission
+from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.problem import RouteRejectedError, WebSocketRejectedError
 

@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker.core.evidence import describe_error
 
 from .machines import (
     FAILURE,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     SUCCESS,
     Machine,
@@ -66,7 +66,7 @@ def test_a_trip_by_a_run_shows_the_run() -> None:
 
 def test_a_trip_by_slow_calls_shows_those_that_were_given_up_too() -> None:
     machine = make(SLOW)
-    machine.settle(admit(machine), NO_VERDICT, 0.0, seconds=9.0)
+    machine.settle(admit(machine), NOT_COUNTED, 0.0, seconds=9.0)
     change = machine.settle(admit(machine), SUCCESS, 0.0, seconds=3.0)
     assert change is not None
     assert change.evidence == Evidence(

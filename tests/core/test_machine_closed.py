@@ -10,7 +10,7 @@ from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -57,7 +57,7 @@ def test_a_success_ends_the_run_of_failures() -> None:
 def test_no_verdict_neither_adds_to_the_run_nor_ends_it() -> None:
     machine = make(failure_threshold=2)
     run(machine, FAILURE)
-    assert run(machine, NO_VERDICT) is None
+    assert run(machine, NOT_COUNTED) is None
     assert machine.failures == 1
     run(machine, FAILURE)
     assert machine.state is OPEN
@@ -133,7 +133,7 @@ def test_a_failure_after_the_trip_changes_nothing() -> None:
     assert (machine.deadline, machine.generation, machine.failures) == (deadline, generation, 1)
 
 
-@pytest.mark.parametrize("outcome", [SUCCESS, FAILURE, NO_VERDICT])
+@pytest.mark.parametrize("outcome", [SUCCESS, FAILURE, NOT_COUNTED])
 def test_a_result_of_an_earlier_closed_time_counts_no_more(outcome: object) -> None:
     machine, first = half_open(failure_threshold=2, success_threshold=1)
     machine.settle(first, SUCCESS, OPEN_TIME)

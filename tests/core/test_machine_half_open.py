@@ -14,7 +14,7 @@ from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -47,7 +47,7 @@ def test_never_more_probes_at_once_than_half_open_max_calls() -> None:
 def test_tells_a_wait_while_all_places_are_taken_and_none_otherwise() -> None:
     machine, first = half_open(half_open_max_calls=1)
     assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
-    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    machine.settle(first, NOT_COUNTED, OPEN_TIME)
     assert machine.retry_after(OPEN_TIME) == 0.0
 
 
@@ -70,13 +70,13 @@ def test_one_failure_opens_it_again_for_a_whole_open_time() -> None:
 
 def test_no_verdict_gives_the_place_back_and_counts_nothing() -> None:
     machine, first = half_open(half_open_max_calls=1, success_threshold=1)
-    assert machine.settle(first, NO_VERDICT, OPEN_TIME) is None
+    assert machine.settle(first, NOT_COUNTED, OPEN_TIME) is None
     assert (machine.state, machine.successes) == (HALF_OPEN, 0)
     probe(machine, OPEN_TIME)
 
 
 @pytest.mark.parametrize("again", list(Outcome))
-@pytest.mark.parametrize("once", [SUCCESS, NO_VERDICT])
+@pytest.mark.parametrize("once", [SUCCESS, NOT_COUNTED])
 def test_a_probe_settled_twice_counts_once(once: Outcome, again: Outcome) -> None:
     machine, first = half_open(success_threshold=3)
     machine.settle(first, once, OPEN_TIME)
@@ -129,7 +129,7 @@ def test_an_overdue_probe_is_no_reason_to_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"), [(SUCCESS, CLOSED), (FAILURE, OPEN), (NO_VERDICT, HALF_OPEN)]
+    ("outcome", "state"), [(SUCCESS, CLOSED), (FAILURE, OPEN), (NOT_COUNTED, HALF_OPEN)]
 )
 def test_an_overdue_probe_still_gives_its_verdict(outcome: Outcome, state: str) -> None:
     machine, slow = half_open(success_threshold=1, half_open_timeout=5.0)
@@ -140,7 +140,7 @@ def test_an_overdue_probe_still_gives_its_verdict(outcome: Outcome, state: str) 
 def test_an_overdue_probe_that_reports_frees_no_place_of_another() -> None:
     machine, slow = half_open(half_open_max_calls=1, success_threshold=2, half_open_timeout=5.0)
     probe(machine, OPEN_TIME + 5)
-    machine.settle(slow, NO_VERDICT, OPEN_TIME + 6)
+    machine.settle(slow, NOT_COUNTED, OPEN_TIME + 6)
     assert is_rejected(machine, OPEN_TIME + 6)
 
 

@@ -10,7 +10,7 @@ from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -64,7 +64,7 @@ def test_with_somebody_waiting_it_is_not_idle_and_opens_at_its_maximum() -> None
         half_open_max_duration=30.0, half_open_max_calls=1, half_open_timeout=60.0
     )
     assert machine.admit(86.0)[0] is None
-    machine.settle(first, NO_VERDICT, 87.0)
+    machine.settle(first, NOT_COUNTED, 87.0)
     assert not machine.is_ready_to_probe(90.0)
     assert machine.admit(90.0)[0] is None
     assert machine.state is OPEN
@@ -88,15 +88,15 @@ class Seen:
     def __init__(self, *, is_well: bool) -> None:
         self.is_well = is_well
 
-    def seems_well(self) -> bool:
+    def looks_healthy(self) -> bool:
         return self.is_well
 
 
 def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
     machine, first = half_open(success_threshold=2, half_open_timeout=5.0)
-    first.witness = Seen(is_well=True)
+    first.watcher = Seen(is_well=True)
     second = probe(machine, 60.0)
-    second.witness = Seen(is_well=True)
+    second.watcher = Seen(is_well=True)
     ticket, change = machine.admit(65.0)
     assert change is not None
     assert (change.new, change.cause) == (CLOSED, "probes_succeeded")
@@ -106,7 +106,7 @@ def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
 
 def test_a_probe_that_does_not_only_loses_its_place() -> None:
     machine, first = half_open(success_threshold=1, half_open_timeout=5.0)
-    first.witness = Seen(is_well=False)
+    first.watcher = Seen(is_well=False)
     ticket, change = machine.admit(65.0)
     assert isinstance(ticket, Probe)
     assert (machine.state, machine.successes, change) == (HALF_OPEN, 0, None)
@@ -115,7 +115,7 @@ def test_a_probe_that_does_not_only_loses_its_place() -> None:
 
 def test_a_probe_that_ended_is_not_asked_how_it_goes() -> None:
     machine, first = half_open(success_threshold=2, half_open_timeout=5.0)
-    first.witness = Seen(is_well=True)
+    first.watcher = Seen(is_well=True)
     machine.settle(first, SUCCESS, 64.0)
     machine.admit(65.0)
     assert (machine.state, machine.successes) == (HALF_OPEN, 1)
@@ -123,7 +123,7 @@ def test_a_probe_that_ended_is_not_asked_how_it_goes() -> None:
 
 def test_a_probe_is_not_asked_before_its_deadline() -> None:
     machine, first = half_open(success_threshold=1, half_open_max_calls=2, half_open_timeout=5.0)
-    first.witness = Seen(is_well=True)
+    first.watcher = Seen(is_well=True)
     machine.admit(64.9)
     assert machine.state is HALF_OPEN
 
@@ -132,7 +132,7 @@ def test_probing_for_too_long_does_not_hide_that_its_probes_go_well() -> None:
     machine, first = half_open(
         success_threshold=1, half_open_timeout=30.0, half_open_max_duration=30.0
     )
-    first.witness = Seen(is_well=True)
+    first.watcher = Seen(is_well=True)
     ticket, _ = machine.admit(90.0)
     assert ticket is not None
     assert machine.state is CLOSED

@@ -21,7 +21,7 @@ from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     SUCCESS,
     Machine,
@@ -92,7 +92,7 @@ def test_a_late_result_is_in_no_window() -> None:
 
 
 def test_slow_calls_open_it_whatever_came_of_them() -> None:
-    for outcome in (SUCCESS, FAILURE, NO_VERDICT):
+    for outcome in (SUCCESS, FAILURE, NOT_COUNTED):
         machine = make(SLOW)
         assert slow_run(machine, outcome, 2.1) is None
         change = slow_run(machine, outcome, 2.1)
@@ -108,7 +108,7 @@ def test_a_call_as_long_as_the_limit_is_not_slow_and_one_not_measured_neither() 
     assert machine.meter.rates(0.0).slow == 0.0
 
 
-@pytest.mark.parametrize("outcome", [SUCCESS, NO_VERDICT])
+@pytest.mark.parametrize("outcome", [SUCCESS, NOT_COUNTED])
 def test_a_slow_probe_opens_the_circuit_again(outcome: Any) -> None:
     machine = make(SLOW)
     for _ in range(2):
@@ -124,15 +124,15 @@ class Seen:
     def __init__(self, *, is_well: bool) -> None:
         self.is_well = is_well
 
-    def seems_well(self) -> bool:
+    def looks_healthy(self) -> bool:
         return self.is_well
 
 
 def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
     machine, first = half_open(success_threshold=2, half_open_timeout=5.0)
-    first.witness = Seen(is_well=True)
+    first.watcher = Seen(is_well=True)
     second = probe(machine, 60.0)
-    second.witness = Seen(is_well=True)
+    second.watcher = Seen(is_well=True)
     ticket, change = machine.admit(65.0)
     assert change is not None
     assert (change.new, change.cause) == (CLOSED, "probes_succeeded")
@@ -142,7 +142,7 @@ def test_a_probe_that_goes_well_at_its_deadline_is_a_success() -> None:
 
 def test_a_probe_that_does_not_only_loses_its_place() -> None:
     machine, first = half_open(success_threshold=1, half_open_timeout=5.0)
-    first.witness = Seen(is_well=False)
+    first.watcher = Seen(is_well=False)
     ticket, change = machine.admit(65.0)
     assert isinstance(ticket, Probe)
     assert (machine.state, machine.successes, change) == (HALF_OPEN, 0, None)

@@ -8,15 +8,15 @@ import pytest
 
 from fastapi_hybrid_breaker.core.lease import OVERDUE_AFTER
 from fastapi_hybrid_breaker.core.override import Override, OverrideKind
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.core.probes import RETRY_WHILE_PROBING
 from fastapi_hybrid_breaker.core.states import Cause
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
 from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -58,7 +58,7 @@ def test_one_of_several_connected_instances_needs_a_lease_to_probe() -> None:
     assert is_rejected(machine, OPEN_TIME)
     assert machine.state is OPEN
     assert machine.wants_lease
-    assert machine.stirred
+    assert machine.touched
 
 
 def test_two_are_several() -> None:
@@ -70,7 +70,7 @@ def test_two_are_several() -> None:
 @pytest.mark.parametrize(
     ("around", "settings"),
     [
-        pytest.param(Surroundings(), {}, id="no fleet"),
+        pytest.param(Peers(), {}, id="no fleet"),
         pytest.param(fleet(live=1), {}, id="the only one"),
         pytest.param(fleet(live=0), {}, id="none that is known"),
         pytest.param(fleet(is_connected=False), {}, id="cut off"),
@@ -79,9 +79,7 @@ def test_two_are_several() -> None:
         pytest.param(fleet(), {"quorum": 2}, id="quorum"),
     ],
 )
-def test_whoever_is_bound_by_nobody_probes_at_once(
-    around: Surroundings, settings: dict[str, Any]
-) -> None:
+def test_whoever_is_bound_by_nobody_probes_at_once(around: Peers, settings: dict[str, Any]) -> None:
     machine = opened(around, half_open_max_calls=2, success_threshold=3, **settings)
     assert not machine.is_bound()
     assert machine.wish(OPEN_TIME) is None
@@ -95,21 +93,21 @@ def test_whoever_is_bound_by_nobody_probes_at_once(
 
 def test_a_call_before_the_end_of_the_open_time_asks_for_nothing() -> None:
     machine = opened()
-    machine.stirred = False
+    machine.touched = False
     assert is_rejected(machine, OPEN_TIME - 0.1)
     assert not machine.wants_lease
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_it_is_asked_for_once_until_the_question_is_taken() -> None:
     machine = opened()
     is_rejected(machine, OPEN_TIME)
-    machine.stirred = False
+    machine.touched = False
     is_rejected(machine, OPEN_TIME)
-    assert not machine.stirred
+    assert not machine.touched
     assert machine.wish(OPEN_TIME) is not None
     is_rejected(machine, OPEN_TIME)
-    assert machine.stirred
+    assert machine.touched
     assert machine.wants_lease
 
 
@@ -144,7 +142,7 @@ def test_as_many_probes_as_the_lease_has_places(places: int) -> None:
 
 def test_a_probe_that_ends_gives_its_place_back() -> None:
     machine, first = probing(places=1)
-    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    machine.settle(first, NOT_COUNTED, OPEN_TIME)
     probe(machine, OPEN_TIME)
 
 
@@ -174,7 +172,7 @@ def test_a_lease_that_was_given_early_does_not_shorten_the_open_time() -> None:
 def test_when_the_lease_has_ended_there_are_no_places_and_it_is_asked_for() -> None:
     machine = leased(places=2)
     end = OPEN_TIME + 1.8
-    machine.stirred = False
+    machine.touched = False
     assert is_rejected(machine, end)
     assert machine.state is OPEN
     assert machine.wants_lease
@@ -237,7 +235,7 @@ def test_after_a_fork_the_child_has_nothing_to_tell_of_the_parents_calls() -> No
     run(machine, FAILURE)
     machine.listen(0.0, 100.0)
     machine.after_fork()
-    assert machine.take_report(0.0, is_hot=True) is None
+    assert machine.take_report(0.0, collecting=True) is None
     assert not machine.noting
 
 
@@ -249,7 +247,7 @@ def test_a_call_that_comes_long_after_the_open_time_is_a_probe_at_once() -> None
     first = probe(machine, LATE)
     assert first.is_running()
     assert machine.state is HALF_OPEN
-    assert machine.stirred  # it is reported, and the lease asked for beside it
+    assert machine.touched  # it is reported, and the lease asked for beside it
     wish = machine.wish(LATE)
     assert wish is not None
     assert wish.running == 1
@@ -264,29 +262,29 @@ def test_only_one_such_call_is_admitted_without_the_lease() -> None:
     machine = opened(half_open_max_calls=5)
     first = probe(machine, LATE)
     assert is_rejected(machine, LATE)
-    machine.settle(first, NO_VERDICT, LATE + 0.1)
+    machine.settle(first, NOT_COUNTED, LATE + 0.1)
     assert is_rejected(machine, LATE + OVERDUE_AFTER - 0.01)  # the lease decides meanwhile
     probe(machine, LATE + OVERDUE_AFTER)
 
 
 def test_the_fleet_is_told_at_once_of_every_probe_that_begins_or_ends() -> None:
     machine = leased(half_open_max_calls=2)
-    machine.stirred = False
+    machine.touched = False
     first = probe(machine, OPEN_TIME)
-    assert machine.stirred
-    machine.stirred = False
+    assert machine.touched
+    machine.touched = False
     probe(machine, OPEN_TIME)
-    assert machine.stirred
-    machine.stirred = False
-    machine.settle(first, NO_VERDICT, OPEN_TIME + 0.1)
-    assert machine.stirred  # a place is free again
+    assert machine.touched
+    machine.touched = False
+    machine.settle(first, NOT_COUNTED, OPEN_TIME + 0.1)
+    assert machine.touched  # a place is free again
 
 
 def test_a_success_gives_its_place_back_at_once() -> None:
     machine, first = probing(success_threshold=3)
-    machine.stirred = False
+    machine.touched = False
     machine.settle(first, SUCCESS, OPEN_TIME + 0.1)
-    assert machine.stirred
+    assert machine.touched
     wish = machine.wish(OPEN_TIME + 0.1)
     assert wish is not None
     assert (wish.running, wish.successes, wish.own) == (0, 1, 1)
@@ -362,7 +360,7 @@ def test_a_lease_that_nobody_has_used_does_not_put_it_off() -> None:
 
 def test_a_probe_of_its_own_under_a_lease_puts_it_off() -> None:
     machine, first = probing(OPEN_TIME + 3.0)
-    machine.settle(first, NO_VERDICT, OPEN_TIME + 3.0)
+    machine.settle(first, NOT_COUNTED, OPEN_TIME + 3.0)
     assert is_rejected(machine, OPEN_TIME + 3.0 + OVERDUE_AFTER - 0.01)
     probe(machine, OPEN_TIME + 3.0 + OVERDUE_AFTER)
 
@@ -446,10 +444,10 @@ def rare(
 def test_where_calls_are_rare_the_first_after_the_open_time_is_a_probe() -> None:
     machine = rare()
     assert is_rejected(machine, OPEN_TIME - 0.01)
-    machine.stirred = False
+    machine.touched = False
     first = probe(machine, OPEN_TIME)
     assert machine.state is HALF_OPEN
-    assert machine.stirred  # it is reported beside it
+    assert machine.touched  # it is reported beside it
     wish = machine.wish(OPEN_TIME)
     assert wish is not None
     assert wish.running == 1
@@ -487,7 +485,7 @@ def test_beside_a_probe_of_its_own_the_lease_decides() -> None:
     first = probe(machine, OPEN_TIME)
     assert is_rejected(machine, OPEN_TIME)
     assert machine.wants_lease
-    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    machine.settle(first, NOT_COUNTED, OPEN_TIME)
     probe(machine, OPEN_TIME)
 
 
@@ -709,7 +707,7 @@ def test_with_the_lease_they_are_told_to_come() -> None:
     assert machine.retry_after(OPEN_TIME) == 0.0
     probe(machine, OPEN_TIME)
     assert machine.retry_after(OPEN_TIME) == RETRY_WHILE_PROBING
-    machine.settle(first, NO_VERDICT, OPEN_TIME)
+    machine.settle(first, NOT_COUNTED, OPEN_TIME)
     assert machine.retry_after(OPEN_TIME) == 0.0
     assert machine.retry_after(OPEN_TIME + 1.8) == RETRY_WHILE_PROBING  # it has ended
 
@@ -722,11 +720,11 @@ def test_who_is_bound_by_nobody_tells_callers_to_come() -> None:
 
 def test_looking_asks_for_nothing() -> None:
     machine = opened()
-    machine.stirred = False
+    machine.touched = False
     assert machine.retry_after(LATE) == 0.0
     assert machine.state is OPEN
     assert not machine.wants_lease
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_half_open_for_too_long_it_opens_again_whoever_has_the_lease() -> None:
@@ -771,7 +769,7 @@ def test_every_probe_here_puts_off_the_one_that_does_not_wait_for_a_lease() -> N
     machine = opened(success_threshold=5)
     for now in (OPEN_TIME, OPEN_TIME + 4.0):
         machine.grant(machine.opening, lease(now), 0)
-        machine.settle(probe(machine, now), NO_VERDICT, now)
+        machine.settle(probe(machine, now), NOT_COUNTED, now)
     # That lease has ended, and somebody else may have the next without our having heard of it.
     assert is_rejected(machine, OPEN_TIME + 4.0 + OVERDUE_AFTER - 0.01)
     probe(machine, OPEN_TIME + 4.0 + OVERDUE_AFTER)

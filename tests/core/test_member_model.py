@@ -102,9 +102,7 @@ class Fleet(RuleBasedStateMachine):
         )
         around = fleet(live)
         self.places = places
-        self.all = [
-            Instance(name, Machine("k", config, surroundings=around)) for name in NAMES[:live]
-        ]
+        self.all = [Instance(name, Machine("k", config, peers=around)) for name in NAMES[:live]]
 
     # -- what can happen --------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def reset_by_another(version: int) -> News:
 
 def voted(machine: Machine) -> Machine:
     assert machine.vote()
-    machine.stirred = False
+    machine.touched = False
     return machine
 
 
@@ -59,7 +59,7 @@ def voted(machine: Machine) -> Machine:
 def test_an_opening_that_binds_nobody_else_is_not_proposed(settings: dict[str, Any]) -> None:
     machine = opened(**settings)
     assert machine.alone
-    assert machine.stirred
+    assert machine.touched
     assert machine.propose(0.0) is None
     assert is_rejected(machine, OPEN_TIME - 0.1)
 
@@ -106,7 +106,7 @@ def test_a_probe_that_fails_leaves_it_open_for_itself(settings: dict[str, Any]) 
 def test_a_probe_of_the_whole_fleet_that_fails_opens_for_all_whatever_the_quorum() -> None:
     machine = member(quorum=2)
     machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
-    machine.surroundings.live = 1
+    machine.peers.live = 1
     run(machine, FAILURE, 1.0)
     assert not machine.alone
     proposal = machine.propose(1.0)
@@ -159,7 +159,7 @@ def test_a_vote_is_withdrawn_when_it_closes_until_that_is_answered(
 ) -> None:
     machine = voted(opened(success_threshold=1, **settings))
     run(machine, SUCCESS, OPEN_TIME)
-    assert machine.stirred
+    assert machine.touched
     assert machine.vote() is False
     assert machine.vote() is False  # the answer got lost
     machine.withdrew()
@@ -188,7 +188,7 @@ def test_what_was_never_voted_is_not_withdrawn() -> None:
 def test_a_vote_stands_through_a_probe_that_fails() -> None:
     machine = voted(opened(quorum=2, half_open_timeout=PROBE_TIME))
     run(machine, FAILURE, OPEN_TIME)
-    assert machine.stirred
+    assert machine.touched
     assert machine.vote() is True
 
 
@@ -250,7 +250,7 @@ def test_news_of_the_fleet_ends_being_alone(state: Any) -> None:
     machine = voted(opened(quorum=2))
     machine.adopt(news(5, state, remaining=7.0), 0.0)
     assert (machine.state, machine.alone) == (state, False)
-    assert machine.stirred
+    assert machine.touched
     assert machine.vote() is False
 
 
@@ -267,7 +267,7 @@ def test_a_reset_ends_being_alone(settings: dict[str, Any]) -> None:
     machine = voted(opened(**settings))
     assert machine.reset(1.0) == change(OPEN, CLOSED, Cause.RESET, 2)
     assert not machine.alone
-    assert machine.stirred
+    assert machine.touched
     assert machine.vote() is False
 
 
@@ -281,9 +281,9 @@ def test_being_opened_by_hand_ends_being_alone() -> None:
 
 def test_who_did_not_vote_is_not_stirred_by_the_end() -> None:
     machine = opened(quorum=2)
-    machine.stirred = False
+    machine.touched = False
     machine.reset(1.0)
-    assert not machine.stirred
+    assert not machine.touched
 
 
 # -- scope ----------------------------------------------------------------------------------------
@@ -369,18 +369,18 @@ def test_once_the_fleet_has_seen_the_close_the_next_opening_is_its_own_again() -
 @pytest.mark.parametrize("settings", [{"quorum": 2}, {"quorum": 0.5}], ids=["count", "share"])
 def test_when_it_has_closed_again_it_owes_the_fleet_a_success(settings: dict[str, Any]) -> None:
     machine = opened(success_threshold=1, **settings)
-    assert machine.take_report(OPEN_TIME, is_hot=True) is None
+    assert machine.take_report(OPEN_TIME, collecting=True) is None
     one = probe(machine, OPEN_TIME)
     assert machine.contribution is None
-    machine.stirred = False
+    machine.touched = False
     machine.settle(one, SUCCESS, OPEN_TIME + 1.0)
     assert (machine.state, machine.alone) == (CLOSED, False)
-    assert machine.stirred
-    report = machine.take_report(OPEN_TIME + 2.0, is_hot=False)
+    assert machine.touched
+    report = machine.take_report(OPEN_TIME + 2.0, collecting=False)
     assert report is not None
     assert (report.failures, report.success_at) == ((), OPEN_TIME + 1.0)
     assert report.generation == machine.generation
-    assert machine.take_report(OPEN_TIME + 2.0, is_hot=False) is None
+    assert machine.take_report(OPEN_TIME + 2.0, collecting=False) is None
     assert is_on_the_fast_path(machine)
 
 
@@ -388,7 +388,7 @@ def test_the_success_that_is_owed_is_told_before_failures_that_follow() -> None:
     machine = opened(quorum=2, success_threshold=1)
     run(machine, SUCCESS, OPEN_TIME)
     run(machine, FAILURE, OPEN_TIME + 1.0)
-    report = machine.take_report(OPEN_TIME + 1.0, is_hot=False)
+    report = machine.take_report(OPEN_TIME + 1.0, collecting=False)
     assert report is not None
     assert (report.failures, report.success_at) == ((OPEN_TIME + 1.0,), OPEN_TIME)
 
@@ -414,7 +414,7 @@ def test_who_tells_of_no_runs_owes_no_success(settings: dict[str, Any]) -> None:
     run(machine, SUCCESS, OPEN_TIME)
     assert (machine.state, machine.alone) == (CLOSED, False)
     assert machine.contribution is None
-    assert machine.take_report(OPEN_TIME, is_hot=False) is None
+    assert machine.take_report(OPEN_TIME, collecting=False) is None
 
 
 def test_who_closes_for_all_tells_it_as_a_state_and_owes_nothing() -> None:

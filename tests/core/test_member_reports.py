@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastapi_hybrid_breaker.core.contribution import ANNOUNCED_AGAIN, LONGEST_RUN
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures, FailureRate, SlowCallRate
+from fastapi_hybrid_breaker.core.shared_run import ANNOUNCED_AGAIN, LONGEST_RUN
 from fastapi_hybrid_breaker.core.states import Cause
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
 from fastapi_hybrid_breaker.core.windows import CountWindow, TimeWindow
 
 from .machines import (
     CLOSED,
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -32,7 +32,7 @@ from .machines import (
 from .members import fleet, is_on_the_fast_path, member, opened
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.core.contribution import Report
+    from fastapi_hybrid_breaker.core.shared_run import Report
 
     from .machines import Machine
 
@@ -40,12 +40,12 @@ WINDOW = TimeWindow(8.0, 8)
 RATE = FailureRate(0.5, window=WINDOW, minimum_calls=10)
 
 
-def report(machine: Machine, now: float = 0.0, *, is_hot: bool = False) -> Report | None:
-    return machine.take_report(now, is_hot=is_hot)
+def report(machine: Machine, now: float = 0.0, *, collecting: bool = False) -> Report | None:
+    return machine.take_report(now, collecting=collecting)
 
 
-def reported(machine: Machine, now: float = 0.0, *, is_hot: bool = False) -> Report:
-    told = report(machine, now, is_hot=is_hot)
+def reported(machine: Machine, now: float = 0.0, *, collecting: bool = False) -> Report:
+    told = report(machine, now, collecting=collecting)
     assert told is not None
     return told
 
@@ -61,10 +61,10 @@ def test_a_circuit_without_failures_has_nothing_to_tell() -> None:
     machine = member()
     assert report(machine) is None
     run(machine, SUCCESS)
-    run(machine, NO_VERDICT)
+    run(machine, NOT_COUNTED)
     assert report(machine) is None
     assert machine.contribution is None
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_tells_of_failures_when_they_were_and_under_which_state() -> None:
@@ -72,11 +72,11 @@ def test_tells_of_failures_when_they_were_and_under_which_state() -> None:
     machine.adopt(news(7, CLOSED, writer="a"), 0.0)
     run(machine, FAILURE, 1.0)
     run(machine, FAILURE, 2.0)
-    assert machine.stirred
+    assert machine.touched
     told = reported(machine, 3.0)
     assert told.failures == (1.0, 2.0)
     assert (told.version, told.writer, told.generation) == (7, "a", machine.generation)
-    assert (told.threshold, told.success_at, told.is_troubled) == (3, None, False)
+    assert (told.threshold, told.success_at, told.over_threshold) == (3, None, False)
     assert told.tallies == ()
 
 
@@ -100,9 +100,9 @@ def test_who_told_of_failures_tells_of_the_success_that_ends_them() -> None:
     machine = member(failure_threshold=9)
     run(machine, FAILURE)
     reported(machine)
-    machine.stirred = False
+    machine.touched = False
     run(machine, SUCCESS, 2.0)
-    assert machine.stirred
+    assert machine.touched
     told = reported(machine, 3.0)
     assert (told.failures, told.success_at) == ((), 2.0)
 
@@ -128,22 +128,22 @@ def test_who_is_asked_has_a_report_only_while_the_fleet_counts_failures_of_ours(
 @pytest.mark.parametrize(
     ("around", "settings"),
     [
-        pytest.param(Surroundings(), {}, id="no fleet"),
+        pytest.param(Peers(), {}, id="no fleet"),
         pytest.param(None, {"mode": "shadow"}, id="shadow"),
         pytest.param(None, {"scope": "instance"}, id="scope"),
     ],
 )
 def test_calls_that_count_for_nobody_else_are_neither_kept_nor_told(
-    around: Surroundings | None, settings: dict[str, Any]
+    around: Peers | None, settings: dict[str, Any]
 ) -> None:
     machine = member(around, trip=[ConsecutiveFailures(50), RATE], **settings)
     for _ in range(5):
         run(machine, FAILURE)
     hears_of_a_run(machine, 0.0, 100.0)
-    assert report(machine, is_hot=True) is None
+    assert report(machine, collecting=True) is None
     assert machine.contribution is None
     assert not machine.noting
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_who_is_cut_off_keeps_failures_for_when_it_is_back() -> None:
@@ -155,9 +155,9 @@ def test_who_is_cut_off_keeps_failures_for_when_it_is_back() -> None:
 def test_nothing_is_told_while_open_or_half_open() -> None:
     machine = member(fleet(live=1), trip=[ConsecutiveFailures(2), RATE])
     trip(machine)
-    assert report(machine, is_hot=True) is None
+    assert report(machine, collecting=True) is None
     probe(machine, OPEN_TIME)
-    assert report(machine, OPEN_TIME, is_hot=True) is None
+    assert report(machine, OPEN_TIME, collecting=True) is None
 
 
 def test_nothing_is_told_on_top_of_a_state_that_the_fleet_has_not_seen() -> None:
@@ -200,7 +200,7 @@ def test_a_run_that_two_rules_ask_for_is_told_with_the_shorter_one() -> None:
 def test_runs_that_are_too_long_to_be_told_count_here_alone(threshold: int, is_told: bool) -> None:
     machine = member(failure_threshold=threshold)
     run(machine, FAILURE)
-    assert machine.stirred is is_told
+    assert machine.touched is is_told
     assert (report(machine) is not None) is is_told
     assert (machine.contribution is not None) is is_told
     assert machine.failures == 1
@@ -213,20 +213,20 @@ def test_calls_are_told_while_the_fleet_adds_them_up_good_or_bad() -> None:
     machine = member(trip=RATE)
     run(machine, SUCCESS)
     assert report(machine) is None
-    told = reported(machine, is_hot=True)
+    told = reported(machine, collecting=True)
     assert [tally.kinds for tally in told.tallies] == [(1, 0, 0, 0, 0)]
-    assert not told.is_troubled
-    assert report(machine, is_hot=True) is None  # nothing new
+    assert not told.over_threshold
+    assert report(machine, collecting=True) is None  # nothing new
 
 
 def test_who_is_troubled_tells_its_calls_without_being_asked() -> None:
     machine = member(trip=RATE)
     run(machine, SUCCESS)
-    assert not machine.stirred
+    assert not machine.touched
     run(machine, FAILURE)
-    assert machine.stirred
+    assert machine.touched
     told = reported(machine)
-    assert told.is_troubled
+    assert told.over_threshold
     assert [tally.kinds for tally in told.tallies] == [(1, 1, 0, 0, 0)]
     again = reported(machine)
     assert [tally.kinds for tally in again.tallies] == [(0, 0, 0, 0, 0)]
@@ -236,16 +236,16 @@ def test_trouble_that_has_left_the_window_is_not_told() -> None:
     machine = member(trip=RATE)
     run(machine, FAILURE)
     assert report(machine, 8.0) is None
-    machine.stirred = False
+    machine.touched = False
     run(machine, SUCCESS, 8.0)
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_the_last_n_calls_are_never_told() -> None:
     machine = member(trip=FailureRate(0.5, window=CountWindow(20), minimum_calls=10))
     run(machine, FAILURE)
-    assert report(machine, is_hot=True) is None
-    assert not machine.stirred
+    assert report(machine, collecting=True) is None
+    assert not machine.touched
 
 
 def test_trouble_in_the_last_n_calls_does_not_have_a_window_told() -> None:
@@ -254,11 +254,11 @@ def test_trouble_in_the_last_n_calls_does_not_have_a_window_told() -> None:
     machine = member(trip=[last_calls, rare])
     run(machine, SUCCESS)
     run(machine, FAILURE)
-    assert not machine.stirred
+    assert not machine.touched
     assert report(machine) is None
-    told = reported(machine, is_hot=True)
+    told = reported(machine, collecting=True)
     assert [tally.kinds for tally in told.tallies] == [(1, 1, 0, 0, 0)]
-    assert not told.is_troubled
+    assert not told.over_threshold
 
 
 # -- what the fleet's sums do -----------------------------------------------------------------
@@ -401,7 +401,7 @@ def test_while_others_fail_successes_are_noted_and_nobody_is_stirred() -> None:
     run(machine, SUCCESS, 7.0)
     assert machine.contribution is not None
     assert machine.contribution.success_at == 7.0
-    assert not machine.stirred
+    assert not machine.touched
     assert report(machine, 7.0) is None
     assert not machine.noting  # one is enough, until more failures are announced
     hears_of_a_run(machine, 8.0, 100.0)
@@ -410,7 +410,7 @@ def test_while_others_fail_successes_are_noted_and_nobody_is_stirred() -> None:
     run(machine, SUCCESS, 8.0 + ANNOUNCED_AGAIN)
     assert is_on_the_fast_path(machine)
     assert machine.contribution.success_at == 8.0 + ANNOUNCED_AGAIN
-    assert not machine.stirred
+    assert not machine.touched
 
 
 def test_notes_no_longer_than_it_was_told_to() -> None:

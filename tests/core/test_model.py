@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
         self.now = max(self.now, self.reference.opens_until)  # the fleet's may be longer
         pair = self.call()
         assert isinstance(pair, tuple)
-        self._settle(pair, Outcome.NO_VERDICT)
+        self._settle(pair, Outcome.NOT_COUNTED)
 
     # -- what always holds ------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker.core.outcomes import Classifier
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 OURS, OTHER = 1, 2
 """Serial numbers of two circuits."""
@@ -58,13 +58,13 @@ def test_an_exception_is_a_failure(error: Exception) -> None:
     ],
 )
 def test_says_nothing_about_the_dependency(error: BaseException) -> None:
-    assert told(error) is NO_VERDICT
+    assert told(error) is NOT_COUNTED
 
 
 def test_only_the_classes_that_are_named_count() -> None:
     assert told(ConnectionError(), failure_exceptions=(OSError,)) is FAILURE
-    assert told(ValueError(), failure_exceptions=(OSError,)) is NO_VERDICT
-    assert told(ValueError(), failure_exceptions=()) is NO_VERDICT
+    assert told(ValueError(), failure_exceptions=(OSError,)) is NOT_COUNTED
+    assert told(ValueError(), failure_exceptions=()) is NOT_COUNTED
 
 
 def test_ignored_classes_win() -> None:
@@ -73,14 +73,14 @@ def test_ignored_classes_win() -> None:
         "ignored_exceptions": (ConnectionError,),
     }
     assert told(OSError(), **settings) is FAILURE
-    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+    assert told(ConnectionResetError(), **settings) is NOT_COUNTED
 
 
 def test_a_rejection_never_counts_even_when_asked_for() -> None:
     rejection = CircuitOpenError("b", 1.0)
-    assert told(rejection, failure_exceptions=(CircuitOpenError,)) is NO_VERDICT
-    assert told(rejection, success_exceptions=(CircuitOpenError,)) is NO_VERDICT
-    assert told(rejection, success_exceptions=lambda _: True) is NO_VERDICT
+    assert told(rejection, failure_exceptions=(CircuitOpenError,)) is NOT_COUNTED
+    assert told(rejection, success_exceptions=(CircuitOpenError,)) is NOT_COUNTED
+    assert told(rejection, success_exceptions=lambda _: True) is NOT_COUNTED
 
 
 def test_ignored_classes_win_over_successes_and_those_over_failures() -> None:
@@ -91,7 +91,7 @@ def test_ignored_classes_win_over_successes_and_those_over_failures() -> None:
     }
     assert told(ValueError(), **settings) is FAILURE
     assert told(FileNotFoundError(), **settings) is SUCCESS
-    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+    assert told(ConnectionResetError(), **settings) is NOT_COUNTED
 
 
 def test_functions_keep_the_same_order() -> None:
@@ -102,12 +102,12 @@ def test_functions_keep_the_same_order() -> None:
     }
     assert told(ValueError(), **settings) is FAILURE
     assert told(FileNotFoundError(), **settings) is SUCCESS
-    assert told(ConnectionResetError(), **settings) is NO_VERDICT
+    assert told(ConnectionResetError(), **settings) is NOT_COUNTED
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt()])
 def test_a_cancellation_is_no_success_whatever_a_function_says(error: BaseException) -> None:
-    assert told(error, success_exceptions=lambda _: True) is NO_VERDICT
+    assert told(error, success_exceptions=lambda _: True) is NOT_COUNTED
 
 
 def test_a_group_is_a_success_when_nothing_in_it_is_a_failure() -> None:
@@ -135,21 +135,21 @@ def test_a_group_counts_when_one_error_in_it_does() -> None:
 
 def test_a_group_of_nothing_but_no_verdicts_is_none() -> None:
     rejection = CircuitOpenError("b", 1.0)
-    assert told(ExceptionGroup("g", [rejection])) is NO_VERDICT
-    assert told(BaseExceptionGroup("g", [asyncio.CancelledError(), rejection])) is NO_VERDICT
+    assert told(ExceptionGroup("g", [rejection])) is NOT_COUNTED
+    assert told(BaseExceptionGroup("g", [asyncio.CancelledError(), rejection])) is NOT_COUNTED
     nested = ExceptionGroup("g", [ExceptionGroup("h", [KeyError()])])
-    assert told(nested, ignored_exceptions=(KeyError,)) is NO_VERDICT
+    assert told(nested, ignored_exceptions=(KeyError,)) is NOT_COUNTED
 
 
 def test_an_ignored_group_class_is_ignored_whatever_is_in_it() -> None:
     group = ExceptionGroup("g", [ValueError()])
-    assert told(group, ignored_exceptions=(ExceptionGroup,)) is NO_VERDICT
+    assert told(group, ignored_exceptions=(ExceptionGroup,)) is NOT_COUNTED
 
 
 def test_counted_since_the_call_was_admitted_is_not_counted_again() -> None:
     error = ValueError()
     mark(error, circuit=OURS, sequence=5)
-    assert told(error, admitted=4) is NO_VERDICT
+    assert told(error, admitted=4) is NOT_COUNTED
 
 
 def test_raised_again_by_a_later_call_counts_again() -> None:
@@ -157,7 +157,7 @@ def test_raised_again_by_a_later_call_counts_again() -> None:
     mark(error, circuit=OURS, sequence=5)
     assert told(error, admitted=5) is FAILURE
     mark(error, circuit=OURS, sequence=6)
-    assert told(error, admitted=5) is NO_VERDICT
+    assert told(error, admitted=5) is NOT_COUNTED
 
 
 def test_counted_by_one_circuit_still_counts_for_another() -> None:
@@ -165,23 +165,23 @@ def test_counted_by_one_circuit_still_counts_for_another() -> None:
     mark(error, circuit=OURS, sequence=5)
     assert told(error, circuit=OTHER) is FAILURE
     mark(error, circuit=OTHER, sequence=9)
-    assert told(error, circuit=OURS, admitted=4) is NO_VERDICT
+    assert told(error, circuit=OURS, admitted=4) is NOT_COUNTED
 
 
 def test_what_a_counted_group_holds_is_counted() -> None:
     inner = ValueError()
     group = ExceptionGroup("g", [inner, ExceptionGroup("h", [KeyError()])])
     mark(group, circuit=OURS, sequence=5)
-    assert told(inner) is NO_VERDICT
+    assert told(inner) is NOT_COUNTED
     rest = group.subgroup(KeyError)
     assert rest is not None
-    assert told(rest) is NO_VERDICT
+    assert told(rest) is NOT_COUNTED
 
 
 def test_a_counted_error_in_a_new_group_is_not_counted_again() -> None:
     inner = ValueError()
     mark(inner, circuit=OURS, sequence=5)
-    assert told(ExceptionGroup("g", [inner])) is NO_VERDICT
+    assert told(ExceptionGroup("g", [inner])) is NOT_COUNTED
     assert told(ExceptionGroup("g", [inner, KeyError()])) is FAILURE
 
 
@@ -204,13 +204,13 @@ class StubbornError(Exception):
 def test_exceptions_that_refuse_to_be_written_are_counted_once_as_well(error: Exception) -> None:
     assert told(error) is FAILURE
     mark(error, circuit=OURS, sequence=5)
-    assert told(error) is NO_VERDICT
+    assert told(error) is NOT_COUNTED
 
 
 def test_a_shallow_copy_of_a_counted_error_is_the_same_error() -> None:
     error = ValueError("x")
     mark(error, circuit=OURS, sequence=5)
-    assert told(copy.copy(error)) is NO_VERDICT
+    assert told(copy.copy(error)) is NOT_COUNTED
 
 
 def test_a_counted_error_arrives_uncounted_in_another_process() -> None:
@@ -222,7 +222,7 @@ def test_a_counted_error_arrives_uncounted_in_another_process() -> None:
         assert error.args == ("x",)
         assert told(error) is FAILURE
         mark(error, circuit=OURS, sequence=7)
-        assert told(error) is NO_VERDICT
+        assert told(error) is NOT_COUNTED
 
 
 def test_a_counted_error_can_be_unpickled_where_this_package_is_not() -> None:

@@ -11,13 +11,13 @@ from fastapi_hybrid_breaker.core.evidence import Evidence
 from fastapi_hybrid_breaker.core.machine import QUIET_AFTER
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import make_override
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.core.states import Cause
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
 
 from .machines import (
     FAILURE,
     HALF_OPEN,
-    NO_VERDICT,
+    NOT_COUNTED,
     OPEN,
     OPEN_TIME,
     SUCCESS,
@@ -48,9 +48,9 @@ def test_it_is_so_from_the_end_of_the_open_time_until_the_next_call() -> None:
 
 def bound() -> Machine:
     """Return a machine of a fleet in which another instance has the right to probe."""
-    around = Surroundings()
+    around = Peers()
     around.is_connected, around.live, around.has_fleet = True, 2, True
-    machine = Machine("k", CircuitConfig(recovery_timeout=OPEN_TIME), surroundings=around)
+    machine = Machine("k", CircuitConfig(recovery_timeout=OPEN_TIME), peers=around)
     trip(machine, 0.0)
     return machine
 
@@ -80,7 +80,7 @@ def test_half_open_without_a_probe_is_ready_once_nobody_calls() -> None:
     assert not machine.is_ready_to_probe(OPEN_TIME + QUIET_AFTER)  # it runs
     machine.settle(running, SUCCESS, OPEN_TIME + 9.0)
     other = probe(machine, OPEN_TIME + 10.0)
-    machine.settle(other, NO_VERDICT, OPEN_TIME + 10.0)
+    machine.settle(other, NOT_COUNTED, OPEN_TIME + 10.0)
     assert not machine.is_ready_to_probe(OPEN_TIME + 10.0 + QUIET_AFTER - 0.001)
     assert machine.is_ready_to_probe(OPEN_TIME + 10.0 + QUIET_AFTER)
     assert machine.state is HALF_OPEN
@@ -89,7 +89,7 @@ def test_half_open_without_a_probe_is_ready_once_nobody_calls() -> None:
 def test_who_was_rejected_while_a_probe_ran_waits_for_a_while() -> None:
     machine, running = half_open(success_threshold=1)
     assert is_rejected(machine, OPEN_TIME + 4.0)
-    machine.settle(running, NO_VERDICT, OPEN_TIME + 4.5)
+    machine.settle(running, NOT_COUNTED, OPEN_TIME + 4.5)
     assert not machine.is_ready_to_probe(OPEN_TIME + 4.0 + QUIET_AFTER - 0.001)
     assert machine.is_ready_to_probe(OPEN_TIME + 4.0 + QUIET_AFTER)
 

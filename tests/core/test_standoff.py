@@ -7,7 +7,7 @@ import pytest
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.probe import UNCOUNTED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT, OPEN, SUCCESS
+from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, OPEN, SUCCESS
 
 from .machines import Machine
 
@@ -59,7 +59,7 @@ def probe_of(machine: Machine, kind: object) -> Probe:
 def end_rejected(machine: Machine, probe: Probe, kind: object) -> None:
     """End a probe in which a call of ``kind`` was rejected."""
     machine.rejected_inside(probe, kind)
-    machine.settle(probe, NO_VERDICT, NOW)
+    machine.settle(probe, NOT_COUNTED, NOW)
 
 
 def test_the_place_of_a_route_moves_at_once_and_to_one_call_only(machine: Machine) -> None:

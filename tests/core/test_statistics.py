@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker import (
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.core.statistics import Statistics
 
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 RATES = st.integers(1, 100).map(lambda percent: percent / 100)
 WINDOWS = st.integers(1, 30).map(CountWindow) | st.sampled_from(
@@ -27,7 +27,7 @@ LIMITS = st.sampled_from([1.0, 2.0])
 CALLS = st.lists(
     st.tuples(
         st.integers(0, 16).map(lambda steps: steps / 16),
-        st.sampled_from([SUCCESS, FAILURE, NO_VERDICT]),
+        st.sampled_from([SUCCESS, FAILURE, NOT_COUNTED]),
         st.sampled_from([None, 0.5, 1.0, 1.5, 2.0, 9.0]),
     ),
     max_size=80,
@@ -59,7 +59,7 @@ class Model:
         if limit is None and self.limits:
             limit = next(iter(self.limits))
         is_slow = limit is not None and seconds is not None and seconds > limit
-        if outcome is NO_VERDICT and not is_slow:
+        if outcome is NOT_COUNTED and not is_slow:
             return False
         self.calls.append((now, outcome, is_slow))
         window = self.rule.window
@@ -71,7 +71,7 @@ class Model:
                 call for call in self.calls if call[0] // width > now // width - window.buckets
             ]
         if isinstance(self.rule, FailureRate):
-            counted = [call for call in within if call[1] is not NO_VERDICT]
+            counted = [call for call in within if call[1] is not NOT_COUNTED]
             bad = sum(call[1] is FAILURE for call in counted)
         else:
             counted = within
@@ -140,8 +140,8 @@ def test_slow_calls_that_were_given_up_count_for_the_slow_rate_alone() -> None:
     slow = SlowCallRate(1.0, slower_than=1.0, window=window, minimum_calls=2)
     meter = Statistics([slow, FailureRate(0.5, window=window, minimum_calls=2)])
     assert len(meter.books) == 1
-    assert meter.add(0.0, NO_VERDICT, 5.0) is None
-    found = meter.add(0.0, NO_VERDICT, 5.0)
+    assert meter.add(0.0, NOT_COUNTED, 5.0) is None
+    found = meter.add(0.0, NOT_COUNTED, 5.0)
     assert found is not None
     assert found[1] is slow
     assert found[0].totals() == (0, 0, 2, 2)
@@ -149,7 +149,7 @@ def test_slow_calls_that_were_given_up_count_for_the_slow_rate_alone() -> None:
 
 def test_a_swift_call_without_a_verdict_is_none() -> None:
     meter = Statistics([SlowCallRate(0.5, slower_than=1.0, window=CountWindow(5), minimum_calls=1)])
-    assert meter.add(0.0, NO_VERDICT, 1.0) is None
+    assert meter.add(0.0, NOT_COUNTED, 1.0) is None
     assert meter.books[0].totals() == (0, 0, 0, 0)
 
 
@@ -176,7 +176,7 @@ def test_figures_for_pages_leave_out_what_has_left_the_window() -> None:
     assert meter.rates(0.0) == (0, None, None)
     meter.add(0.0, FAILURE, 5.0)
     meter.add(0.0, SUCCESS, 0.1)
-    meter.add(0.0, NO_VERDICT, 5.0)
+    meter.add(0.0, NOT_COUNTED, 5.0)
     assert meter.rates(5.0) == (2, 0.5, 2 / 3)
     assert meter.rates(60.0) == (0, None, None)
     assert Statistics([ConsecutiveFailures(5)]).rates(0.0) == (None, None, None)

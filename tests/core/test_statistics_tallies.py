@@ -16,12 +16,12 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.contribution import Tally
+from fastapi_hybrid_breaker.core.shared_run import BucketDelta
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.core.statistics import Statistics
 from fastapi_hybrid_breaker.core.windows import KINDS
 
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 NOTHING = (0,) * KINDS
 WINDOW = TimeWindow(8.0, 8)
@@ -47,7 +47,7 @@ def rules(draw: st.DrawFn) -> FailureRate | SlowCallRate:
 def kind_of(outcome: Outcome, seconds: float | None, limit: float | None) -> int | None:
     """Give the place of a call among the kinds; None: it is not counted."""
     is_slow = limit is not None and seconds is not None and seconds > limit
-    if outcome is NO_VERDICT:
+    if outcome is NOT_COUNTED:
         return 4 if is_slow else None
     return (0 if outcome is SUCCESS else 1) + (2 if is_slow else 0)
 
@@ -59,7 +59,7 @@ class Sums:
         self.buckets: dict[tuple[str, float], Counter[int]] = {}
         self.windows: dict[str, tuple[float, int]] = {}
 
-    def add(self, tallies: tuple[Tally, ...]) -> None:
+    def add(self, tallies: tuple[BucketDelta, ...]) -> None:
         for tally in tallies:
             self.windows[tally.window] = tally.width, tally.buckets
             counts = self.buckets.setdefault((tally.window, tally.at // tally.width), Counter())
@@ -129,11 +129,12 @@ def test_a_tally_says_which_window_and_when() -> None:
 def test_each_kind_of_call_has_its_place() -> None:
     meter = Statistics([SlowCallRate(1.0, slower_than=1.0, window=WINDOW)])
     for times, (outcome, seconds) in enumerate(
-        [(SUCCESS, 1.0), (FAILURE, 0.1), (SUCCESS, 1.1), (FAILURE, 2.0), (NO_VERDICT, 3.0)], start=1
+        [(SUCCESS, 1.0), (FAILURE, 0.1), (SUCCESS, 1.1), (FAILURE, 2.0), (NOT_COUNTED, 3.0)],
+        start=1,
     ):
         for _ in range(times):
             meter.add(0.0, outcome, seconds)
-    meter.add(0.0, NO_VERDICT, 0.5)
+    meter.add(0.0, NOT_COUNTED, 0.5)
     (tally,) = meter.tallies(0.0, always=False)
     assert tally.kinds == (1, 2, 3, 4, 5)
 
@@ -240,7 +241,7 @@ def test_troubled_at_its_rate_whatever_the_number_of_calls() -> None:
     add(meter, SUCCESS, SUCCESS, FAILURE)
     assert not meter.judge(0.0)
     add(meter, FAILURE)
-    assert meter.is_troubled
+    assert meter.over_threshold
     assert meter.judge(0.0)
 
 
@@ -249,23 +250,23 @@ def test_trouble_is_over_when_it_has_left_the_window() -> None:
     add(meter, FAILURE, now=2.0)
     assert meter.judge(9.9)
     assert not meter.judge(10.0)
-    assert not meter.is_troubled
+    assert not meter.over_threshold
     add(meter, SUCCESS, now=10.0)
-    assert not meter.is_troubled
+    assert not meter.over_threshold
 
 
 def test_trouble_is_over_when_good_calls_outweigh_it() -> None:
     meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
     add(meter, FAILURE, SUCCESS, SUCCESS)
     assert not meter.judge(0.0)
-    assert not meter.is_troubled
+    assert not meter.over_threshold
 
 
 def test_troubled_by_any_of_its_windows() -> None:
     slow = SlowCallRate(0.5, slower_than=1.0, window=TimeWindow(2.0, 2), minimum_calls=100)
     meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100), slow])
     meter.add(0.0, SUCCESS, 5.0)
-    assert meter.is_troubled
+    assert meter.over_threshold
     assert meter.judge(1.0)
     assert not meter.judge(2.0)
 
@@ -273,10 +274,10 @@ def test_troubled_by_any_of_its_windows() -> None:
 def test_the_last_calls_are_no_trouble_of_a_fleet_whatever_their_rate() -> None:
     meter = Statistics([FailureRate(0.5, window=CountWindow(10), minimum_calls=3)])
     add(meter, FAILURE, FAILURE)
-    assert not meter.is_troubled
+    assert not meter.over_threshold
     assert not meter.judge(0.0)
     assert meter.add(0.0, FAILURE, None) is not None  # they open it here all the same
-    assert not meter.is_troubled
+    assert not meter.over_threshold
 
 
 def test_not_troubled_without_calls_nor_after_clearing() -> None:
@@ -284,7 +285,7 @@ def test_not_troubled_without_calls_nor_after_clearing() -> None:
     assert not meter.judge(0.0)
     add(meter, FAILURE)
     meter.clear_windows()
-    assert not meter.is_troubled
+    assert not meter.over_threshold
     assert not meter.judge(0.0)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.core.rules import FailureRate
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
 from fastapi_hybrid_breaker.core.windows import CountWindow, TimeWindow
 
 from .machines import CLOSED, FAILURE, OPEN, make, run, trip
@@ -15,7 +15,7 @@ from .members import fleet, member
 
 
 def test_a_process_of_its_own_has_no_fleet() -> None:
-    around = Surroundings()
+    around = Peers()
     assert (around.has_fleet, around.is_connected, around.live) == (False, False, 1)
     assert around.minimum(20) == 20
 

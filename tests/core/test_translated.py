@@ -12,7 +12,7 @@ import pytest
 from fastapi_hybrid_breaker import CircuitOpenError
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.outcomes import Classifier
-from fastapi_hybrid_breaker.core.states import FAILURE, NO_VERDICT
+from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED
 from fastapi_hybrid_breaker.core.translated import rejection_by, rejection_in
 
 
@@ -374,7 +374,7 @@ async def outcome_of(act: Callable[[], Awaitable[None]]) -> object:
 async def test_a_rejection_or_its_translation_is_not_counted(
     act: Callable[[], Awaitable[None]],
 ) -> None:
-    assert await outcome_of(act) is NO_VERDICT
+    assert await outcome_of(act) is NOT_COUNTED
 
 
 @pytest.mark.parametrize("act", FAILURES, ids=lambda act: act.__name__)
@@ -396,7 +396,7 @@ async def test_one_rejection_that_many_wait_for_is_translated_by_each() -> None:
     waiters = [asyncio.create_task(outcome_of(wait)) for _ in range(50)]
     await asyncio.sleep(0)
     shared.set_exception(CircuitOpenError("other", 1.0))
-    assert await asyncio.gather(*waiters) == [NO_VERDICT] * 50
+    assert await asyncio.gather(*waiters) == [NOT_COUNTED] * 50
 
 
 def test_a_chain_that_is_a_circle_has_an_end() -> None:

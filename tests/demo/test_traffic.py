@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from demo_app.traffic import Answer, Tally, classify, visit
+from demo_app.traffic import Answer, BucketDelta, classify, visit
 from tests.patience import PATIENCE
 
 
@@ -42,7 +42,7 @@ async def test_customers_keep_coming_whatever_they_are_answered() -> None:
             return httpx.Response(503)
         return httpx.Response(200, json={"left": None})
 
-    tally = Tally()
+    tally = BucketDelta()
     async with httpx.AsyncClient(transport=httpx.MockTransport(shop)) as client:
         customers = asyncio.create_task(visit(client, "http://shop", tally, rate=1000.0))
         async with asyncio.timeout(PATIENCE):

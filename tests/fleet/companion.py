@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .player import Player
@@ -25,18 +25,18 @@ class Companion(Player):
         self, server: Server, instance: str, live: int = 3, round_trip: float = 0.0, **config: Any
     ) -> None:
         super().__init__(server, instance, **config)
-        self.knowledge.note_round_trip = lambda _: None  # type: ignore[method-assign]
-        self.breaker.surroundings.round_trip = round_trip
+        self.inbox.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        self.breaker.peers.round_trip = round_trip
         self.pubsub.subscribe("circuit#signals")
         self.arrived()
-        self.breaker.sync.stirred = self._stirred  # type: ignore[method-assign]
-        surroundings = self.breaker.surroundings
-        surroundings.has_fleet = surroundings.is_connected = True
-        surroundings.live = live
-        self.agenda.heartbeat._due = float("inf")
+        self.breaker.sync.touched = self._stirred  # type: ignore[method-assign]
+        peers = self.breaker.peers
+        peers.has_fleet = peers.is_connected = True
+        peers.live = live
+        self.exchange.heartbeat._due = float("inf")
 
     def _stirred(self, circuit: Any) -> None:
-        self.agenda.stirred(circuit)
+        self.exchange.touched(circuit)
 
     def call(self, outcome: Outcome = Outcome.SUCCESS) -> None:
         settling.settle(self.circuit, admission.admit(self.circuit), outcome)
@@ -44,9 +44,9 @@ class Companion(Player):
     def listen(self) -> None:
         for message in self.arrived():
             hear = (
-                self.knowledge.hear_signal
+                self.inbox.hear_signal
                 if message["channel"] == b"circuit#signals"
-                else self.knowledge.hear
+                else self.inbox.hear
             )
             hear(message["data"])
 

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance, parse_pairs
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.answers import (
     RUN_FIELDS,
     VOTE_FIELDS,
@@ -31,11 +30,10 @@ from fastapi_hybrid_breaker.fleet.answers import (
     parse_sums,
     parse_votes,
 )
-from fastapi_hybrid_breaker.fleet.errand import Request
-from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.messages import (
     HASH_FIELDS,
     parse_hash,
@@ -46,6 +44,8 @@ from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 from fastapi_hybrid_breaker.fleet.shared_state import SharedState
 from fastapi_hybrid_breaker.fleet.values import MalformedError, as_text
+from fastapi_hybrid_breaker.fleet.work_item import Request
+from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
@@ -199,27 +199,27 @@ class _Process:
         clock = ManualClock()
         breaker = HybridBreaker(redis=None, clock=clock, max_circuits=9)
         self.circuit = breaker.circuit(KEY)
-        self.knowledge = Knowledge(
-            breaker.registry, Errands(99), instance="me", clock=clock, random=Random(1)
+        self.inbox = Inbox(
+            breaker.registry, WorkQueue(99), instance="me", clock=clock, random=Random(1)
         )
         names = Names("circuit")
-        self.agenda = Agenda(
-            self.knowledge, names, most_in_index=9, report_every=0.1, random=Random(2)
+        self.exchange = Exchange(
+            self.inbox, names, most_in_index=9, report_every=0.1, random=Random(2)
         )
-        self.agenda.read(KEY)
-        self.agenda.overrides.read_all()
+        self.exchange.read(KEY)
+        self.exchange.overrides.read_all()
 
     def hears(self, data: bytes) -> None:
-        self.knowledge.hear(data)
-        self.knowledge.hear_signal(data)
-        assert self.knowledge.defects.count == 0
+        self.inbox.hear(data)
+        self.inbox.hear_signal(data)
+        assert self.inbox.defects.count == 0
 
     def is_answered(self, given: list[Any]) -> None:
         for _ in range(3):
-            requests = self.agenda.take(100)
+            requests = self.exchange.take(100)
             some = [given[at % len(given)] if given else None for at in range(len(requests))]
-            self.agenda.answered(requests, some, 0.0, 0.0)
-        assert self.knowledge.defects.count == 0
+            self.exchange.answered(requests, some, 0.0, 0.0)
+        assert self.inbox.defects.count == 0
 
 
 TARGETS: Final[dict[str, tuple[st.SearchStrategy[Any], Check]]] = {

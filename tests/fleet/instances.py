@@ -94,8 +94,8 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
-        session.knowledge.note_round_trip = lambda _: None  # type: ignore[method-assign]
-        breaker.surroundings.round_trip = seconds
+        session.inbox.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        breaker.peers.round_trip = seconds
 
 
 def hush(*breakers: HybridBreaker) -> None:
@@ -103,7 +103,7 @@ def hush(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
-        session.agenda.heartbeat._due = float("inf")
+        session.exchange.heartbeat._due = float("inf")
 
 
 async def settled(*breakers: HybridBreaker) -> None:
@@ -113,4 +113,4 @@ async def settled(*breakers: HybridBreaker) -> None:
         assert session is not None
         await until(lambda s=session: s.is_idle(), "nothing left to send")
         async with asyncio.timeout(PATIENCE):
-            await session._lane.drained()
+            await session._sender.drained()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import redis as redis_py
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
-from fastapi_hybrid_breaker.fleet.errands import Errands
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
+from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.patience import PATIENCE
 
@@ -23,7 +23,7 @@ from .server import arrived
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
-    from fastapi_hybrid_breaker.fleet.errand import Request
+    from fastapi_hybrid_breaker.fleet.work_item import Request
 
     from .server import Server
 
@@ -38,21 +38,21 @@ class Player:
         settings = {"failure_threshold": 1, "success_threshold": 1, "recovery_timeout": 30.0}
         defaults = CircuitConfig(**(settings | config))
         self.breaker = HybridBreaker(redis=None, defaults=defaults, clock=self.clock)
-        self.knowledge = Knowledge(
+        self.inbox = Inbox(
             self.breaker.registry,
-            Errands(100),
+            WorkQueue(100),
             instance=instance,
             clock=self.clock,
             random=Random(1),
         )
-        self.agenda = Agenda(
-            self.knowledge,
+        self.exchange = Exchange(
+            self.inbox,
             Names("circuit"),
             most_in_index=100,
             report_every=0.1,
             random=Random(2),
         )
-        self.breaker.sync.changed = self.agenda.changed  # type: ignore[method-assign]
+        self.breaker.sync.changed = self.exchange.changed  # type: ignore[method-assign]
         self.raw = redis_py.Redis(port=server.port, protocol=2)
         self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe("circuit:updates")
@@ -79,10 +79,10 @@ class Player:
         settling.settle(self.circuit, admission.admit(self.circuit), Outcome.SUCCESS)
 
     def reset(self) -> Future[None]:
-        return self.agenda.reset(KEY, self.circuit.reset_here())
+        return self.exchange.reset(KEY, self.circuit.reset_here())
 
     def take(self) -> list[Request]:
-        return self.agenda.take(100)
+        return self.exchange.take(100)
 
     def deliver(self, requests: list[Request]) -> list[Any]:
         """Have the server do it; the answers are not taken yet."""
@@ -96,7 +96,7 @@ class Player:
 
     def answer(self, requests: list[Request], answers: list[Any]) -> None:
         now = self.clock()
-        self.agenda.answered(requests, answers, now, now)
+        self.exchange.answered(requests, answers, now, now)
 
     def learn_time(self, server_now: float | None = None) -> None:
         """Know the server's time; None: ask the server."""
@@ -104,7 +104,7 @@ class Player:
             seconds, microseconds = self.raw.time()
             server_now = seconds + microseconds / 1_000_000
         now = self.clock()
-        self.knowledge.server_clock.sample(now, now, server_now)
+        self.inbox.server_clock.sample(now, now, server_now)
 
     def send(self) -> None:
         """Send all there is, with prompt answers."""
@@ -121,7 +121,7 @@ class Player:
 
     def listen(self) -> None:
         for message in self.messages():
-            self.knowledge.hear(message)
+            self.inbox.hear(message)
 
     def close(self) -> None:
         self.pubsub.close()

@@ -99,12 +99,12 @@ async def test_who_missed_the_message_reads_who_and_why(server: Server) -> None:
         await settled(b)
         deaf = b.sync._session
         assert deaf is not None
-        deaf.knowledge.hear = lambda data: None  # type: ignore[method-assign]
+        deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
         await a.clear_override(KEY, reason="the move is over", by="ann")
         await a.reset(KEY, reason="it is back", by="carl")
         assert b.stats(KEY).override is not None
-        deaf.agenda.repair()
-        deaf._lane.wake()
+        deaf.exchange.repair()
+        deaf._sender.wake()
         await until(lambda: b.stats(KEY).override is None and b.state(KEY) is CLOSED)
         told = {(one.evidence.by, one.evidence.reason) for one in b.circuit(KEY).history()}
         assert {("ann", "the move is over"), ("carl", "it is back")} <= told
@@ -168,8 +168,8 @@ async def test_a_reset_is_written_back_with_who_and_why(server: Server) -> None:
         server.ask.delete(f"circuit:{KEY}")
         session = a.sync._session
         assert session is not None
-        session.agenda.read_all()
-        session._lane.wake()
+        session.exchange.read_all()
+        session._sender.wake()
         await until(lambda: server.hash(KEY))
         assert '"by":"ann","reason":"it is back"' in server.hash(KEY)["why"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
-    from fastapi_hybrid_breaker.fleet.errand import Request
+    from fastapi_hybrid_breaker.fleet.work_item import Request
 
     from .server import Server
 
@@ -62,18 +62,18 @@ class Slow(Player):
 
     def waits_in_vain(self, *, is_cut_off: bool) -> None:
         """Give the answer up; who is cut off misses the messages and reads everything."""
-        self.agenda.put_back(self.under_way)
+        self.exchange.put_back(self.under_way)
         self.under_way, self.answers = [], None
         if is_cut_off:
             self.messages()
             self.inbox.clear()
-            self.agenda.read_all()
+            self.exchange.read_all()
 
     def gets_a_message(self, which: int, *, again: bool) -> None:
         self.inbox += self.messages()
         if self.inbox:
             which %= len(self.inbox)
-            self.knowledge.hear(self.inbox[which] if again else self.inbox.pop(which))
+            self.inbox.hear(self.inbox[which] if again else self.inbox.pop(which))
 
     def is_evicted(self) -> None:
         """Forget the circuit, as the registry does for want of room with one that may go."""
@@ -89,7 +89,7 @@ class Slow(Player):
         self.send()
         self.inbox += self.messages()
         while self.inbox:
-            self.knowledge.hear(self.inbox.pop(0))
+            self.inbox.hear(self.inbox.pop(0))
 
 
 who = st.integers(0, 1)
@@ -114,7 +114,7 @@ steps = st.one_of(
     on_one(Slow.gets_a_message, which=st.integers(0, 3), again=st.booleans()),
     on_one(Slow.is_evicted),
     on_one(lambda player, seconds: player.clock.advance(seconds), seconds=st.sampled_from([1, 31])),
-    on_one(lambda player: player.agenda.repair()),
+    on_one(lambda player: player.exchange.repair()),
 )
 
 
@@ -137,7 +137,7 @@ def play(server: Server, schedule: list[Step], **config: Any) -> None:
             step(players[number])
             for player in players:
                 core = player.core
-                orders = player.knowledge.orders.keys()
+                orders = player.inbox.orders.keys()
                 if core.membership.version and not core.membership.unsynced and not orders:
                     version = core.membership.version, core.membership.writer
                     assert known.setdefault(version, core.machine.state) == core.machine.state
@@ -146,7 +146,7 @@ def play(server: Server, schedule: list[Step], **config: Any) -> None:
         for turn in range(ROUNDS):
             for player in players:
                 if turn == 1:
-                    player.agenda.read_all()
+                    player.exchange.read_all()
                 player.rests()
                 player.clock.advance(0.15)
         stored = server.hash(KEY)

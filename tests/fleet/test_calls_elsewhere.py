@@ -7,7 +7,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import SUCCESS
 from tests.patience import PATIENCE
 

@@ -33,9 +33,9 @@ def read_again(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         session = breaker.sync._session
         assert session is not None
-        session.agenda.repair()
-        session.agenda.heartbeat._due = 0.0
-        session._lane.wake()
+        session.exchange.repair()
+        session.exchange.heartbeat._due = 0.0
+        session._sender.wake()
 
 
 async def all_is_shared(a: HybridBreaker, b: HybridBreaker) -> None:

@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker import (
     StateChange,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 from fastapi_hybrid_breaker.fleet.commands import LARGEST_WHY, dump_evidence
 

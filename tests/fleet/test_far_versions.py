@@ -107,8 +107,8 @@ async def test_one_far_version_does_not_end_the_sharing(
         await settled(a, b)
         place(server, far(server, version))
         for breaker in (a, b):
-            breaker.sync._session.agenda.read_all()
-            breaker.sync._session._lane.wake()
+            breaker.sync._session.exchange.read_all()
+            breaker.sync._session._sender.wake()
         await settled(a, b)
         await fail(a, "other")
         await until(lambda: b.state("other") == "OPEN", "another circuit is shared")
@@ -198,7 +198,7 @@ def test_a_far_version_does_not_hide_an_opening_that_is_known(
     known = a.version
     as_hash(server, far(server, AHEAD))
     play(a, b)
-    a.agenda.read_all()
+    a.exchange.read_all()
     play(a, b)
     assert a.version == b.version == known
     assert int(server.hash(KEY)["version"]) == known  # written back
@@ -224,7 +224,7 @@ def test_before_the_time_is_known_a_message_only_marks_its_key_for_reading(
     b.send()
     (message,) = a.messages()
     server.ask.flushall()
-    a.knowledge.hear(message)
+    a.inbox.hear(message)
     assert a.version == 0
     assert [request.kind for request in a.take()][:2] == ["time", "read"]
 
@@ -236,7 +236,7 @@ def test_before_the_time_is_known_an_override_is_only_marked_for_reading(
     override = {"version": "5", "writer": WRITER, "kind": "disabled", "ends": 0, "about": {}}
     stats = {"state": "CLOSED", "failures": 0, "successes": 0, "nextAttempt": 0}
     said = {"key": KEY, "stats": stats, "p": 1, "override": override}
-    a.knowledge.hear(json.dumps(said).encode())
+    a.inbox.hear(json.dumps(said).encode())
     assert a.breaker.stats(KEY).override is None
     assert [request.kind for request in a.take()][:2] == ["time", "read_override"]
 
@@ -246,13 +246,13 @@ def test_a_far_member_of_the_index_is_read_once_and_comes_down(
 ) -> None:
     a, _ = players
     server.ask.zadd("circuit#index", {"far": VERSION_LIMIT - 1, "farther": 1e300})
-    a.agenda.read_all()
+    a.exchange.read_all()
     a.send()
     for name in ("far", "farther"):
         score: Any = server.ask.zscore("circuit#index", name)
         assert float(score) <= now_us(server)
     a.clock.advance(31)
-    a.agenda.repair()
+    a.exchange.repair()
     requests = a.take()
     (since,) = (one.versions[""] for one in requests if one.kind == "index_read")
     assert since <= now_us(server)
@@ -266,7 +266,7 @@ def test_a_far_version_of_a_circuit_does_not_stand_in_the_index(
     as_hash(server, far(server, AHEAD))
     a.listen()
     assert a.state == "OPEN"
-    a.agenda.repair()
+    a.exchange.repair()
     a.send()
     assert max(versions_of(server)[1:]) <= now_us(server)
 
@@ -281,7 +281,7 @@ def test_a_hash_whose_version_is_malformed_gets_one_by_who_does_not_know_the_cir
     newcomer.messages()  # lost
     as_hash(server, str(version))
     newcomer.messages()
-    newcomer.agenda.read_all()
+    newcomer.exchange.read_all()
     for _ in range(3):
         play(newcomer, a)
         newcomer.clock.advance(0.1)
@@ -296,13 +296,13 @@ def test_a_register_that_is_far_or_malformed_is_written_back_by_who_knows_the_ov
     a, b = players
     override = make_override("forced_open", by="ann", reason="t", seconds=None, now=a.clock())
     a.circuit.put_here(override, "ann", "t")
-    a.agenda.overrides.order(KEY, override, "ann", "t")
+    a.exchange.overrides.order(KEY, override, "ann", "t")
     play(a, b)
     assert b.state == "OPEN"
     known = a.circuit.core.override.version
     as_register(server, far(server, version))
     for player in (a, b):
-        player.agenda.read_all()
+        player.exchange.read_all()
     play(a, b)
     for player in (a, b):
         assert player.state == "OPEN"

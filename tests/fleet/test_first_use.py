@@ -9,7 +9,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.states import Outcome
-from fastapi_hybrid_breaker.fleet import gathering
+from fastapi_hybrid_breaker.fleet import evidence_merger
 from fastapi_hybrid_breaker.fleet.answers import RunUnderWay, parse_run
 from fastapi_hybrid_breaker.fleet.values import MalformedError
 from tests.inside import FleetSide
@@ -29,7 +29,7 @@ FIVE = CircuitConfig(failure_threshold=5, success_threshold=1, recovery_timeout=
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave others more time to object to a run: machines can be busy."""
-    monkeypatch.setattr(gathering, "TO_OBJECT", 2.0)
+    monkeypatch.setattr(evidence_merger, "TO_OBJECT", 2.0)
 
 
 def run_of(server: Server) -> int:
@@ -100,7 +100,7 @@ async def test_a_first_use_without_a_run_costs_two_commands_and_nothing_after_it
     async with fleet(server, 1, CONFIG) as (a,):
         a.circuit("other")
         await settled(a)
-        a.sync._session.agenda.heartbeat._due = float("inf")  # type: ignore[union-attr]
+        a.sync._session.exchange.heartbeat._due = float("inf")  # type: ignore[union-attr]
         before = server.commands()
         await succeed(a, KEY)
         await settled(a)
@@ -184,7 +184,7 @@ def first_use(player: Companion) -> None:
     """As the breaker does it with the first call."""
     now = player.clock()
     FleetSide(player.circuit).listen(1.0)
-    player.agenda.read(player.circuit.key, now)
+    player.exchange.read(player.circuit.key, now)
 
 
 def test_a_report_waits_for_the_version_that_it_is_to_be_counted_under(server: Server) -> None:
@@ -224,7 +224,7 @@ def test_a_newcomer_objects_to_a_run_that_was_found_long_enough_before_it_could_
 ) -> None:
     a, b = newcomer_beside(server)
     c = Companion(server, "cccc", failure_threshold=3)
-    c.agenda.read(c.circuit.key)
+    c.exchange.read(c.circuit.key)
     c.send()
     first_use(b)
     b.call()  # a success, before anything was heard

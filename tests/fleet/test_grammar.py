@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from fastapi_hybrid_breaker.core.contribution import Report, Tally
+from fastapi_hybrid_breaker.core.shared_run import BucketDelta, Report
 from fastapi_hybrid_breaker.fleet.answers import (
     RUN_FIELDS,
     VOTE_FIELDS,
@@ -248,8 +248,8 @@ def test_evidence_with_any_number_is_answered_and_read_alike(ends: Ends, field: 
             3,
             (now,),
             None,
-            (Tally("w", 10.0, 1, now, (1, 0, 0, 0, 0)),),
-            is_troubled=False,
+            (BucketDelta("w", 10.0, 1, now, (1, 0, 0, 0, 0)),),
+            over_threshold=False,
         )
         arguments: Any = {"version": 12, "writer": "a", "threshold": 3, "now": now}
         vote = report_command("vote", NAMES, "cccc", KEY, stands=0.0, **arguments)
@@ -316,8 +316,8 @@ def test_calls_announced_in_the_future_were_not_announced_again(ends: Ends) -> N
     raw.hset(HASH, mapping=OURS | {"state": "CLOSED", "sum": "CLOSED|0|0|0"})
     hot = f"{now * 1000}|{now * 1000 + 60_000}|{now * 1000 + 10**9}"
     raw.hset(EVIDENCE, mapping={":of": "12|a", ":hot": hot})
-    calls = (Tally("w", 10.0, 1, now, (1, 0, 0, 0, 0)),)
-    report = Report(0, 12, "a", 3, (), None, calls, is_troubled=True)
+    calls = (BucketDelta("w", 10.0, 1, now, (1, 0, 0, 0, 0)),)
+    report = Report(0, 12, "a", 3, (), None, calls, over_threshold=True)
     arguments: Any = {"version": 12, "writer": "a", "number": 1, "report": report, "now": now}
     _ask(raw, report_command("report", NAMES, "cccc", KEY, **arguments))
     announced: Any = raw.hget(EVIDENCE, ":hot")

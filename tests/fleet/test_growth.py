@@ -99,7 +99,7 @@ def test_who_hears_that_the_circuit_is_open_asks_for_no_confirmation(join: Any) 
 
 def test_reports_ask_for_the_time_only_when_it_was_not_asked_for_lately(join: Any) -> None:
     a = join("aaaa", failure_threshold=9)
-    a.agenda.read(KEY)
+    a.exchange.read(KEY)
     assert count(a)["time"]
     a.fail()
     a.clock.advance(0.06)
@@ -121,7 +121,7 @@ def test_the_index_is_trimmed_and_given_its_life_now_and_then(server: Server, jo
     assert sent == [3, 1, 1]
     assert 0 < server.ask.ttl("circuit#index") <= 2 * 86_400
     server.ask.flushall()
-    a.agenda.read_all()  # as when the server has lost its data
+    a.exchange.read_all()  # as when the server has lost its data
     a.send()
     a.fail()
     a.send()
@@ -137,15 +137,15 @@ def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> Non
     a.send()
     reads = 0
     for _ in range(200):
-        a.agenda.rereading._pass = ["another"]  # not its turn to be read with all the others
-        a.agenda.repair()
+        a.exchange.rereading._pass = ["another"]  # not its turn to be read with all the others
+        a.exchange.repair()
         reads += count(a)["read"] - 1
     assert reads <= 20
     b = join("bbbb", live=3)
     b.fail()
     b.send()
-    b.agenda.rereading._pass = ["another"]
-    b.agenda.repair()
+    b.exchange.rereading._pass = ["another"]
+    b.exchange.repair()
     assert count(b)["read"] == 2
 
 
@@ -156,7 +156,7 @@ def test_of_many_instances_a_few_ask_for_the_lease_at_once(
     a = join("aaaa", live=live)
     a.fail()
     a.circuit.core.machine.probes.lease.calls_per_second = 10.0
-    turns = sorted(a.agenda.leases._turn(a.circuit) for _ in range(5_000))
+    turns = sorted(a.exchange.leases._turn(a.circuit) for _ in range(5_000))
     share = turns.count(0.0) / len(turns)
     assert at_once / 2 <= share <= 2 * at_once
     assert turns[-1] <= 2.0  # and yet the last one asks soon

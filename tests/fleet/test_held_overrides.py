@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.calls import held_overrides
+from fastapi_hybrid_breaker.circuits import held_overrides
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .links import sync
@@ -89,7 +89,7 @@ async def test_a_held_override_whose_end_was_not_heard_is_read_with_the_first_us
         key = next(key for key in KEYS if key in one.registry.held)
         session = one.sync._session
         assert session is not None
-        session.knowledge.hear = lambda _: None  # type: ignore[method-assign]
+        session.inbox.hear = lambda _: None  # type: ignore[method-assign]
         await operator.clear_override(key, by="ann")
         assert one.circuit(key).state == "OPEN"
         await until(lambda: one.state(key) == "CLOSED")

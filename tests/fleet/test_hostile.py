@@ -258,6 +258,6 @@ async def test_10000_keys_stay_bounded_with_sharing_on(server: Server) -> None:
         assert len(list(breaker.circuits())) == 1_000
         session = breaker.sync._session
         assert session is not None
-        assert len(session.knowledge.errands) <= 2_000
+        assert len(session.inbox.work) <= 2_000
         await settled(breaker)
         assert breaker.sync_status().state == "connected"

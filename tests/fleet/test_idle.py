@@ -72,8 +72,8 @@ async def test_the_others_are_told_that_it_is_idle(server: Server) -> None:
         await until(lambda: is_ready(a))
         session = a.sync._session
         assert session is not None
-        session.agenda.heartbeat.beat()
-        session._lane.wake()
+        session.exchange.heartbeat.beat()
+        session._sender.wake()
         await settled(a)
         told = {one.id: one for one in await b.instances() or ()}[a.instance].circuits
         assert told is not None

@@ -67,9 +67,9 @@ async def test_a_circuit_is_looked_at_once_for_all_that_happens_before(inbox: In
     for _ in range(50):
         inbox.incoming.touch(a, "changed", lambda: seen.append("a"))
         inbox.incoming.touch(b, "changed", lambda: seen.append("b"))
-        inbox.incoming.touch(a, "stirred", lambda: seen.append("a stirred"))
+        inbox.incoming.touch(a, "touched", lambda: seen.append("a touched"))
     await until(lambda: len(seen) == 3)
-    assert seen == ["a", "b", "a stirred"]
+    assert seen == ["a", "b", "a touched"]
     inbox.incoming.touch(a, "changed", lambda: seen.append("again"))
     await until(lambda: seen[-1] == "again")
 
@@ -155,7 +155,7 @@ async def test_a_defect_in_what_a_call_leaves_is_logged_and_counted(
     async with fleet(server) as (a, b):
         session = a.sync._session
         assert session is not None
-        monkeypatch.setattr(session.agenda, "stirred", lambda *about: 1 // 0)
+        monkeypatch.setattr(session.exchange, "touched", lambda *about: 1 // 0)
         b.circuit(KEY)
         with caplog.at_level(logging.ERROR):
             await fail(a, KEY, times=2)

@@ -14,7 +14,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import TERM
 
@@ -70,7 +70,7 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
         player.clock.advance(5.0)  # nobody has called since
         player.learn_time()  # by the clock of the test alone
     b.circuit.core.machine.probes.lease.is_wanted = True
-    b.agenda.stirred(b.circuit)
+    b.exchange.touched(b.circuit)
     b.send()
     assert b.circuit.core.machine.probes.lease.current is not None
     ticket = admission.admit(a.circuit)  # long after the open time: a probe at once
@@ -107,7 +107,7 @@ def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expire
     server.ask.delete(f"circuit:{KEY}")  # its life of an hour is over
     old.clock.advance(3_700.0)
     new = join("bbbb", failure_threshold=4)
-    new.agenda.read(KEY)
+    new.exchange.read(KEY)
     for _ in range(3):  # more than enough of them
         for player in (old, new):
             player.fail()
@@ -128,7 +128,7 @@ def test_a_vote_whose_withdrawal_got_no_answer_is_withdrawn_again(
     assert a.state == "CLOSED"
     requests = a.take()
     assert [one.kind for one in requests if one.kind == "vote"]
-    a.agenda.put_back(requests)  # Redis was lost just then
+    a.exchange.put_back(requests)  # Redis was lost just then
     a.send()
     assert server.ask.hget(evidence, ":votes") == ""
 
@@ -156,17 +156,17 @@ def test_after_a_flush_the_fleet_does_not_seem_to_be_one_instance(
 ) -> None:
     players = [join(name) for name in ("aaaa", "bbbb", "cccc")]
     for player in players:
-        player.agenda.heartbeat.beat()
+        player.exchange.heartbeat.beat()
         player.send()
-    players[0].agenda.heartbeat.beat()
+    players[0].exchange.heartbeat.beat()
     players[0].send()
-    assert players[0].breaker.surroundings.live == 3
+    assert players[0].breaker.peers.live == 3
     server.ask.flushall()
-    players[0].agenda.heartbeat.beat()
+    players[0].exchange.heartbeat.beat()
     players[0].send()
     players[1].listen()
-    assert players[0].breaker.surroundings.live == 3
-    assert players[1].breaker.surroundings.live == 3
+    assert players[0].breaker.peers.live == 3
+    assert players[1].breaker.peers.live == 3
 
 
 def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
@@ -178,7 +178,7 @@ def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
     a.send()
     time.sleep(0.7)
     a.clock.advance(0.7)
-    a.breaker.surroundings.is_connected = False
+    a.breaker.peers.is_connected = False
     a.call()
     assert a.state == "CLOSED"
     a.fail()
@@ -186,7 +186,7 @@ def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
     a.clock.advance(1.0)
     requests = a.take()  # the recovery, and the report that it holds back
     a.answer(requests, a.deliver(requests))
-    a.breaker.surroundings.is_connected = True
+    a.breaker.peers.is_connected = True
     together(a, seconds=0.3)
     evidence = f"circuit#evidence:{{circuit:{KEY}}}"
     assert len((server.ask.hget(evidence, ":run") or "").split()) == 2
@@ -262,7 +262,7 @@ def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
     time.sleep(0.6)
     for player in (a, b):
         player.clock.advance(0.6)
-    a.breaker.surroundings.is_connected = False  # Redis is lost for a moment
+    a.breaker.peers.is_connected = False  # Redis is lost for a moment
     a.call()  # probed, closed
     assert a.state == "CLOSED"
     a.fail()  # and opened again, for itself
@@ -270,8 +270,8 @@ def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
     a.clock.advance(0.4)
     a.call()
     assert a.state == "CLOSED"
-    a.breaker.surroundings.is_connected = True
-    a.agenda.read_all()
+    a.breaker.peers.is_connected = True
+    a.exchange.read_all()
     together(a, b, seconds=0.3)
     assert a.state == b.state == server.hash(KEY)["state"] == "CLOSED"
 
@@ -280,7 +280,7 @@ def test_a_vote_of_an_instance_that_has_left_does_not_count(server: Server, join
     a, b = (join(name, quorum=2) for name in ("aaaa", "bbbb"))
     a.fail()
     a.send()
-    a.agenda.leave()
+    a.exchange.leave()
     a.send()
     again = join("cccc", quorum=2)  # the same process, or its successor
     again.fail()
@@ -313,7 +313,7 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     )
     held = []
     for player in (a, b):
-        player.agenda.leases._posts.clear()
+        player.exchange.leases._posts.clear()
         player.circuit.core.machine.probes.lease.current = None
         player.clock.advance(3.0)
         with contextlib.suppress(CircuitOpenError):
@@ -340,7 +340,7 @@ def test_a_vote_survives_a_flush(server: Server, join: Any) -> None:
     a.fail()
     together(a, b, c, seconds=0.1)
     server.ask.flushall()
-    a.agenda.repair()  # half a minute later at most
+    a.exchange.repair()  # half a minute later at most
     together(a, b, c, seconds=0.1)
     b.fail()
     together(a, b, c, seconds=0.2)
@@ -352,15 +352,15 @@ def test_a_rate_is_judged_only_after_all_had_the_time_to_report(server: Server, 
     players = [join(name, failure_threshold=None, trip=rule) for name in ("aaaa", "bbbb", "cccc")]
     sick, quiet, busy = players
     for player in players:
-        player.agenda.gathering._every = 10.0  # report_every=10
+        player.exchange.merger._every = 10.0  # report_every=10
     for _ in range(9):
         sick.fail()
     quiet.call()
     for _ in range(100):
         busy.call()
     # The worst of the jitter: the quiet one is early, the busy one late.
-    quiet.agenda.gathering._random.uniform = lambda low, high: 0.03 * high  # type: ignore[method-assign]
-    busy.agenda.gathering._random.uniform = lambda low, high: 0.4 * high  # type: ignore[method-assign]
+    quiet.exchange.merger._random.uniform = lambda low, high: 0.03 * high  # type: ignore[method-assign]
+    busy.exchange.merger._random.uniform = lambda low, high: 0.4 * high  # type: ignore[method-assign]
     together(*players, seconds=1.0)
     assert quiet.state == "CLOSED", "9 of 110 calls failed"
 
@@ -378,7 +378,7 @@ def test_what_one_decides_for_itself_is_not_written_back_as_the_fleets(
     assert server.hash(KEY)["state"] == "OPEN"
     assert alone.state == "CLOSED"
     server.ask.delete(f"circuit:{KEY}")
-    alone.agenda.read(KEY)
+    alone.exchange.read(KEY)
     together(alone, seconds=0.1)
     assert server.hash(KEY).get("state") != "CLOSED"
 
@@ -408,12 +408,12 @@ def test_the_first_failure_after_the_end_of_a_run_is_announced(server: Server, j
     a.fail()
     a.clock.advance(0.06)
     a.send()
-    a.agenda.gathering._every = 0.001
+    a.exchange.merger._every = 0.001
     a.call()
     a.clock.advance(0.002)
     a.send()  # the run is over
     b.fail()
-    b.agenda.gathering._reports.note(KEY, 0.0)
+    b.exchange.merger._reports.note(KEY, 0.0)
     b.send()  # within 0.1 s of the announcement of the first run
     time.sleep(0.11)
     b.clock.advance(0.11)
@@ -458,8 +458,8 @@ def test_votes_are_asked_for_again_where_enough_came_to_be_by_others_leaving(
     a.fail()
     together(a, b, c, d, seconds=0.1)
     for player in (a, b, c, d):
-        player.breaker.surroundings.live = 2  # two have left: one vote is half of the rest
-    a.agenda.repair()
+        player.breaker.peers.live = 2  # two have left: one vote is half of the rest
+    a.exchange.repair()
     together(a, b, seconds=0.2)
     assert b.state == "OPEN"
 
@@ -525,6 +525,6 @@ def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
     assert b.state == "HALF_OPEN"  # a was first
     with pytest.raises(CircuitOpenError):
         b.call()
-    due = b.agenda.leases.next_due()
+    due = b.exchange.leases.next_due()
     assert due is not None
     assert due <= b.clock() + TERM

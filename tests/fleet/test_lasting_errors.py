@@ -56,7 +56,7 @@ async def isolated_by(
             tries += 1
             lose(error)
 
-        session._lane._failed = counted
+        session._sender._failed = counted
         session._listener._failed = counted
         await until(lambda: tries >= 2, "more tries")
         assert sync(breaker) == "isolated"
@@ -261,10 +261,10 @@ def test_a_lasting_cause_is_logged_again_every_ten_minutes(
 ) -> None:
     now = 0.0
     outages = Outages(lambda: now)
-    surroundings = HybridBreaker(redis=None).surroundings
+    peers = HybridBreaker(redis=None).peers
 
     def session() -> Standing:
-        return Standing(Source("redis://127.0.0.1"), surroundings, outages)
+        return Standing(Source("redis://127.0.0.1"), peers, outages)
 
     wrong, forbidden = ResponseError("WRONGPASS x"), ResponseError("NOPERM x")
     standing = session()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastapi_hybrid_breaker.fleet.learning import LATE, Learning
+from fastapi_hybrid_breaker.fleet.propagation_lag import LATE, PropagationLag
 
 from .player import KEY, Player, play
 
@@ -12,15 +12,15 @@ BEGAN = 1_790_000_000.0
 
 
 @pytest.fixture
-def learning() -> Learning:
-    learning = Learning()
+def learning() -> PropagationLag:
+    learning = PropagationLag()
     learning.start()
     learning.subscribed()
     learning.take_time(BEGAN)
     return learning
 
 
-def test_a_message_tells_its_lag(learning: Learning) -> None:
+def test_a_message_tells_its_lag(learning: PropagationLag) -> None:
     heard = []
     learning.heard = lambda lag, by_message: heard.append((lag, by_message))
     learning.learned(BEGAN + 5.0, BEGAN + 5.25, by_message=True)
@@ -29,26 +29,26 @@ def test_a_message_tells_its_lag(learning: Learning) -> None:
     assert learning.corrected == 0
 
 
-def test_a_clock_that_is_a_little_ahead_gives_no_negative_lag(learning: Learning) -> None:
+def test_a_clock_that_is_a_little_ahead_gives_no_negative_lag(learning: PropagationLag) -> None:
     learning.learned(BEGAN + 5.002, BEGAN + 5.0, by_message=True)
     assert learning.lag == 0.0
 
 
-def test_what_was_read_late_though_written_since_is_a_correction(learning: Learning) -> None:
+def test_what_was_read_late_though_written_since_is_a_correction(learning: PropagationLag) -> None:
     learning.learned(BEGAN + 5.0, BEGAN + 5.0 + LATE, by_message=False)
     assert learning.corrected == 1
     assert learning.lag == LATE
 
 
 def test_a_stamp_of_the_same_millisecond_is_not_before_the_subscription() -> None:
-    learning = Learning()
+    learning = PropagationLag()
     learning.subscribed()
     learning.take_time(BEGAN + 0.0007)
     learning.learned(BEGAN, BEGAN + 20.0, by_message=False)  # written after, and cut off
     assert learning.corrected == 1
 
 
-def test_what_was_read_soon_is_none_its_message_may_be_under_way(learning: Learning) -> None:
+def test_what_was_read_soon_is_none_its_message_may_be_under_way(learning: PropagationLag) -> None:
     learning.learned(BEGAN + 5.0, BEGAN + 5.5, by_message=False)
     assert learning.corrected == 0
     assert learning.lag == 0.5
@@ -61,14 +61,14 @@ def test_what_was_read_soon_is_none_its_message_may_be_under_way(learning: Learn
         (0.0, BEGAN + 60.0),  # of a plain speaker, who does not say when
     ],
 )
-def test_other_readings_are_none(learning: Learning, written: float, now: float) -> None:
+def test_other_readings_are_none(learning: PropagationLag, written: float, now: float) -> None:
     learning.learned(written, now, by_message=False)
     assert learning.corrected == 0
     assert learning.lag is None
 
 
 def test_nothing_counts_before_the_time_of_the_subscription_is_known() -> None:
-    learning = Learning()
+    learning = PropagationLag()
     learning.start()
     learning.take_time(BEGAN)  # answers come, messages not yet
     learning.learned(BEGAN + 1.0, BEGAN + 9.0, by_message=False)
@@ -82,7 +82,7 @@ def test_nothing_counts_before_the_time_of_the_subscription_is_known() -> None:
     assert learning.corrected == 1
 
 
-def test_a_new_subscription_has_to_learn_its_time_first(learning: Learning) -> None:
+def test_a_new_subscription_has_to_learn_its_time_first(learning: PropagationLag) -> None:
     learning.subscribed()
     learning.learned(BEGAN + 5.0, BEGAN + 60.0, by_message=False)
     assert learning.corrected == 0
@@ -90,7 +90,7 @@ def test_a_new_subscription_has_to_learn_its_time_first(learning: Learning) -> N
 
 def subscribe(*players: Player) -> None:
     for player in players:
-        player.agenda.read_all()
+        player.exchange.read_all()
     play(*players)
 
 
@@ -106,11 +106,11 @@ def test_a_lost_message_is_a_correction_of_the_repair(players: tuple[Player, Pla
     a.send()
     b.messages()  # lost
     later(b, 20.0)
-    b.agenda.repair()
+    b.exchange.repair()
     requests = [request for request in b.take() if request.kind == "read"]
     b.answer(requests, b.deliver(requests))
     assert b.state == "OPEN"
-    assert b.knowledge.learning.corrected == 1
+    assert b.inbox.learning.corrected == 1
 
 
 def test_a_change_of_its_own_is_none_though_it_was_read(players: tuple[Player, Player]) -> None:
@@ -119,12 +119,12 @@ def test_a_change_of_its_own_is_none_though_it_was_read(players: tuple[Player, P
     a.fail()
     a.deliver(a.take())  # the answer is lost
     later(a, 20.0)
-    a.agenda.repair()
+    a.exchange.repair()
     requests = [request for request in a.take() if request.kind == "read"]
     a.answer(requests, a.deliver(requests))
     assert a.version > 0
-    assert a.knowledge.learning.corrected == 0
-    assert a.knowledge.learning.lag is None
+    assert a.inbox.learning.corrected == 0
+    assert a.inbox.learning.lag is None
 
 
 def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:
@@ -133,9 +133,9 @@ def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:
     a.fail()
     play(a, b)
     assert b.state == "OPEN"
-    assert b.knowledge.learning.corrected == 0
-    assert b.knowledge.learning.lag is not None
-    assert a.knowledge.learning.lag is None  # its own change
+    assert b.inbox.learning.corrected == 0
+    assert b.inbox.learning.lag is not None
+    assert a.inbox.learning.lag is None  # its own change
 
 
 def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -> None:
@@ -143,17 +143,17 @@ def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -
     subscribe(a, b)
     a.breaker.circuit("other").open_here(30.0)
     a.breaker.circuit("other").core.membership.unsynced = True
-    a.agenda.changed(a.breaker.circuit("other"))
+    a.exchange.changed(a.breaker.circuit("other"))
     a.send()
     b.messages()
     later(b, 20.0)
     b.breaker.circuit("other")
-    b.agenda.read("other")
+    b.exchange.read("other")
     requests = [request for request in b.take() if request.kind == "read"]
     b.answer(requests, b.deliver(requests))
     assert b.breaker.state("other") == "OPEN"
-    assert b.knowledge.learning.corrected == 0
-    assert not b.knowledge.learning.unread
+    assert b.inbox.learning.corrected == 0
+    assert not b.inbox.learning.unread
 
 
 def test_after_a_new_subscription_what_was_written_before_it_is_no_correction(
@@ -167,5 +167,5 @@ def test_after_a_new_subscription_what_was_written_before_it_is_no_correction(
     later(b, 20.0)
     subscribe(b)
     assert b.state == "OPEN"
-    assert b.knowledge.learning.corrected == 0
+    assert b.inbox.learning.corrected == 0
     assert KEY in {circuit.key for circuit in b.breaker.circuits()}

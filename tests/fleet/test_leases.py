@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -69,7 +69,7 @@ async def opened(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.surroundings.live == len(breakers))
+        await until(lambda b=breaker: b.peers.live == len(breakers))
     await fail(breakers[0], KEY, times=1)
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")
@@ -140,7 +140,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
             await cut_off(a)
             async with traffic(upstream, b):
                 await until(lambda: b.circuit(KEY).core.machine.probes.lease.current is None)
-                post = b.sync._session.agenda.leases._posts
+                post = b.sync._session.exchange.leases._posts
                 async with asyncio.timeout(PATIENCE):
                     while lease_of(server)[2:3] and not _is_over(server):
                         await asyncio.sleep(0.01)
@@ -237,6 +237,6 @@ def test_many_circuits_that_open_together_do_not_ask_in_one_burst(
     for circuit in circuits:
         settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
     assert len({circuit.core.machine.open_until for circuit in circuits}) == 1
-    posts = a.agenda.leases._posts
+    posts = a.exchange.leases._posts
     asked = sorted(posts[circuit.key].not_before for circuit in circuits)
     assert 0.3 < asked[-1] - asked[0] < 2.0

@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet.connection import Source
 from fastapi_hybrid_breaker.fleet.credentials import AsideCredentials
 from fastapi_hybrid_breaker.fleet.limit import Limit
-from fastapi_hybrid_breaker.fleet.listener import Silence
+from fastapi_hybrid_breaker.fleet.subscriber import Silence
 
 from .instances import CONFIG, fail, fleet, hush, settled, until
 from .links import sync
@@ -268,7 +268,7 @@ async def test_a_stall_of_our_own_loop_is_not_the_servers_fault(
         session = a.sync._session
         assert session is not None
         read: list[str] = []
-        session.agenda.read_all = lambda: read.append("all")  # type: ignore[method-assign]
+        session.exchange.read_all = lambda: read.append("all")  # type: ignore[method-assign]
         change = asyncio.create_task(fail(b, KEY))  # a round trip is under way
         await asyncio.sleep(0)
         time.sleep(seconds)  # noqa: ASYNC251 - that is what it is about

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig
-from fastapi_hybrid_breaker.core.surroundings import Surroundings
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.fleet.live_count import LiveCount
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 class Counted:
     def __init__(self) -> None:
-        self.surroundings, self.clock = Surroundings(), ManualClock()
-        self.count = LiveCount(self.surroundings, self.clock, fewer_after=15.0)
+        self.peers, self.clock = Peers(), ManualClock()
+        self.count = LiveCount(self.peers, self.clock, fewer_after=15.0)
 
     @property
     def live(self) -> int:
-        return self.surroundings.live
+        return self.peers.live
 
 
 @pytest.mark.parametrize(("answer", "tick", "believed"), [(3, 5, 5), (3, 6, 6), (3, 10**6, 6)])
@@ -87,12 +87,12 @@ async def test_a_tick_of_a_million_instances_does_not_keep_a_quorum_from_opening
             breaker.circuit(KEY)
         await settled(*breakers)
         for breaker in breakers:
-            await until(lambda b=breaker: b.surroundings.live == 3)
+            await until(lambda b=breaker: b.peers.live == 3)
         for _ in range(5):
             server.ask.publish("circuit#signals", json.dumps({"signal": "tick", "live": 10**6}))
         await settled(*breakers)
         for breaker in breakers:
-            assert breaker.surroundings.live <= 6
+            assert breaker.peers.live <= 6
         for breaker in breakers[:2]:
             await fail(breaker, KEY)
         await until(lambda: breakers[2].state(KEY) == "OPEN")
@@ -105,7 +105,7 @@ def test_ticks_at_most_double_the_heartbeats(server: Server) -> None:
     tick = json.dumps({"signal": "tick", "live": 10**6}).encode()
     for _ in range(600):  # a minute, ten ticks a second
         player.clock.advance(0.1)
-        player.knowledge.hear_signal(tick)
+        player.inbox.hear_signal(tick)
         requests = player.take()
         beats += sum(request.kind == "heartbeat" for request in requests)
         player.answer(requests, player.deliver(requests))
@@ -119,4 +119,4 @@ async def test_three_that_start_together_know_of_each_other_before_the_next_hear
     monkeypatch.setattr("fastapi_hybrid_breaker.fleet.heartbeat.BEAT_EVERY", 10_000.0)
     async with fleet(server, 3) as breakers:
         for breaker in breakers:
-            await until(lambda b=breaker: b.surroundings.live == 3)
+            await until(lambda b=breaker: b.peers.live == 3)

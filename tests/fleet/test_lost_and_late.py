@@ -42,7 +42,7 @@ def test_server_clock_that_steps_back_does_not_stop_versions_from_rising(
     news = {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 0}
     at = int(server.ask.time()[0]) * 1000
     said = {"key": KEY, "stats": news, "p": 1, "version": str(ahead), "writer": "cccc", "at": at}
-    a.knowledge.hear(json.dumps(said).encode())
+    a.inbox.hear(json.dumps(said).encode())
     assert a.version == ahead
     a.reset()
     play(a, b)
@@ -80,7 +80,7 @@ def test_reset_counts_as_confirmed_only_when_answered(players: tuple[Player, Pla
     requests = a.take()
     a.deliver(requests)
     assert not done.done()
-    a.agenda.put_back(requests)
+    a.exchange.put_back(requests)
     a.send()
     assert done.done()
 
@@ -96,7 +96,7 @@ def test_old_hash_after_a_failover_is_written_over_by_who_knows_better(
     play(a, b)
     server.ask.delete(f"circuit:{KEY}")
     server.ask.hset(f"circuit:{KEY}", mapping=old)  # what the lost second left
-    b.agenda.read_all()
+    b.exchange.read_all()
     play(b)
     assert server.hash(KEY)["state"] == "OPEN"
     assert int(server.hash(KEY)["version"]) == a.version
@@ -130,10 +130,10 @@ def test_an_opening_that_ended_hours_before_the_server_went_back_to_it_is_ended_
         player.clock.advance(3 * 3600)
     go_back_to(server, snapshot)
     newcomer = Player(server, "cccc")
-    newcomer.agenda.read(newcomer.circuit.key)
+    newcomer.exchange.read(newcomer.circuit.key)
     play(newcomer)
     assert newcomer.state == "OPEN"
-    b.agenda.read_all()
+    b.exchange.read_all()
     play(b, newcomer)
     assert server.hash(KEY)["state"] == newcomer.state == "CLOSED"
     assert int(server.hash(KEY)["version"]) == newcomer.version == version
@@ -144,7 +144,7 @@ def test_who_is_open_alone_ends_an_opening_that_the_server_went_back_to_as_well(
     server: Server,
 ) -> None:
     a = Player(server, "aaaa", quorum=2)
-    a.breaker.surroundings.live = 2
+    a.breaker.peers.live = 2
     a.reset()
     a.send()
     reset = server.hash(KEY)
@@ -155,10 +155,10 @@ def test_who_is_open_alone_ends_an_opening_that_the_server_went_back_to_as_well(
     a.clock.advance(2)
     go_back_to(server, opened)
     b = Player(server, "bbbb", quorum=2)
-    b.agenda.read(b.circuit.key)
+    b.exchange.read(b.circuit.key)
     play(b)
     assert b.state == "OPEN"
-    a.agenda.read_all()
+    a.exchange.read_all()
     play(a, b)
     assert server.hash(KEY)["state"] == b.state == "CLOSED"
     assert a.state == "OPEN"
@@ -174,7 +174,7 @@ def test_a_circuit_closed_for_hours_is_not_written_back_where_the_server_has_not
     a.send()
     a.clock.advance(2 * 3600)
     server.ask.delete(f"circuit:{KEY}")
-    a.agenda.read_all()
+    a.exchange.read_all()
     play(a)
     assert server.hash(KEY) == {}
 
@@ -191,12 +191,12 @@ def test_news_of_a_forgotten_key_is_read_and_not_adopted_from_the_message(
         "writer": "cccc",
         "at": 1_790_000_000_000,
     }
-    b.knowledge.hear(json.dumps(said).encode())
+    b.inbox.hear(json.dumps(said).encode())
     assert b.breaker.registry.get("forgotten") is None
     b.send()
     assert b.breaker.registry.get("forgotten") is None  # no hash: old news
     server.ask.hset("circuit:forgotten", mapping={"state": "OPEN", "nextAttempt": str(2**52)})
-    b.knowledge.hear(json.dumps(said).encode())
+    b.inbox.hear(json.dumps(said).encode())
     b.send()
     b.clock.advance(1)
     play(a, b)
@@ -227,7 +227,7 @@ def test_hosts_whose_clocks_differ_by_minutes_behave_alike(
 ) -> None:
     a, b = players
     a.clock.advance(1_000_000)  # monotonic clocks have nothing to do with each other
-    b.agenda.read_all()
+    b.exchange.read_all()
     b.send()
     a.fail()
     play(a, b)
@@ -249,7 +249,7 @@ def test_higher_protocol_is_read_for_state_version_and_times_only(
         "more": [1, 2],
     }
     a.learn_time(1_790_000_000.0)
-    a.knowledge.hear(json.dumps(said).encode())
+    a.inbox.hear(json.dumps(said).encode())
     assert a.state == "OPEN"
     assert a.breaker.stats(KEY).retry_after == pytest.approx(20)
 
@@ -277,9 +277,9 @@ def test_an_override_heard_of_with_a_stale_clock_is_read_and_not_taken_for_over(
 ) -> None:
     a, b = players
     play(a, b)
-    b.knowledge.server_clock.sample(b.clock(), b.clock(), time.time() + 400.0)  # set back since
+    b.inbox.server_clock.sample(b.clock(), b.clock(), time.time() + 400.0)  # set back since
     override = make_override("forced_open", by="ann", reason="a test", seconds=60.0, now=a.clock())
-    a.agenda.overrides.order(KEY, override, "ann")
+    a.exchange.overrides.order(KEY, override, "ann")
     a.send()
     b.listen()
     b.send()

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.membership import Membership
 from fastapi_hybrid_breaker.core.states import FAILURE
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.circuit_requests import CircuitRequests
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.rereading import Rereading
-from fastapi_hybrid_breaker.fleet.troubles import Troubles
+from fastapi_hybrid_breaker.fleet.unhealthy import UnhealthyCircuits
 from tests.patience import PATIENCE
 from tests.turns import Turns
 
@@ -40,10 +40,10 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Turns:
     turns.count(Rereading, "_read_again", "visited")
     turns.count(Rereading, "_repair", "visited")
     turns.count(CircuitRequests, "request", "asked")
-    turns.count(Agenda, "_take", "answered")
-    turns.count(Agenda, "changed", "changed")
-    turns.count(Knowledge, "hear", "heard")
-    turns.count(Troubles, "_look_at", "told")
+    turns.count(Exchange, "_take", "answered")
+    turns.count(Exchange, "changed", "changed")
+    turns.count(Inbox, "hear", "heard")
+    turns.count(UnhealthyCircuits, "_look_at", "told")
     return turns
 
 
@@ -142,8 +142,8 @@ async def test_a_repair_of_open_circuits_holds_up_nobody(
         turns = count(monkeypatch)
         session = one.sync._session
         assert session is not None
-        session.agenda.repair()
-        session._lane.wake()
+        session.exchange.repair()
+        session._sender.wake()
         await until(lambda: turns.total("visited") == len(KEYS))
         await settled(one)
     check(turns)
@@ -197,8 +197,8 @@ async def test_messages_are_heard_while_all_is_read_again(server: Server) -> Non
         await settled(a, b)
         session = b.sync._session
         assert session is not None
-        session.agenda.read_all()
-        session._lane.wake()
+        session.exchange.read_all()
+        session._sender.wake()
         last = a.circuit(KEYS[-1])  # in the row
         settling.settle(last, admission.admit(last), FAILURE)
         await until(lambda: b.state(KEYS[-1]) == "OPEN")

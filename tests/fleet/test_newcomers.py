@@ -80,7 +80,7 @@ def test_a_change_refused_for_what_is_read_meanwhile_is_proposed_again(server: S
     b.fail()
     change = b.take()
     refusal = b.deliver(change)
-    b.agenda.read(KEY)
+    b.exchange.read(KEY)
     read = b.take()
     b.answer(read, b.deliver(read))
     b.answer(change, refusal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import HybridBreaker
-from fastapi_hybrid_breaker.fleet.orders import Orders
+from fastapi_hybrid_breaker.fleet.pending_operations import PendingOperations
 
 from .instances import CONFIG, fail, fleet, settled, until
 
@@ -17,7 +17,7 @@ KEY = "inventory-api"
 
 
 def test_each_kind_of_order_waits_for_itself() -> None:
-    orders = Orders()
+    orders = PendingOperations()
     orders.note("a", "reset", "1")
     orders.note("b", "override", "2")
     orders.note("a", "override", "3")
@@ -30,7 +30,7 @@ def test_each_kind_of_order_waits_for_itself() -> None:
 
 
 def test_a_later_order_is_not_taken_with_an_earlier_one() -> None:
-    orders = Orders()
+    orders = PendingOperations()
     orders.note("a", "reset", "1")
     orders.note("a", "reset", "2")
     orders.taken("a", "reset", "1")

@@ -63,8 +63,8 @@ async def test_flushed_while_open_is_written_back_by_the_repair(server: Server) 
         for breaker in (a, b):
             session = breaker.sync._session
             assert session is not None
-            session.agenda.repair()
-            session._lane.wake()
+            session.exchange.repair()
+            session._sender.wake()
         await until(lambda: server.hash("inventory-api").get("version") == before["version"])
         await settled(a, b)
         assert server.hash("inventory-api")["state"] == "OPEN"
@@ -86,8 +86,8 @@ async def test_flushed_it_is_told_all_again_by_who_gives_the_next_sign_of_life(
         server.ask.flushall()
         session = one.sync._session
         assert session is not None
-        session.agenda.heartbeat._due = 0.0
-        session._lane.wake()
+        session.exchange.heartbeat._due = 0.0
+        session._sender.wake()
         await until(lambda: server.hash("open") and server.hash("closed") and server.hash("forced"))
         await settled(one)
         for key, version in versions.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -194,8 +194,8 @@ async def test_until_cleared_it_has_no_end_in_redis_even_if_a_plain_speaker_give
         server.ask.expire(f"circuit:{key}", 3600)
         session = a.sync._session
         assert session is not None
-        session.agenda.repair()
-        session._lane.wake()
+        session.exchange.repair()
+        session._sender.wake()
         await until(lambda: server.ask.ttl(f"circuit:{key}") == -1)
 
 
@@ -213,12 +213,12 @@ async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server:
             await until(lambda: b.state(KEY) is OPEN)
             deaf = b.sync._session
             assert deaf is not None
-            deaf.knowledge.hear = lambda data: None  # type: ignore[method-assign]
+            deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
             await a.clear_override(KEY)
             await settled(a)
             assert b.state(KEY) is OPEN  # it missed the message
-            deaf.agenda.repair()
-            deaf._lane.wake()
+            deaf.exchange.repair()
+            deaf._sender.wake()
             await until(lambda: b.state(KEY) is CLOSED)
             await settled(b)
         assert server.ask.hget(REGISTER, "override").split("|")[2] == "-"
@@ -237,8 +237,8 @@ async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) 
         server.ask.sadd("circuit#overridden", KEY)
         session = a.sync._session
         assert session is not None
-        session.agenda.read_all()
-        session._lane.wake()
+        session.exchange.read_all()
+        session._sender.wake()
         await until(lambda: server.ask.hget(REGISTER, "override").split("|")[2] == "-")
         await settled(a)
         about = json.loads(server.ask.hget(REGISTER, "override").split("|", 4)[4])
@@ -265,7 +265,7 @@ async def test_a_repeated_order_changes_nothing(server: Server) -> None:
         assert session is not None
         before = server.ask.hget(REGISTER, "override")
         ops = server.ask.hget(REGISTER, "override_ops").split()
-        commands = session.agenda._commands
+        commands = session.exchange._commands
         repeated = commands.override("override", KEY, ops[-1], None, by="x")
         assert server.ask.execute_command(*repeated)[0] == "repeat"
         assert server.ask.hget(REGISTER, "override") == before

@@ -85,8 +85,8 @@ async def test_an_override_brought_back_over_a_plain_hash_leaves_all_agreed(
         write_plainly(server, "CLOSED")  # the server forgot, and a plain speaker was first
         session = one.sync._session
         assert session is not None
-        session.agenda.repair()
-        session._lane.wake()
+        session.exchange.repair()
+        session._sender.wake()
         await until(lambda: "override" in server.ask.hgetall(f"circuit#override:{{{HASH}}}"))
         await settled(one)
         stored = server.hash(KEY)

@@ -48,9 +48,9 @@ async def test_adoption_does_not_loop(server: Server) -> None:
         for breaker in (a, b):
             session = breaker.sync._session
             assert session is not None
-            session.agenda.read_all()
+            session.exchange.read_all()
             hush(breaker)
-            session._lane.wake()
+            session._sender.wake()
         await settled(a, b)
         assert a.stats(KEY).version == b.stats(KEY).version == version
         assert server.commands() - before < 20  # readings, and nothing that answers them

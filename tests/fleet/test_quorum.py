@@ -25,7 +25,7 @@ async def ready(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.surroundings.live == len(breakers))
+        await until(lambda b=breaker: b.peers.live == len(breakers))
 
 
 async def open_at(breaker: HybridBreaker) -> set[str]:

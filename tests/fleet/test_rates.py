@@ -13,7 +13,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .instances import fail, fleet, hush, settled, succeed, until
@@ -69,9 +69,9 @@ async def test_one_sick_instance_among_busy_ones_opens_nothing(server: Server) -
         await fail(sick, KEY, times=19)
         await until(lambda: sum(counted(server)) == 219, "all have told all")
         await settled(*breakers)
-        gathering = sick.sync._session.agenda.gathering
-        number = gathering._number
-        await until(lambda: gathering._number > number + 4, "asked again what all have counted")
+        merger = sick.sync._session.exchange.merger
+        number = merger._number
+        await until(lambda: merger._number > number + 4, "asked again what all have counted")
         assert {breaker.state(KEY) for breaker in breakers} == {"CLOSED"}
         await fail(sick, KEY, times=1)  # its own calls are enough by now: at once, for all
         assert sick.state(KEY) == "OPEN"

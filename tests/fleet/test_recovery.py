@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.lease import FEW_CALLS
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import UNUSED_TERM
@@ -52,7 +52,7 @@ async def opened(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.surroundings.live == len(breakers))
+        await until(lambda b=breaker: b.peers.live == len(breakers))
     await fail(breakers[0], KEY, times=1)
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")
@@ -226,7 +226,7 @@ def test_a_success_that_is_reported_twice_counts_once(server: Server, join: Any)
     a.call()
     requests = a.take()
     a.deliver(requests)  # the answers get lost
-    a.agenda.put_back(requests)
+    a.exchange.put_back(requests)
     a.send()
     hear(a, b)
     assert b.circuit.core.machine.probes.successes == 1
@@ -243,7 +243,7 @@ def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_end
     permit = admission.admit(a.circuit)
     requests = a.take()
     answers = a.deliver(requests)
-    settling.settle(a.circuit, permit, Outcome.NO_VERDICT)
+    settling.settle(a.circuit, permit, Outcome.NOT_COUNTED)
     a.answer(requests, answers)
     hear(a, b)
     assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
@@ -257,11 +257,11 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
     permit = admission.admit(a.circuit)
     hear(a, b)
     assert _field(server, "probing").startswith("aaaa:1:")
-    a.breaker.surroundings.is_connected = False
-    settling.settle(a.circuit, permit, Outcome.NO_VERDICT)
+    a.breaker.peers.is_connected = False
+    settling.settle(a.circuit, permit, Outcome.NOT_COUNTED)
     a.send()
-    a.breaker.surroundings.is_connected = True
-    a.agenda.read_all()
+    a.breaker.peers.is_connected = True
+    a.exchange.read_all()
     hear(a, b)
     assert _field(server, "probing") == ""
     assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
@@ -278,9 +278,9 @@ def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
     ended = [one["data"] for one in b.arrived()]
     signals = [data for data in (*begun, *ended) if b'"signal"' in data]
     for data in begun:
-        b.knowledge.hear(data)
+        b.inbox.hear(data)
     for data in reversed(signals):
-        b.knowledge.hear_signal(data)
+        b.inbox.hear_signal(data)
     assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
     b.call()
 
@@ -291,7 +291,7 @@ def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join
     a.call()
     hear(a, b)
     core = b.circuit.core
-    b.knowledge.hear_signal(
+    b.inbox.hear_signal(
         b'{"p":1,"key":"%s","signal":"probing","version":"%d","writer":"%s","ms":2000,"by":"old"}'
         % (KEY.encode(), core.membership.version, core.membership.writer.encode())
     )
@@ -321,7 +321,7 @@ def test_a_lease_that_nobody_uses_passes_on_soon(server: Server, join: Any) -> N
     a, b = (join(name, round_trip=60.0) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
     for player in (a, b):
-        player.breaker.surroundings.round_trip = 0.01  # as it is
+        player.breaker.peers.round_trip = 0.01  # as it is
         player.circuit.core.machine.probes.lease.calls_per_second = (
             1_000.0  # and yet calls are many
         )
@@ -353,7 +353,7 @@ def test_it_lasts_for_four_round_trips_and_two_seconds_at_most(
 ) -> None:
     a = join("aaaa", round_trip=60.0)
     open_for_all(a)
-    a.breaker.surroundings.round_trip = round_trip
+    a.breaker.peers.round_trip = round_trip
     a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
@@ -367,7 +367,7 @@ def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ende
 ) -> None:
     a = join("aaaa", round_trip=60.0, success_threshold=3)
     open_for_all(a)
-    a.breaker.surroundings.round_trip = 0.01
+    a.breaker.peers.round_trip = 0.01
     a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.fleet import gathering
+from fastapi_hybrid_breaker.fleet import evidence_merger
 from fastapi_hybrid_breaker.fleet.commands import report_command
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
@@ -110,7 +110,7 @@ async def test_an_own_success_in_between_ends_the_run_of_all(server: Server) -> 
 async def test_who_had_a_success_since_objects_and_nothing_opens(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathering, "TO_OBJECT", 2.0)  # machines can be busy
+    monkeypatch.setattr(evidence_merger, "TO_OBJECT", 2.0)  # machines can be busy
     async with fleet(server, 3, CONFIG) as (a, b, c):
         know(a, b, c)
         await settled(a, b, c)
@@ -127,7 +127,7 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         await until(lambda: len(run_of(server)) < 5, "the objection arrived")
         await told(a, b, c)
         for breaker in (a, b):
-            waits = breaker.sync._session.agenda.gathering._confirms
+            waits = breaker.sync._session.exchange.merger._confirms
             await until(lambda w=waits: w.next_due() is None, "nobody asks to open any more")
         assert {breaker.state(KEY) for breaker in (a, b, c)} == {"CLOSED"}
 
@@ -155,7 +155,7 @@ async def test_a_report_whose_answer_got_lost_is_counted_once(server: Server) ->
         session = a.sync._session
         assert session is not None
         await fail(a, KEY, times=2)
-        lost = session.agenda.gathering
+        lost = session.exchange.merger
         await until(lambda: len(run_of(server)) == 2)
         await told(a)
         # The same report again, as after an answer that did not come.
@@ -213,7 +213,7 @@ async def test_a_run_that_has_grown_old_is_not_confirmed(server: Server) -> None
         await until(lambda: len(run_of(server)) == 4)
         session = a.sync._session
         assert session is not None
-        request = session.agenda.gathering._confirmation(a.circuit(KEY))
+        request = session.exchange.merger._confirmation(a.circuit(KEY))
         keys, arguments = request.command[3:5], list(request.command[5:])
         arguments[8], arguments[15] = 4, 0  # a threshold that is reached, and nobody may object
         evidence = "circuit#evidence:{circuit:inventory-api}"
@@ -233,7 +233,7 @@ async def test_what_an_instance_tells_an_hour_later_does_not_count(server: Serve
         await fail(a, KEY, times=3)
         clock.advance(3601.0)
         await fail(a, KEY, times=1)
-        report = FleetSide(a.circuit(KEY)).take_report(is_hot=False)
+        report = FleetSide(a.circuit(KEY)).take_report(collecting=False)
         assert report is not None
         command = report_command(
             "report", Names("circuit"), "aaaa", KEY, version=0, writer="", threshold=5,
@@ -270,7 +270,7 @@ async def test_failures_of_plain_speakers_count_in_the_run(server: Server) -> No
         speaker = PlainSpeaker(server)
         for failures in (1, 2, 3):
             speaker.say("CLOSED", failures=failures)
-        await until(lambda: KEY in a.sync._session.knowledge.basic_clients._failures)
+        await until(lambda: KEY in a.sync._session.inbox.basic_clients._failures)
         assert run_of(server) == []  # as long as none of ours fails, it costs nothing
         await fail(a, KEY, times=2)
         await until(lambda: a.state(KEY) == b.state(KEY) == "OPEN")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 
 from .player import KEY, Player, play
@@ -28,7 +28,7 @@ def test_a_proposal_repeated_after_a_lost_answer_changes_nothing(
     requests = a.take()
     a.deliver(requests)  # done, but the answer is lost
     stored = server.hash(KEY)
-    a.agenda.put_back(requests)
+    a.exchange.put_back(requests)
     a.send()
     assert server.hash(KEY)["version"] == stored["version"]
     assert a.version == int(stored["version"])
@@ -51,7 +51,7 @@ def test_reset_done_but_unanswered_does_not_wipe_the_trip_that_follows(
     b.fail()
     play(b)
     assert server.hash(KEY)["state"] == "OPEN"
-    a.agenda.put_back(lost)
+    a.exchange.put_back(lost)
     play(a, b)
     assert server.hash(KEY)["state"] == "OPEN"
     assert a.state == b.state == "OPEN"
@@ -197,7 +197,7 @@ def test_change_of_a_circuit_that_is_made_again_is_no_repetition(
     a.fail()
     lost = a.take()
     a.deliver(lost)
-    a.agenda.put_back(lost)
+    a.exchange.put_back(lost)
     a.clock.advance(10.0)
     del a.breaker.registry.by_key[KEY]
     a.fail()
@@ -222,7 +222,7 @@ def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
     admission.admit(b.circuit)
     assert b.state == "HALF_OPEN"
     b.messages()  # before it was there
-    b.agenda.read_all()
+    b.exchange.read_all()
     play(a, b)
     assert a.state == b.state == "CLOSED"
 
@@ -283,6 +283,6 @@ def test_late_and_repeated_messages_in_any_order_end_in_the_same_state(
     opened, closed, again = b.messages()
     b.learn_time()
     for message in (again, opened, closed, again, closed):
-        b.knowledge.hear(message)
+        b.inbox.hear(message)
         assert b.state == "OPEN"
         assert b.version == a.version

@@ -66,8 +66,8 @@ def test_nonsense_is_dropped_and_counted(server: Server, data: object) -> None:
         parse_signal(data)
     player = Player(server, "aaaa")
     player.circuit  # noqa: B018 - made
-    assert player.knowledge.hear_signal(data) is False
-    assert player.knowledge.dropped.count == 1
+    assert player.inbox.hear_signal(data) is False
+    assert player.inbox.dropped.count == 1
     player.close()
 
 
@@ -132,6 +132,6 @@ async def test_a_hot_signal_is_believed_for_one_window_at_most(server: Server) -
         await settled(a)
         said = SAID | {"version": "0", "writer": "", "ms": 86_400_000}
         server.ask.publish("circuit#signals", json.dumps(said))
-        hot = a.sync._session.agenda.gathering._hot
+        hot = a.sync._session.exchange.merger._hot
         await until(lambda: hot.get(KEY))
         assert hot.get(KEY) <= a.clock() + 5.0

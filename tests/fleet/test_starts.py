@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission
+from fastapi_hybrid_breaker.circuits import admission
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, succeed, until
@@ -333,7 +333,7 @@ def test_probes_go_on_after_a_loop_that_ended_without_a_stop(server: Server) -> 
 
     asyncio.run(again())
     assert breaker.state(KEY) == "CLOSED"
-    assert (sync(breaker), breaker.surroundings.has_fleet) == ("disabled", False)
+    assert (sync(breaker), breaker.peers.has_fleet) == ("disabled", False)
 
 
 # -- no event loop at all -----------------------------------------------------------------------

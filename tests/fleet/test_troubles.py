@@ -13,14 +13,14 @@ from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, Hybr
 from fastapi_hybrid_breaker.core.states import StateChange
 from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance
 from fastapi_hybrid_breaker.fleet.instances import UnhealthyCircuit
-from fastapi_hybrid_breaker.fleet.troubles import LARGEST, MOST, Troubles
+from fastapi_hybrid_breaker.fleet.unhealthy import LARGEST, MOST, UnhealthyCircuits
 from fastapi_hybrid_breaker.testing import ManualClock
 
 
-def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, Troubles, ManualClock]:
+def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, UnhealthyCircuits, ManualClock]:
     clock = ManualClock()
     breaker = HybridBreaker(redis=None, clock=clock, max_circuits=200)
-    troubles = Troubles(breaker.registry)
+    troubles = UnhealthyCircuits(breaker.registry)
 
     def changed(change: StateChange) -> None:
         circuit = breaker.circuit(change.key)
@@ -151,7 +151,7 @@ def test_what_is_malformed_is_left_out(said: Any, expected: Any) -> None:
     assert read_troubles(said) == expected
 
 
-def in_shadow_mode(kind: str = "shadow") -> tuple[HybridBreaker, Troubles, ManualClock]:
+def in_shadow_mode(kind: str = "shadow") -> tuple[HybridBreaker, UnhealthyCircuits, ManualClock]:
     breaker, troubles, clock = watched()
     asyncio.run(breaker.override("k0", kind, by="ann", reason="a trial", seconds=None))
     return breaker, troubles, clock

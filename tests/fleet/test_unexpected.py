@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance, parse_heartbeat
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.answers import parse_lease, parse_reply, parse_sums, parse_votes
-from fastapi_hybrid_breaker.fleet.errand import Request
-from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.messages import (
     HASH_FIELDS,
     parse_hash,
@@ -30,6 +28,8 @@ from fastapi_hybrid_breaker.fleet.messages import (
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 from fastapi_hybrid_breaker.fleet.values import MalformedError, read_number
+from fastapi_hybrid_breaker.fleet.work_item import Request
+from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
@@ -232,7 +232,7 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
     async with fleet(server) as (a, b):
         session = b.sync._session
         assert session is not None
-        since, hear = b.sync_status().since, session.knowledge.hear
+        since, hear = b.sync_status().since, session.inbox.hear
         b.circuit(KEY)
         await settled(a, b)
 
@@ -241,7 +241,7 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
                 raise ZeroDivisionError
             hear(data)
 
-        session.knowledge.hear = hear_or_fail  # type: ignore[method-assign, assignment]
+        session.inbox.hear = hear_or_fail  # type: ignore[method-assign, assignment]
         with caplog.at_level(logging.ERROR, "fastapi_hybrid_breaker"):
             for _ in range(100):
                 server.ask.publish("circuit:updates", b"poison")
@@ -263,29 +263,29 @@ ERRORS = (OverflowError, RecursionError, UnicodeError, ZeroDivisionError, KeyErr
 
 
 class Fault:
-    """An agenda of which the handling of one key fails."""
+    """An exchange of which the handling of one key fails."""
 
     def __init__(self, key: str, error: type[Exception]) -> None:
         clock = ManualClock()
         self.breaker = HybridBreaker(redis=None, clock=clock)
-        self.knowledge = Knowledge(
-            self.breaker.registry, Errands(99), instance="me", clock=clock, random=Random(1)
+        self.inbox = Inbox(
+            self.breaker.registry, WorkQueue(99), instance="me", clock=clock, random=Random(1)
         )
-        self.agenda = Agenda(
-            self.knowledge, Names("circuit"), most_in_index=9, report_every=0.1, random=Random(2)
+        self.exchange = Exchange(
+            self.inbox, Names("circuit"), most_in_index=9, report_every=0.1, random=Random(2)
         )
-        self.agenda.heartbeat._due = None
+        self.exchange.heartbeat._due = None
         self._key, self._error = key, error
 
     def break_(self, name: str) -> None:
-        works = getattr(self.agenda, name)
+        works = getattr(self.exchange, name)
 
         def maybe(*args: Any) -> Any:
             if self._key in args or getattr(args[0], "key", "") == self._key:
                 raise self._error
             return works(*args)
 
-        setattr(self.agenda, name, maybe)
+        setattr(self.exchange, name, maybe)
 
 
 @given(st.sampled_from(KEYS), st.sampled_from(ERRORS))
@@ -295,15 +295,15 @@ def test_an_answer_whose_handling_fails_costs_itself_alone(
     fault = Fault(key, error)
     for each in KEYS:
         fault.breaker.circuit(each)
-        fault.agenda.read(each)
-    shown = fault.agenda.peek(key)
-    requests = fault.agenda.take(100)
+        fault.exchange.read(each)
+    shown = fault.exchange.peek(key)
+    requests = fault.exchange.take(100)
     assert [request.key for request in requests] == ["", *KEYS]
     fault.break_("_take")
-    fault.agenda.answered(requests, [(1, 0), *[OPEN_HASH] * len(KEYS)], 0.0, 0.0)
+    fault.exchange.answered(requests, [(1, 0), *[OPEN_HASH] * len(KEYS)], 0.0, 0.0)
     states = {each: fault.breaker.state(each) for each in KEYS}
     assert states == {each: "CLOSED" if each == key else "OPEN" for each in KEYS}
-    assert fault.knowledge.defects.count == 1
+    assert fault.inbox.defects.count == 1
     assert shown.result(timeout=0) is None  # who waits for it is not left waiting
 
 
@@ -311,12 +311,12 @@ def test_an_answer_whose_handling_fails_costs_itself_alone(
 def test_a_request_whose_making_fails_costs_itself_alone(key: str, error: type[Exception]) -> None:
     fault = Fault(key, error)
     for each in KEYS:
-        fault.agenda.read(each)
+        fault.exchange.read(each)
     fault.break_("_request")
-    requests = fault.agenda.take(100)
+    requests = fault.exchange.take(100)
     assert [request.key for request in requests] == ["", *(each for each in KEYS if each != key)]
-    assert fault.knowledge.defects.count == 1
-    assert fault.agenda.take(100) == []
+    assert fault.inbox.defects.count == 1
+    assert fault.exchange.take(100) == []
 
 
 @given(st.sampled_from(KEYS), st.sampled_from(ERRORS))
@@ -324,7 +324,7 @@ def test_a_report_whose_making_fails_costs_itself_alone(key: str, error: type[Ex
     fault = Fault(key, error)
     for each in KEYS:
         fault.breaker.circuit(each)
-        fault.agenda.gathering._reports.note(each, 0.0)
+        fault.exchange.merger._reports.note(each, 0.0)
     made: list[str] = []
 
     def report(circuit: Any, now: float) -> Iterator[Request]:
@@ -333,20 +333,20 @@ def test_a_report_whose_making_fails_costs_itself_alone(key: str, error: type[Ex
         made.append(circuit.key)
         return iter(())
 
-    fault.agenda.gathering._report = report  # type: ignore[method-assign]
+    fault.exchange.merger._report = report  # type: ignore[method-assign]
     for _ in range(2):
-        fault.agenda.take(100)
+        fault.exchange.take(100)
     assert made == [each for each in KEYS if each != key]
-    assert fault.agenda.next_due() is None
+    assert fault.exchange.next_due() is None
 
 
 def test_what_is_no_time_of_the_server_is_dropped_and_the_rest_is_taken() -> None:
     for time in (None, b"1", (), ("soon", 0), (HUGE, 0), (0, HUGE)):
         fault = Fault("", KeyError)
         fault.breaker.circuit(KEY)
-        fault.agenda.read(KEY)
-        requests = fault.agenda.take(100)
+        fault.exchange.read(KEY)
+        requests = fault.exchange.take(100)
         answer: Iterable[Any] = [time, OPEN_HASH]
-        fault.agenda.answered(requests, list(answer), 0.0, 0.0)
+        fault.exchange.answered(requests, list(answer), 0.0, 0.0)
         assert fault.breaker.state(KEY) == "OPEN"
-        assert fault.knowledge.dropped.count + fault.knowledge.defects.count == 1
+        assert fault.inbox.dropped.count + fault.inbox.defects.count == 1

@@ -10,24 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import FAILURE
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
 from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.crowd import Crowd
-from fastapi_hybrid_breaker.fleet.errand import Errand
-from fastapi_hybrid_breaker.fleet.errands import Errands
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
 from fastapi_hybrid_breaker.fleet.names import Names
-from fastapi_hybrid_breaker.fleet.troubles import AT_ONCE, MOST, Troubles
+from fastapi_hybrid_breaker.fleet.unhealthy import AT_ONCE, MOST, UnhealthyCircuits
 from fastapi_hybrid_breaker.fleet.until import Until
 from fastapi_hybrid_breaker.fleet.walks import Walks
+from fastapi_hybrid_breaker.fleet.work_item import WorkItem
+from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.fleet.errand import Request
+    from fastapi_hybrid_breaker.fleet.work_item import Request
 
 BATCH = 50
 
@@ -40,7 +40,7 @@ KEYS = [f"host-{number:04}" for number in range(1_203)]
 
 
 class Alone:
-    """An agenda whose requests nobody sends."""
+    """An exchange whose requests nobody sends."""
 
     def __init__(self, keys: list[str], **options: Any) -> None:
         self.clock = ManualClock()
@@ -48,28 +48,28 @@ class Alone:
         self.breaker = HybridBreaker(redis=None, defaults=config, clock=self.clock, **options)
         for key in keys:
             self.breaker.circuit(key)
-        self.knowledge = Knowledge(
+        self.inbox = Inbox(
             self.breaker.registry,
-            Errands(20_000),
+            WorkQueue(20_000),
             instance="me",
             clock=self.clock,
             random=Random(1),
         )
-        self.agenda = Agenda(
-            self.knowledge,
+        self.exchange = Exchange(
+            self.inbox,
             Names("circuit"),
             most_in_index=10_000,
             report_every=0.1,
             random=Random(2),
         )
-        self.breaker.sync.changed = self.agenda.changed  # type: ignore[method-assign]
-        self.breaker.sync.stirred = self.agenda.stirred  # type: ignore[method-assign]
+        self.breaker.sync.changed = self.exchange.changed  # type: ignore[method-assign]
+        self.breaker.sync.touched = self.exchange.touched  # type: ignore[method-assign]
 
     def pieces(self) -> list[list[Request]]:
         """Take all that is due, piece by piece; all of it is as good as answered."""
         pieces = []
-        while self.agenda.next_due() == 0.0 or (self.agenda.next_due() or 1e9) <= self.clock():
-            pieces.append(self.agenda.take(BATCH))
+        while self.exchange.next_due() == 0.0 or (self.exchange.next_due() or 1e9) <= self.clock():
+            pieces.append(self.exchange.take(BATCH))
             assert len(pieces) < 10_000
         return pieces
 
@@ -83,8 +83,8 @@ def reads(pieces: list[list[Request]]) -> list[str]:
 
 def test_a_subscription_reads_every_circuit_once_and_50_at_a_time() -> None:
     alone = Alone(KEYS, circuits={"declared": CircuitConfig()})
-    alone.agenda.read_all()
-    assert len(alone.knowledge.errands) == 0  # nothing is done at once
+    alone.exchange.read_all()
+    assert len(alone.inbox.work) == 0  # nothing is done at once
     pieces = alone.pieces()
     assert sorted(reads(pieces)) == sorted([*KEYS, "declared"])
     assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
@@ -92,40 +92,40 @@ def test_a_subscription_reads_every_circuit_once_and_50_at_a_time() -> None:
 
 def test_another_subscription_amid_the_reading_begins_anew() -> None:
     alone = Alone(KEYS)
-    alone.agenda.read_all()
+    alone.exchange.read_all()
     for _ in range(5):
-        alone.agenda.take(BATCH)
-    alone.agenda.read_all()
+        alone.exchange.take(BATCH)
+    alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS
 
 
 def test_a_circuit_that_is_evicted_amid_the_reading_is_passed_over() -> None:
     alone = Alone(KEYS[:500], max_circuits=500)
-    alone.agenda.read_all()
-    alone.agenda.take(BATCH)
+    alone.exchange.read_all()
+    alone.exchange.take(BATCH)
     for number in range(200):
         alone.breaker.circuit(f"new-{number}")
     assert alone.breaker.registry.overflow is None  # no walk holds a circuit
     alone.pieces()
-    assert alone.knowledge.defects.count == 0
+    assert alone.inbox.defects.count == 0
 
 
 def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_time() -> None:
     alone = Alone(KEYS)
-    alone.agenda.read_all()
+    alone.exchange.read_all()
     last = alone.breaker.circuit(KEYS[-1], None)
     settling.settle(last, admission.admit(last), FAILURE)
-    assert KEYS[-1] in alone.knowledge.learning.unread
+    assert KEYS[-1] in alone.inbox.learning.unread
     kinds = {one.kind for piece in alone.pieces() for one in piece if one.key == KEYS[-1]}
     assert "report" not in kinds
 
 
 def test_a_message_about_a_circuit_whose_turn_has_not_come_is_followed_at_once() -> None:
     alone = Alone(KEYS)
-    alone.agenda.read_all()
-    alone.agenda.take(BATCH)
-    alone.knowledge.found(KEYS[-1], None, is_live=False)  # as if its hash had been read
-    assert KEYS[-1] not in alone.knowledge.learning.unread
+    alone.exchange.read_all()
+    alone.exchange.take(BATCH)
+    alone.inbox.found(KEYS[-1], None, is_live=False)  # as if its hash had been read
+    assert KEYS[-1] not in alone.inbox.learning.unread
     assert KEYS[-1] in reads(alone.pieces())
 
 
@@ -136,18 +136,18 @@ def test_a_visit_that_raises_costs_itself_alone() -> None:
         if circuit.key == KEYS[70]:
             raise OverflowError
 
-    alone.agenda.rereading._changed = broken
-    alone.agenda.read_all()
+    alone.exchange.rereading._changed = broken
+    alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:200]
-    assert alone.knowledge.defects.count == 1
+    assert alone.inbox.defects.count == 1
 
 
 def test_plain_news_that_is_not_due_yet_holds_up_no_walk() -> None:
     alone = Alone(KEYS[:60])
     for number in range(200):
         plain = BasicUpdate(due=alone.clock() + 1000.0, is_live=True, may_close=False)
-        alone.knowledge.errands.edit(f"plain-{number}", lambda one, p=plain: one.adopt_basic(p))
-    alone.agenda.read_all()
+        alone.inbox.work.edit(f"plain-{number}", lambda one, p=plain: one.adopt_basic(p))
+    alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:60]
     alone.clock.advance(1000.0)
     taken = [one.kind for piece in alone.pieces() for one in piece]
@@ -156,9 +156,9 @@ def test_plain_news_that_is_not_due_yet_holds_up_no_walk() -> None:
 
 def test_leaving_ends_the_walks() -> None:
     alone = Alone(KEYS)
-    alone.agenda.read_all()
-    alone.agenda.take(BATCH)
-    alone.agenda.leave()
+    alone.exchange.read_all()
+    alone.exchange.take(BATCH)
+    alone.exchange.leave()
     requests = [one for piece in alone.pieces() for one in piece]
     assert len(requests) < 2 * BATCH
     assert [one.kind for one in requests].count("heartbeat") == 1
@@ -172,7 +172,7 @@ def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
     for key in KEYS:
         alone.breaker.circuit(key).open_here(60.0)
     alone.pieces()
-    alone.agenda.repair()
+    alone.exchange.repair()
     pieces = alone.pieces()
     assert sorted(set(reads(pieces))) == KEYS
     assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
@@ -181,7 +181,7 @@ def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
 @pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 400])
 def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: int) -> None:
     alone = Alone(KEYS[:number])
-    troubles = Troubles(alone.breaker.registry)
+    troubles = UnhealthyCircuits(alone.breaker.registry)
     for at, key in enumerate(KEYS[:number]):
         circuit = alone.breaker.circuit(key)
         circuit.open_here(60.0)
@@ -217,15 +217,15 @@ def test_a_heartbeat_of_many_open_circuits_is_sent_once_all_were_looked_at() -> 
 def test_no_part_starves_however_much_there_is_to_read() -> None:
     alone = Alone(KEYS)
     for key in KEYS:
-        alone.agenda.read(key)
-    first = alone.agenda.take(BATCH)
+        alone.exchange.read(key)
+    first = alone.exchange.take(BATCH)
     assert "heartbeat" in {one.kind for one in first}
 
 
 def test_what_ends_together_is_ended_50_at_a_time() -> None:
     alone = Alone(KEYS)
     for key in KEYS:
-        alone.knowledge.note_end(key, 5.0)
+        alone.inbox.note_end(key, 5.0)
     alone.pieces()
     alone.clock.advance(1e6)
     pieces = alone.pieces()
@@ -249,33 +249,33 @@ def test_what_ends_together_is_ended_50_at_a_time() -> None:
 def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
     edits: list[tuple[str, str]], most: int
 ) -> None:
-    errands, wanted, later = Errands(100), set(), set()
+    work, wanted, later = WorkQueue(100), set(), set()
     for key, what in edits:
         if what == "later":
-            errands.edit(
+            work.edit(
                 key, lambda one: one.adopt_basic(BasicUpdate(9.0, is_live=True, may_close=False))
             )
             later.add(key)
         elif what == "forget":
-            errands.edit(key, Errand.forget_basic)
+            work.edit(key, WorkItem.forget_basic)
             later.discard(key)
         else:
-            errands.want(key, what)  # type: ignore[arg-type]
+            work.want(key, what)  # type: ignore[arg-type]
             wanted.add((key, what))
-    assert len(errands) == len({key for key, _ in wanted} | later)
+    assert len(work) == len({key for key, _ in wanted} | later)
     taken = []
-    while errands.next_due() == 0.0:
-        piece = [(key, kind) for kind, key, _ in errands.take(1.0, most)]
+    while work.next_due() == 0.0:
+        piece = [(key, kind) for kind, key, _ in work.take(1.0, most)]
         assert 0 < len(piece) <= most
         assert len({key for key, _ in piece}) == len(piece)
         taken += piece
     assert sorted(taken) == sorted(wanted)
-    assert errands.next_due() == (9.0 if later else None)
+    assert work.next_due() == (9.0 if later else None)
     due = []
-    while errands.next_due() is not None:
-        due += [(key, kind) for kind, key, _ in errands.take(9.0, most)]
+    while work.next_due() is not None:
+        due += [(key, kind) for kind, key, _ in work.take(9.0, most)]
     assert sorted(due) == sorted((key, "plain") for key in later)
-    assert len(errands) == 0
+    assert len(work) == 0
 
 
 def ranged(members: dict[bytes, int], command: tuple[Any, ...]) -> list[bytes]:

@@ -172,7 +172,7 @@ def test_a_queue_that_grows() -> None:
         session = fleet.instances[1].breaker.sync._session
         assert session is not None
         for number in range(5):
-            session.knowledge.errands.edit(f"key{number}", lambda one: setattr(one, "read", True))
+            session.inbox.work.edit(f"key{number}", lambda one: setattr(one, "read", True))
         yield
 
     assert find(invariants.MemoryIsBounded, violate) == ["the queue of instance 1 grows"]

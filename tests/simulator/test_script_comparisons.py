@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker.core.contribution import Report
 from fastapi_hybrid_breaker.core.news import Proposal
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideView
+from fastapi_hybrid_breaker.core.shared_run import Report
 from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.fleet.answers import Reply, parse_reply
 from fastapi_hybrid_breaker.fleet.commands import Commands, report_command
@@ -110,7 +110,7 @@ class Server:
             failures=(-ago,) * failures,
             success_at=None if success_ago is None else -success_ago,
             tallies=(),
-            is_troubled=False,
+            over_threshold=False,
         )
         told = {"threshold": 3, "number": number, "report": report, "objecting": 0.14}
         return self.run(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastapi_hybrid_breaker.fleet.agenda import Agenda
-from fastapi_hybrid_breaker.fleet.knowledge import Knowledge
+from fastapi_hybrid_breaker.fleet.exchange import Exchange
+from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.overrides import Overrides
 from simulator.__main__ import main
 from simulator.run import simulate
@@ -57,16 +57,16 @@ def test_a_trip_reaches_all_instances() -> None:
 
 
 def nothing_is_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Knowledge, "missed", lambda *_, **__: None)
+    monkeypatch.setattr(Inbox, "missed", lambda *_, **__: None)
 
 
 def nothing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agenda, "read_all", lambda *_: None)
-    monkeypatch.setattr(Agenda, "repair", lambda *_: None)
+    monkeypatch.setattr(Exchange, "read_all", lambda *_: None)
+    monkeypatch.setattr(Exchange, "repair", lambda *_: None)
 
 
 def what_got_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agenda, "put_back", lambda *_: None)
+    monkeypatch.setattr(Exchange, "put_back", lambda *_: None)
 
 
 def overrides_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +153,6 @@ def test_a_failing_seed_is_reported(
 
 
 def test_what_is_logged_as_an_error_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agenda, "take", lambda *_: 1 / 0)
+    monkeypatch.setattr(Exchange, "take", lambda *_: 1 / 0)
     violations = simulate(trip_and_lose()).violations
     assert any("ZeroDivisionError" in one for one in violations)

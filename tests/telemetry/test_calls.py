@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
-from tests.calls.parts import BrokenError, each_async_shape, each_sync_shape, run_in_threads
+from tests.circuits.parts import BrokenError, each_async_shape, each_sync_shape, run_in_threads
 
 from .collected import Collected
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
-from tests.calls.parts import BrokenError, broken_sync, trip
+from tests.circuits.parts import BrokenError, broken_sync, trip
 
 from .collected import Collected
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
-from tests.calls.parts import trip
+from tests.circuits.parts import trip
 from tests.fleet.instances import fail, fleet, until
 from tests.fleet.server import Server
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
-from tests.calls.parts import trip
+from tests.circuits.parts import trip
 
 from .collected import Collected
 

@@ -92,19 +92,19 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
         await settled(here, there)
         session = here.sync._session
         assert session is not None
-        knowledge = session.knowledge
+        inbox = session.inbox
         # What is written in the moment of the subscription, give or take what its clock is known
         # by, is no correction.
-        began = knowledge.server_now() or 0.0
-        await until(lambda: (knowledge.server_now() or 0.0) > began + 0.05)
-        monkeypatch.setattr(knowledge, "hear", lambda _: None)  # its messages get lost
+        began = inbox.server_now() or 0.0
+        await until(lambda: (inbox.server_now() or 0.0) > began + 0.05)
+        monkeypatch.setattr(inbox, "hear", lambda _: None)  # its messages get lost
         written = time.monotonic()
         await fail(there, "db")
         await settled(there)
-        usual = knowledge.server_now
-        monkeypatch.setattr(knowledge, "server_now", lambda: (usual() or 0.0) + 25.0)
-        session.agenda.repair()
-        session._lane.wake()
+        usual = inbox.server_now
+        monkeypatch.setattr(inbox, "server_now", lambda: (usual() or 0.0) + 25.0)
+        session.exchange.repair()
+        session._sender.wake()
         await until(lambda: here.state("db") == "OPEN")
         found = collect()
         assert found.value("sync.corrections") == 1 == here.sync_status().corrected

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker import Circuit
 
-SUCCESS, FAILURE, NO_VERDICT = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NO_VERDICT
+SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_COUNTED
 
 KEY = "inventory-api"
 
@@ -44,7 +44,7 @@ def make_half_open(circuit: Circuit, clock: ManualClock) -> None:
     """Let the open time pass and one probe come and go without a verdict."""
     trip(circuit)
     clock.advance(circuit.config.recovery_timeout)
-    settling.settle(circuit, admission.admit(circuit), NO_VERDICT)
+    settling.settle(circuit, admission.admit(circuit), NOT_COUNTED)
     assert circuit.state is CircuitState.HALF_OPEN
 
 
@@ -57,7 +57,7 @@ def arm(circuit: Circuit) -> None:
 
 def read(circuit: Circuit) -> Outcome:
     """Tell what the one call since ``arm`` said."""
-    return {0: SUCCESS, 1: NO_VERDICT, 2: FAILURE}[circuit.stats().failures]
+    return {0: SUCCESS, 1: NOT_COUNTED, 2: FAILURE}[circuit.stats().failures]
 
 
 def calm(circuit: Circuit) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker, circuit
 
-from .bench import FAILURE, KEY, NO_VERDICT, SUCCESS, make_breaker
+from .bench import FAILURE, KEY, NOT_COUNTED, SUCCESS, make_breaker
 from .served import control
 
 OUTCOMES = {
@@ -28,20 +28,20 @@ OUTCOMES = {
     "/handled/fallback-fails-with-503": FAILURE,
     "/handled/then-http-500": FAILURE,
     "/handled/then-key-error": FAILURE,  # which a handler answers with 502
-    "/handled/then-503": NO_VERDICT,  # it may be that rejection, passed on
+    "/handled/then-503": NOT_COUNTED,  # it may be that rejection, passed on
     "/handled/in-a-dependency": FAILURE,
     "/handled/in-a-group": FAILURE,
     # passed on, in one way or another
-    "/passed/on": NO_VERDICT,
-    "/passed/http-503": NO_VERDICT,
-    "/passed/http-502": NO_VERDICT,
-    "/passed/gateway": NO_VERDICT,  # which a handler answers with 502
-    "/passed/gateway-sync": NO_VERDICT,
-    "/passed/from-none": NO_VERDICT,
-    "/passed/twice": NO_VERDICT,
-    "/passed/group": NO_VERDICT,
-    "/passed/to-sub/on": NO_VERDICT,
-    "/passed/to-sub/gateway": NO_VERDICT,  # which the mounted application answers with 502
+    "/passed/on": NOT_COUNTED,
+    "/passed/http-503": NOT_COUNTED,
+    "/passed/http-502": NOT_COUNTED,
+    "/passed/gateway": NOT_COUNTED,  # which a handler answers with 502
+    "/passed/gateway-sync": NOT_COUNTED,
+    "/passed/from-none": NOT_COUNTED,
+    "/passed/twice": NOT_COUNTED,
+    "/passed/group": NOT_COUNTED,
+    "/passed/to-sub/on": NOT_COUNTED,
+    "/passed/to-sub/gateway": NOT_COUNTED,  # which the mounted application answers with 502
     "/passed/to-sub/own": FAILURE,
 }
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.testing import ManualClock
 

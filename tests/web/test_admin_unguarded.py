@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from fastapi_hybrid_breaker import Circuit, CircuitGuard, CircuitState, bearer_token, circuit
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 
 from .bench import (
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -204,7 +204,7 @@ def test_an_admin_route_that_fails_is_no_failure(shop: Shop) -> None:
     shop.breaker.look_up = failing  # type: ignore[method-assign, assignment]
     assert (
         verdict_of(shop.guarded, lambda: shop.client.get(f"/circuits/{KEY}", headers=ASKED))
-        is NO_VERDICT
+        is NOT_COUNTED
     )
 
 

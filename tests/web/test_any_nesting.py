@@ -23,7 +23,7 @@ from fastapi_hybrid_breaker import (
     CircuitState,
     HybridBreaker,
 )
-from fastapi_hybrid_breaker.calls.context import current_request, enter_request, leave_request
+from fastapi_hybrid_breaker.circuits.context import current_request, enter_request, leave_request
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.problem import RouteRejectedError
 from fastapi_hybrid_breaker.web.record import RouteRequest

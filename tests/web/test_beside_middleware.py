@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker import circuit
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -75,7 +75,7 @@ def shop(app: FastAPI) -> HybridBreaker:
 ROWS = [
     ("/returned?status=200", SUCCESS),
     ("/returned?status=404", SUCCESS),
-    ("/returned?status=403", NO_VERDICT),
+    ("/returned?status=403", NOT_COUNTED),
     ("/returned?status=503", FAILURE),
     ("/raised", FAILURE),
     ("/stream?fail=0", SUCCESS),

@@ -26,7 +26,7 @@ from fastapi_hybrid_breaker.web.record import SCOPE_KEY, RouteRequest
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -132,7 +132,7 @@ def test_a_sync_endpoint_is_judged_the_same() -> None:
     guarded = breaker.circuit(KEY)
     assert verdict_of(guarded, lambda: client.get("/?fail=0")) is SUCCESS
     assert verdict_of(guarded, lambda: client.get("/?fail=1")) is FAILURE
-    assert verdict_of(guarded, lambda: client.get("/?fail=what")) is NO_VERDICT
+    assert verdict_of(guarded, lambda: client.get("/?fail=what")) is NOT_COUNTED
 
 
 def test_routes_of_included_routers_are_guarded() -> None:

@@ -18,7 +18,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     circuit,
 )
-from fastapi_hybrid_breaker.calls import admission
+from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 
 from .bench import KEY, client_of, make_breaker, trip

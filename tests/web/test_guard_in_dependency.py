@@ -15,7 +15,7 @@ from starlette.requests import Request
 from fastapi_hybrid_breaker import Circuit, CircuitConfig
 from fastapi_hybrid_breaker.core.outcomes import Classifier
 
-from .bench import FAILURE, KEY, NO_VERDICT, SUCCESS, client_of, make_breaker, verdict_of
+from .bench import FAILURE, KEY, NOT_COUNTED, SUCCESS, client_of, make_breaker, verdict_of
 
 
 class Shop:
@@ -102,16 +102,16 @@ class Shop:
 
 ACTS: dict[str, tuple[Callable[[Shop], object], object]] = {
     "good": (lambda shop: shop.client.get("/http/200"), SUCCESS),
-    "404": (lambda shop: shop.client.get("/http/404"), NO_VERDICT),
-    "401": (lambda shop: shop.client.get("/http/401"), NO_VERDICT),
+    "404": (lambda shop: shop.client.get("/http/404"), NOT_COUNTED),
+    "401": (lambda shop: shop.client.get("/http/401"), NOT_COUNTED),
     "502": (lambda shop: shop.client.get("/http/502"), FAILURE),
     "raised": (lambda shop: shop.client.get("/raised"), FAILURE),
-    "end of an iterator": (lambda shop: shop.client.get("/end"), NO_VERDICT),
-    "path of another type": (lambda shop: shop.client.get("/http/what"), NO_VERDICT),
-    "body of another type": (lambda shop: shop.client.post("/body", json="what"), NO_VERDICT),
-    "client gone": (Shop.leave_before_the_body, NO_VERDICT),
-    "socket left": (Shop.leave_a_socket, NO_VERDICT),
-    "socket refused": (Shop.be_refused, NO_VERDICT),
+    "end of an iterator": (lambda shop: shop.client.get("/end"), NOT_COUNTED),
+    "path of another type": (lambda shop: shop.client.get("/http/what"), NOT_COUNTED),
+    "body of another type": (lambda shop: shop.client.post("/body", json="what"), NOT_COUNTED),
+    "client gone": (Shop.leave_before_the_body, NOT_COUNTED),
+    "socket left": (Shop.leave_a_socket, NOT_COUNTED),
+    "socket refused": (Shop.be_refused, NOT_COUNTED),
 }
 
 
@@ -127,4 +127,4 @@ def test_what_the_client_did_wrong_is_no_failure_of_the_upstream(
 def test_it_is_one_where_its_class_is_named() -> None:
     named = Classifier(CircuitConfig(failure_exceptions=(HTTPException,)))
     assert named.judge(HTTPException(404)) is FAILURE
-    assert Classifier(CircuitConfig()).judge(HTTPException(404)) is NO_VERDICT
+    assert Classifier(CircuitConfig()).judge(HTTPException(404)) is NOT_COUNTED

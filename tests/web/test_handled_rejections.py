@@ -18,7 +18,7 @@ from .bench import (
     CONFIG,
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -50,7 +50,7 @@ def test_behind_uvicorn_too() -> None:
             request("POST", f"{base}/-/armed").raise_for_status()
             request("GET", base + path)
             failures = request("GET", f"{base}/-/circuit").json()["failures"]
-            seen[path] = {0: SUCCESS, 1: NO_VERDICT, 2: FAILURE}[failures]
+            seen[path] = {0: SUCCESS, 1: NOT_COUNTED, 2: FAILURE}[failures]
     assert seen == OUTCOMES
 
 
@@ -110,7 +110,7 @@ def test_a_caller_that_handles_an_error_itself_does_not_blind_the_route_it_calls
 @pytest.mark.parametrize(
     ("path", "outcome"),
     {
-        "rejected": NO_VERDICT,
+        "rejected": NOT_COUNTED,
         "broken": FAILURE,
         "answered": FAILURE,
         "handled": FAILURE,
@@ -159,7 +159,7 @@ def test_a_rejection_that_leaves_a_route_does_not_open_its_circuit() -> None:
     app, breaker = make_app()
     client = client_of(app)
     trip(breaker.circuit("upstream"))
-    for path in (path for path, outcome in OUTCOMES.items() if outcome is NO_VERDICT):
+    for path in (path for path, outcome in OUTCOMES.items() if outcome is NOT_COUNTED):
         for _ in range(5):
             client.get(path)
         assert breaker.circuit(KEY).state is CircuitState.CLOSED, path

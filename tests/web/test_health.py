@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, bearer_token
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests.fleet.conftest import server, shared_server

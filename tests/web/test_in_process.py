@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker, circuit
-from fastapi_hybrid_breaker.calls import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .bench import FAILURE, KEY, NO_VERDICT, SUCCESS, client_of, trip, verdict_of
+from .bench import FAILURE, KEY, NOT_COUNTED, SUCCESS, client_of, trip, verdict_of
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import Circuit
@@ -137,7 +137,7 @@ def test_the_inner_outcome_is_the_outcome(way: str, end: str, status: int, outco
 
 def test_what_says_nothing_inside_says_nothing_outside() -> None:
     shop = Shop()
-    assert verdict_of(shop.guarded, lambda: shop.client.get("/other/answer/401")) is NO_VERDICT
+    assert verdict_of(shop.guarded, lambda: shop.client.get("/other/answer/401")) is NOT_COUNTED
 
 
 @each_way

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, CircuitState, circuit
-from fastapi_hybrid_breaker.calls.context import current_request
+from fastapi_hybrid_breaker.circuits.context import current_request
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.web.middleware import CircuitMiddleware
 from fastapi_hybrid_breaker.web.record import SCOPE_KEY
@@ -20,7 +20,7 @@ from fastapi_hybrid_breaker.web.record import SCOPE_KEY
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     arm,
     calm,
@@ -98,10 +98,10 @@ async def start(send: Send, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "outcome"),
     [
-        (None, None, NO_VERDICT),
-        (None, ClientDisconnect(), NO_VERDICT),
-        (None, asyncio.CancelledError(), NO_VERDICT),
-        (None, ExceptionGroup("both", [ClientDisconnect()]), NO_VERDICT),
+        (None, None, NOT_COUNTED),
+        (None, ClientDisconnect(), NOT_COUNTED),
+        (None, asyncio.CancelledError(), NOT_COUNTED),
+        (None, ExceptionGroup("both", [ClientDisconnect()]), NOT_COUNTED),
         (None, ValueError(), FAILURE),
         (None, ExceptionGroup("both", [ClientDisconnect(), ValueError()]), FAILURE),
         (200, None, SUCCESS),
@@ -110,8 +110,8 @@ async def start(send: Send, status: int) -> None:
         (200, ValueError(), FAILURE),
         (404, None, SUCCESS),
         (404, ClientDisconnect(), SUCCESS),
-        (403, None, NO_VERDICT),
-        (403, ClientDisconnect(), NO_VERDICT),
+        (403, None, NOT_COUNTED),
+        (403, ClientDisconnect(), NOT_COUNTED),
         (404, ValueError(), FAILURE),
         (503, None, FAILURE),
         (503, ClientDisconnect(), FAILURE),
@@ -159,11 +159,13 @@ async def test_it_settles_before_the_last_message_is_sent(
     arm(guarded)
     with pytest.raises(ValueError, match="after the end"):
         await CircuitMiddleware(admitting(inner), breaker)(dict(SCOPE), receive, send)
-    assert seen == [NO_VERDICT, NO_VERDICT, outcome]
+    assert seen == [NOT_COUNTED, NOT_COUNTED, outcome]
     assert read(guarded) is outcome
 
 
-@pytest.mark.parametrize(("status", "outcome"), [(200, SUCCESS), (404, SUCCESS), (429, NO_VERDICT)])
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, SUCCESS), (404, SUCCESS), (429, NOT_COUNTED)]
+)
 async def test_an_error_of_the_servers_send_is_the_clients_leaving(
     status: int, outcome: Outcome
 ) -> None:
@@ -256,7 +258,7 @@ async def test_a_rejection_in_a_context_of_its_own_is_known_to_the_request() -> 
 
     arm(guarded)
     await CircuitMiddleware(admitting(inner), breaker)(dict(SCOPE), receive, drop)
-    assert read(guarded) is NO_VERDICT
+    assert read(guarded) is NOT_COUNTED
 
 
 def test_a_middleware_further_in_that_copies_the_scope_loses_nothing() -> None:
@@ -292,7 +294,7 @@ def test_an_ignored_exception_gives_no_verdict() -> None:
         raise {"key": KeyError, "value": ValueError}[kind]
 
     client = client_of(app)
-    assert verdict_of(ignoring, lambda: client.get("/?kind=key")) is NO_VERDICT
+    assert verdict_of(ignoring, lambda: client.get("/?kind=key")) is NOT_COUNTED
     assert verdict_of(ignoring, lambda: client.get("/?kind=value")) is FAILURE
 
 
@@ -375,7 +377,7 @@ def test_each_row_of_the_table_in_process() -> None:
         "/returned?status=307": SUCCESS,
         "/returned?status=404": SUCCESS,
         "/returned?status=503": FAILURE,
-        "/returned?status=what": NO_VERDICT,
+        "/returned?status=what": NOT_COUNTED,
         "/raised?kind=key": FAILURE,
         "/raised?kind=index": SUCCESS,
         "/raised?kind=value": FAILURE,

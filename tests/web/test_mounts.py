@@ -26,7 +26,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -80,11 +80,11 @@ def test_a_rejection_is_answered_by_the_default_handler_as_a_503_problem() -> No
     [
         ("/ok", SUCCESS),
         ("/raised?kind=value", FAILURE),
-        ("/raised?kind=key", NO_VERDICT),
+        ("/raised?kind=key", NOT_COUNTED),
         ("/returned?status=503", FAILURE),
         ("/returned?status=404", SUCCESS),
-        ("/returned?status=403", NO_VERDICT),
-        ("/returned?status=what", NO_VERDICT),
+        ("/returned?status=403", NOT_COUNTED),
+        ("/returned?status=what", NOT_COUNTED),
     ],
 )
 @pytest.mark.parametrize("own_page", [False, True])
@@ -189,7 +189,7 @@ def test_a_rejection_by_the_inner_breaker_keeps_its_503_from_the_outer_circuit()
     outer, _ = make_breaker(app)
     trip(inner.circuit(KEY))
     client = client_of(app)
-    assert verdict_of(outer.circuit("outer"), lambda: client.get("/sub/ok")) is NO_VERDICT
+    assert verdict_of(outer.circuit("outer"), lambda: client.get("/sub/ok")) is NOT_COUNTED
 
 
 def test_the_mount_and_the_route_in_it_share_one_permit() -> None:

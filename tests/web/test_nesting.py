@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     arm,
     client_of,
@@ -276,7 +276,7 @@ def test_a_failing_answer_after_a_rejection_inside_is_no_verdict(path: str) -> N
     breaker, clock = make_breaker(app)
     client = rejecting(breaker, app)
     guarded = breaker.circuit(KEY)
-    assert verdict_of(guarded, lambda: client.get(path)) is NO_VERDICT
+    assert verdict_of(guarded, lambda: client.get(path)) is NOT_COUNTED
     make_half_open(guarded, clock)
     trip_again(breaker.circuit("upstream"), clock)
     client.get(path)

@@ -16,35 +16,35 @@ from fastapi_hybrid_breaker.web.outcome import (
     outcome_of_status,
 )
 
-from .bench import FAILURE, NO_VERDICT, SUCCESS
+from .bench import FAILURE, NOT_COUNTED, SUCCESS
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (None, NO_VERDICT),
+        (None, NOT_COUNTED),
         (SWITCHED, SUCCESS),
         (200, SUCCESS),
         (399, SUCCESS),
         (400, SUCCESS),
-        (401, NO_VERDICT),
+        (401, NOT_COUNTED),
         (402, SUCCESS),
-        (403, NO_VERDICT),
+        (403, NOT_COUNTED),
         (404, SUCCESS),
-        (405, NO_VERDICT),
-        (408, NO_VERDICT),
+        (405, NOT_COUNTED),
+        (408, NOT_COUNTED),
         (409, SUCCESS),
         (410, SUCCESS),
         (412, SUCCESS),
-        (413, NO_VERDICT),
-        (415, NO_VERDICT),
-        (422, NO_VERDICT),
+        (413, NOT_COUNTED),
+        (415, NOT_COUNTED),
+        (422, NOT_COUNTED),
         (423, SUCCESS),
-        (425, NO_VERDICT),
-        (428, NO_VERDICT),
+        (425, NOT_COUNTED),
+        (428, NOT_COUNTED),
         (451, SUCCESS),
-        (429, NO_VERDICT),
-        (499, NO_VERDICT),
+        (429, NOT_COUNTED),
+        (499, NOT_COUNTED),
         (500, FAILURE),
         (599, FAILURE),
     ],
@@ -55,7 +55,7 @@ def test_the_status_decides(status: int | None, outcome: Outcome) -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, SUCCESS), (404, SUCCESS), (500, FAILURE), (502, FAILURE), (503, NO_VERDICT)],
+    [(200, SUCCESS), (404, SUCCESS), (500, FAILURE), (502, FAILURE), (503, NOT_COUNTED)],
 )
 def test_a_rejection_inside_takes_the_failure_from_a_503_only(
     status: int, outcome: Outcome
@@ -64,7 +64,7 @@ def test_a_rejection_inside_takes_the_failure_from_a_503_only(
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(429, FAILURE), (500, NO_VERDICT), (200, SUCCESS), (404, SUCCESS)]
+    ("status", "outcome"), [(429, FAILURE), (500, NOT_COUNTED), (200, SUCCESS), (404, SUCCESS)]
 )
 def test_failure_statuses_replace_the_5xx(status: int, outcome: Outcome) -> None:
     config = CircuitConfig(failure_statuses=frozenset({429}))

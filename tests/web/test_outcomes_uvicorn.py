@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from fastapi_hybrid_breaker.core.states import Outcome
 
-from .bench import FAILURE, KEY, NO_VERDICT, SUCCESS
+from .bench import FAILURE, KEY, NOT_COUNTED, SUCCESS
 from .servers import PATIENCE, eventually, raw_request, read_until, uvicorn_serving
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 # The failures counted afterwards, with one counted before and with none; and what a probe makes.
 CLOSED_AFTER = {
-    "armed": {SUCCESS: 0, NO_VERDICT: 1, FAILURE: 2},
-    "calm": {SUCCESS: 0, NO_VERDICT: 0, FAILURE: 1},
+    "armed": {SUCCESS: 0, NOT_COUNTED: 1, FAILURE: 2},
+    "calm": {SUCCESS: 0, NOT_COUNTED: 0, FAILURE: 1},
 }
-PROBED = {SUCCESS: "CLOSED", NO_VERDICT: "HALF_OPEN", FAILURE: "OPEN"}
+PROBED = {SUCCESS: "CLOSED", NOT_COUNTED: "HALF_OPEN", FAILURE: "OPEN"}
 
 
 class Served:
@@ -58,7 +58,7 @@ class Served:
                 assert (told["state"], told["failures"]) == ("CLOSED", CLOSED_AFTER[state][verdict])
             else:
                 assert told["state"] == PROBED[verdict]
-                if verdict is NO_VERDICT:
+                if verdict is NOT_COUNTED:
                     assert told["retry_after"] == 0.0  # its place is free again
 
 
@@ -96,7 +96,7 @@ def handling() -> Iterator[Served]:
         ("/returned?status=307", 307, SUCCESS),
         ("/returned?status=404", 404, SUCCESS),
         ("/returned?status=503", 503, FAILURE),
-        ("/returned?status=what", 422, NO_VERDICT),
+        ("/returned?status=what", 422, NOT_COUNTED),
         ("/raised?kind=key", 502, FAILURE),
         ("/raised?kind=http", 409, SUCCESS),
         ("/raised?kind=value", 500, FAILURE),
@@ -105,8 +105,8 @@ def handling() -> Iterator[Served]:
         ("/stream?fail=0&status=500", 500, FAILURE),
         ("/events?idle=0&fail=1", 0, FAILURE),
         ("/background", 200, SUCCESS),
-        ("/rejected-inside?handled=1", 503, NO_VERDICT),
-        ("/rejected-inside?handled=0", 503, NO_VERDICT),
+        ("/rejected-inside?handled=1", 503, NOT_COUNTED),
+        ("/rejected-inside?handled=0", 503, NOT_COUNTED),
     ],
 )
 def test_what_the_application_answers_is_the_verdict(
@@ -123,7 +123,7 @@ def test_what_the_application_answers_is_the_verdict(
         ("/raised?kind=value", 200, FAILURE),
         ("/stream?fail=1", 0, FAILURE),
         ("/background", 200, SUCCESS),
-        ("/rejected-inside?handled=0", 503, NO_VERDICT),
+        ("/rejected-inside?handled=0", 503, NOT_COUNTED),
     ],
 )
 def test_a_handler_for_exception_changes_the_answer_and_not_the_verdict(
@@ -154,7 +154,7 @@ def test_a_client_that_hangs_up_in_its_request_gives_no_verdict(served: Served, 
         with raw_request(served.port, head, b'{"a":'):
             eventually(lambda: served.tell()["started"] == before + 1)
 
-    served.verdict_is(NO_VERDICT, act)
+    served.verdict_is(NOT_COUNTED, act)
 
 
 def test_a_client_that_hangs_up_while_the_route_works_leaves_the_verdict_to_its_status(
@@ -175,7 +175,7 @@ def test_a_client_that_hangs_up_while_the_route_works_leaves_the_verdict_to_its_
     [
         ("/endless?status=200", SUCCESS),
         ("/endless?status=404", SUCCESS),
-        ("/endless?status=403", NO_VERDICT),
+        ("/endless?status=403", NOT_COUNTED),
         ("/endless?status=500", FAILURE),
         ("/events?idle=0", SUCCESS),
         ("/events?idle=1", SUCCESS),
@@ -228,7 +228,7 @@ def test_a_socket_that_the_application_refuses_gives_no_verdict(served: Served) 
             connect(f"ws://127.0.0.1:{served.port}/socket/refuses", proxy=None)
         assert refused.value.response.status_code == 403
 
-    served.verdict_is(NO_VERDICT, act)
+    served.verdict_is(NOT_COUNTED, act)
 
 
 def test_an_open_circuit_denies_a_socket_with_the_503(served: Served) -> None:

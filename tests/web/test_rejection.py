@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     circuit,
 )
-from fastapi_hybrid_breaker.calls import admission
+from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.web.answer import handle_rejection
 from fastapi_hybrid_breaker.web.problem import (
     RouteRejectedError,

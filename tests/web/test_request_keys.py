@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from fastapi_hybrid_breaker import CircuitConfig, CircuitGuard, HybridBreaker, circuit
 from fastapi_hybrid_breaker.web.request_keys import InvalidKeyError
 
-from .bench import KEY, NO_VERDICT, client_of, make_breaker, trip, verdict_of
+from .bench import KEY, NOT_COUNTED, client_of, make_breaker, trip, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def test_an_invalid_key_of_a_request_was_a_500_with_a_traceback_each_time(
     assert len(line) < 400
     assert caplog.records[0].exc_info is None
     assert [one.key for one in breaker.circuits()] == [KEY]
-    assert verdict_of(breaker.circuit(KEY), lambda: client.get("/")) is NO_VERDICT
+    assert verdict_of(breaker.circuit(KEY), lambda: client.get("/")) is NOT_COUNTED
 
 
 @makers

@@ -21,7 +21,7 @@ from fastapi_hybrid_breaker import CircuitGuard, CircuitState, NotInstalledError
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     client_of,
     make_breaker,
@@ -76,7 +76,7 @@ ROUTES: dict[str, BaseRoute] = {
     [
         ("", SUCCESS),
         ("status=404", SUCCESS),
-        ("status=403", NO_VERDICT),
+        ("status=403", NOT_COUNTED),
         ("status=502", FAILURE),
         ("raise", FAILURE),
     ],
@@ -105,7 +105,9 @@ def test_an_open_circuit_answers_and_a_probe_closes_it(route: BaseRoute) -> None
     assert guarded.state is CircuitState.CLOSED
 
 
-@pytest.mark.parametrize(("status", "verdict"), [(404, SUCCESS), (403, NO_VERDICT), (500, FAILURE)])
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(404, SUCCESS), (403, NOT_COUNTED), (500, FAILURE)]
+)
 def test_the_verdict_is_the_status_that_a_handler_made(status: int, verdict: Outcome) -> None:
     app = Starlette(routes=[ROUTES["route"]])
     breaker, _ = make_breaker(app)

@@ -27,7 +27,7 @@ from fastapi_hybrid_breaker import (
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     arm,
     client_of,
@@ -111,7 +111,7 @@ def mounted() -> tuple[Starlette, HybridBreaker, FastAPI]:
 
 
 @pytest.mark.parametrize("has_own_breaker", [False, True])
-@pytest.mark.parametrize(("path", "verdict"), [("ignored", NO_VERDICT), ("broken", FAILURE)])
+@pytest.mark.parametrize(("path", "verdict"), [("ignored", NOT_COUNTED), ("broken", FAILURE)])
 def test_the_exception_behind_a_mounted_apps_error_page_counts_and_not_the_page(
     path: str, verdict: object, has_own_breaker: bool
 ) -> None:
@@ -134,7 +134,7 @@ async def test_a_client_that_leaves_a_mounted_app_does_not_count_against_its_gua
 
     with pytest.raises(ClientDisconnect):
         await app(http("/in/reading", "POST"), receive, send)
-    assert read(guarded) is NO_VERDICT
+    assert read(guarded) is NOT_COUNTED
 
 
 @pytest.mark.parametrize("is_mounted", [False, True])
@@ -258,7 +258,7 @@ def test_an_ignored_class_of_groups_is_ignored_on_routes() -> None:
     async def endpoint() -> None:
         raise OwnGroup("own", [ValueError()])
 
-    assert verdict_of(breaker.circuit(KEY), lambda: client_of(app).get("/")) is NO_VERDICT
+    assert verdict_of(breaker.circuit(KEY), lambda: client_of(app).get("/")) is NOT_COUNTED
 
 
 @pytest.mark.parametrize("kind", ["SpoiltGroup", "HollowGroup"])
@@ -278,7 +278,7 @@ def test_a_group_that_cannot_be_taken_apart_leaks_no_probe(kind: str) -> None:
 # -- rejections and keys ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "outcome"), [(503, NO_VERDICT), (502, FAILURE)])
+@pytest.mark.parametrize(("status", "outcome"), [(503, NOT_COUNTED), (502, FAILURE)])
 def test_a_rejection_by_a_breaker_that_no_app_has_may_be_what_a_503_passes_on(
     status: int, outcome: Outcome
 ) -> None:
@@ -311,7 +311,7 @@ def test_a_rejection_in_an_executor_that_becomes_a_503_is_no_verdict() -> None:
     def get() -> None:
         assert client_of(app).get("/").status_code == 503
 
-    assert verdict_of(breaker.circuit(KEY), get) is NO_VERDICT
+    assert verdict_of(breaker.circuit(KEY), get) is NOT_COUNTED
 
 
 def test_a_key_that_cannot_be_made_of_a_request_counts_against_nobody() -> None:
@@ -325,7 +325,7 @@ def test_a_key_that_cannot_be_made_of_a_request_counts_against_nobody() -> None:
     def get() -> None:
         assert client_of(app).get("/").status_code == 400
 
-    assert verdict_of(breaker.circuit(KEY), get) is NO_VERDICT
+    assert verdict_of(breaker.circuit(KEY), get) is NOT_COUNTED
 
 
 def test_an_object_with_an_async_call_makes_no_keys() -> None:

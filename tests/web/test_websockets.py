@@ -17,7 +17,7 @@ from fastapi_hybrid_breaker import Circuit, CircuitState, circuit
 from .bench import (
     FAILURE,
     KEY,
-    NO_VERDICT,
+    NOT_COUNTED,
     SUCCESS,
     make_breaker,
     make_half_open,
@@ -104,7 +104,7 @@ class Sockets:
         ("fail-before", FAILURE),
         ("deny-502", FAILURE),
         ("deny", SUCCESS),
-        ("close-before", NO_VERDICT),
+        ("close-before", NOT_COUNTED),
     ],
 )
 def test_the_verdict_of_a_socket(what: str, verdict: Outcome) -> None:

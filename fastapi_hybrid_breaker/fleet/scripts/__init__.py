@@ -29,7 +29,7 @@ class Script:
     sha: str
 
     def command(self, keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:
-        """Give the command that runs it on ``keys``, all of one slot of a cluster.
+        """Return the command that runs it on ``keys``, all of one slot of a cluster.
 
         Sent as a plain command: a cluster's client has no ``evalsha`` for pipelines.
         """
@@ -47,5 +47,5 @@ def load(name: str) -> Script:
 
 @cache
 def by_sha(sha: str) -> Script:
-    """Give the script with this digest."""
+    """Return the script with this digest."""
     return next(script for script in map(load, NAMES) if script.sha == sha)

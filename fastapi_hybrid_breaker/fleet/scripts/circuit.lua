@@ -9,7 +9,7 @@
 --                                override that has ended)
 --          7 state  8 failures  9 successes  10 milliseconds until the next attempt
 --         11 channel            12 the key as JSON       13 protocol number
---         14 plain: 1 for a live message, whose open time must be near (see 15)
+--         14 plain: 1 for a live message, whose recovery timeout must be near (see 15)
 --         15 plain: recovery timeout here, milliseconds
 --         16 plain: 1 if a CLOSED may end an opening of ours that still runs
 --         17 openings in a row  18 why, as JSON
@@ -23,7 +23,7 @@
 --
 -- The plain fields show what is in force: an override's state, or else the circuit's own. Under an
 -- override the circuit's own stands in "under" ("-": nobody has told one). The field "sum" repeats the four plain fields as we
--- wrote them: where it differs, a writer of the plain format was here after us ("foreign").
+-- wrote them: where it differs, a writer of the basic format was here after us ("foreign").
 -- An override is kept as version|writer|kind|end (ms, 0: until cleared)|by and reason. One that
 -- sets the mode, and no state, has the kind "-", which is all that processes of 0.3 understand of
 -- it, and the mode before by and reason: shadow, enforced, or "-" when it is over.
@@ -41,7 +41,7 @@ if what == 'change' or what == 'reset' then
       and is_running(stored.state, stored.next_attempt, stored.at) then
       return reply('refused')
     end
-    -- A plain speaker opened it meanwhile: nothing but an opening goes over that.
+    -- A basic-format client opened it meanwhile: nothing but an opening goes over that.
     if foreign and stored.state ~= 'CLOSED' and ARGV[7] ~= 'OPEN' then
       return reply('foreign')
     end
@@ -58,7 +58,7 @@ if what == 'restore' then
   if not foreign and stored.version == base and stored.writer == base_writer and stored.state then
     return reply('same')
   end
-  -- A plain speaker's word stands, but for one: it may not end an opening that it has not heard of.
+  -- A basic-format client's word stands, but for one: it may not end an opening that it has not heard of.
   if foreign and not (ARGV[7] == 'OPEN' and whole(ARGV[10]) > 0 and stored.state ~= 'OPEN') then
     return reply('foreign')
   end
@@ -67,7 +67,7 @@ if what == 'restore' then
   return reply('done')
 end
 
--- A plain speaker that has not heard of an opening goes on telling CLOSED while it runs.
+-- A basic-format client that has not heard of an opening goes on telling CLOSED while it runs.
 local function opening_runs_on()
   return ours.state == 'OPEN' and ours.next_attempt > now and stored.state ~= 'OPEN'
 end
@@ -79,13 +79,13 @@ local function go_back_to(four)
   stored = four
 end
 
--- Gives what a plain speaker wrote a version.
+-- Gives what a basic-format client wrote a version.
 local function adopt_plain(is_live)
   local next_attempt = 0
   if stored.state == 'OPEN' then
     local timeout = whole(ARGV[15])
     local wait = stored.next_attempt - now
-    -- A live message tells of an opening just now. An open time that does not fit shows the
+    -- A live message tells of an opening just now. A recovery timeout that does not fit shows the
     -- clock of its writer to be wrong.
     if is_live and (wait <= 0 or wait > 1.5 * timeout) then wait = timeout end
     next_attempt = now + math.min(math.max(wait, 0), LONGEST_OPEN)
@@ -100,7 +100,7 @@ local function adopt_plain(is_live)
   stored.ramp = stored.closed_at
 end
 
--- Decides what stands below an override where a plain speaker wrote before it: that, under a
+-- Decides what stands below an override where a basic-format client wrote before it: that, under a
 -- version of its own, unless it has not heard of an opening that still runs.
 local function settle_below()
   if not foreign then return end
@@ -121,7 +121,7 @@ if what == 'plain' then
 end
 
 if what == 'show' then
-  -- An override has ended, or a plain speaker has written over it, or given it an end: what is
+  -- An override has ended, or a basic-format client has written over it, or given it an end: what is
   -- to last until it is cleared must not go with the hash.
   if holds_hash() then redis.call('PERSIST', KEYS[1]) end
   local ended = base > 0 and override.version == base and override.writer == base_writer

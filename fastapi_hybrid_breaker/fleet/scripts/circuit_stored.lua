@@ -50,11 +50,11 @@ local is_alone = version == 0 and raw[12] == '-' -- an override, and no state to
 local shown = (version > 0 or is_alone) and four(raw[8]) or {} -- our own plain fields
 local under = version > 0 and four(raw[12]) or nil
 local ours = under or (is_alone and {} or shown)
--- Counts alone do not matter: a plain speaker writes them with every call.
+-- Counts alone do not matter: a basic-format client writes them with every call.
 local plain = told or shown
 local foreign = told ~= nil and (plain.state ~= shown.state
   or (plain.state == 'OPEN' and plain.next_attempt ~= shown.next_attempt))
--- What a plain speaker writes over an override is an echo of that, or a word against it: neither
+-- What a basic-format client writes over an override is an echo of that, or a word against it: neither
 -- moves what is below.
 local written_over = foreign and (under ~= nil or is_alone) and in_force()
 foreign = foreign and not written_over
@@ -80,7 +80,7 @@ end
 
 local function reply(status)
   local told = stored
-  -- What a plain speaker wrote has no version, so it must not be told under the one before it.
+  -- What a basic-format client wrote has no version, so it must not be told under the one before it.
   if foreign and status ~= 'foreign' and ours.state then told = ours end
   return { status, digits(stored.version), stored.writer, told.state or '',
     digits(told.failures), digits(told.successes), digits(told.next_attempt),

@@ -145,7 +145,7 @@ end
 
 local function next_attempt_of(state)
   if state == 'OPEN' then return now + whole(ARGV[10]) end
-  -- While probing the end of the open time stands; the closed state has none.
+  -- While probing the end of the recovery timeout stands; the closed state has none.
   return state == 'HALF_OPEN' and math.min(math.max(stored.next_attempt, 0), now) or 0
 end
 

@@ -4,7 +4,7 @@
 local LIMIT = 2 ^ 53 - 10 ^ 12 -- versions are exact numbers, with room to count on
 local FAR = 24 * 3600 * 1000000 -- microseconds, as versions are
 local LONGEST_OPEN = 24 * 3600 * 1000
-local CLOCK_SLACK = 250 -- milliseconds by which an instance may think that the open time is over
+local CLOCK_SLACK = 250 -- milliseconds by which an instance may think that the recovery timeout has elapsed
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])

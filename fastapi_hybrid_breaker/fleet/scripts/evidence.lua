@@ -10,7 +10,7 @@
 --          9 failures in a row that open it; 0: no such rule, or one too long to be told
 --         10 failures: how long ago each was (us), separated by spaces
 --         11 how long ago the last success was (us), the failures being later; "-": not told
---         12 what plain speakers count: failures in a row and how long ago (us), "n:us"; "-": nothing
+--         12 what basic-format clients count: failures in a row and how long ago (us), "n:us"; "-": nothing
 --         13 1: its own calls reach the rate of a rule
 --         14 calls, a line each: window|width of a bucket (ms)|buckets|how long ago (ms)|kinds with commas
 --         15 vote: milliseconds for which it stands, 0: withdrawn

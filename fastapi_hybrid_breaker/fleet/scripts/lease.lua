@@ -34,14 +34,14 @@ local known_successes, own = whole(ARGV[8]), whole(ARGV[12])
 local raw = redis.call('HMGET', KEYS[1], 'state', 'version', 'writer', 'nextAttempt', 'at',
   'lease', 'probing', 'under', 'told', 'won', 'failures', 'successes', 'sum')
 local version, writer = version_of(raw[2], raw[3]), raw[3]
--- Under an override the circuit's own state and open time stand elsewhere.
+-- Under an override the circuit's own state and recovery timeout stand elsewhere.
 local circuit = four(raw[8]) or basic(raw[1], raw[11], raw[12], raw[4]) or four(raw[13])
 if not circuit or version == 0 then return { 'gone', '0', '0', '0' } end
 
 local state, next_attempt = circuit.state, circuit.next_attempt
 -- The asker may not have heard yet what it has just written itself.
 local is_behind = is_newer(version, writer, base, base_writer) and writer ~= instance
--- Where two have ended the open time at once, the probe of the second goes on, and takes a place.
+-- Where two have ended the recovery timeout at once, the probe of the second goes on, and takes a place.
 -- What else it knows may be of an earlier recovery.
 if state == 'CLOSED' or (is_behind and not (state == 'HALF_OPEN' and running > 0)) then
   return { 'moved', '0', '0', '0' }
@@ -49,7 +49,7 @@ end
 if is_behind then known_successes, own = 0, 0 end
 
 local lease = { owner = '', given = 0, ends = 0, successes = 0 }
--- What was noted before this open time ended is of an earlier one; what was noted in the future,
+-- What was noted before this recovery timeout ended is of an earlier one; what was noted in the future,
 -- of a clock that has been set back since.
 local runs_on = is_running(state, next_attempt, whole(raw[5]))
 local is_sane = runs_on or next_attempt <= now + CLOCK_SLACK

@@ -5,7 +5,7 @@ const CAUSES = {
   slow_calls: "Too many slow calls",
   probe_failed: "A probe failed",
   probes_succeeded: "Probes succeeded",
-  timeout: "The open time was up",
+  timeout: "The recovery timeout elapsed",
   half_open_expired: "The recovery took too long",
   reset: "Reset",
   override: "Override set",

@@ -53,7 +53,7 @@ export class Instances {
     byId("instance-list").replaceChildren(...fleet.instances.map((one) => this.#item(one)));
   }
 
-  /** What the answering one tells of itself, which is not as old as its last sign of life. */
+  /** What the answering one tells of itself, which is not as old as its last heartbeat. */
   drawOwn() {
     if (this.#own) setText(this.#own, troublesHere(this.#model.circuits.values()));
   }
@@ -109,7 +109,7 @@ function troubles({ circuits, more }) {
 
 function inWords(unwell, rate) {
   const parts = [unwell ? `${count(unwell, "circuit")} not closed` : "", rate > 0 ? `rejects ${perSecond(rate)}/s` : ""];
-  return parts.filter(Boolean).join(", ") || "all calm";
+  return parts.filter(Boolean).join(", ") || "all circuits closed";
 }
 
 function titleOf(sync, fleet, lost) {

@@ -23,7 +23,7 @@ function factsOf(c) {
   if (c.ignored_exceptions.length) facts.push(["Not counted", c.ignored_exceptions.join(", ")]);
   facts.push(["HTTP statuses that fail", c.failure_statuses === null ? "500 and above" : c.failure_statuses.join(", ")]);
   if (c.failure_result !== null) facts.push(["Results that fail", c.failure_result]);
-  if (c.retry_after_limits !== null) facts.push(["Retry-After heeded", c.retry_after_limits.map(duration).join(" to ")]);
+  if (c.retry_after_limits !== null) facts.push(["Retry-After honored", c.retry_after_limits.map(duration).join(" to ")]);
   return facts;
 }
 

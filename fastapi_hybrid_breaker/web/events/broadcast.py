@@ -35,7 +35,7 @@ EVERY: Final = 1.0
 """Seconds between two looks at the figures."""
 
 INSTANCES_EVERY: Final = 5.0
-"""Seconds between two questions for the instances: they give their signs of life as rarely."""
+"""Seconds between two questions for the instances: they send their heartbeats as rarely."""
 
 LINGER: Final = 30.0
 """Seconds for which events are kept when the last reader has gone: most come back."""
@@ -102,7 +102,7 @@ class Broadcast:
     # -- changes ----------------------------------------------------------------------------
 
     def _changed(self, change: StateChange) -> None:
-        """Take a change, in any thread, on the path of a guarded call: note it, no more."""
+        """Record a change, in any thread, on the path of a guarded call: note it, no more."""
         if self.loop.is_closed():  # without an end: nobody is left to tell
             self._undo()
             return
@@ -143,7 +143,7 @@ class Broadcast:
     # -- figures ----------------------------------------------------------------------------
 
     async def _tell_figures(self) -> None:
-        """Tell them until nobody reads any more, or the server ends."""
+        """Send them news until nobody reads any more, or the server ends."""
         due = 0.0
         while self.channel.idle_for() <= LINGER and not is_server_ending():
             await asyncio.sleep(EVERY)  # at most, however long the pause: a server waits for us
@@ -181,7 +181,7 @@ class Broadcast:
         self.channel.add("figures", f'{text},"gone":{json.dumps(gone)}}}')
 
     def _look_at_each(self) -> Iterator[tuple[str, Row | None]]:
-        """Give each known and each declared circuit, with its row unless that is as it was."""
+        """Return each known and each declared circuit, with its row unless that is as it was."""
         registry = self._breaker.registry
         # Keys and not circuits: those could not be evicted as long as they are held here.
         for key in [circuit.key for circuit in registry]:
@@ -218,7 +218,7 @@ class Broadcast:
     # -- instances --------------------------------------------------------------------------
 
     async def _tell_instances(self) -> None:
-        """Tell of the fleet's instances; beside the rest, for the answer can take a second."""
+        """Send the fleet's instances; beside the rest, for the answer can take a second."""
         while True:
             found = await self._breaker.instances() or []
             said = [InstanceInfo.model_validate(one).model_dump(mode="json") for one in found]

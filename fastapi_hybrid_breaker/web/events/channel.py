@@ -49,7 +49,7 @@ class Channel:
         self._ring.add(self._format(event, text, self._ring.end))
 
     def wake(self) -> None:
-        """Have the readers look, if anything was written since the last time."""
+        """Wake the readers, if anything was written since the last time."""
         if self._shown == self._ring.end:
             return
         self._shown = self._ring.end
@@ -57,7 +57,7 @@ class Channel:
         news.set()
 
     def begin_anew(self) -> None:
-        """Have all readers come again for a snapshot: events may have been lost."""
+        """Make all readers come again for a snapshot: events may have been lost."""
         self._ring.forget()
         self.wake()
 
@@ -78,7 +78,7 @@ class Channel:
     async def read(
         self, last_event_id: str | None, snapshot: Callable[[], Iterable[str]]
     ) -> AsyncGenerator[bytes]:
-        """Give the events after ``last_event_id``; where those are gone, a snapshot before others.
+        """Iterate over the events after ``last_event_id``, or over a snapshot where those are gone.
 
         ``snapshot`` returns its text in pieces: one is made and sent before others have their turn
         on the loop. Ends when the reader has fallen too far behind, or the channel is closed.

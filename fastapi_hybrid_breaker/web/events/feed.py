@@ -25,7 +25,7 @@ class Feed:
         self._broadcast: Broadcast | None = None
 
     def read(self, last_event_id: str | None = None) -> AsyncGenerator[bytes]:
-        """Give the events as they are sent; see ``Channel.read``. Needs a running event loop."""
+        """Return the events as they are sent; see ``Channel.read``. Needs a running event loop."""
         broadcast = self._broadcast
         if (
             broadcast is None

@@ -47,11 +47,11 @@ class Ring:
         self.end += 1
 
     def holds(self, position: int) -> bool:
-        """Tell whether somebody who has read all before ``position`` can go on there."""
+        """Return whether somebody who has read all before ``position`` can go on there."""
         return self.first <= position <= self.end
 
     def read(self, position: int, most_bytes: int = 64 * 1024) -> tuple[bytes, int]:
-        """Give events from ``position`` on, one at least and not many bytes, and the next position.
+        """Return events from ``position`` on, at least one, few bytes, and the next position.
 
         ``position`` must be one that it holds, before the end.
         """

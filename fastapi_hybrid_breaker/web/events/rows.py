@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.calls.listeners import explain
+from fastapi_hybrid_breaker.circuits.listeners import explain
 from fastapi_hybrid_breaker.core.states import CircuitState, CircuitView
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker.calls.circuit_object import Circuit
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
 RECENT: Final = 600.0
 """Seconds of changes that a row carries, for a chart."""
@@ -34,7 +34,7 @@ class Row:
     times: tuple[float, float]
 
     def differs(self, other: Row | None) -> bool:
-        """Tell whether somebody who knows ``other`` would see anything new."""
+        """Return whether somebody who knows ``other`` would see anything new."""
         return (
             other is None
             or self.figures != other.figures
@@ -85,14 +85,14 @@ def row_of(view: CircuitView, now: float) -> Row:
 
 
 def is_quiet(circuit: Circuit) -> bool:
-    """Tell whether a circuit is such that only what ``sign_of`` gives can make its row differ."""
+    """Return whether a circuit is such that only what ``sign_of`` gives can make its row differ."""
     core = circuit.core
     is_closed = core.machine.state is CircuitState.CLOSED and core.override.current is None
     return is_closed and not core.machine.statistics.books
 
 
 def sign_of(circuit: Circuit) -> tuple[int, ...]:
-    """Give what tells cheaply that something has come to a quiet circuit besides successes.
+    """Return what tells cheaply that something has come to a quiet circuit besides successes.
 
     That is a call, a change, news, another configuration, or a circuit made anew with its key.
     """
@@ -113,7 +113,7 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
 
 
 def _recent(view: CircuitView, now: float) -> list[list[Any]]:
-    """Give the changes of the last minutes, and before them the state at their beginning."""
+    """Return the changes of the last minutes, and before them the state at their beginning."""
     changes = [one for one in view.history if one.time >= now - RECENT and one.old != one.new]
     before = [[0, changes[0].old]] if changes else []
     return before + [[round(one.time, 1), one.new] for one in changes]

@@ -1,0 +1,74 @@
+"""Overrides of keys that have no circuit in this process: in force with the key's first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi_hybrid_breaker.core.override import OverrideNews, OverrideSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .circuit import Circuit
+
+_MOST: Final = 10_000
+
+
+class HeldOverrides:
+    """The fleet's overrides of keys that were never used here, without a circuit for each.
+
+    Each operation is one step on a dictionary, so threads need no lock.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._slots: dict[str, OverrideSlot] = {}
+
+    def __contains__(self, key: object) -> bool:
+        slot = self._slots.get(key)  # type: ignore[call-overload]
+        return slot is not None and not slot.has_expired(self._clock())
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def keep(self, key: str, slot: OverrideSlot) -> bool:
+        """Hold what a circuit that is forgotten stood under; return whether there was room."""
+        if len(self._slots) >= _MOST:
+            now = self._clock()
+            for other, held in tuple(self._slots.items()):
+                if held.has_expired(now):
+                    self._slots.pop(other, None)
+        if len(self._slots) >= _MOST and key not in self._slots:
+            return False
+        self._slots[key] = slot
+        return True
+
+    def follow(self, key: str, news: OverrideNews) -> bool:
+        """Hold an override that is news, or drop one that has ended; False: there is no room."""
+        held = self._slots.get(key)
+        slot = OverrideSlot()
+        if held is not None:
+            slot.version, slot.writer = held.version, held.writer
+        if not slot.accept(news):
+            return True
+        if news.override is None:
+            self._slots.pop(key, None)
+            return True
+        slot.current = news.override.since(self._clock())
+        return self.keep(key, slot)
+
+    def release(self, key: str) -> None:
+        """Hold nothing for a key any more: its circuit has it."""
+        self._slots.pop(key, None)
+
+    def put(self, circuit: Circuit) -> None:
+        """Put a circuit that was made just now under the override of its key, if there is one."""
+        slot = self._slots.pop(circuit.key, None)
+        if slot is None or slot.current is None or slot.has_expired(self._clock()):
+            return
+        with circuit.changing() as (core, now):
+            view = slot.current.view(now)
+            core.adopt_override(OverrideNews(slot.version, slot.writer, view), now)
