@@ -86,8 +86,8 @@ def status(
         bool,
         typer.Option(
             "--scan",
-            help="Look for circuits that are not listed too: only services that speak the plain"
-            " format have told of them. Goes through all keys of the server.",
+            help="Look also for circuits that are not listed: only services that use the basic"
+            " format have reported them. Goes through all keys of the server.",
         ),
     ] = False,
     as_json: Json = False,

@@ -82,7 +82,7 @@ class Row:
         if self.heard is None:
             return ""
         if self.heard.is_basic:
-            return "told by a service that speaks the basic format"
+            return "reported by a service that uses the basic format"
         return why(self.heard.evidence)
 
     @property

@@ -116,10 +116,10 @@ def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
     if not picture.instances:
         return Text("No instance is alive: no service shares circuits here now.", "yellow")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("instance", "host", "sync", "up", "last told", "version"):
+    for heading in ("instance", "host", "sync", "up", "last report", "version"):
         table.add_column(heading, overflow="fold", justify="left")
     if row is not None:
-        table.add_column("the circuit there, as told", overflow="fold")
+        table.add_column("the circuit there, as reported", overflow="fold")
     for one in picture.instances:
         there = [] if row is None else [_there(one, row)]
         table.add_row(
@@ -139,7 +139,7 @@ def _there(instance: Instance, row: Row) -> Text:
     told = row.seen.get(instance.id)
     if told is None:
         is_told = instance.circuits is not None and not instance.more
-        text = Text("CLOSED, or unknown" if is_told else "not told", "dim")
+        text = Text("CLOSED, or unknown" if is_told else "not reported", "dim")
     else:
         rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
         text = Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
@@ -174,7 +174,7 @@ def _details(row: Row, instances: Sequence[Instance]) -> Iterator[tuple[str, Tex
     if row.override is not None:
         yield "override", Text(override_words(row))
     if row.fixed_state is not None:
-        own = "nobody has told" if row.heard is None else row.heard.state
+        own = "not reported" if row.heard is None else row.heard.state
         yield "own state", Text(own)
     if row.why:
         yield "why", Text(row.why)

@@ -217,7 +217,7 @@ def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) 
         server.ask.hset("circuit#{live}:about", name, about)
     on(server, "open", KEY, "--reason", "x", "--for", "1h")
     out = on(server, "show", KEY).out
-    assert "last told" in out
+    assert "last report" in out
     there = {line.split()[0]: line for line in out.splitlines() if "CLOSED, or unknown" in line}
     assert "(before the last change)" in there["early"]
     assert "(before the last change)" not in there["late"]
@@ -239,7 +239,7 @@ def test_rejected_calls_of_all_instances_are_added_up(server: Server) -> None:
     out = on(server, "show", KEY).out
     assert "✖ OPEN, rejecting 2.5/s" in out
     assert "✔ CLOSED, rejecting 1.5/s" in out
-    assert "not told" in out
+    assert "not reported" in out
 
 
 async def test_instance_that_is_not_heard_of_is_isolated(server: Server) -> None:

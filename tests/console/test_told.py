@@ -81,8 +81,8 @@ async def test_a_change_shows_at_once_where_it_is_known_and_what_is_older_is_mar
         instances.filter(has_text="host-of-other"),
     )
     await expect(own).to_contain_text("answers this page 1 circuit not closed")
-    await expect(own).not_to_contain_text("as told")
-    await expect(other).to_contain_text("all calm, as told")
+    await expect(own).not_to_contain_text("as reported")
+    await expect(other).to_contain_text("all circuits closed, as reported")
     await expect(other.locator("time")).to_contain_text("s ago")
 
     await console.row("parcels").get_by_role("link").click()
@@ -90,5 +90,5 @@ async def test_a_change_shows_at_once_where_it_is_known_and_what_is_older_is_mar
     own, other = places.filter(has_text="host-of-own"), places.filter(has_text="host-of-other")
     await expect(own).to_contain_text("Open")
     await expect(own.get_by_role("cell").last).to_have_text("now")
-    await expect(other).to_contain_text("has not told since the last change")
+    await expect(other).to_contain_text("no report since the last change")
     await expect(other).to_contain_text("Closed")

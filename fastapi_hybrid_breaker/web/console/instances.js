@@ -83,7 +83,7 @@ export class Instances {
       "li",
       { class: "instance" },
       h("div", { class: "instance-head" }, nameOf(instance), syncSign(instance.sync)),
-      h("p", { class: "instance-facts" }, troubles(instance), ", as told ", told.element),
+      h("p", { class: "instance-facts" }, troubles(instance), ", as reported ", told.element),
       h("p", { class: "instance-facts" }, ...up),
     );
   }

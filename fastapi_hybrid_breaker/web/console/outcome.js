@@ -110,7 +110,7 @@ export class Outcome {
     const told = living.filter((one) => one.last_seen > (row.since ?? 0));
     const waiting = living.length - told.length;
     const unlike = told.filter((one) => (one.circuits?.[key]?.state ?? "CLOSED") !== row.state).length;
-    if (waiting) return `${count(waiting, "other instance has", "other instances have")} not told since.`;
+    if (waiting) return `${count(waiting, "other instance has", "other instances have")} not reported since.`;
     if (unlike) return `${count(unlike, "other instance says", "other instances say")} otherwise.`;
     return "The other instances say the same.";
   }

@@ -38,7 +38,7 @@ export class Places {
     told.show(instance.last_seen);
     if (!isOwn) this.#times.push(told);
     const isOld = !isOwn && instance.last_seen < (circuit.row.since ?? 0);
-    const notes = [isOwn ? "answers this page" : "", isOld ? "has not told since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : "", said?.shadowed ? `would have rejected ${shadowed(said)}` : ""].filter(Boolean);
+    const notes = [isOwn ? "answers this page" : "", isOld ? "no report since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : "", said?.shadowed ? `would have rejected ${shadowed(said)}` : ""].filter(Boolean);
     return h(
       "tr",
       {},
