@@ -1,8 +1,8 @@
 # One command each, on a machine that has python3 with venv and pip, make and git:
 #   make test                 the tests, in about six minutes; a browser and redis-server, which
 #                             some of them need, are installed where that may be done
-#   make test-all             the slow ones too: thousands of histories, minutes of virtual time;
-#                             with branch coverage
+#   make test-all             the slow ones too: thousands of histories, minutes of virtual time
+#   make coverage             the tests of make test, and the branches that none of them takes
 #   make check                lint, format, types, and which part imports which
 #   make chaos                two workers under load for two minutes, and all kinds of faults;
 #                             ARGS="--seed 7 --seconds 600"
@@ -51,7 +51,7 @@ LOWEST_TESTS := tests/core tests/circuits tests/web tests/client \
 	--ignore=tests/web/test_any_nesting.py --ignore=tests/web/test_lost_context.py \
 	-k "not body_that_is_too_large"
 
-.PHONY: venv machine test test-all lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
+.PHONY: venv machine test test-all coverage lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
 
 venv: $(READY)
 
@@ -69,12 +69,15 @@ $(READY): pyproject.toml constraints.txt
 machine: $(READY)
 	$(VENV)/bin/python -m tests.machine
 
-# Coverage makes Python twice to three times as slow, so the short run does without it.
+# Coverage makes Python twice to three times as slow, so it is a target of its own.
 test: machine
 	$(VENV)/bin/python -m pytest --numprocesses 4 -m "not slow" $(ARGS)
 
 test-all: machine
-	$(VENV)/bin/python -m pytest --numprocesses 4 --cov --cov-report=term $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 4 $(ARGS)
+
+coverage: machine
+	$(VENV)/bin/python -m pytest --numprocesses 4 -m "not slow" --cov --cov-report=term $(ARGS)
 
 $(LOWEST_READY): pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)

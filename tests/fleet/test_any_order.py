@@ -36,7 +36,7 @@ class Slow(Player):
         super().__init__(server, instance, **config)
         self.under_way: list[Request] = []
         self.answers: list[Any] | None = None
-        self.inbox: list[bytes] = []
+        self.waiting: list[bytes] = []
 
     @property
     def core(self) -> CircuitCore:
@@ -66,14 +66,14 @@ class Slow(Player):
         self.under_way, self.answers = [], None
         if is_cut_off:
             self.messages()
-            self.inbox.clear()
+            self.waiting.clear()
             self.exchange.read_all()
 
     def gets_a_message(self, which: int, *, again: bool) -> None:
-        self.inbox += self.messages()
-        if self.inbox:
-            which %= len(self.inbox)
-            self.inbox.hear(self.inbox[which] if again else self.inbox.pop(which))
+        self.waiting += self.messages()
+        if self.waiting:
+            which %= len(self.waiting)
+            self.inbox.hear(self.waiting[which] if again else self.waiting.pop(which))
 
     def is_evicted(self) -> None:
         """Forget the circuit, as the registry does for want of room with one that may go."""
@@ -87,9 +87,9 @@ class Slow(Player):
 
     def rests(self) -> None:
         self.send()
-        self.inbox += self.messages()
-        while self.inbox:
-            self.inbox.hear(self.inbox.pop(0))
+        self.waiting += self.messages()
+        while self.waiting:
+            self.inbox.hear(self.waiting.pop(0))
 
 
 who = st.integers(0, 1)

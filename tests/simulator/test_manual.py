@@ -20,6 +20,10 @@ def test_the_scenario_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     shown = re.search(r"```text\n(.*?)```", readme, re.DOTALL)
     assert shown is not None
     # The history's details may change with the protocol; what can be read from it may not.
-    for line in ("4 instances, 0 plain speakers", "CLOSED -> OPEN (failures)", "everything held"):
+    for line in (
+        "4 instances, 0 basic-format clients",
+        "CLOSED -> OPEN (failures)",
+        "everything held",
+    ):
         assert line in printed
         assert line in shown.group(1)

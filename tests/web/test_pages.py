@@ -122,7 +122,7 @@ def test_declared_circuits_are_on_the_pages_before_anything_calls_them() -> None
 
 
 def test_a_state_and_a_text_choose_circuits_on_all_pages() -> None:
-    served = Served([*KEYS[:90], "PendingOperations DB", "orders-cache"])
+    served = Served([*KEYS[:90], "Orders DB", "orders-cache"])
     half = served.breaker.circuit("orders-cache")
     make_half_open(half, served.clock)
     for key in KEYS[10:40]:
@@ -130,8 +130,8 @@ def test_a_state_and_a_text_choose_circuits_on_all_pages() -> None:
     assert served.page(state="OPEN", limit=20) == (KEYS[10:30], KEYS[29], 30)
     assert served.page(state="OPEN", limit=20, after=KEYS[29]) == (KEYS[30:40], None, 30)
     assert served.page(state="HALF_OPEN") == (["orders-cache"], None, 1)
-    assert served.page(q="ORDERS") == (["PendingOperations DB", "orders-cache"], None, 2)
-    assert served.page(q="db orders") == (["PendingOperations DB"], None, 1)
+    assert served.page(q="ORDERS") == (["Orders DB", "orders-cache"], None, 2)
+    assert served.page(q="db orders") == (["Orders DB"], None, 1)
     assert served.page(q="-001", state="OPEN", limit=4) == (KEYS[10:14], KEYS[13], 10)
     served.clock.advance(CONFIG.recovery_timeout)
     _, _, total = served.page(state="ready_to_probe")
