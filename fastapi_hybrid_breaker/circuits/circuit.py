@@ -160,7 +160,8 @@ class Circuit:
             result = fn(*args, **kwargs)
             if hasattr(type(result), "__await__"):
                 result = await result
-            refuse_unstarted(result, fn)
+            else:
+                refuse_unstarted(result, fn)
         except BaseException as error:
             settle_error(self, permit, error, fn)
             raise
