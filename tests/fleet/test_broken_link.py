@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .instances import fail, fleet, settled, succeed
+from .instances import fail, fleet, hush, settled, succeed
 from .links import FLEETING, KEY, all_are, behind, calls_without_a_turn, recovers, sync, until
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ async def test_both_sides_of_a_black_hole_trip_and_agree_on_one_opening(
 async def test_a_trip_whose_answer_never_comes_is_told_once(link: Proxy, server: Server) -> None:
     async with behind(link) as (a,), fleet(server, 1) as (b,):
         await succeed(b, KEY)
+        hush(a)  # a heartbeat under way would keep the trip back
         await settled(a, b)
         link.to_client.is_open = False
         await fail(a, KEY)
@@ -101,6 +102,7 @@ async def test_a_reset_whose_answer_never_comes_does_not_end_what_came_after_it(
     async with behind(link) as (a,), fleet(server, 1) as (b,):
         await fail(b, KEY)
         await until(lambda: all_are("OPEN", a, b))
+        hush(a)
         await settled(a, b)
         link.to_client.is_open = False
         assert await a.reset(KEY) == "queued"
