@@ -1,5 +1,5 @@
 # One command each, on a machine that has python3 with venv and pip, make and git:
-#   make test                 the tests, in about six minutes; a browser and redis-server, which
+#   make test                 the tests, in six to nine minutes; a browser and redis-server, which
 #                             some of them need, are installed where that may be done
 #   make test-all             the slow ones too: thousands of histories, minutes of virtual time
 #   make coverage             the tests of make test, and the branches that none of them takes
