@@ -63,6 +63,8 @@ class MergedRatesOpen(Invariant):
         seconds = max(window for window, _ in needed)
         minimum = max(calls for _, calls in needed)
         decided = now - DECIDED_IN
+        for key in [key for key in self._ended if self._has_override(key)]:
+            del self._ended[key]  # a reset below it forgets them, and shows no change
         for key, ends in self._ended.items():
             # The oldest part of a window leaves as a whole: count what is surely in it.
             count = sum(1 for at in ends if decided - 0.9 * seconds < at <= decided)
@@ -71,6 +73,10 @@ class MergedRatesOpen(Invariant):
                 for instance in fleet.instances:
                     if instance.breaker.circuit(key).core.machine.state is CircuitState.CLOSED:
                         yield f"instance {instance.number} has {key} CLOSED at a rate of 1"
+
+    def _has_override(self, key: str) -> bool:
+        circuits = [instance.breaker.circuit(key) for instance in self.fleet.instances]
+        return any(circuit.core.override.current is not None for circuit in circuits)
 
 
 def needed_by(config: CircuitConfig) -> tuple[float, int]:
