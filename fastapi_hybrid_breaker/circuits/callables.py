@@ -52,14 +52,19 @@ def refuse_unstarted(result: object, fn: object) -> None:
         TypeError: it is a generator function, one with ``@contextmanager``, or hands the work to
             a pool.
     """
-    kind = type(result)
+    kind: Any = type(result)
     if kind in _UNSTARTED and is_generator(fn):
         raise TypeError(_of_generator(fn))
-    if hasattr(kind, _OF_FUTURES) and not hasattr(kind, "__await__"):
+    if _is_future(kind):
         raise TypeError(
             f"a circuit cannot guard {name_of(fn)}, which returns a future before anything has"
             " run: guard what is submitted: pool.submit(circuit.call_sync, fn)"
         )
+
+
+@functools.lru_cache(maxsize=256)  # asked with each result: looking for what is not there is slow
+def _is_future(kind: type) -> bool:
+    return hasattr(kind, _OF_FUTURES) and not hasattr(kind, "__await__")
 
 
 def check_decorated(fn: object) -> None:

@@ -160,8 +160,7 @@ class Circuit:
             result = fn(*args, **kwargs)
             if hasattr(type(result), "__await__"):
                 result = await result
-            else:
-                refuse_unstarted(result, fn)
+            refuse_unstarted(result, fn)
         except BaseException as error:
             settle_error(self, permit, error, fn)
             raise

@@ -26,7 +26,7 @@ class Outcome(Enum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    NOT_COUNTED = "no verdict"
+    NOT_COUNTED = "not counted"
 
 
 class Cause(StrEnum):

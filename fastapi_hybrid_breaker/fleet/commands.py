@@ -189,11 +189,11 @@ def report_command(  # noqa: PLR0913 - what travels in one command
     def ago(at: float, unit: float = 1e6) -> int:
         return max(0, round((now - at) * unit))
 
-    failures, success, troubled, tallies = "", "-", 0, ""
+    failures, success, over_threshold, tallies = "", "-", 0, ""
     if report is not None:
         failures = " ".join(str(ago(at)) for at in report.failures)
         success = "-" if report.success_at is None else str(ago(report.success_at))
-        troubled = int(report.over_threshold)
+        over_threshold = int(report.over_threshold)
         tallies = "\n".join(
             f"{tally.window}|{max(1, round(tally.width * 1000))}|{tally.buckets}"
             f"|{ago(tally.at + tally.width / 2, 1e3)}|{','.join(map(str, tally.kinds))}"
@@ -213,7 +213,7 @@ def report_command(  # noqa: PLR0913 - what travels in one command
         failures,
         success,
         "-" if basic is None else f"{basic[0]}:{ago(basic[1])}",
-        troubled,
+        over_threshold,
         tallies,
         round(stands * 1000),
         round(objecting * 1000),

@@ -183,7 +183,7 @@ class Exchange:
         self.rereading.repair()
 
     def leave(self) -> None:
-        """Tell the fleet that this process ends, and with it what it decided for itself."""
+        """Report that this process ends, and with it what it decided for itself."""
         self._walks.end()
         self.votes.leave()
         self.heartbeat.leave()

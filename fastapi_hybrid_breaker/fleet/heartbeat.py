@@ -94,7 +94,7 @@ class Heartbeat:
         return True
 
     def leave(self) -> None:
-        """Tell the fleet that this process ends."""
+        """Report that this process ends."""
         self._is_leaving = True
         self._due = 0.0
 

@@ -19,7 +19,7 @@ class Readiness:
         self._timer: asyncio.TimerHandle | None = None
 
     def wait_at_most(self, seconds: float, context: Context) -> None:
-        """Have waits end after so many seconds from now on."""
+        """End waits after so many seconds from now on."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(seconds, self._is_over.set, context=context)
 
@@ -34,7 +34,7 @@ class Readiness:
         self._is_over.set()
 
     def give_up(self) -> None:
-        """Have nobody wait any more."""
+        """End all waits."""
         self._is_over.set()
         if self._timer is not None:
             self._timer.cancel()

@@ -35,7 +35,7 @@ class Works(Protocol):
     """See ``Sender``."""
 
     def __call__(self, *, is_idle: bool) -> None:
-        """Take whether nothing is left to send."""
+        """Record whether nothing is left to send."""
 
 
 class Backoff:

@@ -168,7 +168,7 @@ class Session:
         self._prepare(iter(self.inbox.registry))
 
     def _prepare(self, circuits: Iterator[Circuit]) -> None:
-        """Have some more circuits forget what an earlier session knew, then begin.
+        """Make some more circuits forget what an earlier session knew, then begin.
 
         What that was still to send ended with it: a reset that was never sent would else have left
         a state that the fleet's version does not stand for.

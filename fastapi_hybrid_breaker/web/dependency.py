@@ -34,7 +34,7 @@ _NOT_INSTALLED: Final = (
 def _refusing_functions(
     guard: "Callable[[RouteGuard, HTTPConnection], Awaitable[Circuit | None]]",
 ) -> "Callable[[RouteGuard, HTTPConnection], Awaitable[Circuit | None]]":
-    """Have ``@circuit("x")`` on a function fail at once: ``guard`` would return a coroutine.
+    """Make ``@circuit("x")`` on a function fail at once: ``guard`` would return a coroutine.
 
     FastAPI looks at what is wrapped, and so sees its signature and that it has to be awaited.
     """

@@ -70,6 +70,18 @@ async def test_futures_of_other_classes_are_no_successes_either(
     assert circuit.stats().failures == 1
 
 
+async def test_an_awaited_call_that_hands_its_work_to_a_pool_is_no_success(
+    circuit: Circuit, pool: ThreadPoolExecutor
+) -> None:
+    async def submit() -> Future[object]:
+        return pool.submit(broken_sync)
+
+    fail(circuit)
+    with pytest.raises(TypeError, match="returns a future"):
+        await circuit.execute(submit)
+    assert circuit.stats().failures == 1
+
+
 async def test_an_awaited_call_may_return_a_task(circuit: Circuit) -> None:
     """As one that starts something does: it has done its work."""
 

@@ -69,7 +69,7 @@ class Reference:
         if call.settled:
             return
         call.settled = True
-        if call.period != self.period or outcome == "no verdict":
+        if call.period != self.period or outcome == "not counted":
             return
         if outcome == "success":
             if not call.is_probe:
