@@ -20,6 +20,7 @@ from fastapi_hybrid_breaker import (
     TimeWindow,
 )
 from fastapi_hybrid_breaker.circuits import admission, settling
+from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
 
@@ -233,3 +234,15 @@ def test_one_error_object_of_many_calls_is_a_failure_of_each(circuit: Circuit) -
 def test_mode_is_among_the_figures(circuit: Circuit, breaker: HybridBreaker) -> None:
     assert (circuit.stats().mode, breaker.stats("never-used").mode) == ("shadow", "shadow")
     assert HybridBreaker(redis=None).stats("never-used").mode == "enforce"
+
+
+def test_a_call_that_shadow_mode_let_through_fails_after_its_end() -> None:
+    circuit = HybridBreaker(redis=None, defaults=CircuitConfig(failure_threshold=1)).circuit("k")
+    now = circuit.clock()
+    shadow = make_override("shadow", by="me", reason="a test", seconds=None, now=now)
+    circuit.put_here(shadow, "me")
+    settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
+    let_through = admission.admit(circuit)
+    circuit.put_here(None, "me")
+    settling.settle(circuit, let_through, Outcome.FAILURE)
+    assert circuit.stats().shadowed_failures == 1

@@ -40,3 +40,12 @@ async def test_a_healthy_call_enters_one_function() -> None:
     circuit = HybridBreaker(redis=None).circuit("k")
     way = await way_of(lambda: circuit.call(fine))
     assert [function for _, function in way] == ["Circuit.call"]
+
+
+async def test_so_does_one_after_a_success_has_ended_a_run_of_failures() -> None:
+    circuit = HybridBreaker(redis=None).circuit("k")
+    with pytest.raises(BrokenError):
+        await circuit.call(broken)
+    await circuit.call(fine)
+    way = await way_of(lambda: circuit.call(fine))
+    assert [function for _, function in way] == ["Circuit.call"]
