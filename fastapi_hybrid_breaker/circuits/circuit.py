@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi_hybrid_breaker.core.checks import check_text
-from fastapi_hybrid_breaker.core.outcomes import Classifier
+from fastapi_hybrid_breaker.core.outcomes import classifier_of
 from fastapi_hybrid_breaker.core.override import NEVER_REJECTS, OverrideKind, make_override
 
 from .admission import begin, rejection
@@ -330,7 +330,7 @@ class Circuit:
         """Apply the configuration of the code that uses it, where the one so far was a guess."""
         with self.locked() as core:
             core.configure(config)
-            self._judge.classifier = Classifier(config)
+            self._judge.classifier = classifier_of(config)
             self.config_is_guess = False
 
     def after_fork(self) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker.core.counted import MARKS, counted_as, is_marked
-from fastapi_hybrid_breaker.core.outcomes import Classifier, PredicateError, judge_result
+from fastapi_hybrid_breaker.core.outcomes import (
+    Classifier,
+    PredicateError,
+    classifier_of,
+    judge_result,
+)
 from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED
 from fastapi_hybrid_breaker.core.translated import rejection_by
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
@@ -37,7 +42,7 @@ class Judge:
         self._core = core
         self._clock = clock
         self._faults: dict[str, ThrottledLog] | None = None  # of the user's functions, by name
-        self.classifier: Classifier = Classifier(core.config)
+        self.classifier: Classifier = classifier_of(core.config)
 
     def judge_error(self, error: BaseException, permit: Permit, fn: object) -> Outcome:
         """Return what an exception means that left the call of ``fn``."""

@@ -6,15 +6,16 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from fastapi_hybrid_breaker.core.states import StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
     from fastapi_hybrid_breaker.core.probe import Ticket
-    from fastapi_hybrid_breaker.core.states import Outcome, StateChange
+    from fastapi_hybrid_breaker.core.states import Outcome
 
     from .circuit import Circuit
     from .host import Host
@@ -119,8 +120,15 @@ class Locked:
     def _record(self) -> None:
         """Queue what is in the outbox for the history, the log and listeners; needs the lock."""
         for change in self.core.outbox.take():
-            told = replace(
-                change, time=time.time(), instance=change.instance or self._host.instance
+            told = StateChange(  # written out: `replace` takes three times as long
+                change.key,
+                change.old,
+                change.new,
+                change.cause,
+                change.generation,
+                change.evidence,
+                change.instance or self._host.instance,
+                time.time(),
             )
             if self._history is None:
                 self._history = deque(maxlen=self.core.config.history_size)

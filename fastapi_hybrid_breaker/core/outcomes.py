@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from .states import FAILURE, NOT_COUNTED, SUCCESS
 from .translated import rejection_in
@@ -70,16 +71,16 @@ class PredicateError(Exception):
 
 
 class Classifier:
-    """What the exceptions that leave the calls of one circuit mean.
+    """What the exceptions that leave the calls of circuits with one configuration mean.
 
     ``plain`` are classes whose exceptions are failures, if they are raised for no other error and
     nobody has counted them yet: what most are, and need no closer look.
 
     Args:
-        config: the circuit's.
+        config: the circuits'.
     """
 
-    __slots__ = ("_config", "plain")
+    __slots__ = ("__weakref__", "_config", "plain")
 
     def __init__(self, config: CircuitConfig) -> None:
         self._config = config
@@ -138,6 +139,22 @@ class Classifier:
                 self.plain.clear()  # of a program that makes classes as it runs
             self.plain.add(type(error))
         return FAILURE
+
+
+_classifiers: WeakValueDictionary[int, Classifier] = WeakValueDictionary()
+"""By the identity of the configuration, which lives as long as its classifier does."""
+
+
+def classifier_of(config: CircuitConfig) -> Classifier:
+    """Return the classifier that all circuits with this very configuration share.
+
+    What one circuit has found out about a class of exceptions need not be found out by others,
+    a thousand of which may fail in the same moment.
+    """
+    classifier = _classifiers.get(id(config))
+    if classifier is None:
+        classifier = _classifiers[id(config)] = Classifier(config)
+    return classifier
 
 
 def _needs_a_look(error: BaseException) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
 import subprocess
 import sys
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.counted import counted_as, mark_counted
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
-from fastapi_hybrid_breaker.core.outcomes import Classifier
+from fastapi_hybrid_breaker.core.outcomes import Classifier, classifier_of
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests.patience import PATIENCE
 
@@ -240,3 +243,43 @@ def test_a_counted_error_can_be_unpickled_where_this_package_is_not() -> None:
         check=True,
     )
     assert answer.stdout.strip() == b"ValueError('x')"
+
+
+def test_a_thousand_circuits_of_one_configuration_find_out_about_a_class_once() -> None:
+    looks: list[object] = []
+
+    class Kind(type):
+        def __instancecheck__(cls, error: object) -> bool:
+            looks.append(error)
+            return False
+
+    class Ignored(Exception, metaclass=Kind):
+        pass
+
+    config = CircuitConfig(failure_threshold=1, ignored_exceptions=(Ignored,))
+    breaker = HybridBreaker(redis=None, defaults=config)
+
+    def fail() -> None:
+        raise ConnectionError
+
+    for number in range(1000):
+        with pytest.raises(ConnectionError):
+            breaker.circuit(f"host-{number}").call_sync(fail)
+
+    assert len(looks) == 1
+    assert {circuit.state for circuit in breaker.circuits()} == {"OPEN"}
+
+
+def test_classifiers_are_shared_by_the_same_configuration_only_and_go_with_it() -> None:
+    config = CircuitConfig()
+    one = classifier_of(config)
+    assert classifier_of(config) is one
+    assert classifier_of(CircuitConfig()) is not one
+    assert one.judge(ValueError()) is FAILURE
+
+    gone = weakref.ref(one)
+    del one, config
+    gc.collect()
+    assert gone() is None
+    ignoring = [CircuitConfig(ignored_exceptions=(ValueError,)) for _ in range(100)]  # ids again
+    assert {classifier_of(config).judge(ValueError()) for config in ignoring} == {NOT_COUNTED}
