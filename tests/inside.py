@@ -1,17 +1,183 @@
-"""How the tests reach what is inside of a circuit."""
+"""How the tests reach what is inside of a circuit: what moves there is mended here."""
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import HybridBreaker
+from fastapi_hybrid_breaker.circuits import admission, settling
 
 if TYPE_CHECKING:
-    from fastapi_hybrid_breaker import Circuit
+    from collections.abc import Callable
+
+    from fastapi_hybrid_breaker import Circuit, CircuitConfig
+    from fastapi_hybrid_breaker.circuits.host import CallObserver
+    from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
     from fastapi_hybrid_breaker.core.lease import Lease, LeaseWish
     from fastapi_hybrid_breaker.core.news import News, Proposal
-    from fastapi_hybrid_breaker.core.override import OverrideNews
+    from fastapi_hybrid_breaker.core.override import Override, OverrideNews
     from fastapi_hybrid_breaker.core.shared_run import Report
+    from fastapi_hybrid_breaker.core.states import StateChange
+
+admit = admission.admit
+settle = settling.settle
+settle_error = settling.settle_error
+
+WHERE = {
+    "state": "machine.state",
+    "generation": "machine.generation",
+    "sequence": "machine.sequence",
+    "failures": "machine.failures",
+    "failures_at": "machine.failures_at",
+    "deadline": "machine.open_until",
+    "evidence": "machine.evidence",
+    "meter": "machine.statistics",
+    "run": "machine.statistics.run",
+    "successes": "machine.probes.successes",
+    "probes": "machine.probes.running",
+    "standoff": "machine.probes.standoff",
+    "last_sign": "machine.probes.last_probe_at",
+    "rejected_inside": "machine.probes.rejected_inside",
+    "runs_probes": "machine.probes.is_probing",
+    "see_probing": "machine.probes.see_probing",
+    "grant": "machine.probes.grant",
+    "see_lease": "machine.probes.see_lease",
+    "hear_probing": "machine.probes.hear_probing",
+    "suspect_probing": "machine.probes.suspect_probing",
+    "opening": "machine.probes.lease.opening",
+    "lease": "machine.probes.lease.current",
+    "wants_lease": "machine.probes.lease.is_wanted",
+    "taken_until": "machine.probes.lease.elsewhere.taken_until",
+    "expect_calls": "machine.probes.lease.expect_calls",
+    "calls_are_rare": "machine.probes.lease.calls_are_rare",
+    "changed_at": "machine.changed_at",
+    "run_ended": "membership.calls.run_ended",
+    "calls_per_second": "machine.probes.lease.calls_per_second",
+    "reopenings": "machine.recovery.reopenings",
+    "recovered_at": "machine.recovery.recovered_at",
+    "ramp": "machine.recovery.ramp",
+    "keeps_failing": "machine.recovery.keeps_failing",
+    "touched": "outbox.needs_sync",
+    "version": "membership.version",
+    "writer": "membership.writer",
+    "unshared": "membership.unsynced",
+    "has_voted": "membership.has_voted",
+    "propose": "membership.propose",
+    "describe": "membership.describe",
+    "confirm": "membership.confirm",
+    "adopt": "membership.adopt",
+    "vote": "membership.vote",
+    "withdrew": "membership.withdrew",
+    "join": "membership.join",
+    "forget_fleet": "membership.forget_fleet",
+    "take_report": "membership.take_report",
+    "alone": "membership.local_only",
+    "peers": "membership.sharing.peers",
+    "is_bound": "membership.sharing.shares_probes",
+    "contribution": "membership.calls.run",
+    "noting": "membership.calls.tracks_successes",
+    "listen": "membership.calls.listen",
+    "put": "set_override",
+    "in_force": "effective_state",
+    "refresh": "publish",
+    "override": "override.current",
+    "override_version": "override.version",
+    "open_until": "machine.open_until",
+    "probes_elsewhere": "machine.probes.lease.elsewhere.count",
+    "needs_sync": "outbox.needs_sync",
+    "tracks_successes": "membership.calls.tracks_successes",
+    "shared_run": "membership.calls.run",
+    "unsynced": "membership.unsynced",
+    "followed": "membership.followed",
+    "local_only": "membership.local_only",
+    "set_override": "set_override",
+    "effective_state": "effective_state",
+    "machine": "machine",
+    "timed": "timed",
+    "free_permit": "free_permit",
+    "reject_until": "reject_until",
+    "counts_successes": "counts_successes",
+    "publish": "publish",
+    "statistics": "machine.statistics",
+}
+"""What stands where in a core, so that a test need not know."""
+
+
+def look(core: CircuitCore, name: str) -> Any:
+    return attrgetter(WHERE.get(name, name))(core)
+
+
+def put(core: CircuitCore, name: str, value: object) -> None:
+    *path, last = WHERE.get(name, name).split(".")
+    setattr(attrgetter(".".join(path))(core) if path else core, last, value)
+
+
+def take_changes(core: CircuitCore) -> list[StateChange]:
+    """Return the changes that listeners have not heard of yet, and forget them."""
+    return core.outbox.take()
+
+
+class Inside:
+    """The core of one circuit, by the names of ``WHERE``."""
+
+    def __init__(self, core: CircuitCore) -> None:
+        vars(self)["core"] = core
+
+    def __getattr__(self, name: str) -> Any:
+        return look(vars(self)["core"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        put(vars(self)["core"], name, value)
+
+
+def core_of(circuit: Circuit) -> CircuitCore:
+    return circuit.core
+
+
+def of(circuit: Circuit) -> Inside:
+    return Inside(core_of(circuit))
+
+
+def observer_of(circuit: Circuit) -> Any:
+    return circuit.observer
+
+
+def clock_of(circuit: Circuit) -> Callable[[], float]:
+    return circuit.clock
+
+
+def set_clock(circuit: Circuit, clock: Callable[[], float]) -> None:
+    circuit.clock = clock
+
+
+def mark_guarded_by_route(circuit: Circuit) -> None:
+    """As a circuit is that has guarded a request before."""
+    circuit.guarded_by_route = True
+
+
+def observe(circuit: Circuit, observer: CallObserver | None, *, measured: bool) -> None:
+    circuit.observe(observer, measured=measured)
+
+
+def open_here(circuit: Circuit, seconds: float) -> None:
+    circuit.open_here(seconds)
+
+
+def reset_here(circuit: Circuit) -> Proposal:
+    return circuit.reset_here()
+
+
+def put_here(circuit: Circuit, override: Override | None, by: str, reason: str = "") -> None:
+    circuit.put_here(override, by, reason)
+
+
+def configure(circuit: Circuit, config: CircuitConfig) -> None:
+    circuit.configure(config)
+
+
+def after_fork(circuit: Circuit) -> None:
+    circuit.after_fork()
 
 
 def lock_of(circuit: Circuit) -> Any:
@@ -20,6 +186,14 @@ def lock_of(circuit: Circuit) -> Any:
 
 def replace_lock(circuit: Circuit, lock: Any) -> None:
     circuit._locked.lock = lock
+
+
+def lock_of_listeners(breaker: HybridBreaker) -> Any:
+    return breaker.changes._turn
+
+
+def lock_of_registry(breaker: HybridBreaker) -> Any:
+    return breaker.registry._lock
 
 
 def breaker_of(circuit: Circuit) -> HybridBreaker:

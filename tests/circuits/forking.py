@@ -15,8 +15,8 @@ import threading
 from typing import Any
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import lock_of
 
 PATIENCE = 60.0
@@ -43,7 +43,7 @@ def trip(circuit: Circuit) -> None:
 
 def admits(circuit: Circuit) -> bool:
     try:
-        admission.admit(circuit)
+        inside.admit(circuit)
     except CircuitOpenError:
         return False
     return True
@@ -70,9 +70,9 @@ def main() -> None:
     breaker.on_change(lambda change: changes.append(f"{change.key} {change.new}"))
 
     taken, done = threading.Event(), threading.Event()
-    locks: list[Any] = [breaker.changes._turn, full.changes._turn]  # amid listeners, too
+    locks: list[Any] = [inside.lock_of_listeners(one) for one in (breaker, full)]
     locks += [lock_of(one) for one in (half, opened, closed, held, overflow)]
-    locks += [one.registry._lock for one in (breaker, full)]
+    locks += [inside.lock_of_registry(one) for one in (breaker, full)]
 
     def hold() -> None:
         for lock in locks:

@@ -19,11 +19,11 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     StateChange,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import CONFIG, ONE_PROBE, OPEN_TIME, fail, fine_sync, let_probe, trip
@@ -67,7 +67,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Told:
 def probing(circuit: Circuit, clock: ManualClock, told: Told) -> Any:
     """A probe that still runs when the override comes."""
     let_probe(circuit, clock)
-    permit = admission.admit(circuit)
+    permit = inside.admit(circuit)
     assert told == [(CLOSED, OPEN), (OPEN, HALF_OPEN)]
     told.clear()
     return permit
@@ -86,11 +86,11 @@ def test_late_probe_under_forced_open_is_no_change_for_anybody(
     caplog.set_level(logging.INFO)
     caplog.clear()
     told.clear()
-    settling.settle(circuit, probing, outcome)
+    inside.settle(circuit, probing, outcome)
     assert (circuit.state, told, logged(caplog)) == (OPEN, [], [])
     assert remembered(circuit) == before
     with pytest.raises(CircuitOpenError):
-        admission.admit(circuit)
+        inside.admit(circuit)
 
 
 def test_enough_late_probes_under_forced_open_are_told_as_its_end(
@@ -114,9 +114,9 @@ def test_call_that_was_running_when_it_was_disabled_is_not_counted(
     circuit: Circuit, told: Told, clock: ManualClock
 ) -> None:
     fail(circuit)  # one more, and it opens
-    permit = admission.admit(circuit)
+    permit = inside.admit(circuit)
     put(circuit, "disabled")
-    settling.settle(circuit, permit, Outcome.FAILURE)
+    inside.settle(circuit, permit, Outcome.FAILURE)
     assert (circuit.state, circuit.stats().failures, told) == (CLOSED, 1, [(CLOSED, CLOSED)])
     clock.advance(60.0)
     assert (circuit.state, circuit.stats().failures) == (CLOSED, 1)
@@ -127,11 +127,11 @@ def test_probe_that_was_running_when_it_was_disabled_is_not_counted_and_gives_it
     circuit: Circuit, probing: Any, clock: ManualClock, told: Told, outcome: Outcome
 ) -> None:
     put(circuit, "disabled")
-    settling.settle(circuit, probing, outcome)
+    inside.settle(circuit, probing, outcome)
     assert told == [(HALF_OPEN, CLOSED)]
     clear(circuit)
     assert told[1:] == [(CLOSED, HALF_OPEN)]
-    assert (circuit.stats().successes, circuit.core.machine.probes.running) == (0, [])
+    assert (circuit.stats().successes, inside.of(circuit).probes) == (0, [])
 
 
 def test_reset_below_disabled_is_no_opening_for_anybody(
@@ -189,7 +189,7 @@ def test_override_heard_from_the_fleet_hides_what_happens_below_it(
     circuit: Circuit, probing: Any, told: Told
 ) -> None:
     FleetSide(circuit).adopt_override(override_news(7, OverrideKind.FORCED_OPEN, None))
-    settling.settle(circuit, probing, Outcome.FAILURE)
+    inside.settle(circuit, probing, Outcome.FAILURE)
     assert told == [(HALF_OPEN, OPEN)]
     FleetSide(circuit).adopt_override(override_news(8, OverrideKind.DISABLED, None))
     assert told[1:] == [(OPEN, CLOSED)]
@@ -269,7 +269,7 @@ class Story:
             ),
             "clear": lambda: clear(circuit),
             "reset": lambda: asyncio.run(circuit.reset()),
-            "admit": lambda: self.permits[circuit].append(admission.admit(circuit)),
+            "admit": lambda: self.permits[circuit].append(inside.admit(circuit)),
             "wait": lambda: self.clock.advance(4.0),
             "look": circuit.stats,
         }
@@ -277,7 +277,7 @@ class Story:
             if name in act:
                 act[name]()
             elif self.permits[circuit]:
-                settling.settle(circuit, self.permits[circuit].pop(0), Outcome[name])
+                inside.settle(circuit, self.permits[circuit].pop(0), Outcome[name])
 
     def heard(self, kind: str, seconds: str = "") -> OverrideNews:
         if kind == "clear":

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import (
     OPEN_TIME,
@@ -211,8 +211,8 @@ async def test_a_wait_is_told_while_probes_run_and_never_zero(
     let_probe(circuit, clock)
     with circuit.guard(), circuit.guard():  # the second runs inside the first's probe
         pass
-    admission.admit(circuit)
+    inside.admit(circuit)
     with pytest.raises(CircuitOpenError) as caught:
         for _ in range(3):
-            admission.admit(circuit)
+            inside.admit(circuit)
     assert caught.value.retry_after == 1.0

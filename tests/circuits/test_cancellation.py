@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import lock_of
 
 from .parts import (
@@ -284,7 +284,7 @@ def test_a_generator_collected_under_a_lock_that_it_needs_does_not_hang(
     knot.held = steps_that_look_up_at_their_end()
     next(knot.held)
     del knot
-    lock = lock_of(one) if locked == "circuit" else breaker.registry._lock
+    lock = lock_of(one) if locked == "circuit" else inside.lock_of_registry(breaker)
 
     def collect_under_the_lock() -> None:
         with lock:
@@ -295,4 +295,4 @@ def test_a_generator_collected_under_a_lock_that_it_needs_does_not_hang(
     thread.join(PATIENCE)
     assert not thread.is_alive(), "locked for ever"
     assert ended.is_set()
-    admission.admit(one)  # the place came back
+    inside.admit(one)  # the place came back

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker, StateChange
+from tests import inside
 from tests.patience import PATIENCE
 
 from .parts import BrokenError, broken_sync, fail, run_in_threads
@@ -43,7 +44,7 @@ def test_a_slow_listener_hears_of_a_reset_from_another_thread_after_the_opening(
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_by_failures, circuit)
         assert listening.wait(PATIENCE)
-        circuit.reset_here()  # returns at once: its change is left to the other thread
+        inside.reset_here(circuit)  # returns at once: its change is left to the other thread
         assert heard == []
         go_on.set()
         opening.result(PATIENCE)
@@ -63,7 +64,7 @@ def test_what_a_listener_brings_about_is_heard_after_what_it_hears_of(
         if change.key == circuit.key and change.new == "OPEN":
             with pytest.raises(BrokenError):
                 other.call_sync(broken_sync)
-            circuit.reset_here()
+            inside.reset_here(circuit)
 
     breaker.on_change(calling)
     breaker.on_change(lambda change: heard.append(("second", change.key, change.new)))
@@ -95,8 +96,8 @@ def test_however_many_threads_change_circuits_each_chain_is_unbroken(
     def work() -> None:
         for number in range(50):
             circuit = circuits[number % 3]
-            circuit.open_here(10.0)
-            circuit.reset_here()
+            inside.open_here(circuit, 10.0)
+            inside.reset_here(circuit)
 
     run_in_threads(6, work)
     for circuit in circuits:
@@ -114,12 +115,12 @@ def test_a_listener_that_ends_its_thread_leaves_the_rest_to_the_next_change(
     def listen(change: StateChange) -> None:
         heard.append(change.new)
         if len(heard) == 1:
-            circuit.reset_here()
+            inside.reset_here(circuit)
             raise SystemExit
 
     breaker.on_change(listen)
     fail(circuit)
     with pytest.raises(SystemExit):
         circuit.call_sync(broken_sync)
-    circuit.open_here(10.0)
+    inside.open_here(circuit, 10.0)
     assert heard == ["OPEN", "CLOSED", "OPEN"]

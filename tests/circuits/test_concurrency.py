@@ -15,9 +15,9 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     StateChange,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import (
     ONE_PROBE,
@@ -83,14 +83,14 @@ def test_threads_at_the_end_of_the_open_time_get_as_many_probes_as_there_are_pla
 
         def knock(admitted: list[object] = admitted) -> None:
             try:
-                admitted.append(admission.admit(circuit))
+                admitted.append(inside.admit(circuit))
             except CircuitOpenError:
                 return
 
         run_in_threads(THREADS, knock)
         undo()
         assert len(admitted) == 3
-        circuit.reset_here()
+        inside.reset_here(circuit)
     assert [change.new for change in changes] == ["HALF_OPEN"] * 20
 
 
@@ -119,9 +119,9 @@ def test_no_failure_of_any_thread_is_lost(breaker: HybridBreaker) -> None:
 
     run_in_threads(THREADS, hammer)
     assert circuit.stats().failures == THREADS * 500
-    assert circuit.core.machine.sequence == THREADS * 500
+    assert inside.of(circuit).sequence == THREADS * 500
     circuit.call_sync(fine_sync)
-    assert (circuit.stats().failures, circuit.core.counts_successes) == (0, False)
+    assert (circuit.stats().failures, inside.of(circuit).counts_successes) == (0, False)
 
 
 def test_every_probe_place_comes_back_from_threads_that_race(
@@ -147,9 +147,9 @@ def test_every_probe_place_comes_back_from_threads_that_race(
     run_in_threads(THREADS, hammer)
     assert most[0] <= 3
     assert circuit.state == "HALF_OPEN"
-    assert [admission.admit(circuit) for _ in range(3)]
+    assert [inside.admit(circuit) for _ in range(3)]
     with pytest.raises(CircuitOpenError):
-        admission.admit(circuit)
+        inside.admit(circuit)
 
 
 def test_whatever_threads_do_at_once_the_circuit_recovers(
@@ -161,8 +161,8 @@ def test_whatever_threads_do_at_once_the_circuit_recovers(
     moves: list[Callable[[], object]] = [
         lambda: circuit.call_sync(broken_sync),
         lambda: circuit.call_sync(fine_sync),
-        lambda: settling.settle(circuit, admission.admit(circuit), Outcome.NOT_COUNTED),
-        circuit.reset_here,
+        lambda: inside.settle(circuit, inside.admit(circuit), Outcome.NOT_COUNTED),
+        lambda: inside.reset_here(circuit),
         circuit.stats,
         lambda: clock.advance(OPEN_TIME),
     ]
@@ -174,13 +174,13 @@ def test_whatever_threads_do_at_once_the_circuit_recovers(
                 moves[(turn * 7 + len(seen)) % len(moves)]()
             except (BrokenError, CircuitOpenError):
                 pass
-            seen.append(circuit.core.machine.generation)
+            seen.append(inside.of(circuit).generation)
         generations.append(seen)
 
     run_in_threads(THREADS, storm)
     assert all(seen == sorted(seen) for seen in generations)
-    core = circuit.core
-    assert (core.free_permit is None) == (core.machine.state != "CLOSED")
+    core = inside.of(circuit)
+    assert (core.free_permit is None) == (core.state != "CLOSED")
     clock.advance(2 * OPEN_TIME)
     for _ in range(2):
         circuit.call_sync(fine_sync)

@@ -18,10 +18,11 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import admission, eviction, settling
+from fastapi_hybrid_breaker.circuits import eviction
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import fine
@@ -46,7 +47,7 @@ class Breaker(HybridBreaker):
 
     def settle(self, key: str, outcome: Outcome) -> None:
         circuit = self.circuit(key)
-        settling.settle(circuit, admission.admit(circuit), outcome)
+        inside.settle(circuit, inside.admit(circuit), outcome)
 
     def fail(self, key: str, times: int = 1) -> None:
         for _ in range(times):
@@ -77,7 +78,7 @@ def test_thousand_dead_hosts_leave_room_for_a_new_one_that_fails() -> None:
     breaker.time.advance(10.0)
     breaker.trip("new")
     with pytest.raises(CircuitOpenError):
-        admission.admit(breaker.circuit("new"))
+        inside.admit(breaker.circuit("new"))
     assert len(breaker.keys) == 1_000
 
 
@@ -101,8 +102,8 @@ def test_what_is_lost_decides_before_when_it_was_used() -> None:
     breaker.time.advance(10.0)
     breaker.hears("heard, closed", "OPEN")
     breaker.hears("heard, closed", "CLOSED", version=8)  # a moment ago
-    probe = admission.admit(breaker.circuit("half-open"))
-    settling.settle(breaker.circuit("half-open"), probe, Outcome.NOT_COUNTED)
+    probe = inside.admit(breaker.circuit("half-open"))
+    inside.settle(breaker.circuit("half-open"), probe, Outcome.NOT_COUNTED)
     breaker.trip("running", "running too")
     held = []
     for gone in ("heard, closed", "idle", "ready", "half-open", "heard, open", "counts"):
@@ -222,9 +223,9 @@ def test_a_probe_that_runs_keeps_its_circuit() -> None:
     breaker = Breaker(1)
     breaker.trip("probing")
     breaker.time.advance(10.0)
-    permit = admission.admit(breaker.circuit("probing"))
+    permit = inside.admit(breaker.circuit("probing"))
     assert breaker.circuit("surplus").key == "overflow"
-    settling.settle(breaker.circuit("probing"), permit, Outcome.SUCCESS)
+    inside.settle(breaker.circuit("probing"), permit, Outcome.SUCCESS)
     assert breaker.state("probing") == "CLOSED"
 
 
@@ -245,7 +246,7 @@ def test_an_open_circuit_that_calls_are_rejected_by_is_kept() -> None:
     breaker.trip("k")
     breaker.time.advance(10.0)
     with pytest.raises(CircuitOpenError):
-        admission.admit(breaker.circuit("k"))
+        inside.admit(breaker.circuit("k"))
     assert breaker.circuit("surplus").key == "overflow"
     breaker.time.advance(5.0)
     breaker.use("surplus")
@@ -323,7 +324,7 @@ async def test_the_circuit_that_keys_share_takes_no_orders() -> None:
     with pytest.raises(RuntimeError, match="max_circuits"):
         await surplus.reset()
     for _ in range(10):
-        settling.settle(surplus, admission.admit(surplus), Outcome.FAILURE)
+        inside.settle(surplus, inside.admit(surplus), Outcome.FAILURE)
     assert await breaker.execute("another", fine) == 1
 
 

@@ -10,6 +10,7 @@ from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.shared_run import ANNOUNCED_AGAIN
 from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import OPEN_TIME, fail, fine_sync, trip
@@ -42,7 +43,7 @@ def test_successes_of_a_healthy_circuit_stir_nobody(circuit: Circuit, stirs: lis
 def test_each_failure_stirs_once(circuit: Circuit, stirs: list[str]) -> None:
     fail(circuit)
     assert stirs == ["inventory-api"]
-    assert not circuit.core.outbox.needs_sync
+    assert not inside.of(circuit).needs_sync
 
 
 def test_a_success_stirs_only_where_failures_were_told(circuit: Circuit, stirs: list[str]) -> None:
@@ -125,7 +126,7 @@ def test_a_probe_of_somebody_else_counts_from_when_it_is_heard_of(
     clock.advance(OVERDUE_AFTER - 0.5)
     with pytest.raises(CircuitOpenError):
         succeed(circuit)
-    FleetSide(circuit).see_lease(circuit.core.machine.probes.lease.opening, clock() + 1.0, 0)
+    FleetSide(circuit).see_lease(inside.of(circuit).opening, clock() + 1.0, 0)
     clock.advance(0.75)
     with pytest.raises(CircuitOpenError):
         succeed(circuit)
@@ -139,14 +140,14 @@ def test_one_success_is_enough_until_the_run_is_announced_again(
 ) -> None:
     FleetSide(circuit).listen(3600.0)
     succeed(circuit)
-    assert circuit.core.membership.calls.tracks_successes
+    assert inside.of(circuit).tracks_successes
     clock.advance(ANNOUNCED_AGAIN)
     succeed(circuit)
-    assert not circuit.core.membership.calls.tracks_successes
-    assert not circuit.core.counts_successes
+    assert not inside.of(circuit).tracks_successes
+    assert not inside.of(circuit).counts_successes
     FleetSide(circuit).listen(3600.0)
-    assert circuit.core.membership.calls.tracks_successes
-    assert circuit.core.counts_successes
+    assert inside.of(circuit).tracks_successes
+    assert inside.of(circuit).counts_successes
     assert stirs == []
 
 
@@ -155,11 +156,11 @@ def test_listens_for_so_many_seconds_from_now(
 ) -> None:
     FleetSide(circuit).listen(5.0)
     succeed(circuit)
-    assert circuit.core.membership.calls.tracks_successes
+    assert inside.of(circuit).tracks_successes
     clock.advance(5.0)
     succeed(circuit)
-    assert not circuit.core.membership.calls.tracks_successes
-    assert not circuit.core.counts_successes
+    assert not inside.of(circuit).tracks_successes
+    assert not inside.of(circuit).counts_successes
     assert stirs == []
 
 
@@ -171,11 +172,11 @@ def test_after_the_end_of_a_run_it_listens_on_for_a_while_and_pays_nothing_then(
     FleetSide(circuit).listen(3600.0)
     FleetSide(circuit).run_ended(1.0)
     succeed(circuit)
-    assert circuit.core.membership.calls.tracks_successes
+    assert inside.of(circuit).tracks_successes
     clock.advance(1.0)
     succeed(circuit)
-    assert not circuit.core.membership.calls.tracks_successes
-    assert not circuit.core.counts_successes
+    assert not inside.of(circuit).tracks_successes
+    assert not inside.of(circuit).counts_successes
     assert len(stirs) == 1
 
 
@@ -186,14 +187,14 @@ def test_who_need_not_listen_on_pays_nothing_from_the_end_of_the_run(
     assert reported(circuit)
     succeed(circuit)
     FleetSide(circuit).run_ended(0.0)
-    assert not circuit.core.membership.calls.tracks_successes
-    assert not circuit.core.counts_successes
+    assert not inside.of(circuit).tracks_successes
+    assert not inside.of(circuit).counts_successes
     assert len(stirs) == 2
 
 
 def test_the_end_of_a_run_is_nothing_to_who_never_failed(circuit: Circuit) -> None:
     FleetSide(circuit).run_ended(1.0)
-    assert circuit.core.membership.calls.run is None
+    assert inside.of(circuit).shared_run is None
 
 
 @pytest.mark.parametrize(("since", "objects"), [(-0.5, True), (0.0, False), (0.5, False)])

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.circuits.context import _permit, enclosing_probe
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import ONE_PROBE, PATIENCE, BrokenError, fine, let_probe, trip
 
@@ -58,7 +58,7 @@ async def test_entered_in_one_task_and_left_in_another_it_counts(
     guard = one.guard()
     await in_task(guard.__enter__)
     with pytest.raises(CircuitOpenError):
-        admission.admit(one)
+        inside.admit(one)
     await in_task(lambda: guard.__exit__(None, None, None))
     assert one.state == "CLOSED"
 
@@ -104,17 +104,15 @@ def test_what_follows_a_probe_in_its_context_is_not_inside_of_it(
 ) -> None:
     let_probe(circuit, clock)
 
-    def inside() -> list[bool]:
+    def in_a_context() -> list[bool]:
         found = []
         with circuit.guard():
-            found.append(enclosing_probe(circuit.core.machine, clock()) is not None)
-        found.append(enclosing_probe(circuit.core.machine, clock()) is not None)
-        found.append(
-            isinstance(admission.admit(circuit), Probe)
-        )  # one of its own, nothing borrowed
+            found.append(enclosing_probe(inside.of(circuit).machine, clock()) is not None)
+        found.append(enclosing_probe(inside.of(circuit).machine, clock()) is not None)
+        found.append(isinstance(inside.admit(circuit), Probe))  # one of its own, nothing borrowed
         return found
 
-    assert contextvars.Context().run(inside) == [True, False, True]
+    assert contextvars.Context().run(in_a_context) == [True, False, True]
 
 
 def test_probes_left_in_another_order_than_entered(
@@ -175,7 +173,7 @@ def test_entered_and_never_left_it_gives_its_place_back_at_its_deadline(
     let_probe(one, clock)
     elsewhere(one.guard().__enter__)
     with pytest.raises(CircuitOpenError):
-        admission.admit(one)
+        inside.admit(one)
     clock.advance(10)
     with one.guard():
         pass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from tests import inside
 
 from .parts import OPEN_TIME, BrokenError, broken_sync, fine_sync, let_probe, trip
 
@@ -40,8 +41,8 @@ def test_it_is_empty_at_first_and_keeps_the_order(circuit: Circuit, clock: Manua
 def test_it_is_bounded(breaker: HybridBreaker) -> None:
     circuit = breaker.circuit("k", CircuitConfig(history_size=3))
     for _ in range(5):
-        circuit.open_here(OPEN_TIME)
-        circuit.reset_here()
+        inside.open_here(circuit, OPEN_TIME)
+        inside.reset_here(circuit)
     assert [one.cause for one in circuit.history()] == ["reset", "failures", "reset"]
     assert circuit.history()[-1].generation == 10
 
@@ -135,5 +136,5 @@ def test_a_listener_that_ends_the_program_leaves_no_probe_behind(
     with pytest.raises(KeyboardInterrupt):
         circuit.call_sync(fine_sync)
     undo()
-    assert circuit.core.machine.probes.running == []
+    assert inside.of(circuit).probes == []
     assert circuit.call_sync(fine_sync) == 1

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import ONE_PROBE, OPEN_TIME, BrokenError, fine, fine_sync, let_probe
 
@@ -335,7 +335,7 @@ async def test_misuse_inside_another_circuits_call_says_nothing_of_that_either(
 async def test_a_sync_callable_is_rejected_as_any_other_while_the_circuit_rejects(
     circuit: Circuit, is_probe: bool
 ) -> None:
-    probe = admission.admit(circuit)
+    probe = inside.admit(circuit)
     with pytest.raises(CircuitOpenError):
         await circuit.call(fine_sync)  # type: ignore[arg-type]
     assert probe is not None
@@ -347,7 +347,7 @@ async def test_a_coroutine_in_place_of_its_function_is_no_rejection_while_open(
     circuit: Circuit, shape: str
 ) -> None:
     """The misuse would show only once the circuit has closed, and the coroutine would leak."""
-    circuit.open_here(60.0)
+    inside.open_here(circuit, 60.0)
     with pytest.raises(TypeError, match=r"needs the callable, not what it returned"):
         await getattr(circuit, shape)(fine())
     assert circuit.rejected == 0

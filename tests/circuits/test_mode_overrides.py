@@ -18,6 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import CONFIG, OPEN_TIME, fail, fine_sync, trip
@@ -133,7 +134,7 @@ def test_one_kind_replaces_the_other(circuit: Circuit) -> None:
 
 def test_configuration_that_comes_later_does_not_end_it(circuit: Circuit) -> None:
     put(circuit, "shadow")
-    circuit.configure(CircuitConfig(failure_threshold=1))
+    inside.configure(circuit, CircuitConfig(failure_threshold=1))
     fail(circuit)
     assert (circuit.state, circuit.call_sync(fine_sync)) == (OPEN, 1)
 
@@ -167,12 +168,12 @@ def test_what_is_decided_in_shadow_mode_is_nobody_elses_business_until_it_ends(
 ) -> None:
     config = replace(CONFIG, **settings)
     circuit = HybridBreaker(redis=None, defaults=config, clock=clock).circuit("upstream")
-    core = circuit.core
+    core = inside.of(circuit)
     put(circuit, "shadow")
     trip(circuit)
     assert (
         FleetSide(circuit).propose(),
-        core.membership.local_only,
+        core.local_only,
         FleetSide(circuit).vote(),
     ) == (
         None,
@@ -183,7 +184,7 @@ def test_what_is_decided_in_shadow_mode_is_nobody_elses_business_until_it_ends(
     if settings:  # it is open here, and binds nobody else
         assert (
             FleetSide(circuit).propose(),
-            core.membership.local_only,
+            core.local_only,
             FleetSide(circuit).vote(),
         ) == (
             None,
@@ -191,11 +192,11 @@ def test_what_is_decided_in_shadow_mode_is_nobody_elses_business_until_it_ends(
             True,
         )
         put(circuit, "shadow")
-        assert (core.membership.local_only, FleetSide(circuit).vote()) == (False, False)
+        assert (core.local_only, FleetSide(circuit).vote()) == (False, False)
     else:
         proposal = FleetSide(circuit).propose()
         assert proposal is not None
-        assert (proposal.state, core.membership.local_only) == (OPEN, False)
+        assert (proposal.state, core.local_only) == (OPEN, False)
 
 
 def test_what_the_fleet_decided_meanwhile_is_not_proposed_again(circuit: Circuit) -> None:

@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, Hyb
 from fastapi_hybrid_breaker.circuits.context import Request, enter_request, leave_request
 from fastapi_hybrid_breaker.circuits.permits import CallPermit
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import (
     BrokenError,
@@ -151,7 +152,7 @@ def ramping(clock: ManualClock) -> Circuit:
         failure_threshold=1, success_threshold=1, recovery_timeout=10.0, ramp_seconds=40.0
     )
     circuit = HybridBreaker(redis=None, clock=clock).circuit("k", config)
-    circuit.open_here(10.0)
+    inside.open_here(circuit, 10.0)
     clock.advance(10.0)
     circuit.call_sync(fine_sync)
     return circuit
@@ -185,21 +186,21 @@ def test_nor_is_one_in_a_sync_call(ramping: Circuit, shape: Shape) -> None:
 async def test_an_enclosing_request_hears_of_a_verdict_on_a_healthy_circuit(
     circuit: Circuit, shape: Shape
 ) -> None:
-    circuit.guarded_by_route = True
+    inside.mark_guarded_by_route(circuit)
     request = Request()
     token = enter_request(request)
     try:
         await shape(circuit, fine)
     finally:
         leave_request(token)
-    assert request.counted == {circuit.core.machine}
+    assert request.counted == {inside.of(circuit).machine}
 
 
 @each_async_shape
 async def test_an_enclosing_request_hears_of_successes_after_a_recovery_and_a_reset_too(
     circuit: Circuit, shape: Shape
 ) -> None:
-    circuit.guarded_by_route = True
+    inside.mark_guarded_by_route(circuit)
 
     async def is_heard_of() -> bool:
         request = Request()
@@ -208,14 +209,14 @@ async def test_an_enclosing_request_hears_of_successes_after_a_recovery_and_a_re
             await shape(circuit, fine)
         finally:
             leave_request(token)
-        return request.counted == {circuit.core.machine}
+        return request.counted == {inside.of(circuit).machine}
 
     assert await is_heard_of()
-    circuit.open_here(0.0)
+    inside.open_here(circuit, 0.0)
     while circuit.state != "CLOSED":
         assert await is_heard_of()  # a probe
     assert await is_heard_of()
-    circuit.reset_here()
+    inside.reset_here(circuit)
     assert await is_heard_of()
 
 
@@ -229,7 +230,7 @@ def test_guards_held_hand_over_hand_do_not_pile_up(ramping: Circuit, clock: Manu
         held.append(ramping.guard().__enter__())
         held.popleft().__exit__(None, None, None)
     gc.collect()
-    machine = ramping.core.machine  # other tests may have left permits behind
+    machine = inside.of(ramping).machine  # other tests may have left permits behind
     kept = [one for one in gc.get_objects() if isinstance(one, CallPermit)]
     assert sum(one.machine is machine for one in kept) < 10
     for guard in held:

@@ -8,8 +8,8 @@ import contextvars
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import (
     ONE_PROBE,
@@ -117,7 +117,7 @@ async def test_no_verdict_inside_leaves_the_permit_with_the_outer(
             await one.call(fn)  # type: ignore[arg-type]
         elsewhere: contextvars.Context = contextvars.Context()
         with pytest.raises(CircuitOpenError):  # the outer still has the only place
-            elsewhere.run(admission.admit, one)
+            elsewhere.run(inside.admit, one)
 
     await one.call(outer)
     assert one.state == "CLOSED"
@@ -258,7 +258,7 @@ async def test_a_probe_that_became_late_lends_nothing(one: Circuit, clock: Manua
     await asyncio.sleep(0)
     await one.reset()
     let_probe(one, clock)
-    probe = admission.admit(one)
+    probe = inside.admit(one)
     go.set()
     await task
     assert seen == ["rejected"]

@@ -20,6 +20,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import (
@@ -155,7 +156,7 @@ def test_no_lock_is_held_while_a_listener_runs(
     for _ in range(2):
         circuit.call_sync(fine_sync)
     trip(circuit)
-    circuit.reset_here()
+    inside.reset_here(circuit)
     FleetSide(circuit).adopt(News(1, "b", OPEN, failures=2, successes=0, remaining=5.0))
     assert seen == [OPEN, HALF_OPEN, CLOSED, OPEN, CLOSED, OPEN]
 
@@ -165,7 +166,7 @@ def test_a_listener_may_reset_the_circuit_that_it_hears_of(
 ) -> None:
     circuit = breaker.circuit("one", ONE_PROBE)
     let_probe(circuit, clock)
-    undo = breaker.on_change(lambda _: circuit.reset_here())
+    undo = breaker.on_change(lambda _: inside.reset_here(circuit))
     with pytest.raises(BrokenError):
         circuit.call_sync(broken_sync)  # admitted as a probe; a result of an earlier generation
     undo()
@@ -259,7 +260,7 @@ def test_one_listener_subscribed_twice_is_told_twice_and_undone_one_by_one(
     assert len(heard) == 2
     undo()
     undo()
-    circuit.reset_here()
+    inside.reset_here(circuit)
     assert len(heard) == 3
 
 
@@ -275,7 +276,7 @@ def test_a_listener_may_undo_itself(breaker: HybridBreaker, circuit: Circuit) ->
     other: list[StateChange] = []
     breaker.on_change(other.append)
     trip(circuit)
-    circuit.reset_here()
+    inside.reset_here(circuit)
     assert (len(heard), len(other)) == (1, 2)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker, OverrideKind
+from tests import inside
 
 from .parts import (
     CONFIG,
@@ -183,7 +184,7 @@ async def test_with_no_room_left_the_override_reaches_no_stranger(
 
 def test_a_child_process_keeps_it(circuit: Circuit) -> None:
     put(circuit, "forced_open")
-    circuit.after_fork()  # what the child does first
+    inside.after_fork(circuit)  # what the child does first
     with pytest.raises(CircuitOpenError):
         circuit.call_sync(fine_sync)
 

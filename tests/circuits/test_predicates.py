@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from tests import inside
 
 from .parts import (
     OPEN_TIME,
@@ -149,7 +150,7 @@ async def test_a_function_that_raises_is_logged_once_a_minute_and_the_call_is_no
 ) -> None:
     circuit = make(clock, **{field: spoilt})
     if is_probe:
-        circuit.open_here(OPEN_TIME)
+        inside.open_here(circuit, OPEN_TIME)
         clock.advance(OPEN_TIME)
     caplog.clear()
     with caplog.at_level(logging.ERROR, "fastapi_hybrid_breaker"):
@@ -233,7 +234,7 @@ async def test_a_logging_handler_that_raises_takes_no_probe_with_it(
     clock: ManualClock, handlers: Callable[[Callable[[], object]], None]
 ) -> None:
     circuit = make(clock, failure_exceptions=spoilt)
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     handlers(lambda: spoilt(None))
     with pytest.raises(CodedError):
@@ -265,7 +266,7 @@ async def test_no_function_is_asked_about_cancellations_and_rejections(clock: Ma
 
     circuit = make(clock, ignored_exceptions=note)
     other = make(clock)
-    other.open_here(OPEN_TIME)
+    inside.open_here(other, OPEN_TIME)
     with pytest.raises(Exception, match="OPEN"):
         await circuit.call(lambda: other.call(returning(1)))
     assert asked == []

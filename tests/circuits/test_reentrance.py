@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 from tests.inside import breaker_of, lock_of, replace_lock
 
 from .parts import OPEN_TIME, PATIENCE
@@ -42,20 +42,20 @@ def probing(clock: ManualClock) -> Circuit:
         recovery_timeout=OPEN_TIME,
     )
     circuit = HybridBreaker(redis=None, clock=clock).circuit("k", config)
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     return circuit
 
 
 def leave_a_probe_behind(circuit: Circuit, outcome: Outcome) -> None:
     """Leave a probe to the collector, whose finalizer gives it an outcome."""
-    permit = admission.admit(circuit)
+    permit = inside.admit(circuit)
 
     def held() -> Iterator[None]:
         try:
             yield
         finally:
-            settling.settle(circuit, permit, outcome)
+            inside.settle(circuit, permit, outcome)
 
     knot = Knot()
     knot.held = held()
@@ -87,10 +87,10 @@ def test_a_probe_admitted_meanwhile_is_one_of_the_state_it_counts_in(
     probing: Circuit, allocations: int
 ) -> None:
     leave_a_probe_behind(probing, Outcome.SUCCESS)
-    permit = collecting_after(allocations, lambda: admission.admit(probing))
+    permit = collecting_after(allocations, lambda: inside.admit(probing))
     gc.collect()
     assert probing.state == "CLOSED"
-    settling.settle(probing, permit, Outcome.FAILURE)
+    inside.settle(probing, permit, Outcome.FAILURE)
     assert probing.state == "CLOSED"  # a late probe's, or one failure of five
     assert isinstance(permit, Probe | int)
 
@@ -114,16 +114,16 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
         other.join(PATIENCE)
 
     breaker = breaker_of(probing)
-    mine = admission.admit(probing)
+    mine = inside.admit(probing)
     leave_a_probe_behind(probing, Outcome.SUCCESS)
     breaker.on_change(try_the_lock)
     steps: dict[str, Callable[[], Any]] = {
-        "admit": lambda: admission.admit(probing),
-        "settle": lambda: settling.settle(probing, mine, Outcome.NOT_COUNTED),
+        "admit": lambda: inside.admit(probing),
+        "settle": lambda: inside.settle(probing, mine, Outcome.NOT_COUNTED),
         "stats": probing.stats,
     }
     if step == "admit":
-        settling.settle(probing, mine, Outcome.NOT_COUNTED)
+        inside.settle(probing, mine, Outcome.NOT_COUNTED)
     collecting_after(allocations, steps[step])
     gc.collect()
     probing.stats()
@@ -156,19 +156,19 @@ def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
     probing: Circuit, step: str
 ) -> None:
     was_free: list[bool] = []
-    mine, left_behind = admission.admit(probing), admission.admit(probing)
+    mine, left_behind = inside.admit(probing), inside.admit(probing)
     lock = lock_of(probing)
     breaker_of(probing).on_change(lambda _: was_free.append(not lock._is_owned()))
     if step == "settle again":
-        settling.settle(probing, mine, Outcome.NOT_COUNTED)
+        inside.settle(probing, mine, Outcome.NOT_COUNTED)
     steps: dict[str, Callable[[], Any]] = {
-        "admit": lambda: admission.admit(probing),
-        "settle": lambda: settling.settle(probing, mine, Outcome.NOT_COUNTED),
-        "settle again": lambda: settling.settle(probing, mine, Outcome.NOT_COUNTED),
+        "admit": lambda: inside.admit(probing),
+        "settle": lambda: inside.settle(probing, mine, Outcome.NOT_COUNTED),
+        "settle again": lambda: inside.settle(probing, mine, Outcome.NOT_COUNTED),
         "stats": probing.stats,
         "history": probing.history,
     }
-    late = Late(lock, lambda: settling.settle(probing, left_behind, Outcome.SUCCESS))
+    late = Late(lock, lambda: inside.settle(probing, left_behind, Outcome.SUCCESS))
     replace_lock(probing, late)
     steps[step]()
     assert was_free == [True]
@@ -178,8 +178,8 @@ def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
 @pytest.mark.parametrize("allocations", ALLOCATIONS)
 def test_the_place_of_a_probe_left_behind_comes_back(probing: Circuit, allocations: int) -> None:
     leave_a_probe_behind(probing, Outcome.NOT_COUNTED)
-    collecting_after(allocations, lambda: admission.admit(probing))
+    collecting_after(allocations, lambda: inside.admit(probing))
     gc.collect()
-    admission.admit(probing)
+    inside.admit(probing)
     with pytest.raises(Exception, match="OPEN for k"):
-        admission.admit(probing)
+        inside.admit(probing)

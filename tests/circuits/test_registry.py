@@ -17,10 +17,10 @@ from fastapi_hybrid_breaker import (
     CircuitState,
     HybridBreaker,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .parts import fine, run_in_threads
@@ -33,7 +33,7 @@ def bounded(most: int, clock: ManualClock | None = None, **options: Any) -> Hybr
 
 def trip(circuit: Circuit) -> None:
     while circuit.state == "CLOSED":
-        settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
+        inside.settle(circuit, inside.admit(circuit), Outcome.FAILURE)
 
 
 def test_50000_distinct_keys_stay_bounded() -> None:
@@ -61,9 +61,7 @@ def test_open_circuit_is_never_forgotten() -> None:
 
 def test_recently_used_circuit_outlives_idle_ones() -> None:
     breaker = bounded(10)
-    settling.settle(
-        breaker.circuit("busy"), admission.admit(breaker.circuit("busy")), Outcome.FAILURE
-    )
+    inside.settle(breaker.circuit("busy"), inside.admit(breaker.circuit("busy")), Outcome.FAILURE)
     for number in range(200):
         breaker.circuit(f"tenant-{number}")
         breaker.circuit("busy")
@@ -91,7 +89,7 @@ def test_when_nothing_can_go_keys_share_one_that_never_rejects(
         assert breaker.circuit("another") is surplus
     assert surplus.key == "overflow"
     for _ in range(50):
-        settling.settle(surplus, admission.admit(surplus), Outcome.FAILURE)
+        inside.settle(surplus, inside.admit(surplus), Outcome.FAILURE)
     assert surplus.state == "CLOSED"
     assert len(caplog.records) == 1
     assert len(list(breaker.circuits())) == 3
@@ -171,7 +169,7 @@ def test_circuits_that_recovered_without_a_fleet_make_room_again() -> None:
         assert circuit.key == f"host-{number}"
         trip(circuit)
         clock.advance(60)
-        settling.settle(circuit, admission.admit(circuit), Outcome.SUCCESS)
+        inside.settle(circuit, inside.admit(circuit), Outcome.SUCCESS)
         assert circuit.state == "CLOSED"
         del circuit
 
@@ -184,7 +182,7 @@ def test_recovery_that_the_fleet_has_not_heard_of_is_not_forgotten() -> None:
         News(7, "b", CircuitState.OPEN, failures=1, successes=0, remaining=1.0)
     )
     clock.advance(1)
-    settling.settle(circuit, admission.admit(circuit), Outcome.SUCCESS)
+    inside.settle(circuit, inside.admit(circuit), Outcome.SUCCESS)
     del circuit
     for number in range(200):
         breaker.circuit(f"tenant-{number}")
@@ -224,7 +222,7 @@ def test_member_of_an_enum_of_strings_is_the_same_key_everywhere() -> None:
     assert circuit.config is config
     trip(circuit)
     with pytest.raises(CircuitOpenError, match="OPEN for inventory-api"):
-        admission.admit(circuit)
+        inside.admit(circuit)
     assert breaker.state(Named.STOCK) == "OPEN"
 
 
@@ -265,7 +263,7 @@ def test_held_circuit_is_seen_by_readers_while_room_is_made() -> None:
     """Making room takes a circuit out for a moment to see whether anyone holds it."""
     breaker = bounded(1)
     held = breaker.circuit("held")
-    settling.settle(held, admission.admit(held), Outcome.FAILURE)
+    inside.settle(held, inside.admit(held), Outcome.FAILURE)
     stop, missed = threading.Event(), []
 
     def read() -> None:

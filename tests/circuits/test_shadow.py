@@ -19,10 +19,10 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import (
     OPEN_TIME,
@@ -76,8 +76,8 @@ def test_it_probes_and_recovers_beside_the_traffic(circuit: Circuit, clock: Manu
     clock.advance(OPEN_TIME)
     with circuit.guard():  # the one probe
         assert circuit.state == "HALF_OPEN"
-        beside = contextvars.Context().run(admission.admit, circuit)
-        settling.settle(circuit, beside, Outcome.FAILURE)
+        beside = contextvars.Context().run(inside.admit, circuit)
+        inside.settle(circuit, beside, Outcome.FAILURE)
         assert circuit.state == "HALF_OPEN"
     assert circuit.state == "CLOSED"
     assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (1, 1)
@@ -155,14 +155,14 @@ def test_slow_calls_are_shown_in_every_state(clock: ManualClock, window: Any) ->
 def test_probe_is_in_the_figures_once_however_often_it_is_settled(
     circuit: Circuit, clock: ManualClock
 ) -> None:
-    circuit.configure(RATED)
+    inside.configure(circuit, RATED)
     while circuit.state != "OPEN":
         play(circuit, fails=True)
     clock.advance(5.0)
-    probe = admission.admit(circuit)
+    probe = inside.admit(circuit)
     before = circuit.stats().calls
     for _ in range(3):
-        settling.settle(circuit, probe, Outcome.SUCCESS)
+        inside.settle(circuit, probe, Outcome.SUCCESS)
     assert before is not None
     assert circuit.stats().calls == before + 1
 
@@ -188,7 +188,7 @@ def test_rules_begin_with_empty_windows_after_a_recovery_as_they_do_otherwise(
 
 
 async def test_reset_empties_what_is_shown(circuit: Circuit) -> None:
-    circuit.configure(RATED)
+    inside.configure(circuit, RATED)
     for _ in range(20):
         play(circuit, fails=True)
     await circuit.reset()
@@ -198,9 +198,9 @@ async def test_reset_empties_what_is_shown(circuit: Circuit) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.NOT_COUNTED])
 def test_what_did_not_fail_is_no_shadowed_failure(circuit: Circuit, outcome: Outcome) -> None:
     trip(circuit)
-    permit = admission.admit(circuit)
-    settling.settle(circuit, permit, outcome)
-    settling.settle(circuit, permit, Outcome.FAILURE)  # too late
+    permit = inside.admit(circuit)
+    inside.settle(circuit, permit, outcome)
+    inside.settle(circuit, permit, Outcome.FAILURE)  # too late
     assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (1, 0)
 
 
@@ -238,11 +238,11 @@ def test_mode_is_among_the_figures(circuit: Circuit, breaker: HybridBreaker) -> 
 
 def test_a_call_that_shadow_mode_let_through_fails_after_its_end() -> None:
     circuit = HybridBreaker(redis=None, defaults=CircuitConfig(failure_threshold=1)).circuit("k")
-    now = circuit.clock()
+    now = inside.clock_of(circuit)()
     shadow = make_override("shadow", by="me", reason="a test", seconds=None, now=now)
-    circuit.put_here(shadow, "me")
-    settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
-    let_through = admission.admit(circuit)
-    circuit.put_here(None, "me")
-    settling.settle(circuit, let_through, Outcome.FAILURE)
+    inside.put_here(circuit, shadow, "me")
+    inside.settle(circuit, inside.admit(circuit), Outcome.FAILURE)
+    let_through = inside.admit(circuit)
+    inside.put_here(circuit, None, "me")
+    inside.settle(circuit, let_through, Outcome.FAILURE)
     assert circuit.stats().shadowed_failures == 1

@@ -15,6 +15,7 @@ import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CountWindow, FailureRate, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.patience import PATIENCE
 
 from .parts import BrokenError, Shape, each_async_shape, fine, let_probe, run_in_threads
@@ -143,11 +144,11 @@ async def test_parallel_calls_inside_of_a_probe_are_one_failure(
         shared.set_exception(BrokenError())
         await asyncio.gather(*calls)
 
-    version = circuit.core.machine.generation
+    version = inside.of(circuit).generation
     with pytest.raises(BrokenError):
         await circuit.call(outer)
     assert circuit.state == "OPEN"
-    assert circuit.core.machine.generation == version + 2  # half-open, and open again
+    assert inside.of(circuit).generation == version + 2  # half-open, and open again
 
 
 async def test_in_a_ramp_an_outer_call_does_not_count_what_tasks_inside_it_counted(

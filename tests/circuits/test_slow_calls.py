@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
 )
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .parts import BrokenError, Shape, each_async_shape, each_sync_shape
 
@@ -101,7 +102,7 @@ def test_slow_sync_calls_open_the_circuit(timed: Circuit, clock: ManualClock, sh
 async def test_a_slow_probe_opens_it_again(
     timed: Circuit, clock: ManualClock, shape: Shape
 ) -> None:
-    timed.open_here(10.0)
+    inside.open_here(timed, 10.0)
     clock.advance(10.0)
     await shape(timed, taking(clock, 2.5))
     assert timed.state == "OPEN"

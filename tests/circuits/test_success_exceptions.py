@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     SlowCallRate,
 )
+from tests import inside
 
 from .parts import OPEN_TIME, Shape, each_async_shape, each_sync_shape
 
@@ -93,7 +94,7 @@ async def test_answers_that_are_exceptions_are_good_probes(
     clock: ManualClock, shape: Shape, named: Any
 ) -> None:
     circuit = make(clock, success_exceptions=named)
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     await meet(circuit, shape, NotFoundError)
     assert (circuit.state, circuit.stats().successes) == ("HALF_OPEN", 1)
@@ -103,7 +104,7 @@ async def test_answers_that_are_exceptions_are_good_probes(
 
 async def test_a_probe_that_fails_after_a_good_one_still_opens(clock: ManualClock) -> None:
     circuit = make(clock, success_exceptions=(NotFoundError,))
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     for kind in (NotFoundError, ClientError):
         with pytest.raises(kind):
@@ -138,7 +139,7 @@ async def test_an_answer_that_passes_two_calls_of_one_circuit_closes_nothing_too
     clock: ManualClock,
 ) -> None:
     circuit = make(clock, success_exceptions=(NotFoundError,))
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     with pytest.raises(NotFoundError):
         await circuit.call(lambda: circuit.call(raising(NotFoundError)))
@@ -170,7 +171,7 @@ async def test_a_ramp_takes_answers_that_are_exceptions_as_successes(clock: Manu
         ramp_shares=(1.0,),
         success_exceptions=(NotFoundError,),
     )
-    circuit.open_here(OPEN_TIME)
+    inside.open_here(circuit, OPEN_TIME)
     clock.advance(OPEN_TIME)
     for kind in (NotFoundError, ConnectionError, NotFoundError, ConnectionError):
         with pytest.raises(kind):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 KEY = "upstream"
 
@@ -28,11 +28,11 @@ class Bench:
             self.open()
             self.clock.advance(self.config.recovery_timeout)
         else:
-            settling.settle(self.circuit, admission.admit(self.circuit), Outcome.FAILURE)
+            inside.settle(self.circuit, inside.admit(self.circuit), Outcome.FAILURE)
 
     def open(self) -> None:
         """Open the circuit."""
-        self.circuit.open_here(self.config.recovery_timeout)
+        inside.open_here(self.circuit, self.config.recovery_timeout)
 
     def outcome(self) -> Outcome:
         """Tell what the one call since the beginning said."""

@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
 )
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -129,7 +130,7 @@ async def test_a_stream_that_goes_well_at_its_deadline_closes_the_circuit(
     config = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=10.0)
     breaker = HybridBreaker(redis=None, defaults=config, clock=clock)
     guarded = breaker.circuit(KEY)
-    guarded.open_here(10.0)
+    inside.open_here(guarded, 10.0)
     clock.advance(10.0)
     began = asyncio.Event()
 

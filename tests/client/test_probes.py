@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
+from tests import inside
 from tests.client.bench import KEY, Bench
 from tests.patience import PATIENCE
 
@@ -90,19 +91,19 @@ async def test_nor_are_they_after_a_probe_of_another_circuit_within_the_transpor
 ) -> None:
     bench = Bench(probing=True)
     other = bench.breaker.circuit("other", bench.config)
-    other.open_here(0.0)  # its next call is a probe, too
+    inside.open_here(other, 0.0)  # its next call is a probe, too
 
     async def answer() -> Any:
         return http.Response(200, stream=BothWays(http).stream)
 
-    async def inside(_: Any) -> Any:
+    async def inner(_: Any) -> Any:
         return await other.call(answer)
 
-    def inside_sync(_: Any) -> Any:
+    def inner_sync(_: Any) -> Any:
         return other.call_sync(http.Response, 200, stream=BothWays(http).stream)
 
     guarded: Any = bench.breaker.transport(
-        http.MockTransport(inside if half == "async" else inside_sync), KEY
+        http.MockTransport(inner if half == "async" else inner_sync), KEY
     )
 
     async def send() -> Any:
@@ -133,17 +134,17 @@ async def test_a_guarded_call_inside_the_transport_shares_the_probe(
 ) -> None:
     bench = Bench(probing=True)
 
-    async def inside(_: Any) -> Any:
+    async def inner(_: Any) -> Any:
         return await bench.circuit.call(answer)
 
     async def answer() -> Any:
         return http.Response(200)
 
-    def inside_sync(_: Any) -> Any:
+    def inner_sync(_: Any) -> Any:
         return bench.circuit.call_sync(http.Response, 200)
 
     guarded: Any = bench.breaker.transport(
-        http.MockTransport(inside if half == "async" else inside_sync), KEY
+        http.MockTransport(inner if half == "async" else inner_sync), KEY
     )
     request = http.Request("GET", URL)
     if half == "async":

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker, circuit
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.client.transport import host_and_port
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import open_circuit
+from tests import inside
 from tests.client.bench import KEY, Bench
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ async def test_a_redirect_to_another_circuit_is_judged_there(
     caller = make_caller(closed, circuit=lambda request: request.url.path.split("/")[1])
     breaker = closed.breaker
     for key in ("redirects", "status"):
-        settling.settle(
-            breaker.circuit(key), admission.admit(breaker.circuit(key)), Outcome.FAILURE
-        )
+        inside.settle(breaker.circuit(key), inside.admit(breaker.circuit(key)), Outcome.FAILURE)
 
     await caller.get(f"{upstream.url}/redirects", follow_redirects=True)
 
@@ -188,12 +186,12 @@ def test_a_transport_is_protected_where_dead_hosts_fill_all_places(http: ModuleT
     breaker = HybridBreaker(redis=None, max_circuits=2)
     dead = [breaker.circuit(f"dead-{number}") for number in range(2)]
     for one in dead:
-        one.open_here(60.0)
+        inside.open_here(one, 60.0)
     assert breaker.circuit("surplus").key == "overflow"
     inner = http.MockTransport(lambda _: http.Response(200))
     with http.Client(transport=breaker.transport(inner, circuit="in-code")) as client:
         assert client.get("http://upstream").status_code == 200
-        breaker.circuit("in-code").open_here(60.0)
+        inside.open_here(breaker.circuit("in-code"), 60.0)
         dead.clear()
         for number in range(50):
             breaker.circuit(f"later-{number}")

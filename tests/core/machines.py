@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.core import fleet_trips
@@ -12,6 +11,7 @@ from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.core.probe import Probe, Ticket
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState, Outcome, StateChange
+from tests import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,98 +23,32 @@ OPEN_TIME = 60.0
 """Seconds; the open time of the machines made here, unless a test says otherwise."""
 
 
-_WHERE = {
-    "state": "machine.state",
-    "generation": "machine.generation",
-    "sequence": "machine.sequence",
-    "failures": "machine.failures",
-    "failures_at": "machine.failures_at",
-    "deadline": "machine.open_until",
-    "evidence": "machine.evidence",
-    "meter": "machine.statistics",
-    "run": "machine.statistics.run",
-    "successes": "machine.probes.successes",
-    "probes": "machine.probes.running",
-    "standoff": "machine.probes.standoff",
-    "last_sign": "machine.probes.last_probe_at",
-    "rejected_inside": "machine.probes.rejected_inside",
-    "runs_probes": "machine.probes.is_probing",
-    "see_probing": "machine.probes.see_probing",
-    "grant": "machine.probes.grant",
-    "see_lease": "machine.probes.see_lease",
-    "hear_probing": "machine.probes.hear_probing",
-    "suspect_probing": "machine.probes.suspect_probing",
-    "opening": "machine.probes.lease.opening",
-    "lease": "machine.probes.lease.current",
-    "wants_lease": "machine.probes.lease.is_wanted",
-    "taken_until": "machine.probes.lease.elsewhere.taken_until",
-    "expect_calls": "machine.probes.lease.expect_calls",
-    "calls_are_rare": "machine.probes.lease.calls_are_rare",
-    "changed_at": "machine.changed_at",
-    "run_ended": "membership.calls.run_ended",
-    "calls_per_second": "machine.probes.lease.calls_per_second",
-    "reopenings": "machine.recovery.reopenings",
-    "recovered_at": "machine.recovery.recovered_at",
-    "ramp": "machine.recovery.ramp",
-    "keeps_failing": "machine.recovery.keeps_failing",
-    "touched": "outbox.needs_sync",
-    "version": "membership.version",
-    "writer": "membership.writer",
-    "unshared": "membership.unsynced",
-    "has_voted": "membership.has_voted",
-    "propose": "membership.propose",
-    "describe": "membership.describe",
-    "confirm": "membership.confirm",
-    "adopt": "membership.adopt",
-    "vote": "membership.vote",
-    "withdrew": "membership.withdrew",
-    "join": "membership.join",
-    "forget_fleet": "membership.forget_fleet",
-    "take_report": "membership.take_report",
-    "alone": "membership.local_only",
-    "peers": "membership.sharing.peers",
-    "is_bound": "membership.sharing.shares_probes",
-    "contribution": "membership.calls.run",
-    "noting": "membership.calls.tracks_successes",
-    "listen": "membership.calls.listen",
-    "put": "set_override",
-    "in_force": "effective_state",
-    "refresh": "publish",
-    "override": "override.current",
-    "override_version": "override.version",
-}
-"""What is where in a core, so that a test need not know."""
-
-
 class Machine:
     """A core, whose methods return the change that listeners would hear of."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        if "peers" in settings:
-            settings["peers"] = settings.pop("peers")
         vars(self)["core"] = CircuitCore(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:
         if name in {"judge_fleet", "trip_by_run"}:
             return partial(self._do, partial(getattr(fleet_trips, name), self.core))
-        found = attrgetter(_WHERE.get(name, name))(self.core)
+        found = inside.look(self.core, name)
         return partial(self._do, found) if callable(found) else found
 
     def __setattr__(self, name: str, value: object) -> None:
-        *path, last = _WHERE.get(name, name).split(".")
-        setattr(attrgetter(".".join(path))(self.core) if path else self.core, last, value)
+        inside.put(self.core, name, value)
 
     def _do(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.core.outbox.changes.clear()
+        inside.take_changes(self.core)
         result = method(*args, **kwargs)
-        self.core.publish()
-        changes = self.core.outbox.take()
+        inside.look(self.core, "publish")()
+        changes = inside.take_changes(self.core)
         return changes[-1] if changes and result is None else result
 
     def admit(self, now: float, kind: object = None) -> tuple[Ticket | None, StateChange | None]:
-        self.core.outbox.changes.clear()
+        inside.take_changes(self.core)
         ticket = self.core.admit(now, kind)
-        changes = self.core.outbox.take()
+        changes = inside.take_changes(self.core)
         return ticket, changes[-1] if changes else None
 
 

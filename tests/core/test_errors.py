@@ -15,9 +15,9 @@ from fastapi_hybrid_breaker import (
     CircuitState,
     HybridBreaker,
 )
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.problem import RouteRejectedError, WebSocketRejectedError
+from tests import inside
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_state_of_a_rejection_while_probing_travels_with_a_pickle() -> None:
     circuit = HybridBreaker(redis=None, clock=clock, defaults=config).circuit("k")
     circuit.open_here(60.0)
     clock.advance(60.0)
-    admission.admit(circuit)
+    inside.admit(circuit)
     for error in rejections(circuit):
         twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
         assert (twin.args, twin.state) == (("k", 1.0), CircuitState.HALF_OPEN)

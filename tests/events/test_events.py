@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker import (
     bearer_token,
 )
 from fastapi_hybrid_breaker.web.events import broadcast
+from tests import inside
 from tests.fleet.instances import fail, fleet, succeed
 from tests.patience import PATIENCE
 
@@ -219,8 +220,8 @@ async def test_a_quiet_circuit_that_gets_another_configuration_or_is_made_anew_i
     monkeypatch.setattr(broadcast, "EVERY", 0.02)
     async with served() as (breaker, port):
         breaker.registry.hear_of(KEY)  # before the code that uses it
-        breaker.circuit("other").open_here(60.0)
-        breaker.circuit("other").reset_here()
+        inside.open_here(breaker.circuit("other"), 60.0)
+        inside.reset_here(breaker.circuit("other"))
         async with reading(port) as reader:
             rows = (await reader.next()).data["circuits"]
             assert {row["mode"] for row in rows} == {"enforce"}

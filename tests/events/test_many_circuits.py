@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.web.events import broadcast
 from fastapi_hybrid_breaker.web.events.channel import Channel
 from fastapi_hybrid_breaker.web.events.feed import Feed
 from fastapi_hybrid_breaker.web.events.pieces import Pieces
+from tests import inside
 from tests.fleet.instances import until
 from tests.turns import Turns
 
@@ -90,7 +91,7 @@ async def test_a_change_while_a_snapshot_is_sent_comes_after_it() -> None:
         breaker.circuit(key)
     async with aclosing(Feed(breaker).read()) as events:
         pieces = [await anext(events)]
-        breaker.circuit(KEYS[119]).open_here(60.0)
+        inside.open_here(breaker.circuit(KEYS[119]), 60.0)
         while not pieces[-1].endswith(b"\n\n"):
             pieces.append(await anext(events))
         rows = json.loads(b"".join(pieces).decode().splitlines()[1].removeprefix("data: "))

@@ -13,6 +13,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.web.events.channel import PING_EVERY, Channel
 from fastapi_hybrid_breaker.web.events.feed import Feed
 from simulator.loop import run
+from tests import inside
 
 from .serving import CONFIG
 
@@ -76,8 +77,8 @@ def test_no_silence_is_longer_than_ten_seconds_however_often_something_happens(
     circuit = breaker.circuit("rarely")
 
     def happens() -> None:
-        circuit.open_here(60.0)
-        circuit.reset_here()
+        inside.open_here(circuit, 60.0)
+        inside.reset_here(circuit)
 
     async def main() -> list[tuple[float, bytes]]:
         return await watch(Feed(breaker), happens, every)
@@ -92,8 +93,8 @@ def test_a_stream_on_which_something_comes_each_second_is_not_pinged() -> None:
     circuit = breaker.circuit("often")
 
     def happens() -> None:
-        circuit.open_here(60.0)
-        circuit.reset_here()
+        inside.open_here(circuit, 60.0)
+        inside.reset_here(circuit)
 
     async def main() -> list[tuple[float, bytes]]:
         return await watch(Feed(breaker), happens, 1.0)

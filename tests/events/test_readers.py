@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.web.events import broadcast, stream
 from fastapi_hybrid_breaker.web.events.channel import Channel
 from fastapi_hybrid_breaker.web.events.feed import Feed
+from tests import inside
 from tests.fleet.instances import fail, until
 from tests.patience import PATIENCE
 from tests.web.servers import uvicorn_serving
@@ -119,7 +120,7 @@ async def test_more_changes_at_once_than_are_kept_begin_anew(
     async with served() as (breaker, port), reading(port) as reader:
         snapshot = await reader.next()
         for number in range(11):
-            breaker.circuit(f"k{number}").open_here(60.0)
+            inside.open_here(breaker.circuit(f"k{number}"), 60.0)
         with pytest.raises(StopAsyncIteration):
             while True:
                 await reader.next()
@@ -157,7 +158,7 @@ def test_a_loop_that_was_closed_by_hand_leaves_no_listener() -> None:
     assert len(breaker.changes) == 1
     unfinished = asyncio.all_tasks(loop)
     loop.close()
-    breaker.circuit(KEY).open_here(60.0)
+    inside.open_here(breaker.circuit(KEY), 60.0)
     assert not breaker.changes
     assert asyncio.run(begin())  # who comes on another loop is told as ever
     for task in unfinished:
@@ -181,8 +182,8 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(
             ring._largest = 100_000
             told = 0
             while channel._readers == 2:  # more than sockets and buffers take
-                circuit.open_here(60.0)
-                circuit.reset_here()
+                inside.open_here(circuit, 60.0)
+                inside.reset_here(circuit)
                 told += 2
                 await reader.until("circuit", state="CLOSED")
                 channel.add("figures", json.dumps({"at": 0, "circuits": ["x" * 50_000]}))
@@ -199,7 +200,7 @@ async def test_a_reader_too_far_behind_is_ended(channels: list[Channel]) -> None
         await reader.next()
         channels[0]._ring._most = 3
         for number in range(9):  # all before its next turn
-            breaker.circuit(f"k{number}").open_here(60.0)
+            inside.open_here(breaker.circuit(f"k{number}"), 60.0)
         with pytest.raises(StopAsyncIteration):
             await reader.until("circuit", key="never")
         async with reading(port) as again:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 
 from .player import Player
 
@@ -39,7 +39,7 @@ class Companion(Player):
         self.exchange.touched(circuit)
 
     def call(self, outcome: Outcome = Outcome.SUCCESS) -> None:
-        settling.settle(self.circuit, admission.admit(self.circuit), outcome)
+        inside.settle(self.circuit, inside.admit(self.circuit), outcome)
 
     def listen(self) -> None:
         for message in self.arrived():

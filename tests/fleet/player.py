@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import redis as redis_py
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.inbox import Inbox
@@ -17,6 +16,7 @@ from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
 from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.patience import PATIENCE
 
 from .server import arrived
@@ -73,13 +73,13 @@ class Player:
         return self.breaker.stats(KEY).version
 
     def fail(self) -> None:
-        settling.settle(self.circuit, admission.admit(self.circuit), Outcome.FAILURE)
+        inside.settle(self.circuit, inside.admit(self.circuit), Outcome.FAILURE)
 
     def succeed(self) -> None:
-        settling.settle(self.circuit, admission.admit(self.circuit), Outcome.SUCCESS)
+        inside.settle(self.circuit, inside.admit(self.circuit), Outcome.SUCCESS)
 
     def reset(self) -> Future[None]:
-        return self.exchange.reset(KEY, self.circuit.reset_here())
+        return self.exchange.reset(KEY, inside.reset_here(self.circuit))
 
     def take(self) -> list[Request]:
         return self.exchange.take(100)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker, StateChange
+from tests import inside
 
 from .instances import CONFIG, cut_off, fail, fleet, settled, until
 
@@ -118,7 +119,7 @@ async def test_what_was_ordered_while_redis_was_away_says_who_and_why_later(
         await fail(beyond, KEY)
         await overridden(beyond)
         await until(lambda: other.stats(KEY).override is not None)
-        await until(lambda: other.circuit(KEY).core.machine.state is OPEN)
+        await until(lambda: inside.of(other.circuit(KEY)).state is OPEN)
         link.hold()
         assert await beyond.clear_override(KEY, reason="the move is over", by="ann") == "queued"
         assert await beyond.reset(KEY, reason="too early", by="bob") == "queued"
@@ -131,7 +132,7 @@ async def test_what_was_ordered_while_redis_was_away_says_who_and_why_later(
         assert ("ann", "the move is over") in told
         # The later of two resets that wait serves both. It was below the override, so that it is
         # what the circuit stands on, and no change of the state that callers met.
-        stands_on = other.circuit(KEY).core.machine.evidence
+        stands_on = inside.of(other.circuit(KEY)).evidence
         assert stands_on is not None
         assert (stands_on.by, stands_on.reason) == ("carl", "it is back")
         assert ("bob", "too early") not in told
@@ -192,7 +193,7 @@ async def test_what_cannot_be_kept_is_refused_before_anything_happens(
     ):
         with pytest.raises((TypeError, ValueError), match=wanted):
             await act
-    assert circuit.core.machine.state is OPEN
+    assert inside.of(circuit).state is OPEN
     assert breaker.stats(KEY).override is not None
 
 

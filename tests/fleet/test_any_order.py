@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitOpenError
 from fastapi_hybrid_breaker.core.retention import loss_of
+from tests import inside
 from tests.lengths import few_or_many
 
 from .player import KEY, Player
@@ -40,7 +41,7 @@ class Slow(Player):
 
     @property
     def core(self) -> CircuitCore:
-        return self.circuit.core
+        return inside.core_of(self.circuit)
 
     def calls(self, *, works: bool) -> None:
         with contextlib.suppress(CircuitOpenError):
@@ -136,11 +137,11 @@ def play(server: Server, schedule: list[Step], **config: Any) -> None:
         for number, step in schedule:
             step(players[number])
             for player in players:
-                core = player.core
+                core = inside.of(player.circuit)
                 orders = player.inbox.orders.keys()
-                if core.membership.version and not core.membership.unsynced and not orders:
-                    version = core.membership.version, core.membership.writer
-                    assert known.setdefault(version, core.machine.state) == core.machine.state
+                if core.version and not core.unsynced and not orders:
+                    version = core.version, core.writer
+                    assert known.setdefault(version, core.state) == core.state
         for player in players:
             player.waits_in_vain(is_cut_off=False)
         for turn in range(ROUNDS):
@@ -151,7 +152,7 @@ def play(server: Server, schedule: list[Step], **config: Any) -> None:
                 player.clock.advance(0.15)
         stored = server.hash(KEY)
         for player in players:
-            assert not player.core.membership.unsynced
+            assert not inside.of(player.circuit).unsynced
             assert player.version == int(stored.get("version", 0))
             if player.version:
                 assert player.state == stored["state"]

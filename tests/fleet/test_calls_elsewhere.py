@@ -7,8 +7,8 @@ import pickle
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import SUCCESS
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import fail, fleet, succeed, until
@@ -31,13 +31,13 @@ async def test_the_circuit_recovers_although_the_route_holds_the_place_elsewhere
         route = serving.circuit(KEY)
 
         async def request() -> None:
-            permit = admission.admit(route, is_route=True)
+            permit = inside.admit(route, is_route=True)
             try:
                 await succeed(calling, KEY)
             except CircuitOpenError as error:
-                settling.settle_error(route, permit, pickle.loads(pickle.dumps(error)))  # noqa: S301 - ours
+                inside.settle_error(route, permit, pickle.loads(pickle.dumps(error)))  # noqa: S301 - ours
             else:
-                settling.settle(route, permit, SUCCESS)
+                inside.settle(route, permit, SUCCESS)
 
         async with asyncio.timeout(PATIENCE):
             while (serving.state(KEY), calling.state(KEY)) != ("CLOSED", "CLOSED"):

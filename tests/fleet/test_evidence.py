@@ -17,9 +17,9 @@ from fastapi_hybrid_breaker import (
     StateChange,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 from fastapi_hybrid_breaker.fleet.commands import LARGEST_WHY, dump_evidence
+from tests import inside
 
 from .evidence_in_json import evidence_in, quoted_evidence
 from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
@@ -115,8 +115,8 @@ async def test_all_instances_stay_open_as_long_as_the_dependency_asked_one(serve
         b.circuit(KEY)
         circuit = a.circuit(KEY)
         for _ in range(3):
-            settling.settle(
-                circuit, admission.admit(circuit), Outcome.FAILURE, error="status 503", asked=45.0
+            inside.settle(
+                circuit, inside.admit(circuit), Outcome.FAILURE, error="status 503", asked=45.0
             )
         await until(lambda: b.state(KEY) is OPEN)
         assert 30 < b.stats(KEY).retry_after <= 45

@@ -11,6 +11,7 @@ import pytest
 from fastapi_hybrid_breaker import CircuitState
 from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT
+from tests import inside
 
 from .instances import fail, fleet, settled, until
 from .player import KEY, Player, play
@@ -295,16 +296,16 @@ def test_a_register_that_is_far_or_malformed_is_written_back_by_who_knows_the_ov
 ) -> None:
     a, b = players
     override = make_override("forced_open", by="ann", reason="t", seconds=None, now=a.clock())
-    a.circuit.put_here(override, "ann", "t")
+    inside.put_here(a.circuit, override, "ann", "t")
     a.exchange.overrides.order(KEY, override, "ann", "t")
     play(a, b)
     assert b.state == "OPEN"
-    known = a.circuit.core.override.version
+    known = inside.of(a.circuit).override_version
     as_register(server, far(server, version))
     for player in (a, b):
         player.exchange.read_all()
     play(a, b)
     for player in (a, b):
         assert player.state == "OPEN"
-        assert player.circuit.core.override.version == known
+        assert inside.of(player.circuit).override_version == known
     assert known in versions_of(server)

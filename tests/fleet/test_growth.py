@@ -11,6 +11,7 @@ import pytest
 from fastapi_hybrid_breaker.fleet.run_times import HELD_BACK
 from simulator import recoveries
 from simulator.recoveries import Size
+from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
@@ -155,7 +156,7 @@ def test_of_many_instances_a_few_ask_for_the_lease_at_once(
 ) -> None:
     a = join("aaaa", live=live)
     a.fail()
-    a.circuit.core.machine.probes.lease.calls_per_second = 10.0
+    inside.of(a.circuit).calls_per_second = 10.0
     turns = sorted(a.exchange.leases._turn(a.circuit) for _ in range(5_000))
     share = turns.count(0.0) / len(turns)
     assert at_once / 2 <= share <= 2 * at_once

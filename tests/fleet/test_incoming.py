@@ -11,6 +11,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.fleet.incoming import _MOST_AT_ONCE, Incoming
+from tests import inside
 
 from .instances import fail, fleet, settled, until
 
@@ -145,8 +146,8 @@ async def test_calls_rejected_before_the_opening_was_looked_at_are_among_those_t
         for _ in range(1_000):  # at once: nothing has been looked at yet
             with pytest.raises(CircuitOpenError):
                 circuit.call_sync(int)
-        await until(lambda: circuit.core.machine.probes.lease.calls_per_second is not None)
-        assert circuit.core.machine.probes.lease.calls_per_second > 100
+        await until(lambda: inside.of(circuit).calls_per_second is not None)
+        assert inside.of(circuit).calls_per_second > 100
 
 
 async def test_a_defect_in_what_a_call_leaves_is_logged_and_counted(

@@ -14,9 +14,9 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import TERM
+from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
@@ -69,16 +69,16 @@ def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: 
     for player in (a, b):
         player.clock.advance(5.0)  # nobody has called since
         player.learn_time()  # by the clock of the test alone
-    b.circuit.core.machine.probes.lease.is_wanted = True
+    inside.of(b.circuit).wants_lease = True
     b.exchange.touched(b.circuit)
     b.send()
-    assert b.circuit.core.machine.probes.lease.current is not None
-    ticket = admission.admit(a.circuit)  # long after the open time: a probe at once
+    assert inside.of(b.circuit).lease is not None
+    ticket = inside.admit(a.circuit)  # long after the open time: a probe at once
     for _ in range(2):  # before it has asked again, and after
         together(a, b, seconds=0.1)
         with pytest.raises(CircuitOpenError):
             b.call()
-    settling.settle(a.circuit, ticket, Outcome.SUCCESS)
+    inside.settle(a.circuit, ticket, Outcome.SUCCESS)
 
 
 def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) -> None:
@@ -90,9 +90,9 @@ def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) 
         for player in (a, b, c):
             player.clock.advance(6.0)  # no sign of a probe
         server.ask.hdel(f"circuit:{KEY}", "told")  # that is so long ago for the server too
-        ticket = admission.admit(prober.circuit)
+        ticket = inside.admit(prober.circuit)
         together(a, b, c, seconds=0.1)
-        settling.settle(prober.circuit, ticket, Outcome.SUCCESS)
+        inside.settle(prober.circuit, ticket, Outcome.SUCCESS)
     with pytest.raises(CircuitOpenError):
         c.call()
 
@@ -297,7 +297,7 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     together(a, b, seconds=0.5)
     for player in (a, b):
         with contextlib.suppress(CircuitOpenError):
-            admission.admit(player.circuit)
+            inside.admit(player.circuit)
         player.send()
     together(a, b, seconds=0.1)
     # As if it had been written by a clock five minutes ahead.
@@ -314,12 +314,12 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     held = []
     for player in (a, b):
         player.exchange.leases._posts.clear()
-        player.circuit.core.machine.probes.lease.current = None
+        inside.of(player.circuit).lease = None
         player.clock.advance(3.0)
         with contextlib.suppress(CircuitOpenError):
-            admission.admit(player.circuit)
+            inside.admit(player.circuit)
         player.send()
-        lease = player.circuit.core.machine.probes.lease.current
+        lease = inside.of(player.circuit).lease
         held.append(lease is not None and lease.places > 1)
     assert held != [True, True]
 
@@ -505,7 +505,7 @@ def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
     a.call()  # a probe of its own: closed again
     assert a.state == "CLOSED"
     together(a, seconds=0.3)
-    assert not a.circuit.core.membership.has_voted
+    assert not inside.of(a.circuit).has_voted
 
 
 def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
@@ -520,7 +520,7 @@ def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
     a.call()
     a.send()
     # b has not heard of that, its probe fails, and its dependency asks for a long open time.
-    settling.settle(b.circuit, admission.admit(b.circuit), Outcome.FAILURE, asked=60.0)
+    inside.settle(b.circuit, inside.admit(b.circuit), Outcome.FAILURE, asked=60.0)
     b.send()
     assert b.state == "HALF_OPEN"  # a was first
     with pytest.raises(CircuitOpenError):

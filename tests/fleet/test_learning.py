@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastapi_hybrid_breaker.fleet.propagation_lag import LATE, PropagationLag
+from tests import inside
 
 from .player import KEY, Player, play
 
@@ -141,8 +142,8 @@ def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:
 def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -> None:
     a, b = players
     subscribe(a, b)
-    a.breaker.circuit("other").open_here(30.0)
-    a.breaker.circuit("other").core.membership.unsynced = True
+    inside.open_here(a.breaker.circuit("other"), 30.0)
+    inside.of(a.breaker.circuit("other")).unsynced = True
     a.exchange.changed(a.breaker.circuit("other"))
     a.send()
     b.messages()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import cut_off, fail, fix_round_trip, fleet, probe, settled, until
@@ -109,7 +109,7 @@ async def test_a_rejected_caller_is_told_to_wait_a_second_at_least(server: Serve
         await opened(a, b)
         async with traffic(upstream, a):
             await until(lambda: upstream.running == 2)
-            await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 2)
+            await until(lambda: inside.of(b.circuit(KEY)).probes_elsewhere == 2)
             with pytest.raises(CircuitOpenError) as caught:
                 async with asyncio.timeout(PATIENCE):
                     await b.execute(KEY, upstream)
@@ -139,7 +139,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
             await until(lambda: server.hash(KEY).get("probing", "").split(":")[1:2] == ["2"])
             await cut_off(a)
             async with traffic(upstream, b):
-                await until(lambda: b.circuit(KEY).core.machine.probes.lease.current is None)
+                await until(lambda: inside.of(b.circuit(KEY)).lease is None)
                 post = b.sync._session.exchange.leases._posts
                 async with asyncio.timeout(PATIENCE):
                     while lease_of(server)[2:3] and not _is_over(server):
@@ -235,8 +235,8 @@ def test_many_circuits_that_open_together_do_not_ask_in_one_burst(
     a, _ = players  # whose clock stands still: however slow the machine, all open together
     circuits = [a.breaker.circuit(f"host:{number}") for number in range(200)]
     for circuit in circuits:
-        settling.settle(circuit, admission.admit(circuit), Outcome.FAILURE)
-    assert len({circuit.core.machine.open_until for circuit in circuits}) == 1
+        inside.settle(circuit, inside.admit(circuit), Outcome.FAILURE)
+    assert len({inside.of(circuit).open_until for circuit in circuits}) == 1
     posts = a.exchange.leases._posts
     asked = sorted(posts[circuit.key].not_before for circuit in circuits)
     assert 0.3 < asked[-1] - asked[0] < 2.0

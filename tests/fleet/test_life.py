@@ -16,6 +16,7 @@ from redis.asyncio.sentinel import Sentinel
 from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet.clock import ServerClock
 from fastapi_hybrid_breaker.fleet.connection import Source
+from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, until
 
@@ -119,7 +120,7 @@ async def test_child_of_a_fork_keeps_states_and_leaves_the_lane_to_the_parent(
         child = os.fork()
         if child == 0:  # pragma: no cover - measured in the parent only
             good = a.state("inventory-api") == "OPEN" and a.sync_status().state == "disabled"
-            a.circuit("inventory-api").reset_here()
+            inside.reset_here(a.circuit("inventory-api"))
             os._exit(0 if good and a.state("inventory-api") == "CLOSED" else 1)
         _, status = await asyncio.to_thread(os.waitpid, child, 0)
         assert os.waitstatus_to_exitcode(status) == 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker.core.override import make_override
+from tests import inside
 
 from .player import KEY, Player, play
 from .speaker import PlainSpeaker
@@ -262,7 +263,7 @@ def test_a_wrong_clock_of_who_opened_it_meanwhile_does_not_set_our_open_time(
     play(a, b)
     for player in (a, b):
         player.clock.advance(31)
-        player.circuit.core.machine.open_until = player.clock()
+        inside.of(player.circuit).open_until = player.clock()
     a.succeed()  # its probe: closed, and not told yet
     PlainSpeaker(server, skew=300.0).say("OPEN", failures=5, open_for=30.0)
     requests = [one for one in a.take() if one.kind in {"change", "time"}]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.membership import Membership
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.circuit_requests import CircuitRequests
@@ -19,6 +18,7 @@ from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.rereading import Rereading
 from fastapi_hybrid_breaker.fleet.unhealthy import UnhealthyCircuits
+from tests import inside
 from tests.patience import PATIENCE
 from tests.turns import Turns
 
@@ -60,7 +60,7 @@ def check(turns: Turns, instances: int = 1) -> None:
 def open_all(breaker: HybridBreaker) -> None:
     for key in KEYS:
         circuit = breaker.circuit(key)
-        settling.settle(circuit, admission.admit(circuit), FAILURE)
+        inside.settle(circuit, inside.admit(circuit), FAILURE)
 
 
 async def test_a_start_and_a_reconnect_hold_up_nobody(
@@ -200,7 +200,7 @@ async def test_messages_are_heard_while_all_is_read_again(server: Server) -> Non
         session.exchange.read_all()
         session._sender.wake()
         last = a.circuit(KEYS[-1])  # in the row
-        settling.settle(last, admission.admit(last), FAILURE)
+        inside.settle(last, inside.admit(last), FAILURE)
         await until(lambda: b.state(KEYS[-1]) == "OPEN")
         await settled(a, b)
         assert b.state(KEYS[-1]) == "OPEN"

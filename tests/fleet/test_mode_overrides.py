@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
@@ -113,7 +114,7 @@ async def test_it_ends_by_itself_on_all(server: Server) -> None:
         await until(lambda: mode(b) == "shadow")
         for breaker in (a, b):
             await until(lambda one=breaker: mode(one) == "enforce")
-            await until(lambda one=breaker: one.circuit(KEY).core.override.current is None)
+            await until(lambda one=breaker: inside.of(one.circuit(KEY)).override is None)
         await until(lambda: '{"mode":"-"' in str(server.ask.hget(REGISTER, "override")))
         async with fleet(server, 1) as (late,):
             await settled(late)

@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
 )
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
 from .player import Player
@@ -222,7 +223,7 @@ async def test_a_newcomer_after_a_reset_with_a_ramp_admits_the_share_and_continu
         async with fleet(server, 1, RAMPING) as (late,):
             await knows(late)
             assert await admitted(late) == 10
-            late.circuit(KEY).reset_here()
+            inside.reset_here(late.circuit(KEY))
             await fail(late, KEY)
             assert late.stats(KEY).reopenings == 0
 

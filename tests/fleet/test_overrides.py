@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
@@ -278,7 +278,7 @@ async def test_a_plain_speaker_that_writes_over_it_is_told_again(server: Server)
         await force_open(a)
         PlainSpeaker(server).say("CLOSED", successes=1)
         await until(lambda: server.hash(KEY)["state"] == "OPEN")
-        assert a.circuit(KEY).core.machine.state is CLOSED
+        assert inside.of(a.circuit(KEY)).state is CLOSED
 
 
 @pytest.mark.parametrize("key", ["/stock/{sku}", "a}b", "{}x", "a{b", "a b/ü"])
@@ -358,13 +358,13 @@ async def test_trip_of_another_instance_below_a_forced_opening_is_told_when_that
         for breaker in (a, b):
             await succeed(breaker, KEY)
         circuit = b.circuit(KEY)
-        permit = admission.admit(circuit)
+        permit = inside.admit(circuit)
         await force_open(a)
         await until(lambda: circuit.state is OPEN)
         told: list[tuple[str, str]] = []
         b.on_change(lambda change: told.append((change.old, change.new)))
         for _ in range(CONFIG.failure_threshold or 0):
-            settling.settle(circuit, permit, Outcome.FAILURE)  # calls that were running
+            inside.settle(circuit, permit, Outcome.FAILURE)  # calls that were running
         version = a.stats(KEY).version
         await until(lambda: a.stats(KEY).version > version)
         assert (told, a.state(KEY)) == ([], OPEN)

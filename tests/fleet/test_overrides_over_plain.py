@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi_hybrid_breaker import CircuitState, HybridBreaker
+from tests import inside
 
 from .instances import fail, fleet, settled, until
 
@@ -25,8 +26,8 @@ def write_plainly(server: Server, state: str, next_attempt: int = 0) -> None:
 
 
 def below(breaker: HybridBreaker) -> tuple[CircuitState, int, str]:
-    core = breaker.circuit(KEY).core
-    return core.machine.state, core.membership.version, core.membership.writer
+    core = inside.of(breaker.circuit(KEY))
+    return core.state, core.version, core.writer
 
 
 async def overridden(server: Server, first: HybridBreaker, other: HybridBreaker) -> None:

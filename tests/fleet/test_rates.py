@@ -13,8 +13,8 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 
 from .instances import fail, fleet, hush, settled, succeed, until
 
@@ -100,7 +100,7 @@ async def test_slow_calls_of_all_count_together(server: Server) -> None:
         for breaker in breakers:
             circuit = breaker.circuit(KEY)
             for _ in range(4):
-                settling.settle(circuit, admission.admit(circuit), Outcome.SUCCESS, seconds=2.0)
+                inside.settle(circuit, inside.admit(circuit), Outcome.SUCCESS, seconds=2.0)
         for breaker in breakers:
             await until(lambda b=breaker: b.state(KEY) == "OPEN")
         change = next(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.lease import FEW_CALLS
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import UNUSED_TERM
+from tests import inside
 
 from .companion import Companion, together
 from .instances import fail, fix_round_trip, fleet, settled, until
@@ -57,9 +57,7 @@ async def opened(*breakers: HybridBreaker) -> None:
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")
     for breaker in breakers:
-        await until(
-            lambda b=breaker: b.circuit(KEY).core.machine.probes.lease.calls_per_second is not None
-        )
+        await until(lambda b=breaker: inside.of(b.circuit(KEY)).calls_per_second is not None)
         await until(lambda b=breaker: b.stats(KEY).retry_after == 0)
 
 
@@ -86,7 +84,7 @@ async def test_no_call_is_rejected_after_the_open_time_where_calls_are_rare(serv
     async with fleet(server, 3, config()) as (a, b, c):
         await opened(a, b, c)
         await b.execute(KEY, nothing)  # it has never had a call before
-        await until(lambda: c.circuit(KEY).core.machine.probes.successes == 1)
+        await until(lambda: inside.of(c.circuit(KEY)).successes == 1)
         await c.execute(KEY, nothing)
         assert c.state(KEY) == "CLOSED"
         for breaker in (a, b):
@@ -99,12 +97,12 @@ async def test_a_probe_that_runs_elsewhere_keeps_others_back_until_it_ends(serve
         await opened(a, b)
         answers = asyncio.Event()
         probe = asyncio.create_task(a.execute(KEY, answers.wait))
-        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 1)
+        await until(lambda: inside.of(b.circuit(KEY)).probes_elsewhere == 1)
         with pytest.raises(CircuitOpenError):
             await b.execute(KEY, nothing)
         answers.set()
         await probe
-        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 0)
+        await until(lambda: inside.of(b.circuit(KEY)).probes_elsewhere == 0)
         await b.execute(KEY, nothing)
         assert b.state(KEY) == "CLOSED"
 
@@ -123,12 +121,12 @@ async def test_a_probe_that_is_not_counted_gives_its_place_back_as_well(
             raise KeyError
 
         probe = asyncio.create_task(a.execute(KEY, work))
-        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 1)
+        await until(lambda: inside.of(b.circuit(KEY)).probes_elsewhere == 1)
         if ends_by == "cancellation":
             probe.cancel()
         answers.set()
         await asyncio.wait([probe])
-        await until(lambda: b.circuit(KEY).core.machine.probes.lease.elsewhere.count == 0)
+        await until(lambda: inside.of(b.circuit(KEY)).probes_elsewhere == 0)
         await b.execute(KEY, nothing)
 
 
@@ -150,22 +148,22 @@ def test_two_probes_that_begin_at_once_both_take_a_place(server: Server, join: A
     a, b, c = (join(name, success_threshold=3) for name in ("aaaa", "bbbb", "cccc"))
     open_for_all(a, b, c)
     first, second = (
-        admission.admit(a.circuit),
-        admission.admit(b.circuit),
+        inside.admit(a.circuit),
+        inside.admit(b.circuit),
     )  # neither has heard of the other
     hear(a, b, c)
     noted = {one.split(":")[0]: one.split(":")[1] for one in _field(server, "probing").split()}
     assert noted == {"aaaa": "1", "bbbb": "1"}
-    assert c.circuit.core.machine.probes.lease.elsewhere.count == 2
+    assert inside.of(c.circuit).probes_elsewhere == 2
     assert (
-        a.circuit.core.machine.probes.lease.elsewhere.count,
-        b.circuit.core.machine.probes.lease.elsewhere.count,
+        inside.of(a.circuit).probes_elsewhere,
+        inside.of(b.circuit).probes_elsewhere,
     ) == (1, 1)
     for player, permit in ((a, first), (b, second)):
-        settling.settle(player.circuit, permit, Outcome.SUCCESS)
+        inside.settle(player.circuit, permit, Outcome.SUCCESS)
     hear(a, b, c)
-    assert c.circuit.core.machine.probes.successes == 2, "they add up"
-    assert c.circuit.core.machine.probes.lease.elsewhere.count == 0
+    assert inside.of(c.circuit).successes == 2, "they add up"
+    assert inside.of(c.circuit).probes_elsewhere == 0
     c.call()
     assert c.state == "CLOSED"
 
@@ -175,8 +173,8 @@ def test_the_second_of_two_is_registered_although_the_first_has_changed_the_stat
 ) -> None:
     a, b = (join(name) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    admission.admit(a.circuit)
-    admission.admit(b.circuit)
+    inside.admit(a.circuit)
+    inside.admit(b.circuit)
     a.send()
     b.deliver(b.take())  # it has not heard of that
     assert [one.split(":")[0] for one in _field(server, "probing").split()] == ["aaaa", "bbbb"]
@@ -187,12 +185,12 @@ def test_successes_of_an_earlier_recovery_do_not_count(server: Server, join: Any
     open_for_all(a, b)
     a.call()
     hear(a, b)
-    assert b.circuit.core.machine.probes.successes == 1
+    assert inside.of(b.circuit).successes == 1
     b.fail()  # open again
     together(a, b, seconds=0.6)
     a.call()
     hear(a, b)
-    assert (a.circuit.core.machine.probes.successes, b.circuit.core.machine.probes.successes) == (
+    assert (inside.of(a.circuit).successes, inside.of(b.circuit).successes) == (
         1,
         1,
     )
@@ -203,7 +201,7 @@ def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earli
 ) -> None:
     a, b = (join(name, round_trip=60.0, success_threshold=3) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    while a.circuit.core.machine.probes.successes < 2:
+    while inside.of(a.circuit).successes < 2:
         with contextlib.suppress(CircuitOpenError):
             a.call()
         a.send()
@@ -215,7 +213,7 @@ def test_a_lease_given_before_the_open_time_ends_brings_no_successes_of_an_earli
     before = _field(server, "lease")
     together(a, b, seconds=0.35)
     a.send()
-    assert a.circuit.core.machine.open_until > a.clock()
+    assert inside.of(a.circuit).open_until > a.clock()
     assert _field(server, "lease") != before
     assert _field(server, "lease").split("|")[3] == "0"
 
@@ -229,10 +227,10 @@ def test_a_success_that_is_reported_twice_counts_once(server: Server, join: Any)
     a.exchange.put_back(requests)
     a.send()
     hear(a, b)
-    assert b.circuit.core.machine.probes.successes == 1
+    assert inside.of(b.circuit).successes == 1
     a.call()
     hear(a, b)
-    assert b.circuit.core.machine.probes.successes == 2
+    assert inside.of(b.circuit).successes == 2
 
 
 def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_ended(
@@ -240,13 +238,13 @@ def test_a_probe_that_ends_before_its_report_is_answered_is_reported_to_have_end
 ) -> None:
     a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = admission.admit(a.circuit)
+    permit = inside.admit(a.circuit)
     requests = a.take()
     answers = a.deliver(requests)
-    settling.settle(a.circuit, permit, Outcome.NOT_COUNTED)
+    inside.settle(a.circuit, permit, Outcome.NOT_COUNTED)
     a.answer(requests, answers)
     hear(a, b)
-    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
+    assert inside.of(b.circuit).probes_elsewhere == 0
 
 
 def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
@@ -254,26 +252,26 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
 ) -> None:
     a, b = (join(name, half_open_max_calls=1) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = admission.admit(a.circuit)
+    permit = inside.admit(a.circuit)
     hear(a, b)
     assert _field(server, "probing").startswith("aaaa:1:")
     a.breaker.peers.is_connected = False
-    settling.settle(a.circuit, permit, Outcome.NOT_COUNTED)
+    inside.settle(a.circuit, permit, Outcome.NOT_COUNTED)
     a.send()
     a.breaker.peers.is_connected = True
     a.exchange.read_all()
     hear(a, b)
     assert _field(server, "probing") == ""
-    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
+    assert inside.of(b.circuit).probes_elsewhere == 0
 
 
 def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
     a, b = (join(name, half_open_max_calls=1, success_threshold=3) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
-    permit = admission.admit(a.circuit)
+    permit = inside.admit(a.circuit)
     a.send()
     begun = [one["data"] for one in b.arrived()]
-    settling.settle(a.circuit, permit, Outcome.SUCCESS)
+    inside.settle(a.circuit, permit, Outcome.SUCCESS)
     a.send()
     ended = [one["data"] for one in b.arrived()]
     signals = [data for data in (*begun, *ended) if b'"signal"' in data]
@@ -281,7 +279,7 @@ def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
         b.inbox.hear(data)
     for data in reversed(signals):
         b.inbox.hear_signal(data)
-    assert b.circuit.core.machine.probes.lease.elsewhere.count == 0
+    assert inside.of(b.circuit).probes_elsewhere == 0
     b.call()
 
 
@@ -290,10 +288,10 @@ def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join
     open_for_all(a, b)
     a.call()
     hear(a, b)
-    core = b.circuit.core
+    core = inside.of(b.circuit)
     b.inbox.hear_signal(
         b'{"p":1,"key":"%s","signal":"probing","version":"%d","writer":"%s","ms":2000,"by":"old"}'
-        % (KEY.encode(), core.membership.version, core.membership.writer.encode())
+        % (KEY.encode(), core.version, core.writer.encode())
     )
     with pytest.raises(CircuitOpenError):
         b.call()
@@ -308,12 +306,12 @@ async def test_where_calls_are_not_rare_a_call_needs_a_lease(server: Server) -> 
     async with fleet(server, 2, config()) as (a, b):
         await opened(a, b)
         fix_round_trip(a, b, seconds=60.0)
-        core = b.circuit(KEY).core
-        assert (core.machine.probes.lease.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
+        core = inside.of(b.circuit(KEY))
+        assert (core.calls_per_second or 0) * 2 * 60.0 > FEW_CALLS
         with pytest.raises(CircuitOpenError):
             await b.execute(KEY, nothing)
-        await until(lambda: core.machine.probes.lease.current is not None)
-        assert core.machine.state == "OPEN"
+        await until(lambda: core.lease is not None)
+        assert core.state == "OPEN"
         await b.execute(KEY, nothing)
 
 
@@ -322,27 +320,25 @@ def test_a_lease_that_nobody_uses_passes_on_soon(server: Server, join: Any) -> N
     open_for_all(a, b)
     for player in (a, b):
         player.breaker.peers.round_trip = 0.01  # as it is
-        player.circuit.core.machine.probes.lease.calls_per_second = (
-            1_000.0  # and yet calls are many
-        )
+        inside.of(player.circuit).calls_per_second = 1_000.0  # and yet calls are many
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
     owner, given, ends, _ = _field(server, "lease").split("|")
     assert owner == "aaaa"
     assert int(ends) - int(given) == UNUSED_TERM * 1000
-    lease = a.circuit.core.machine.probes.lease.current
+    lease = inside.of(a.circuit).lease
     assert lease is not None
     assert lease.deadline - a.clock() <= UNUSED_TERM / 2  # no probe begins in the last half
     with pytest.raises(CircuitOpenError):
         b.call()
     b.send()
-    assert b.circuit.core.machine.probes.lease.current is None
+    assert inside.of(b.circuit).lease is None
     together(a, b, seconds=UNUSED_TERM + 0.1)
     with pytest.raises(CircuitOpenError):
         b.call()
     b.send()
-    assert b.circuit.core.machine.probes.lease.current is not None
+    assert inside.of(b.circuit).lease is not None
 
 
 @pytest.mark.parametrize(
@@ -354,7 +350,7 @@ def test_it_lasts_for_four_round_trips_and_two_seconds_at_most(
     a = join("aaaa", round_trip=60.0)
     open_for_all(a)
     a.breaker.peers.round_trip = round_trip
-    a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
+    inside.of(a.circuit).calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
@@ -368,15 +364,15 @@ def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ende
     a = join("aaaa", round_trip=60.0, success_threshold=3)
     open_for_all(a)
     a.breaker.peers.round_trip = 0.01
-    a.circuit.core.machine.probes.lease.calls_per_second = 1_000.0
+    inside.of(a.circuit).calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
     a.send()
-    permit = admission.admit(a.circuit)
+    permit = inside.admit(a.circuit)
     a.send()
     _, given, ends, _ = _field(server, "lease").split("|")
     assert int(ends) - int(given) == 2000
-    settling.settle(a.circuit, permit, Outcome.SUCCESS)
+    inside.settle(a.circuit, permit, Outcome.SUCCESS)
     a.send()
     _, given, ends, successes = _field(server, "lease").split("|")
     assert (int(ends) - int(given), successes) == (300, "1")

@@ -13,6 +13,7 @@ from fastapi_hybrid_breaker.fleet.commands import report_command
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.scripts import load
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.inside import FleetSide
 
 from .instances import cut_off, fail, fleet, hush, settled, succeed, until
@@ -38,7 +39,7 @@ def run_of(server: Server) -> list[str]:
 
 def untold(*breakers: HybridBreaker) -> list[int]:
     """Failures of each that wait to be told."""
-    contributions = [breaker.circuit(KEY).core.membership.calls.run for breaker in breakers]
+    contributions = [inside.of(breaker.circuit(KEY)).shared_run for breaker in breakers]
     return [0 if one is None else len(one.untold) for one in contributions]
 
 
@@ -81,7 +82,7 @@ async def test_a_success_of_another_instance_ends_the_run(server: Server) -> Non
         await fail(a, KEY, times=3)
         await until(lambda: len(run_of(server)) == 3)
         await until(
-            lambda: b.circuit(KEY).core.membership.calls.tracks_successes,
+            lambda: inside.of(b.circuit(KEY)).tracks_successes,
             "b knows that a run is under way",
         )
         await succeed(b, KEY)
@@ -101,7 +102,7 @@ async def test_an_own_success_in_between_ends_the_run_of_all(server: Server) -> 
         await until(lambda: len(run_of(server)) == 3)
         await succeed(a, KEY)
         await until(lambda: run_of(server) == [])
-        await until(lambda: not b.circuit(KEY).core.membership.calls.run.has_told)
+        await until(lambda: not inside.of(b.circuit(KEY)).shared_run.has_told)
         await fail(b, KEY, times=4)
         await until(lambda: len(run_of(server)) == 4)
         assert a.state(KEY) == b.state(KEY) == "CLOSED"
@@ -117,7 +118,7 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         await fail(a, KEY, times=3)
         await until(lambda: len(run_of(server)) == 3)
         await until(
-            lambda: c.circuit(KEY).core.membership.calls.tracks_successes,
+            lambda: inside.of(c.circuit(KEY)).tracks_successes,
             "c knows that a run is under way",
         )
         await succeed(c, KEY)  # tells nobody: it contributed nothing

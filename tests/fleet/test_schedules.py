@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
+from tests import inside
 
 from .player import KEY, Player, play
 
@@ -122,11 +122,11 @@ def test_reset_ends_the_probing_of_a_trip_that_was_heard_while_it_waited(
     a, b = players
     reset_then_hear_of_a_trip(a, b)
     a.clock.advance(31)
-    a.circuit.core.machine.open_until = a.clock()
-    ticket = admission.admit(a.circuit)  # HALF_OPEN by itself, on top of the trip
+    inside.of(a.circuit).open_until = a.clock()
+    ticket = inside.admit(a.circuit)  # HALF_OPEN by itself, on top of the trip
     play(a, b)
     assert a.state == b.state == "CLOSED"
-    settling.settle(a.circuit, ticket, Outcome.FAILURE)  # of an attempt that the reset has ended
+    inside.settle(a.circuit, ticket, Outcome.FAILURE)  # of an attempt that the reset has ended
     play(a, b)
     assert a.state == b.state == "CLOSED"
     assert a.version == b.version
@@ -184,7 +184,7 @@ def test_reset_of_a_circuit_that_is_made_again_before_it_is_sent(
     a.reset()
     del a.breaker.registry.by_key[KEY]  # as for want of room
     a.fail()
-    assert a.circuit.core.machine.generation == 1  # as that of the reset
+    assert inside.of(a.circuit).generation == 1  # as that of the reset
     play(a, b)
     assert a.state == b.state
     assert a.version == b.version
@@ -201,12 +201,12 @@ def test_change_of_a_circuit_that_is_made_again_is_no_repetition(
     a.clock.advance(10.0)
     del a.breaker.registry.by_key[KEY]
     a.fail()
-    assert a.circuit.core.machine.generation == 1  # as that of the trip before it
+    assert inside.of(a.circuit).generation == 1  # as that of the trip before it
     play(a, b)
     # It is held against the trip that stands there, and not taken for that.
     assert a.version == b.version
     assert a.circuit.history()[-1].cause == "failures"
-    assert a.circuit.core.membership.followed == 2
+    assert inside.of(a.circuit).followed == 2
 
 
 def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
@@ -219,7 +219,7 @@ def test_newcomer_that_probes_its_old_trip_does_not_undo_a_reset_since(
     a.send()
     time.sleep(1.1)  # the age of what is stored is by the server's clock
     b.clock.advance(1.1)
-    admission.admit(b.circuit)
+    inside.admit(b.circuit)
     assert b.state == "HALF_OPEN"
     b.messages()  # before it was there
     b.exchange.read_all()
@@ -235,7 +235,7 @@ def test_first_writer_wins_when_two_decide_from_the_same_base(
     play(a, b)
     for player in (a, b):
         player.clock.advance(31)
-        player.circuit.core.machine.open_until = player.clock()
+        inside.of(player.circuit).open_until = player.clock()
     a.succeed()  # a closes it by its probe
     b.fail()  # b's probe fails
     play(a, b)

@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import FailureRate, TimeWindow
 from fastapi_hybrid_breaker.fleet.answers import parse_sums, parse_votes
 from fastapi_hybrid_breaker.fleet.messages import Signal, Tick, parse_signal
 from fastapi_hybrid_breaker.fleet.values import MalformedError
+from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .player import KEY, Player
@@ -115,7 +116,7 @@ async def test_signals_of_strangers_change_nothing_that_is_decided(server: Serve
                 said = SAID | {"signal": name, "version": version, "writer": "", "ms": 86_400_000}
                 server.ask.publish("circuit#signals", json.dumps(said))
         server.ask.publish("circuit#signals", json.dumps({"signal": "tick", "live": 1}))
-        await until(lambda: circuit.core.membership.calls.tracks_successes)
+        await until(lambda: inside.of(circuit).tracks_successes)
         await succeed(a, KEY)
         await fail(a, KEY, times=2)
         await settled(a)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, succeed, until
@@ -419,7 +419,7 @@ WAYS: dict[str, Callable[[HybridBreaker], Any]] = {
     "execute": lambda breaker: drive(breaker.execute(KEY, len, "")),
     "guard": lambda breaker: breaker.circuit(KEY).guard().__enter__(),
     "decorated": lambda breaker: drive(breaker.circuit(KEY)(_done)()),
-    "admit": lambda breaker: admission.admit(breaker.circuit(KEY), is_route=True),
+    "admit": lambda breaker: inside.admit(breaker.circuit(KEY), is_route=True),
 }
 
 
@@ -437,7 +437,7 @@ def test_first_guarded_call_of_a_breaker_that_is_never_started_warns_once(
         WAYS[way](breaker)
         drive(breaker.execute("another", len, ""))
     assert len(warnings_in(caplog)) == 1
-    assert held.core.free_permit is not None  # calls are as quick again as before
+    assert inside.of(held).free_permit is not None  # calls are as quick again as before
 
 
 def test_first_calls_of_many_threads_warn_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance
 from fastapi_hybrid_breaker.fleet.instances import UnhealthyCircuit
 from fastapi_hybrid_breaker.fleet.unhealthy import LARGEST, MOST, UnhealthyCircuits
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 
 def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, UnhealthyCircuits, ManualClock]:
@@ -28,7 +29,7 @@ def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, UnhealthyCir
 
     breaker.on_change(changed)
     for number in range(keys):
-        breaker.circuit(f"{name}{number}").open_here(60.0)
+        inside.open_here(breaker.circuit(f"{name}{number}"), 60.0)
     return breaker, troubles, clock
 
 
@@ -54,7 +55,7 @@ def test_open_circuits_are_told_with_their_rejections_per_second() -> None:
 
 def test_a_circuit_that_nobody_calls_is_told_as_such_and_last() -> None:
     breaker, troubles, clock = watched(2)
-    breaker.circuit("k0").open_here(5.0)
+    inside.open_here(breaker.circuit("k0"), 5.0)
     clock.advance(5.0)
     said = troubles.tell(clock())
     assert list(said["circuits"].items()) == [("k1", ["OPEN", 0.0]), ("k0", ["OPEN", 0.0])]
@@ -73,7 +74,7 @@ def test_closed_circuits_are_told_no_more() -> None:
     reject(breaker, "k0", 3)
     troubles.tell(clock())
     reject(breaker, "k0", 3)
-    breaker.circuit("k0").reset_here()
+    inside.reset_here(breaker.circuit("k0"))
     assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
     assert troubles.tell(clock() + 2)["circuits"] == {}
     assert not troubles._watched
@@ -84,12 +85,12 @@ def test_a_circuit_that_opens_while_it_is_looked_at_is_told_next_time(
 ) -> None:
     breaker, troubles, clock = watched(1)
     circuit = breaker.circuit("k0")
-    circuit.reset_here()
+    inside.reset_here(circuit)
 
     def look(self: Circuit) -> CircuitState:
-        state = self.core.machine.state
+        state = inside.of(self).state
         if state is CircuitState.CLOSED:  # and now a call in another thread fails
-            self.open_here(60.0)
+            inside.open_here(self, 60.0)
         return state
 
     with monkeypatch.context() as patch:
@@ -102,9 +103,9 @@ def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
     breaker, troubles, clock = watched(1)
     reject(breaker, "k0", 9)
     troubles.tell(clock())
-    breaker.circuit("k0").reset_here()
+    inside.reset_here(breaker.circuit("k0"))
     del breaker.registry.by_key["k0"]  # as if to make room
-    breaker.circuit("k0").open_here(60.0)
+    inside.open_here(breaker.circuit("k0"), 60.0)
     reject(breaker, "k0", 2)
     assert read_troubles(troubles.tell(clock() + 1)) == (
         {"k0": UnhealthyCircuit(CircuitState.OPEN, 2.0)},

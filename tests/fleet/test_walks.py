@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.crowd import Crowd
@@ -25,6 +24,7 @@ from fastapi_hybrid_breaker.fleet.work_item import WorkItem
 from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+from tests import inside
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.fleet.work_item import Request
@@ -114,7 +114,7 @@ def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_
     alone = Alone(KEYS)
     alone.exchange.read_all()
     last = alone.breaker.circuit(KEYS[-1], None)
-    settling.settle(last, admission.admit(last), FAILURE)
+    inside.settle(last, inside.admit(last), FAILURE)
     assert KEYS[-1] in alone.inbox.learning.unread
     kinds = {one.kind for piece in alone.pieces() for one in piece if one.key == KEYS[-1]}
     assert "report" not in kinds
@@ -170,7 +170,7 @@ def test_leaving_ends_the_walks() -> None:
 def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
     alone = Alone(KEYS)
     for key in KEYS:
-        alone.breaker.circuit(key).open_here(60.0)
+        inside.open_here(alone.breaker.circuit(key), 60.0)
     alone.pieces()
     alone.exchange.repair()
     pieces = alone.pieces()
@@ -184,7 +184,7 @@ def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: 
     troubles = UnhealthyCircuits(alone.breaker.registry)
     for at, key in enumerate(KEYS[:number]):
         circuit = alone.breaker.circuit(key)
-        circuit.open_here(60.0)
+        inside.open_here(circuit, 60.0)
         troubles.changed(circuit, 0)
         circuit.rejected = at
     looks = 1
@@ -203,7 +203,7 @@ def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: 
 def test_a_heartbeat_of_many_open_circuits_is_sent_once_all_were_looked_at() -> None:
     alone = Alone(KEYS)
     for key in KEYS:
-        alone.breaker.circuit(key).open_here(600.0)
+        inside.open_here(alone.breaker.circuit(key), 600.0)
     alone.pieces()
     alone.clock.advance(6.0)
     pieces = alone.pieces()

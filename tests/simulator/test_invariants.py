@@ -18,6 +18,7 @@ from simulator.invariants.invariant import Invariant
 from simulator.run import Defects, prepare
 from simulator.scenario import Event, Scenario
 from simulator.upstream import Probing, Sickness
+from tests import inside
 
 KEY = "inventory-api"
 QUIET = Scenario(3, instances=3, keys=(KEY,), rate=1.0, duration=0.0)
@@ -70,9 +71,9 @@ def test_every_invariant_is_documented_and_in_one_list() -> None:
 
 def test_a_version_that_goes_back() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
-        core = fleet.instances[1].breaker.circuit(KEY).core
+        core = inside.of(fleet.instances[1].breaker.circuit(KEY))
         for version in (7, 7, 6):
-            core.membership.version = version
+            core.version = version
             yield
 
     assert "instance 1 went back" in "".join(find(invariants.VersionsNeverGoBack, violate))
@@ -83,11 +84,11 @@ def test_two_states_of_one_version() -> None:
         await fleet.instances[0].breaker.reset(KEY)
         await asyncio.sleep(1.0)
         yield
-        core = fleet.instances[2].breaker.circuit(KEY).core
+        core = inside.of(fleet.instances[2].breaker.circuit(KEY))
         core.open_for(60.0, 0.0)
-        core.membership.unsynced = True  # a change of its own, not told yet
+        core.unsynced = True  # a change of its own, not told yet
         yield
-        core.membership.unsynced = False
+        core.unsynced = False
         yield
 
     (found,) = find(invariants.OneStateForEachVersion, violate)
@@ -122,7 +123,7 @@ def test_an_instance_that_has_missed_an_override_or_is_cut_off() -> None:
 
 def test_a_circuit_that_stays_open() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
-        fleet.instances[0].breaker.circuit(KEY).open_here(3600.0)
+        inside.open_here(fleet.instances[0].breaker.circuit(KEY), 3600.0)
         yield
 
     found = find(invariants.NothingRejectsForEver, violate)
@@ -149,7 +150,7 @@ def test_an_override_that_is_lost() -> None:
         await instance.breaker.override(KEY, "disabled", by="me", reason="a test", seconds=60.0)
         await asyncio.sleep(1.0)
         yield
-        instance.breaker.circuit(KEY).core.override.current = None
+        inside.of(instance.breaker.circuit(KEY)).override = None
         yield
 
     assert find(invariants.OverridesHold, violate) == ["instance 0 lost the override of " + KEY]

@@ -13,6 +13,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.machine import NO_PROMTOOL, do_without
 
 from .collected import PREFIX, Collected
@@ -162,9 +163,9 @@ def test_openings_hours_apart_are_no_outage(story: Story, tmp_path: Path) -> Non
 
 def test_rejections_that_go_on_alert(story: Story, tmp_path: Path) -> None:
     story.passes(10, succeed)
-    story.circuit.open_here(3_600.0)  # for longer than they last: no probe has failed
+    inside.open_here(story.circuit, 3_600.0)  # for longer than they last: no probe has failed
     story.passes(20, *[fail] * 20)
-    story.circuit.reset_here()
+    inside.reset_here(story.circuit)
     story.passes(60, succeed)
     story.alerts(tmp_path, {9: False, 12: False, 20: True, 60: False})
 

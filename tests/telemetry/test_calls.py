@@ -18,6 +18,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.circuits.parts import BrokenError, each_async_shape, each_sync_shape, run_in_threads
 
 from .collected import Collected
@@ -185,7 +186,7 @@ def test_an_instrument_that_fails_harms_no_call_and_is_logged_once(
     def fail(*_: object) -> None:
         raise RuntimeError("the exporter is broken")
 
-    instruments = circuit.observer._instruments  # type: ignore[union-attr]
+    instruments = inside.observer_of(circuit)._instruments  # type: ignore[union-attr]
     monkeypatch.setattr(instruments, "calls", type("Broken", (), {"add": fail})())
     assert circuit.call_sync(int) == 0
     assert circuit.call_sync(int) == 0

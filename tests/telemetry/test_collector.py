@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi_hybrid_breaker import Circuit
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .collected import Collected
 
@@ -19,15 +20,15 @@ def test_a_generator_finalized_inside_of_an_instrument_does_not_lock_up(
         with circuit.guard():
             yield
 
-    instruments = circuit.observer._instruments  # type: ignore[union-attr]
-    usual, inside = instruments.calls.add, []
+    instruments = inside.observer_of(circuit)._instruments  # type: ignore[union-attr]
+    usual, entered = instruments.calls.add, []
 
     def add(*args: Any) -> None:
-        assert not inside, "an instrument was entered twice: its lock would wait for ever"
-        inside.append(1)
+        assert not entered, "an instrument was entered twice: its lock would wait for ever"
+        entered.append(1)
         gc.collect()
         usual(*args)
-        inside.pop()
+        entered.pop()
 
     monkeypatch.setattr(instruments.calls, "add", add)
     gc.collect()

@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
+from tests import inside
 from tests.circuits.parts import BrokenError, broken_sync, trip
 
 from .collected import Collected
@@ -93,10 +94,10 @@ def test_nothing_is_attached_when_nobody_reads(provider: Callable[[], Any]) -> N
     undo = instrument(breaker, meter_provider=provider())
     after = breaker.circuit("after")
     for circuit in (before, after):
-        assert circuit.observer is None
-        assert not circuit.core.timed
-        assert not circuit.core.counts_successes
-        assert circuit.core.free_permit is not None
+        assert inside.observer_of(circuit) is None
+        assert not inside.of(circuit).timed
+        assert not inside.of(circuit).counts_successes
+        assert inside.of(circuit).free_permit is not None
         assert all_steps(circuit) == expected
     undo()
 
@@ -134,6 +135,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
+from tests import inside
 from tests.telemetry.collected import Collected
 
 logging.getLogger("fastapi_hybrid_breaker").addHandler(logging.NullHandler())
@@ -141,14 +143,14 @@ names = ("stock", "search")
 breaker = HybridBreaker(redis=None, circuits=dict.fromkeys(names, CircuitConfig()))
 circuit = breaker.circuit("stock")
 undo = instrument(breaker)
-assert circuit.observer is None
+assert inside.observer_of(circuit) is None
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
 if {moment!r} == "made":
     breaker.circuit("search").call_sync(int)
 elif {moment!r} == "changed":
-    circuit.open_here(60.0)
-    circuit.reset_here()
+    inside.open_here(circuit, 60.0)
+    inside.reset_here(circuit)
 else:
     Collected(reader)
 circuit.call_sync(int)

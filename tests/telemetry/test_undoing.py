@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker, SlowCallRate, TimeWindow
 from fastapi_hybrid_breaker.telemetry import instrument
+from tests import inside
 
 from .collected import Collected
 
@@ -28,7 +29,7 @@ def test_it_ends_and_begins_again_without_counting_twice(
     undo()
     circuit.call_sync(int)
     assert type(circuit) is Circuit
-    assert circuit.core.free_permit is not None
+    assert inside.of(circuit).free_permit is not None
     assert collect().value("calls") == 1
     assert collect().points("state") == []
     undo = instrument(breaker, meter_provider=provider)
@@ -48,8 +49,8 @@ def test_slow_call_rules_are_timed_still(provider: MeterProvider) -> None:
     breaker = HybridBreaker(redis=None, defaults=CircuitConfig(trip=rule))
     circuit = breaker.circuit("stock")
     instrument(breaker, meter_provider=provider)()
-    assert circuit.core.timed
-    assert circuit.core.counts_successes
+    assert inside.of(circuit).timed
+    assert inside.of(circuit).counts_successes
 
 
 def test_a_forgotten_breaker_is_collected_with_all_of_it(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,21 +37,21 @@ def client_of(app: Starlette) -> TestClient:
 
 def trip(circuit: Circuit) -> None:
     while circuit.state is not CircuitState.OPEN:
-        settling.settle(circuit, admission.admit(circuit), FAILURE)
+        inside.settle(circuit, inside.admit(circuit), FAILURE)
 
 
 def make_half_open(circuit: Circuit, clock: ManualClock) -> None:
     """Let the open time pass and one probe come and go without a verdict."""
     trip(circuit)
     clock.advance(circuit.config.recovery_timeout)
-    settling.settle(circuit, admission.admit(circuit), NOT_COUNTED)
+    inside.settle(circuit, inside.admit(circuit), NOT_COUNTED)
     assert circuit.state is CircuitState.HALF_OPEN
 
 
 def arm(circuit: Circuit) -> None:
     """Close the circuit and count one failure, so that each outcome of a call shows."""
-    circuit.reset_here()
-    settling.settle(circuit, admission.admit(circuit), FAILURE)
+    inside.reset_here(circuit)
+    inside.settle(circuit, inside.admit(circuit), FAILURE)
     assert circuit.stats().failures == 1
 
 
@@ -62,8 +62,8 @@ def read(circuit: Circuit) -> Outcome:
 
 def calm(circuit: Circuit) -> None:
     """Close the circuit with nothing counted, as most are: where only a failure shows."""
-    circuit.reset_here()
-    circuit.guarded_by_route = True  # as a circuit is that has guarded a request before
+    inside.reset_here(circuit)
+    inside.mark_guarded_by_route(circuit)  # as a circuit is that has guarded a request before
 
 
 def read_calm(circuit: Circuit, verdict: Outcome) -> None:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from fastapi_hybrid_breaker import CircuitOpenError, circuit
+from tests import inside
 
 from .bench import KEY, arm, calm, make_breaker, make_half_open, trip
 
@@ -86,7 +87,7 @@ def control(breaker: HybridBreaker, clock: ManualClock, released: asyncio.Event)
     @router.post("/{state}")
     async def prepare(state: str) -> None:
         released.clear()
-        guarded.reset_here()
+        inside.reset_here(guarded)
         if state == "armed":
             arm(guarded)
         elif state == "calm":
@@ -95,7 +96,7 @@ def control(breaker: HybridBreaker, clock: ManualClock, released: asyncio.Event)
             make_half_open(guarded, clock)
         elif state == "open":
             trip(guarded)
-        upstream.reset_here()  # its open time has passed as well, with a probe
+        inside.reset_here(upstream)  # its open time has passed as well, with a probe
         trip(upstream)
 
     @router.put("/release")

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker, circuit
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .bench import KEY
 
@@ -83,7 +84,7 @@ async def reset() -> None:
 
 
 async def _recover(probe: Callable[..., Awaitable[None]], *args: object) -> None:
-    breaker.circuit(KEY).open_here(CONFIG.recovery_timeout)
+    inside.open_here(breaker.circuit(KEY), CONFIG.recovery_timeout)
     clock.advance(CONFIG.recovery_timeout)
     await breaker.execute(KEY, probe, *args)
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi.security import APIKeyHeader
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, bearer_token
+from tests import inside
 
 from .bench import KEY, trip
 from .test_admin_override import PATH, PROBLEM, Admin
@@ -58,7 +59,7 @@ def test_a_reset_lets_calls_back_in_shares_where_it_is_asked_to(
     circuit = admin.breaker.circuit("ramping", CircuitConfig(ramp_seconds=40.0))
     trip(circuit)
     assert admin.client.delete("/circuits/ramping", params=said).status_code == 204
-    assert (circuit.state, circuit.core.machine.recovery.ramp is not None) == (
+    assert (circuit.state, inside.of(circuit).ramp is not None) == (
         CircuitState.CLOSED,
         has_ramp,
     )
@@ -84,7 +85,7 @@ def test_a_text_that_cannot_be_kept_is_a_422_and_changes_nothing(
     assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
     wanted = f"{field} must be text of 0 to 200 printable characters, not "
     assert refused.json()["detail"].startswith(wanted)
-    assert admin.breaker.circuit(KEY).core.machine.state is CircuitState.OPEN
+    assert inside.of(admin.breaker.circuit(KEY)).state is CircuitState.OPEN
     assert (admin.breaker.stats(KEY).override is not None) == (path == PATH)
 
 

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.override import OverrideKind
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .bench import CONFIG, FAILURE, KEY, trip
 
@@ -58,7 +58,7 @@ def test_put_forces_a_circuit_open_and_the_pages_say_who_and_why(admin: Admin) -
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["x-circuit-override"] == "local"
     with pytest.raises(CircuitOpenError) as rejection:
-        admission.admit(admin.breaker.circuit(KEY))
+        inside.admit(admin.breaker.circuit(KEY))
     assert rejection.value.retry_after == 600.0
     admin.clock.advance(100)
     page = admin.page()
@@ -78,14 +78,14 @@ def test_put_disables_a_circuit_until_it_is_cleared(admin: Admin) -> None:
     assert admin.page()["override"]["remaining"] is None
     admin.clock.advance(1e9)
     for _ in range(10):
-        settling.settle(guarded, admission.admit(guarded), FAILURE)
+        inside.settle(guarded, inside.admit(guarded), FAILURE)
     assert guarded.state is CLOSED
 
 
 def test_an_override_ends_at_its_time(admin: Admin) -> None:
     admin.put(seconds=0.5)
     admin.clock.advance(0.5)
-    admission.admit(admin.breaker.circuit(KEY))
+    inside.admit(admin.breaker.circuit(KEY))
     assert admin.page()["override"] is None
 
 
@@ -302,8 +302,8 @@ def test_openapi_describes_it(admin: Admin) -> None:
 def test_put_switches_a_circuit_into_shadow_mode(admin: Admin) -> None:
     trip(admin.breaker.circuit(KEY))
     assert admin.put(kind="shadow").status_code == 204
-    permit = admission.admit(admin.breaker.circuit(KEY))
-    settling.settle(admin.breaker.circuit(KEY), permit, FAILURE)
+    permit = inside.admit(admin.breaker.circuit(KEY))
+    inside.settle(admin.breaker.circuit(KEY), permit, FAILURE)
     page = admin.page()
     figures = ("state", "mode", "rejected", "shadowed", "shadowed_failures")
     assert [page[name] for name in figures] == ["OPEN", "shadow", 0, 1, 1]
@@ -311,7 +311,7 @@ def test_put_switches_a_circuit_into_shadow_mode(admin: Admin) -> None:
     assert admin.client.get("/circuits/-/health").json()["status"] == "ok"
     admin.put(kind="enforced")
     with pytest.raises(CircuitOpenError):
-        admission.admit(admin.breaker.circuit(KEY))
+        inside.admit(admin.breaker.circuit(KEY))
     assert admin.page()["mode"] == "enforce"
 
 

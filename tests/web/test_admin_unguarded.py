@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from fastapi_hybrid_breaker import Circuit, CircuitGuard, CircuitState, bearer_token, circuit
-from fastapi_hybrid_breaker.circuits import admission, settling
+from tests import inside
 
 from .bench import (
     KEY,
@@ -182,9 +182,9 @@ def test_two_page_loads_are_no_probes_that_close_the_circuit(shop: Shop, path: s
 
 def test_nor_do_they_take_a_probes_place(shop: Shop) -> None:
     make_half_open(shop.guarded, shop.clock)
-    permit = admission.admit(shop.guarded)  # the only place
+    permit = inside.admit(shop.guarded)  # the only place
     assert shop.client.get("/circuits", headers=ASKED).status_code == 200
-    settling.settle(shop.guarded, permit, SUCCESS)
+    inside.settle(shop.guarded, permit, SUCCESS)
     assert shop.guarded.state is CircuitState.CLOSED
 
 

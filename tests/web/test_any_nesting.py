@@ -27,6 +27,7 @@ from fastapi_hybrid_breaker.circuits.context import current_request, enter_reque
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.problem import RouteRejectedError
 from fastapi_hybrid_breaker.web.record import RouteRequest
+from tests import inside
 from tests.lengths import few_or_many
 
 from .bench import trip
@@ -80,7 +81,7 @@ class World:
         self.failures = 0  # of calls that no other call of this circuit made
 
     def check(self) -> None:
-        probes = self.circuit.core.machine.probes.running or ()
+        probes = inside.of(self.circuit).probes or ()
         assert len(probes) <= self.circuit.config.probe_places
         assert all(not probe.settled for probe in probes)
 
@@ -228,9 +229,7 @@ def test_whatever_ran_the_circuit_lets_good_calls_back(histories: int) -> None:
             world.check()
         world.clock.advance(config.recovery_timeout)
         assert not [
-            one
-            for one in world.circuit.core.machine.probes.running or ()
-            if one.has_place(world.clock())
+            one for one in inside.of(world.circuit).probes or () if one.has_place(world.clock())
         ]
         for _ in range(config.success_threshold):
             await Context().run(asyncio.ensure_future, world.circuit.call(asyncio.sleep, 0))
@@ -254,7 +253,7 @@ def test_an_error_on_its_way_out_counts_once_in_one_task(program: Node) -> None:
         with contextlib.suppress(UpstreamError):
             await world.run(same(program))
         nonlocal counted
-        counted = world.circuit.core.machine.sequence
+        counted = inside.of(world.circuit).sequence
 
     asyncio.run(main())
     assert counted == _leaf_failures(same(program))[0]

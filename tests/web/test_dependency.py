@@ -22,6 +22,7 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.public_keys import is_key_public
 from fastapi_hybrid_breaker.web.record import SCOPE_KEY, RouteRequest
+from tests import inside
 
 from .bench import (
     FAILURE,
@@ -69,7 +70,7 @@ def test_a_route_is_protected_where_dead_hosts_fill_all_places() -> None:
     breaker = HybridBreaker(app, redis=None, max_circuits=3)
     dead = [breaker.circuit(f"dead-{number}") for number in range(3)]
     for one in dead:
-        one.open_here(60.0)
+        inside.open_here(one, 60.0)
     assert breaker.circuit("surplus").key == "overflow"
 
     @app.get("/", dependencies=[Depends(circuit("of-a-route"))])
@@ -77,7 +78,7 @@ def test_a_route_is_protected_where_dead_hosts_fill_all_places() -> None:
         pass
 
     assert client_of(app).get("/").status_code == 200
-    breaker.circuit("of-a-route").open_here(60.0)
+    inside.open_here(breaker.circuit("of-a-route"), 60.0)
     dead.clear()
     for number in range(50):
         breaker.circuit(f"later-{number}")

@@ -18,8 +18,8 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     circuit,
 )
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .bench import KEY, client_of, make_breaker, trip
 
@@ -198,7 +198,7 @@ async def test_a_stream_that_goes_well_at_its_deadline_closes_the_circuit(
     probe = asyncio.create_task(app(scope(kind, "/"), connected(kind), nowhere))
     await began.wait()
     clock.advance(guarded.config.probe_timeout)
-    permit = admission.admit(guarded)
+    permit = inside.admit(guarded)
     assert guarded.state is (CircuitState.CLOSED if is_well else CircuitState.HALF_OPEN)
     assert isinstance(permit, int) is is_well
     over.set()

@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, bearer_token
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.fleet.conftest import server, shared_server
 from tests.fleet.instances import until
 
@@ -36,12 +36,12 @@ async def test_circuits_that_are_not_closed_degrade_it() -> None:
     clock = ManualClock()
     breaker = HybridBreaker(redis=None, clock=clock)
     breaker.circuit("fine")
-    breaker.circuit("b").open_here(5.0)
-    breaker.circuit("a").open_here(60.0)
+    inside.open_here(breaker.circuit("b"), 5.0)
+    inside.open_here(breaker.circuit("a"), 60.0)
     assert breaker.health().open == ("a", "b")
     assert breaker.health().status == "degraded"
     clock.advance(6.0)
-    permit = admission.admit(breaker.circuit("b"))
+    permit = inside.admit(breaker.circuit("b"))
     health = breaker.health()
     assert (health.open, health.half_open) == (("a",), ("b",))
     await breaker.reset("a")
@@ -56,13 +56,13 @@ async def test_circuits_that_nobody_calls_degrade_nothing() -> None:
     clock = ManualClock()
     breaker = HybridBreaker(redis=None, clock=clock)
     for key in ("idle", "half"):
-        breaker.circuit(key).open_here(5.0)
+        inside.open_here(breaker.circuit(key), 5.0)
     clock.advance(5.0)
     health = breaker.health()
     assert (health.status, health.open, health.ready_to_probe) == ("ok", (), ("half", "idle"))
     half = breaker.circuit("half")
-    settling.settle(
-        half, admission.admit(half), Outcome.SUCCESS
+    inside.settle(
+        half, inside.admit(half), Outcome.SUCCESS
     )  # the first of two probes, and nobody comes again
     assert (breaker.health().status, breaker.health().half_open) == ("degraded", ("half",))
     clock.advance(5.0)
@@ -81,7 +81,7 @@ async def test_overrides_are_named_and_count_by_what_they_do() -> None:
 
 async def test_who_rejects_nothing_degrades_nothing() -> None:
     breaker = HybridBreaker(redis=None, defaults=SHADOW)
-    breaker.circuit("watched").open_here(60.0)
+    inside.open_here(breaker.circuit("watched"), 60.0)
     assert breaker.health().status == "ok"
     await breaker.override("watched", "forced_open", by="ann", reason="a test", seconds=60)
     assert breaker.health().open == ("watched",)
@@ -101,7 +101,7 @@ async def test_the_page_is_a_200_whatever_it_says() -> None:
     breaker = HybridBreaker(app, redis=None)
     token = "a-secret-of-21-letters"  # noqa: S105
     app.include_router(breaker.admin_router(auth=bearer_token(token)), prefix="/circuits")
-    breaker.circuit("a").open_here(60.0)
+    inside.open_here(breaker.circuit("a"), 60.0)
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/circuits/-/health")).status_code == 401
@@ -119,7 +119,7 @@ async def test_the_example_for_checks(*, is_open: bool, expected: int) -> None:
     names: dict[str, Any] = {}
     exec(compile(example, DOCS, "exec"), names)  # noqa: S102
     if is_open:
-        names["breaker"].circuit("local-disk").open_here(60.0)
+        inside.open_here(names["breaker"].circuit("local-disk"), 60.0)
     transport = httpx2.ASGITransport(names["app"])
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/readyz")).status_code == expected
@@ -132,9 +132,9 @@ async def test_a_process_out_of_rotation_becomes_ready_again_although_nobody_cal
     exec(compile(example, DOCS, "exec"), names)  # noqa: S102
     breaker = names["breaker"]
     circuit, now = breaker.circuit("local-disk"), breaker.clock()
-    circuit.open_here(60.0)
+    inside.open_here(circuit, 60.0)
     transport = httpx2.ASGITransport(names["app"])
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/readyz")).status_code == 503
-        circuit.clock = lambda: now + 61.0
+        inside.set_clock(circuit, lambda: now + 61.0)
         assert (await client.get("/readyz")).status_code == 200

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker, circuit
-from fastapi_hybrid_breaker.circuits import admission, settling
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .bench import FAILURE, KEY, NOT_COUNTED, SUCCESS, client_of, trip, verdict_of
 
@@ -178,8 +178,8 @@ async def test_a_task_that_goes_on_when_the_outer_request_is_over_makes_requests
 async def test_nor_does_it_find_a_place_while_another_probe_has_the_only_one() -> None:
     shop = Shop(successes=3)
     shop.let_probe()
-    permit = admission.admit(shop.guarded)
+    permit = inside.admit(shop.guarded)
     transport = httpx.ASGITransport(shop.other)
     async with httpx.AsyncClient(transport=transport, base_url="http://in") as client:
         assert (await client.get("/answer/200")).status_code == 503
-    settling.settle(shop.guarded, permit, SUCCESS)
+    inside.settle(shop.guarded, permit, SUCCESS)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from fastapi_hybrid_breaker import CircuitOpenError, CircuitState, circuit
+from tests import inside
 
 from .bench import (
     FAILURE,
@@ -292,7 +293,7 @@ def test_a_good_answer_after_a_rejection_inside_is_a_success() -> None:
 
 
 def trip_again(guarded: Circuit, clock: ManualClock) -> None:
-    guarded.reset_here()
+    inside.reset_here(guarded)
     trip(guarded)
 
 
@@ -300,8 +301,8 @@ def trip_again(guarded: Circuit, clock: ManualClock) -> None:
 def test_shadow_mode_counts_a_guarded_route_and_its_guarded_call_as_one(path: str) -> None:
     shop = Shop()
     with shop.client:
-        shop.breaker.circuit(KEY).configure(
-            replace(shop.breaker.circuit(KEY).config, mode="shadow")
+        inside.configure(
+            shop.breaker.circuit(KEY), replace(shop.breaker.circuit(KEY).config, mode="shadow")
         )
         trip(shop.breaker.circuit(KEY))
         for number in range(1, 4):
@@ -332,6 +333,6 @@ def test_a_call_of_a_listener_is_none_of_the_request_in_which_it_listens(*, list
     if listens:
         shop.breaker.on_change(notify)
     for _ in range(2):
-        optional.reset_here()
+        inside.reset_here(optional)
         shop.client.get("/failing")
     assert shop.breaker.stats(KEY).failures == 2

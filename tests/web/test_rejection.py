@@ -19,13 +19,13 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     circuit,
 )
-from fastapi_hybrid_breaker.circuits import admission
 from fastapi_hybrid_breaker.web.answer import handle_rejection
 from fastapi_hybrid_breaker.web.problem import (
     RouteRejectedError,
     WebSocketRejectedError,
     rejection_response,
 )
+from tests import inside
 
 from .bench import CONFIG, KEY, client_of, make_breaker, make_half_open, trip
 
@@ -81,7 +81,7 @@ async def test_while_a_probe_runs_the_others_are_told_to_come_back_in_a_second()
     shop_with(breaker, app, KEY)
     guarded = breaker.circuit(KEY)
     make_half_open(guarded, clock)
-    admission.admit(guarded)
+    inside.admit(guarded)
     response = client_of(app).get("/")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 

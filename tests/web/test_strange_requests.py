@@ -23,6 +23,7 @@ from fastapi_hybrid_breaker import (
     HybridBreaker,
     circuit,
 )
+from tests import inside
 
 from .bench import (
     FAILURE,
@@ -160,7 +161,7 @@ def test_what_follows_a_returned_503_does_not_change_its_verdict(
         app.mount("/in", target)
     arm(guarded)
     seen: list[int] = []
-    guarded.guarded_by_route = True
+    inside.mark_guarded_by_route(guarded)
     client_of(app).get("/in/" if is_mounted else "/")
     seen.append(guarded.stats().failures)
     assert seen == [2 if kind == "raises" else 0]  # counted, and then perhaps ended by a success
