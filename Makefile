@@ -15,6 +15,8 @@
 #   make simulate-calm        200 healthy instances for a day: none may open; takes hours, ARGS="--hours 1" minutes
 #   make fuzz                 odd values for all that reads what comes from Redis, ten minutes of CPU;
 #                             ARGS="--minutes 60 --seed 1"
+#   make mutants              which small changes of the code no test notices, in some hours;
+#                             ARGS="scripts --only lease", ARGS="core --size 50 --seed 2"
 #   make screenshots          the pictures of docs/console.md; takes some minutes
 #   make bench                what everything costs, beside all peers, in six minutes or so;
 #                             ARGS="--part calls", ARGS=--quick: our calls alone, in a minute
@@ -51,7 +53,7 @@ LOWEST_TESTS := tests/core tests/circuits tests/web tests/client \
 	--ignore=tests/web/test_any_nesting.py --ignore=tests/web/test_lost_context.py \
 	-k "not body_that_is_too_large"
 
-.PHONY: venv machine test test-all coverage lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api clean
+.PHONY: venv machine test test-all coverage lowest chaos dist check format demo screenshots bench bench-fleet simulate simulate-calm fuzz fuzz-api mutants clean
 
 venv: $(READY)
 
@@ -158,6 +160,9 @@ simulate-calm: $(READY)
 
 fuzz: $(READY)
 	$(VENV)/bin/python -m tests.fleet.fuzz $(ARGS)
+
+mutants: $(READY)
+	$(VENV)/bin/python -m tests.mutation $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(BENCH) $(LOWEST) $(DIST) $(FUZZ) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -36,6 +36,11 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the names of the files that the script ``name`` is put together of."""
+    return _PARTS[name]
+
+
 @cache
 def load(name: str) -> Script:
     """Read the script ``name``, whose parts lie beside this file."""

@@ -1,0 +1,114 @@
+"""What is mutated, and which tests judge it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fastapi_hybrid_breaker.fleet import scripts
+
+from . import lua, python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .mutant import Mutant
+
+PACKAGE: Final = "fastapi_hybrid_breaker"
+SCRIPTS: Final = f"{PACKAGE}/fleet/scripts"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the package, with a score of its own."""
+
+    name: str
+    goal: float
+    """The share of mutants that the tests are to kill."""
+    folder: str
+    pattern: str
+
+    def files(self, root: Path) -> list[str]:
+        """Return its files, from the root of the tree."""
+        found = (root / self.folder).glob(self.pattern)
+        return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+PARTS: Final = {
+    part.name: part
+    for part in (
+        Part("scripts", 0.90, SCRIPTS, "*.lua"),
+        Part("core", 0.95, f"{PACKAGE}/core", "*.py"),
+        Part("circuits", 0.95, f"{PACKAGE}/circuits", "*.py"),
+        Part("fleet", 0.85, f"{PACKAGE}/fleet", "*.py"),
+    )
+}
+
+_FOR_ALL_SCRIPTS: Final = (
+    "tests/simulator/test_script_comparisons.py",
+    "tests/fleet/test_grammar.py",
+)
+_FOR_SCRIPT: Final = {
+    "circuit.lua": (
+        *("test_plain_rules.py", "test_plain.py", "test_overrides_over_plain.py"),
+        *("test_overrides.py", "test_mode_overrides.py", "test_ramps.py", "test_life.py"),
+        *("test_sharing.py", "test_growth.py"),
+    ),
+    "evidence.lua": (
+        *("test_evidence.py", "test_signals.py", "test_quorum.py", "test_plain_evidence.py"),
+        *("test_rates.py", "test_runs.py"),
+    ),
+    "lease.lua": ("test_recovery.py", "test_leases.py"),
+    "heartbeat.lua": ("test_live_count.py", "test_instances.py"),
+}
+
+
+def files_for_script(name: str) -> list[str]:
+    """Return the files of tests that judge a script or a part of scripts, the quick ones first."""
+    found = list(_FOR_ALL_SCRIPTS)
+    for script, files in _FOR_SCRIPT.items():
+        if name in scripts.parts_of(script):
+            found += [f"tests/fleet/{file}" for file in files]
+    return found
+
+
+def files_for_folder(root: Path, folder: str, file: str) -> list[str]:
+    """Return the files of tests of a folder, those that are named like ``file`` first."""
+    name = file.removesuffix(".py")
+    found = (
+        path.relative_to(root).as_posix() for path in (root / "tests" / folder).glob("test_*.py")
+    )
+    return sorted(found, key=lambda one: (f"/test_{name}" not in one, one))
+
+
+def mutants_of(root: Path, file: str) -> Iterator[Mutant]:
+    """Return all mutants of a file that can run at all."""
+    text = (root / file).read_text(encoding="utf-8")
+    if not file.endswith(".lua"):
+        yield from python.mutants_of(file, text)
+        return
+    name = file.rpartition("/")[2]
+    for mutant in lua.mutants_of(file, text):
+        users = [one for one in scripts.NAMES if name in scripts.parts_of(one)]
+        if all(lua.compiles(_script(root, one, mutant)) for one in users):
+            yield mutant
+
+
+def _script(root: Path, name: str, mutant: Mutant) -> str:
+    """Return a whole script with a mutant in one of its parts."""
+    texts = []
+    for part in scripts.parts_of(name):
+        file = f"{SCRIPTS}/{part}"
+        text = (root / file).read_text(encoding="utf-8")
+        texts.append(mutant.applied_to(text) if file == mutant.file else text)
+    return "\n".join(texts)
+
+
+def sample(mutants: list[Mutant], size: int, seed: int) -> list[Mutant]:
+    """Return ``size`` of them, the same for the same seed, in the order of the text."""
+    if size <= 0 or size >= len(mutants):
+        return mutants
+    chosen = random.Random(seed).sample(range(len(mutants)), size)
+    return [mutants[at] for at in sorted(chosen)]

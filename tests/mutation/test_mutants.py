@@ -1,0 +1,234 @@
+"""Which changes are made, and what becomes of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from . import lua, python
+from .mutant import Mutant
+from .plan import PARTS, files_for_folder, files_for_script, mutants_of, sample
+from .survivors import Listed, read
+from .workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+
+MODULE = '''"""Toy."""
+
+LIMIT: int = 3
+
+
+def rising(values: list[int]) -> bool:
+    """Return whether they rise, "< 3" at a time."""
+    for one, other in zip(values, values[1:]):
+        if not one < other:
+            return False
+    return True
+
+
+def wait_for(done: list[bool]) -> int:
+    turns = 0
+    while not done:
+        turns += 1
+        if turns >= LIMIT:
+            done.append(True)
+    return turns
+'''
+
+TEST = """
+from toy import rising, wait_for
+
+def test_rising() -> None:
+    assert rising([1, 2, 3])
+    assert not rising([1, 1])
+
+def test_waiting() -> None:
+    assert wait_for([]) == 3
+"""
+
+SCRIPT = """-- return 1 < 2
+local function double(value)
+  if value == nil or value < 0 then return -1 end
+  local text = 'a - b'
+  value = value * 2
+  return value
+end
+return double(math.max(ARGV, 1))
+"""
+
+
+def change_of(mutants: list[Mutant], change: str, code: str = "") -> Mutant:
+    [found] = [one for one in mutants if one.change == change and code in one.code]
+    return found
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    root = tmp_path / "toy"
+    root.mkdir()
+    (root / "toy.py").write_text(MODULE)
+    (root / "test_toy.py").write_text(TEST)
+    (root / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
+    return root
+
+
+def test_a_change_that_a_test_notices_is_killed_and_one_that_changes_nothing_survives(
+    toy: Path, tmp_path: Path
+) -> None:
+    mutants = list(python.mutants_of("toy.py", MODULE))
+    with Workspace(toy, tmp_path) as space:
+        assert not space.try_out(None, ["test_toy.py"], 60.0).killed
+        noticed = change_of(mutants, "one < other -> (one <= other)")
+        verdict = space.try_out(noticed, ["test_toy.py"], 60.0)
+        assert (verdict.killed, verdict.by) == (True, "test_toy.py::test_rising")
+        counted = change_of(mutants, "turns >= LIMIT -> (turns > LIMIT)")
+        assert space.try_out(counted, ["test_toy.py"], 60.0).killed
+        # These tests cannot tell the two apart.
+        unnoticed = change_of(mutants, "return False -> return None")
+        assert not space.try_out(unnoticed, ["test_toy.py"], 60.0).killed
+        assert (space.tree / "toy.py").read_text() == MODULE
+    assert (toy / "toy.py").read_text() == MODULE
+
+
+def test_a_change_without_which_nothing_ends_is_killed_by_time(toy: Path, tmp_path: Path) -> None:
+    mutants = list(python.mutants_of("toy.py", MODULE))
+    endless = change_of(mutants, "removed: done.append(True)")
+    with Workspace(toy, tmp_path) as space:
+        verdict = space.try_out(endless, ["test_toy.py"], 5.0)
+        assert (verdict.killed, verdict.by) == (True, "no end in time")
+        assert not space.try_out(None, ["test_toy.py"], 60.0).killed
+
+
+def test_the_chosen_tests_run_alone_and_in_their_order(toy: Path, tmp_path: Path) -> None:
+    mutants = list(python.mutants_of("toy.py", MODULE))
+    noticed = change_of(mutants, "one < other -> (one <= other)")
+    with Workspace(toy, tmp_path) as space:
+        other = ["test_toy.py::test_waiting"]
+        assert not space.try_out(noticed, ["test_toy.py"], 60.0, other).killed
+        assert space.try_out(
+            noticed, ["test_toy.py"], 60.0, [*other, "test_toy.py::test_rising"]
+        ).killed
+
+
+def test_what_is_changed_in_python() -> None:
+    changes = [one.change for one in python.mutants_of("toy.py", MODULE)]
+    assert changes == [
+        "3 -> (4)",
+        "1 -> (2)",
+        "not one < other -> (one < other)",
+        "one < other -> (one <= other)",
+        "one < other -> (one >= other)",
+        "return False -> return None",
+        "False -> (True)",
+        "return True -> return None",
+        "True -> (False)",
+        "0 -> (1)",
+        "not done -> (done)",
+        "removed: turns += 1",
+        "turns += 1 -> turns -= 1",
+        "1 -> (2)",
+        "turns >= LIMIT -> (turns < LIMIT)",
+        "turns >= LIMIT -> (turns > LIMIT)",
+        "removed: done.append(True)",
+        "True -> (False)",
+        "return turns -> return None",
+    ]
+
+
+def test_what_is_changed_in_lua() -> None:
+    changes = [one.change for one in lua.mutants_of("toy.lua", SCRIPT)]
+    assert changes == [
+        "condition negated",
+        "== -> ~=",
+        "or -> and",
+        "< -> <=",
+        "< -> >=",
+        "0 -> 1",
+        "removed: return -1",
+        "- -> ",
+        "1 -> 2",
+        "'a - b' -> 'xa - b'",
+        "removed: value = value * 2",
+        "* -> /",
+        "2 -> 3",
+        "removed: return value",
+        "removed: return double(math.max(ARGV, 1))",
+        "max -> min",
+        "1 -> 2",
+    ]
+
+
+def test_a_mutant_stands_where_its_line_is() -> None:
+    for mutant in lua.mutants_of("toy.lua", SCRIPT):
+        assert SCRIPT.splitlines()[mutant.line - 1].strip() == mutant.code
+        assert len(mutant.applied_to(SCRIPT).splitlines()) == len(SCRIPT.splitlines())
+    text = 'WORD = "ж"; NUMBER = 1 + 2  # ж\n'
+    [plus, _one, _two] = sorted(
+        python.mutants_of("toy.py", text), key=lambda one: -one.end + one.start
+    )
+    assert plus.applied_to(text) == 'WORD = "ж"; NUMBER = (1 - 2)  # ж\n'
+
+
+@pytest.mark.parametrize("name", ["core", "circuits", "fleet"])
+def test_each_python_mutant_is_python(name: str) -> None:
+    for file in PARTS[name].files(ROOT)[::7]:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for mutant in mutants_of(ROOT, file):
+            ast.parse(mutant.applied_to(text))
+
+
+def test_each_script_is_read_and_what_does_not_compile_is_left_out() -> None:
+    for file in PARTS["scripts"].files(ROOT):
+        every = list(lua.mutants_of(file, (ROOT / file).read_text(encoding="utf-8")))
+        kept = list(mutants_of(ROOT, file))
+        assert len(every) * 0.9 < len(kept) <= len(every)
+    assert not lua.compiles("local function f( return 1 end")
+    assert lua.compiles("return 1")
+
+
+def test_the_same_seed_chooses_the_same_mutants() -> None:
+    mutants = list(python.mutants_of("toy.py", MODULE))
+    assert sample(mutants, 5, 1) == sample(mutants, 5, 1)
+    assert len(sample(mutants, 5, 1)) == 5
+    assert sample(mutants, 5, 1) != sample(mutants, 5, 2)
+    assert sample(mutants, 0, 1) == mutants == sample(mutants, 1000, 1)
+
+
+def test_the_tests_that_are_named_like_a_file_come_first() -> None:
+    files = files_for_folder(ROOT, "core", "ramp.py")
+    assert files[0] == "tests/core/test_ramp.py"
+    assert len(files) == len(set(files)) == len(list((ROOT / "tests/core").glob("test_*.py")))
+
+
+def test_the_tests_of_a_script_are_there() -> None:
+    for file in PARTS["scripts"].files(ROOT):
+        tests = files_for_script(Path(file).name)
+        assert tests
+        assert all((ROOT / one).is_file() for one in tests)
+
+
+def test_a_listed_survivor_is_a_mutant_of_today_and_has_a_reason() -> None:
+    for listed in read():
+        [file] = [
+            one
+            for part in PARTS.values()
+            for one in part.files(ROOT)
+            if one.endswith(f"/{listed.file}")
+        ]
+        assert any(listed.is_about(one) for one in mutants_of(ROOT, file)), listed
+        assert len(listed.why) > 10
+
+
+def test_a_survivor_is_found_again_when_its_line_has_moved(tmp_path: Path) -> None:
+    path = tmp_path / "survivors.toml"
+    path.write_text(
+        '[[survivor]]\nfile = "toy.py"\ncode = "if turns >= LIMIT:"\n'
+        'change = "turns >= LIMIT -> (turns > LIMIT)"\nwhy = "told apart by nothing"\n'
+    )
+    [listed] = read(path)
+    moved = list(python.mutants_of("some/toy.py", f"import sys\n\n{MODULE}"))
+    assert listed.is_about(change_of(moved, listed.change))
+    assert listed == Listed("toy.py", listed.code, listed.change, "told apart by nothing")
+    assert sum(map(listed.is_about, moved)) == 1
