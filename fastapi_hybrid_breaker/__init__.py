@@ -9,10 +9,10 @@ from __future__ import annotations
 from .circuits.circuit import Circuit
 from .circuits.guard import Guard
 from .circuits.host import Reach, ResetResult
+from .core.backoff import Backoff
 from .core.config import CircuitConfig
 from .core.errors import CircuitOpenError, NotInstalledError
 from .core.evidence import Evidence
-from .core.opening import Backoff
 from .core.override import OverrideKind, OverrideView
 from .core.rules import ConsecutiveFailures, FailureRate, Rule, SlowCallRate
 from .core.states import Cause, CircuitState, CircuitStats, CircuitView, StateChange

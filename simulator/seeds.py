@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from fastapi_hybrid_breaker import CircuitConfig
-from fastapi_hybrid_breaker.core.opening import Backoff
+from fastapi_hybrid_breaker.core.backoff import Backoff
 from fastapi_hybrid_breaker.core.rules import ConsecutiveFailures, FailureRate
 from fastapi_hybrid_breaker.core.windows import CountWindow, TimeWindow
 

@@ -90,7 +90,7 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
         return CallPermit(machine, sequence, now) if core.timed else sequence
     if fn is not UNKNOWN and not callable(fn):
         raise refused(fn)
-    locked, outbox = circuit._locked, core.machine.outbox
+    locked, outbox = circuit._locked, core.outbox
     with locked.lock:
         before, locked.is_busy = locked.is_busy, True
         try:

@@ -258,6 +258,11 @@ class Circuit:
     # -- looking: changes nothing -----------------------------------------------------------
 
     @property
+    def serial(self) -> int:
+        """The number of this circuit in this process; another one with its key has another."""
+        return self._judge.serial
+
+    @property
     def config(self) -> CircuitConfig:
         """How it decides."""
         return self.core.config

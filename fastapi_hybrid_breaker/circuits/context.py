@@ -8,16 +8,9 @@ as long as the call or request that it stands for runs.
 
 from __future__ import annotations
 
-import sys
-from asyncio import (
-    _get_running_loop,  # exported; the public one raises
-    current_task,
-)
 from contextvars import ContextVar
-from threading import get_ident
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import mark_counted
 from fastapi_hybrid_breaker.core.probe import Probe
 
 from .permits import CallPermit, NestedPermit, admitted_at
@@ -95,6 +88,9 @@ leave_request: Callable[[Token[Request | None]], None] = _request.reset
 # For what runs in this context, but not for the call or request that it is the context of.
 enter_permit: Callable[[Enclosing | None], Token[Enclosing | None]] = _permit.set
 leave_permit: Callable[[Token[Enclosing | None]], None] = _permit.reset
+
+innermost_permit: Callable[[], Enclosing | None] = _permit.get
+"""Return the innermost permit that was entered in this context; its call may be over."""
 
 recorded_request: Callable[[], Request | None] = _request.get
 """Return the innermost request of this context; it may be over."""
@@ -183,33 +179,6 @@ def is_inside_admitted(machine: StateMachine) -> bool:
             return True
         request = request.outer
     return False
-
-
-def mark_counted_here(error: BaseException, circuit: int, sequence: int) -> None:
-    """Mark ``error`` as counted by ``circuit`` with number ``sequence``, for whose call this is."""
-    callers: tuple[int, ...] = (running_in(),)
-    permit = _permit.get()
-    while permit is not None:
-        if permit.is_running():
-            callers = (*callers, id(permit))
-        permit = permit.outer
-    mark_counted(error, circuit, sequence, callers)
-
-
-def running_in() -> int:
-    """Return the ``id`` of the running task, or outside of one the number of the thread."""
-    loop = _get_running_loop()
-    task = _trio_task() if loop is None else current_task(loop)
-    return get_ident() if task is None else id(task)
-
-
-def _trio_task() -> object | None:
-    """Return the running task of trio, on which anyio can run an application as well."""
-    trio = sys.modules.get("trio")
-    try:
-        return None if trio is None else trio.lowlevel.current_task()
-    except (RuntimeError, AttributeError):  # not in trio, or still being imported
-        return None
 
 
 def _running(permit: Enclosing | None) -> Enclosing | None:

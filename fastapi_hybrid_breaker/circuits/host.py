@@ -86,10 +86,6 @@ class Host(Protocol):
     changes: ChangeQueue
     """Queues changes of state under a circuit's lock, and delivers them outside of it."""
 
-    @property
-    def instance(self) -> str:
-        """This process's name in the fleet, "" outside of one."""
-
     random: Callable[[], float]
     """Returns numbers from 0 to 1, for jitter."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.counted import MARKS, counted_as, is_marked
 from fastapi_hybrid_breaker.core.outcomes import (
     Classifier,
     PredicateError,
@@ -16,7 +16,7 @@ from fastapi_hybrid_breaker.core.translated import rejection_by
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
 from .callables import explain_misuse
-from .context import running_in
+from .counted import MARKS, counted_as, is_marked, running_in
 from .permits import admitted_at
 
 if TYPE_CHECKING:
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from .permits import Permit
 
 
+_serial = count(1)
+
+
 class Judge:
     """Decides whether a call was a failure, a success, or is not counted.
 
     Where a function of the user's raises, the call is not counted, and that is logged.
     """
 
-    __slots__ = ("_clock", "_core", "_faults", "_key", "classifier")
+    __slots__ = ("_clock", "_core", "_faults", "_key", "classifier", "serial")
 
     def __init__(self, key: str, core: CircuitCore, clock: Callable[[], float]) -> None:
         self._key = key
@@ -43,6 +46,7 @@ class Judge:
         self._clock = clock
         self._faults: dict[str, ThrottledLog] | None = None  # of the user's functions, by name
         self.classifier: Classifier = classifier_of(core.config)
+        self.serial: int = next(_serial)  # on the marks of errors, for keys can be used again
 
     def judge_error(self, error: BaseException, permit: Permit, fn: object) -> Outcome:
         """Return what an exception means that left the call of ``fn``."""
@@ -83,7 +87,7 @@ class Judge:
         """Return whether ``error`` is that of a call inside this one, and was counted for it."""
         if not is_marked(error):
             return False
-        serial, admitted = self._core.serial, admitted_at(permit)
+        serial, admitted = self.serial, admitted_at(permit)
         # The number matters: an object that a later call raises again is a new failure.
         return (
             counted_as(error, serial, running_in()) > admitted

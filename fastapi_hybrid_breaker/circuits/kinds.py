@@ -16,5 +16,5 @@ def kind_of(fn: object) -> Kind:
     while isinstance(fn, functools.partial):
         fn = fn.func
     name = getattr(fn, "__qualname__", None) or type(fn).__qualname__
-    is_in_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - see context.running_in
+    is_in_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - see counted.running_in
     return name, current_request() is not None, is_in_loop

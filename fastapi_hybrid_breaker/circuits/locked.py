@@ -119,19 +119,21 @@ class Locked:
 
     def _record(self) -> None:
         """Queue what is in the outbox for the history, the log and listeners; needs the lock."""
-        for change in self.core.outbox.take():
-            told = StateChange(  # written out: `replace` takes three times as long
+        outbox, instance = self.core.outbox, self.core.membership.sharing.peers.instance
+        changes, outbox.changes = outbox.changes, []
+        for change in changes:
+            stamped = StateChange(  # written out: `replace` takes three times as long
                 change.key,
                 change.old,
                 change.new,
                 change.cause,
                 change.generation,
                 change.evidence,
-                change.instance or self._host.instance,
+                change.instance or instance,
                 time.time(),
             )
             if self._history is None:
                 self._history = deque(maxlen=self.core.config.history_size)
-            self._history.append(told)
-            is_received = change.instance not in {"", self._host.instance}
-            self._host.changes.put(told, is_received=is_received)
+            self._history.append(stamped)
+            is_received = change.instance not in {"", instance}
+            self._host.changes.put(stamped, is_received=is_received)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.error_text import describe_error
 from fastapi_hybrid_breaker.core.probe import SHADOWED, Probe
 from fastapi_hybrid_breaker.core.standoff import ROUTE
 from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, SUCCESS
 
 from .callables import UNKNOWN
-from .context import mark_counted_here, recorded_request
+from .context import recorded_request
+from .counted import mark_counted
 from .permits import CallPermit, NestedPermit, is_shadowed
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .permits import EnteredPermit, Permit
 
 
-def settle(  # noqa: C901 - one step after the other
+def settle(  # noqa: C901, PLR0912 - one step after the other
     circuit: Circuit,
     permit: Permit,
     outcome: Outcome,
@@ -51,13 +52,15 @@ def settle(  # noqa: C901 - one step after the other
         if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
             return
     now = circuit.clock()
-    if core.timed and seconds is None and not is_gate and not isinstance(permit, int):
-        seconds = now - permit.started
-    if circuit.observer is not None and not is_gate:
-        _observe(circuit, circuit.observer, permit, outcome, seconds)
-    if outcome is NOT_COUNTED and isinstance(permit, int | NestedPermit):
-        return
-    if outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
+    if not is_gate:
+        if core.timed and seconds is None and not isinstance(permit, int):
+            seconds = now - permit.started
+        if circuit.observer is not None:
+            _observe(circuit, circuit.observer, permit, outcome, seconds)
+    if outcome is NOT_COUNTED:
+        if isinstance(permit, int | NestedPermit):
+            return
+    elif outcome is FAILURE and callable(core.config.describe_error):  # not under the lock
         error = describe_error(error, core.config.describe_error)
     with locked.lock:
         ticket = permit if isinstance(permit, int) else _ticket_of(permit)
@@ -72,7 +75,7 @@ def settle(  # noqa: C901 - one step after the other
                 core.settle(ticket, outcome, now, seconds, error, asked)
             finally:
                 locked.is_busy = False
-    outbox = core.machine.outbox
+    outbox = core.outbox
     if outbox.has_changed or outbox.needs_sync or locked.deferred:
         locked.deliver(circuit)
 
@@ -127,15 +130,16 @@ def settle_error(
     ``fn`` is what was called, where this circuit called it: a TypeError that is due to how it
     was given is not counted, and says what to write instead.
     """
-    outcome = circuit._judge.judge_error(error, permit, fn)
+    judge = circuit._judge
+    outcome = judge.judge_error(error, permit, fn)
     # Whatever was raised for it: a probe inside which its own circuit rejected a call, for want of
     # the very place that the probe holds, has not found out anything.
-    if isinstance(permit, Probe) and (rejection := circuit._judge.find_own_rejection(error)):
+    if isinstance(permit, Probe) and (rejection := judge.find_own_rejection(error)):
         outcome = NOT_COUNTED
         rejected_inside(circuit, permit, rejection._kind)
     settle(circuit, permit, outcome, seconds, error)
     if outcome is FAILURE:
-        mark_counted_here(error, circuit.core.serial, circuit.core.machine.sequence)
+        mark_counted(error, judge.serial, circuit.core.machine.sequence)
 
 
 def rejected_inside(circuit: Circuit, permit: Permit, kind: object = ROUTE) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random as chance
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 NEVER: Final = float("-inf")
 
-_serial = count(1)
-
 
 class CircuitCore:
     """The parts of one circuit, and what calls may read of it without the lock.
@@ -58,9 +55,9 @@ class CircuitCore:
         "is_special",
         "machine",
         "membership",
+        "outbox",
         "override",
         "reject_until",
-        "serial",
         "shadow",
         "timed",
     )
@@ -79,27 +76,21 @@ class CircuitCore:
         peers: Peers | None = None,
     ) -> None:
         peers, random = peers or Peers(), random or chance.random
-        self.serial: int = next(_serial)
         self.config: CircuitConfig = config
         self.override: OverrideSlot = OverrideSlot()
-        outbox = Outbox(key, self.override)
+        self.outbox: Outbox = Outbox(key, self.override)
         sharing = Sharing(config, peers)
-        lease = ProbeLease(config, sharing, outbox)
+        lease = ProbeLease(config, sharing, self.outbox)
         self.machine: StateMachine = StateMachine(
             Statistics(config.rules, peers),
             Recovery(config, sharing, random),
             ProbeSlots(config, lease, random),
-            outbox,
+            self.outbox,
         )
-        self.membership: Membership = Membership(config, self.machine, sharing, outbox)
+        self.membership: Membership = Membership(config, self.machine, sharing, self.outbox)
         self.shadow: ShadowMode = ShadowMode(self.membership, self.override)
         self.shadow.choose(config)
         self.measure(wanted=False)
-
-    @property
-    def outbox(self) -> Outbox:
-        """What is to be reported once the lock is free."""
-        return self.machine.outbox
 
     def configure(self, config: CircuitConfig) -> None:
         """Decide by ``config`` from now on, with empty windows."""
@@ -155,7 +146,7 @@ class CircuitCore:
         old, generation = machine.state, machine.generation
         permit = machine.admit(now, kind)
         if machine.generation != generation:
-            self.membership.decided(old)
+            self.membership.offer(old)
             self.publish()
         elif old is CLOSED:
             self.publish()  # a ramp may have ended
@@ -184,9 +175,8 @@ class CircuitCore:
             self.lift(now)
             if self.override.is_disabled(now):
                 outcome, seconds = NOT_COUNTED, None
-            if self.membership.sharing.shadow or ticket == SHADOWED:
-                self.shadow.show(ticket, outcome, now, seconds)
-                self.publish()
+            self.shadow.show(ticket, outcome, now, seconds)
+            self.publish()
         machine = self.machine
         old, generation, failures = machine.state, machine.generation, machine.failures
         is_counted = False
@@ -195,11 +185,11 @@ class CircuitCore:
         else:
             machine.settle_probe(ticket, outcome, now, seconds, error, asked)
         if machine.generation != generation:
-            self.membership.decided(old)
+            self.membership.offer(old)
             self.publish()
         elif is_counted:
             calls = self.membership.calls
-            if calls.are_heard():
+            if calls.run is not None or calls.sharing.peers.has_fleet:
                 calls.settled(outcome, now, error)
             if outcome is FAILURE:  # all that such a call changes of what is published
                 self.counts_successes = True
@@ -345,5 +335,5 @@ class CircuitCore:
         self.shadow.follow_override(self.config)
         # No new generation: what runs below goes on, and counts.
         effective = self.effective_state(now)
-        self.machine.outbox.add_override(effective, cause, machine.generation, evidence, instance)
+        self.outbox.add_override(effective, cause, machine.generation, evidence, instance)
         self.publish()

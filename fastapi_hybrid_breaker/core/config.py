@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeAlias, get_args
 
+from .backoff import Backoff
 from .checks import check_count, check_seconds, check_share
-from .evidence import DescribeError  # noqa: TC001 - read at run time with the annotations
+from .error_text import DescribeError  # noqa: TC001 - read at run time with the annotations
 from .old_names import accept_old_name
-from .opening import Backoff
 from .quorum import Quorum, check_quorum
 from .rules import ConsecutiveFailures, Rule, check_rules
 

@@ -11,11 +11,18 @@ import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from .redaction import MASK, mask_quoted, redact
 
 Explain = Callable[[Any], str]
+
+DescribeError: TypeAlias = Literal["type", "text"] | Callable[[BaseException], str]
+"""What is kept of an exception: its type, its type and text without secrets, or what a function
+returns."""
+
+LONGEST_ERROR = 200
+"""Characters of an error's text that are kept."""
 
 _LONGEST_READ: Final = 2000
 """Characters of a text that are looked at."""
@@ -28,14 +35,32 @@ _PLAIN: Final = re.compile(r"[A-Za-z_]{1,30}")
 dictionary, which is input."""
 
 
-def text_of(error: BaseException) -> str:
-    """Return what explains ``error``, without its type; "" if nothing does.
+def describe_error(error: object, how: DescribeError = "text") -> str:
+    """Return an exception as it is logged, shared and shown, or a text, on one line and cut.
 
-    Raises:
-        Exception: whatever the exception's own text raises.
+    Args:
+        error: the exception, or a text of ours.
+        how: ``CircuitConfig.describe_error``.
     """
-    kind: Any = type(error)
-    return _explainer(kind)(error)
+    if not isinstance(error, BaseException):
+        described = str(error or "")
+    else:
+        kind: Any = type(error)
+        name = kind.__name__
+        try:
+            if callable(how):
+                said: object = how(error)
+                described = said if isinstance(said, str) else name
+            else:
+                text = "" if how == "type" else _explainer(kind)(error)
+                described = f"{name}: {text}" if text else name
+        except Exception:  # noqa: BLE001 - functions and texts of strangers can raise anything
+            described = name if callable(how) else f"{name} (its text cannot be had)"
+    described = described[:LONGEST_ERROR]  # first: a text can be long
+    if described.isprintable():
+        return described
+    # Control characters would forge log lines.
+    return "".join(char if char.isprintable() else " " for char in described)
 
 
 @lru_cache(maxsize=256)
@@ -59,13 +84,16 @@ def _explainer(kind: Any) -> Explain:
 
 
 def _text(error: BaseException) -> str:
-    return redact(_bounded(str(error)))
+    text = str(error)
+    return redact(text if len(text) <= _LONGEST_READ else _beginning(text))
 
 
 def _bounded(text: str) -> str:
+    return text if len(text) <= _LONGEST_READ else _beginning(text)
+
+
+def _beginning(text: str) -> str:
     """Return the beginning of ``text``, up to where a word ends: half a URL may hide its user."""
-    if len(text) <= _LONGEST_READ:
-        return text
     words = _LAST_WORD.split(text[:_LONGEST_READ], maxsplit=1)
     return words[0] if len(words) > 1 else ""
 
@@ -172,7 +200,8 @@ def _of_statement(error: Any) -> str:
     cause = getattr(error, "orig", None)
     if not isinstance(cause, BaseException):
         return redact(_bounded(str(error)).partition("[SQL:")[0])
-    return f"{type(cause).__name__}: {text_of(cause)}"
+    kind: Any = type(cause)
+    return f"{kind.__name__}: {_explainer(kind)(cause)}"
 
 
 def _of_rpc(error: Any) -> str:

@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-from .error_text import text_of
-
-DescribeError: TypeAlias = Literal["type", "text"] | Callable[[BaseException], str]
-"""What is kept of an exception: its type, its type and text without secrets, or what a function
-returns."""
-
-LONGEST_ERROR = 200
-"""Characters of an error's text that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +35,3 @@ class Evidence:
 
 
 NO_EVIDENCE = Evidence()
-
-
-def describe_error(error: object, how: DescribeError = "text") -> str:
-    """Return an exception as it is logged, shared and shown, or a text, on one line and cut.
-
-    Args:
-        error: the exception, or a text of ours.
-        how: ``CircuitConfig.describe_error``.
-    """
-    if not isinstance(error, BaseException):
-        return _on_one_line(str(error or ""))
-    name = type(error).__name__
-    try:
-        if callable(how):
-            told: object = how(error)
-            return _on_one_line(told if isinstance(told, str) else name)
-        told = "" if how == "type" else text_of(error)
-        return _on_one_line(f"{name}: {told}" if told else name)
-    except Exception:  # noqa: BLE001 - functions and texts of strangers can raise anything
-        return _on_one_line(name if callable(how) else f"{name} (its text cannot be had)")
-
-
-def _on_one_line(text: str) -> str:
-    text = text[:LONGEST_ERROR]  # first: a text can be long
-    if text.isprintable():
-        return text
-    # Control characters would forge log lines.
-    return "".join(char if char.isprintable() else " " for char in text)

@@ -31,7 +31,7 @@ def judge_fleet(
     evidence = machine.describe(Cause.FAILURES, rule=f"{rule}, in the whole fleet")
     evidence = book.add_to(evidence, calls[book.name])
     machine.open(rule.cause, now, evidence, book.asked(now))
-    core.membership.decided(CLOSED)
+    core.membership.offer(CLOSED)
 
 
 def trip_by_run(core: CircuitCore, generation: int, failures: int, now: float) -> None:
@@ -45,7 +45,7 @@ def trip_by_run(core: CircuitCore, generation: int, failures: int, now: float) -
     error = "" if run is None else run.error
     evidence = machine.describe(Cause.FAILURES, rule=rule, error=error)
     machine.open(Cause.FAILURES, now, evidence, statistics.asked(None, now))
-    core.membership.decided(CLOSED)
+    core.membership.offer(CLOSED)
 
 
 def _may_trip(core: CircuitCore, now: float) -> bool:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .evidence import Evidence, describe_error
-from .run import Run
+from .error_text import describe_error
+from .evidence import Evidence
 from .states import CLOSED, FAILURE, HALF_OPEN, OPEN, SUCCESS, Cause
+from .statistics import Run
 
 if TYPE_CHECKING:
     from .outbox import Outbox
     from .probe import Probe, Ticket
     from .probes import ProbeSlots
     from .recovery import Recovery
+    from .rule_window import RuleWindow
     from .rules import Rule
     from .states import CircuitState, Outcome
-    from .statistics import RuleWindow, Statistics
+    from .statistics import Statistics
 
 QUIET_AFTER: Final = 5.0
 """Seconds without a call after which nobody is taken to wait for a probe any more."""
@@ -120,12 +122,14 @@ class StateMachine:
                 run = statistics.run = Run()
             self.failures = run.add(now, asked)
             self.sequence += 1
-            if (rule := statistics.run_rule) is not None and self.failures >= rule.threshold:
-                fired = None, rule
+            if (run_rule := statistics.run_rule) and self.failures >= run_rule.threshold:
+                fired = None, run_rule
         elif self.failures and outcome is SUCCESS:
             self.failures, statistics.run = 0, None
         if fired is not None:
-            self._trip(*fired, now, error)
+            book, rule = fired
+            evidence = self.describe(rule.cause, rule=str(rule), book=book, error=error)
+            self.open(rule.cause, now, evidence, statistics.asked(book, now))
         return True
 
     def settle_probe(
@@ -138,13 +142,10 @@ class StateMachine:
         asked: float | None,
     ) -> None:
         """Record the one outcome of a probe; what comes late, or twice, changes nothing."""
-        if probe.settled:
+        was_settled, probe.settled = probe.settled, True
+        if was_settled or probe.admitted < self.first:
             return
         probes = self.probes
-        if probe.admitted < self.first:
-            probe.settled = True
-            return
-        probe.settled = True
         if probes.running and probe in probes.running:  # not so when its deadline passed
             probes.running.remove(probe)
         # A slow probe shows that the upstream is still slow, whatever came of it; closing
@@ -187,7 +188,8 @@ class StateMachine:
             self.failures = 0
         self.changed_at = now
         self.statistics.run = None
-        self.statistics.clear_windows()
+        if self.statistics.books:
+            self.statistics.clear_windows()
         self.recovery.entered(old, new, now, evidence, was_over=now >= self.open_until)
         self.probes.entered(old, new, now, self.generation)
         if old is new:
@@ -213,10 +215,6 @@ class StateMachine:
         self.enter(CLOSED, Cause.PROBES_SUCCEEDED, now)
         self.recovery.recovered_at = now
         self.recovery.let_back(now)
-
-    def _trip(self, book: RuleWindow | None, rule: Rule, now: float, error: object) -> None:
-        evidence = self.describe(rule.cause, rule=str(rule), book=book, error=error)
-        self.open(rule.cause, now, evidence, self.statistics.asked(book, now))
 
     # -- what is known ----------------------------------------------------------------------------
 

@@ -68,22 +68,18 @@ class Membership:
 
     # -- decided here -------------------------------------------
 
-    def decided(self, old: CircuitState) -> None:
-        """Offer the fleet a change that was decided here."""
-        if self.calls.run is not None:
-            self.calls.clear()
-        self.offer(old)
-
     def offer(self, old: CircuitState) -> None:
-        """Offer the fleet the present state, which follows ``old``.
+        """Offer the fleet the present state, which was decided here and follows ``old``.
 
         A circuit that is only tried out keeps it to itself. What was decided for all ends for all;
         what was not is nobody else's business.
         """
-        was_untold, sharing = self.unsynced, self.sharing
+        if self.calls.run is not None:
+            self.calls.clear()
+        was_unsynced, sharing = self.unsynced, self.sharing
         self.unsynced = not sharing.shadow
-        # A recovery that nobody has heard of is told together with what came of it.
-        is_new = old is CLOSED and not was_untold
+        # A recovery that nobody has heard of is sent together with what came of it.
+        is_new = old is CLOSED and not was_unsynced
         is_alone = sharing.local_only or (is_new and self.config.quorum != 1)
         if sharing.shadow or (self.config.scope == "fleet" and not is_alone):
             return

@@ -77,8 +77,3 @@ class Outbox:
             StateChange(self.key, self.effective, effective, cause, generation, evidence, instance)
         )
         self.effective = effective
-
-    def take(self) -> list[StateChange]:
-        """Return the changes that were recorded, and forget them."""
-        changes, self.changes = self.changes, []
-        return changes

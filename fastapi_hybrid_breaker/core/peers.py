@@ -14,17 +14,19 @@ class Peers:
 
     ``has_fleet`` says that there is one to share with, ``is_connected`` that it can be asked now:
     probes need its lease then. ``live`` is the number of instances that lived when it was last
-    told, this one among them. ``round_trip`` is how long an exchange with the server takes,
+    heard, this one among them. ``round_trip`` is how long an exchange with the server takes,
     seconds: the longest of the last few, and so about as long as others need to hear of a probe.
-    ``awaits_start`` says that there is a fleet to join and nobody has started to: the first guarded
-    call is to report that.
+    ``instance`` is this process's name in its fleet, "" where there is none. ``awaits_start`` says
+    that there is a fleet to join and nobody has started to: the first guarded call is to report
+    that.
     """
 
-    __slots__ = ("awaits_start", "has_fleet", "is_connected", "live", "round_trip")
+    __slots__ = ("awaits_start", "has_fleet", "instance", "is_connected", "live", "round_trip")
 
     def __init__(self) -> None:
         self.awaits_start: bool = False
         self.has_fleet: bool = False
+        self.instance: str = ""
         self.is_connected: bool = False
         self.live: int = 1
         self.round_trip: float = 0.0
@@ -32,6 +34,7 @@ class Peers:
     def leave(self) -> None:
         """Be on one's own, as before there was a fleet."""
         self.has_fleet = self.is_connected = False
+        self.instance = ""
         self.live = 1
 
     def minimum(self, calls: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .opening import is_again, open_seconds
+from .backoff import Backoff
+from .checks import DAY
 from .ramp import Ramp
 from .states import CLOSED, HALF_OPEN, OPEN, Cause
 
@@ -76,7 +77,7 @@ class Recovery:
 
     def open_for(self, now: float, asked: float | None, *, was_probing: bool) -> float:
         """Count an opening, and return how many seconds it lasts; ``asked`` by the upstream."""
-        is_next = was_probing or self.is_recent(now)
+        is_next = was_probing or (self.recovered_at is not None and self.is_recent(now))
         self.reopenings = self.reopenings + 1 if is_next else 0
         return open_seconds(self.config, self.reopenings, asked, self._random)
 
@@ -113,3 +114,47 @@ class Recovery:
         # While an opening runs, another of the kind tells of the same failed recovery.
         elif new is OPEN and evidence.cause in AFTER_PROBES and (old is HALF_OPEN or was_over):
             self._reopened_at = (_NEVER if evidence.successes else self._reopened_at[1], now)
+
+
+_NONE = Backoff(multiplier=1.0, maximum=DAY, jitter=0.0)
+
+
+def open_seconds(
+    config: CircuitConfig, reopenings: int, asked: float | None, random: Callable[[], float]
+) -> float:
+    """Return the length of an opening, in seconds: the circuit's own, or what was asked for.
+
+    The longer one counts. The upstream may ask for more patience, never for less: one that
+    always says ``Retry-After: 1`` would else be called every second, and without any back-off.
+
+    Args:
+        config: the circuit's.
+        reopenings: openings in a row before this one.
+        asked: what the upstream asked for (``Retry-After``), in seconds, or None.
+        random: gives a number from 0 to 1.
+    """
+    backoff = config.backoff or _NONE
+    try:
+        own = config.recovery_timeout * float(backoff.multiplier) ** reopenings
+    except OverflowError:
+        own = backoff.maximum
+    if config.backoff is not None:
+        own = min(own, backoff.maximum) * (1 + backoff.jitter * (2 * random() - 1))
+    own = min(own, backoff.maximum)
+    if asked is None or config.retry_after_limits is None:
+        return own
+    least, most = config.retry_after_limits
+    return max(own, min(max(asked, least), most))
+
+
+def is_again(config: CircuitConfig, closed_for: float | None) -> bool:
+    """Return whether an opening continues the row: ``closed_for`` seconds after a recovery.
+
+    None: there was no recovery, as at first and after a reset.
+    """
+    if closed_for is None:
+        return False
+    reset_after = config.recovery_timeout
+    if config.backoff is not None and config.backoff.reset_after is not None:
+        reset_after = config.backoff.reset_after
+    return closed_for < max(reset_after, config.ramp_seconds or 0.0)

@@ -34,6 +34,8 @@ class ShadowMode:
 
     def show(self, ticket: Ticket, outcome: Outcome, now: float, seconds: float | None) -> None:
         """Count a call for the figures of shadow mode, whatever the state."""
+        if not self._membership.sharing.shadow and ticket != SHADOWED:
+            return
         if ticket == UNCOUNTED or (isinstance(ticket, Probe) and ticket.settled):
             return
         if ticket == SHADOWED and outcome is FAILURE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .evidence import describe_error
+from .error_text import describe_error
 from .shared_run import LONGEST_RUN, BucketDelta, Report, SharedRun
 from .states import CLOSED, FAILURE, SUCCESS
 
@@ -22,11 +22,11 @@ class SharedCalls:
     circuits never have a failure. ``tracks_successes``: successes matter for the fleet's run.
     """
 
-    __slots__ = ("_machine", "_outbox", "_sharing", "run", "tracks_successes")
+    __slots__ = ("_machine", "_outbox", "run", "sharing", "tracks_successes")
 
     def __init__(self, machine: StateMachine, sharing: Sharing, outbox: Outbox) -> None:
         self._machine = machine
-        self._sharing = sharing
+        self.sharing: Sharing = sharing
         self._outbox = outbox
         self.run: SharedRun | None = None
         self.tracks_successes: bool = False
@@ -36,19 +36,15 @@ class SharedCalls:
         self.run = None
         self.tracks_successes = False
 
-    def are_heard(self) -> bool:
-        """Return whether a fleet is to hear of calls, or was when there last was a failure."""
-        return self._sharing.peers.has_fleet or self.run is not None
-
     def settled(self, outcome: Outcome, now: float, error: object) -> None:
         """Record a call that was counted while CLOSED."""
         machine = self._machine
         if outcome is FAILURE:
             # Rules that count no run have no use for it.
-            if 0 < machine.statistics.run_threshold <= LONGEST_RUN and self._sharing.shares_calls():
+            if 0 < machine.statistics.run_threshold <= LONGEST_RUN and self.sharing.shares_calls():
                 if self.run is None:
                     self.run = SharedRun()
-                described = describe_error(error, self._sharing.config.describe_error)
+                described = describe_error(error, self.sharing.config.describe_error)
                 self.run.failed(now, described)
                 self._outbox.needs_sync = True
         elif outcome is SUCCESS and self.run is not None:
@@ -56,12 +52,12 @@ class SharedCalls:
             if self.run.owes_success:
                 self._outbox.needs_sync = True
             self.tracks_successes = self.run.is_listening(now)
-        if machine.statistics.over_threshold and self._sharing.shares_calls():
+        if machine.statistics.over_threshold and self.sharing.shares_calls():
             self._outbox.needs_sync = True
 
     def listen(self, now: float, until: float) -> None:
         """Note successes: failures of others are being counted."""
-        if self._machine.state is CLOSED and self._sharing.shares_calls():
+        if self._machine.state is CLOSED and self.sharing.shares_calls():
             if self.run is None:
                 self.run = SharedRun()
             self.run.listen(now, until)

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, OnErrorOmit, TypeAdapter, Validatio
 
 from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.override import OverrideView
-from fastapi_hybrid_breaker.core.run import RUN_LIFE
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.statistics import RUN_LIFE
 
 from .basic_format import BasicFields
 from .messages import LenientNumber, QuotedWhy, add_own_fields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi_hybrid_breaker.core.run import RUN_LIFE
 from fastapi_hybrid_breaker.core.states import CircuitState
+from fastapi_hybrid_breaker.core.statistics import RUN_LIFE
 
 from .answers import RUN_FIELDS, parse_run
 from .schedule import Schedule

@@ -163,7 +163,7 @@ class Session:
 
     def begin(self) -> None:
         """Begin to send and to listen, once no circuit stands on an earlier session any more."""
-        self._peers.has_fleet = True
+        self._peers.has_fleet, self._peers.instance = True, self.instance
         self._readiness.wait_at_most(_WAIT_AT_START, self._setup.new_context())
         self._prepare(iter(self.inbox.registry))
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema, from_json
 
-from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.error_text import describe_error
 from fastapi_hybrid_breaker.core.keys import is_key
 
 VERSION_LIMIT: Final = 2**53 - 10**12

@@ -25,7 +25,7 @@ from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from starlette.exceptions import HTTPException
 
 from fastapi_hybrid_breaker import CircuitConfig
-from fastapi_hybrid_breaker.core.evidence import LONGEST_ERROR, describe_error
+from fastapi_hybrid_breaker.core.error_text import LONGEST_ERROR, describe_error
 from fastapi_hybrid_breaker.core.redaction import mask_quoted, redact
 
 if TYPE_CHECKING:

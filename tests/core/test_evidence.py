@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     SlowCallRate,
 )
-from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.error_text import describe_error
 
 from .machines import (
     FAILURE,

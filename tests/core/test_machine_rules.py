@@ -14,7 +14,7 @@ from fastapi_hybrid_breaker import (
     SlowCallRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.evidence import describe_error
+from fastapi_hybrid_breaker.core.error_text import describe_error
 from fastapi_hybrid_breaker.core.probe import Probe
 
 from .machines import (

@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.opening import open_seconds
+from fastapi_hybrid_breaker.core.recovery import open_seconds
 
 from .machines import CLOSED, FAILURE, OPEN, SUCCESS, Machine, admit, news, run
 

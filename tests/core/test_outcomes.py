@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import HybridBreaker
+from fastapi_hybrid_breaker.circuits.counted import counted_as, mark_counted, running_in
 from fastapi_hybrid_breaker.core.config import CircuitConfig
-from fastapi_hybrid_breaker.core.counted import counted_as, mark_counted
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.outcomes import Classifier, classifier_of
 from fastapi_hybrid_breaker.core.states import Outcome
@@ -27,20 +27,17 @@ SUCCESS, FAILURE, NOT_COUNTED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOT_CO
 OURS, OTHER = 1, 2
 """Serial numbers of two circuits."""
 
-CALLER = 7
-"""Whose call it is, in most of these tests."""
-
 
 def told(
     error: BaseException, *, admitted: int = 0, circuit: int = OURS, **settings: Any
 ) -> Outcome:
     classifier = Classifier(CircuitConfig(**settings))
     classifier.judge(error)  # what it remembers of a class must not change what it says
-    return classifier.judge(error, lambda one: counted_as(one, circuit, CALLER) > admitted)
+    return classifier.judge(error, lambda one: counted_as(one, circuit, running_in()) > admitted)
 
 
 def mark(error: BaseException, *, circuit: int = OURS, sequence: int = 5) -> None:
-    mark_counted(error, circuit, sequence, [CALLER])
+    mark_counted(error, circuit, sequence)
 
 
 @pytest.mark.parametrize("error", [ValueError(), TimeoutError(), OSError(), AssertionError()])

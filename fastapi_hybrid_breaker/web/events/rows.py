@@ -98,7 +98,7 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
     """
     core = circuit.core
     return (
-        core.serial,
+        circuit.serial,
         core.machine.generation,
         core.membership.version,
         core.machine.failures,

@@ -8,10 +8,15 @@ or thread, and the permits of the calls that enclose it, each by its ``id``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import sys
+from asyncio import (
+    _get_running_loop,  # exported; the public one raises
+    current_task,
+)
+from threading import get_ident
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .context import innermost_permit
 
 MARKS: Final = "_hybrid_breaker_counted"
 
@@ -22,7 +27,7 @@ _HERE: Final = object()
 """Stands in each mark, whose numbers mean something in this process only: what was pickled into
 another one, as a process pool does, has another object in this place."""
 
-Mark = tuple[object, int, int, "Sequence[int]"]
+Mark = tuple[object, int, int, tuple[int, ...]]
 """``_HERE``, the circuit, the sequence number with which it counted the error, and whose call it
 was: the task or thread, and the permits that enclose it."""
 
@@ -52,12 +57,18 @@ def counted_as(error: BaseException, circuit: int, caller: int) -> int:
     return -1
 
 
-def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Sequence[int]) -> None:
+def mark_counted(error: BaseException, circuit: int, sequence: int) -> None:
     """Mark ``error``, and all that it groups, as counted by ``circuit`` with number ``sequence``.
 
     The mark stands on the exception and not in the circuit, which would keep the traceback of
     its last error alive. It is written past ``__setattr__``: exceptions can be frozen classes.
     """
+    callers: tuple[int, ...] = (running_in(),)
+    permit = innermost_permit()
+    while permit is not None:
+        if permit.is_running():
+            callers = (*callers, id(permit))
+        permit = permit.outer
     mark = (_HERE, circuit, sequence, callers)
     left = [error]
     while left:
@@ -69,3 +80,19 @@ def mark_counted(error: BaseException, circuit: int, sequence: int, callers: Seq
                 left.extend(one.exceptions)
         except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
             pass  # without a mark an enclosing call counts the error once more
+
+
+def running_in() -> int:
+    """Return the ``id`` of the running task, or outside of one the number of the thread."""
+    loop = _get_running_loop()
+    task = _trio_task() if loop is None else current_task(loop)
+    return get_ident() if task is None else id(task)
+
+
+def _trio_task() -> object | None:
+    """Return the running task of trio, on which anyio can run an application as well."""
+    trio = sys.modules.get("trio")
+    try:
+        return None if trio is None else trio.lowlevel.current_task()
+    except (RuntimeError, AttributeError):  # not in trio, or still being imported
+        return None
