@@ -40,7 +40,7 @@ class VirtualLoop(BaseEventLoop):
         self._now = 0.0
         # With a number to each: timers of the same moment run in the order of their making, and
         # comparing them is left to tuples.
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self.timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._number = count()
         self._cancelled = 0
 
@@ -53,7 +53,7 @@ class VirtualLoop(BaseEventLoop):
 
         Whoever has many small things to do saves a timer for each.
         """
-        if self._ready or self._stopping or (self._timers and self._timers[0][0] <= to):
+        if self._ready or self._stopping or (self.timers and self.timers[0][0] <= to):
             return False
         self._now = max(self._now, to)
         return True
@@ -83,7 +83,7 @@ class VirtualLoop(BaseEventLoop):
     ) -> Any:
         """Have something run at a time."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, next(self._number), handle))
+        heapq.heappush(self.timers, (when, next(self._number), handle))
         return handle
 
     def _run_once(self) -> None:
@@ -107,7 +107,7 @@ class VirtualLoop(BaseEventLoop):
         """Take the timers that are due; go on to the next time where nothing is to be done now."""
         if self._cancelled > _MOST_CANCELLED:
             self._drop_cancelled()
-        timers, ready = self._timers, self._ready
+        timers, ready = self.timers, self._ready
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
         if not ready and not self._stopping:
@@ -121,8 +121,8 @@ class VirtualLoop(BaseEventLoop):
     def _drop_cancelled(self) -> None:
         """Drop timers that were cancelled: those far ahead would pile up."""
         self._cancelled = 0
-        self._timers = [timer for timer in self._timers if not timer[2]._cancelled]
-        heapq.heapify(self._timers)
+        self.timers = [timer for timer in self.timers if not timer[2]._cancelled]
+        heapq.heapify(self.timers)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         del handle

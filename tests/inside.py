@@ -6,10 +6,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import HybridBreaker
-from fastapi_hybrid_breaker.circuits import admission, settling
+from fastapi_hybrid_breaker.circuits import admission, context, eviction, settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from fastapi_hybrid_breaker import Circuit, CircuitConfig
     from fastapi_hybrid_breaker.circuits.host import CallObserver
@@ -34,6 +36,7 @@ WHERE = {
     "evidence": "machine.evidence",
     "meter": "machine.statistics",
     "run": "machine.statistics.run",
+    "older_failures": "machine.statistics.run._older",
     "successes": "machine.probes.successes",
     "probes": "machine.probes.running",
     "standoff": "machine.probes.standoff",
@@ -195,6 +198,26 @@ def lock_of_listeners(breaker: HybridBreaker) -> Any:
 
 def lock_of_registry(breaker: HybridBreaker) -> Any:
     return breaker.registry._lock
+
+
+def look_for_room_again(breaker: HybridBreaker) -> None:
+    """Have a full registry look at once for circuits that can go."""
+    breaker.registry._eviction._looked_at = float("-inf")
+
+
+def record_evictions(monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:
+    """Record the keys that a search for room looks at."""
+    forget = eviction.Eviction._forget
+
+    def counted(self: eviction.Eviction, key: str) -> bool:
+        tried.append(key)
+        return forget(self, key)
+
+    monkeypatch.setattr(eviction.Eviction, "_forget", counted)
+
+
+def permit_in_context() -> Any:
+    return context._permit.get()
 
 
 def breaker_of(circuit: Circuit) -> HybridBreaker:

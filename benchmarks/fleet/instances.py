@@ -85,7 +85,7 @@ class Fleet:
         self.instances: list[Instance] = []
         self._size = size
         self._arguments = (redis, str(upstream))
-        self._news = asyncio.Event()
+        self.changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         try:
@@ -98,7 +98,7 @@ class Fleet:
                     # Ctrl-C in the terminal reaches the measurement alone, which ends these.
                     start_new_session=True,
                 )
-                self.instances.append(Instance(process, self._news.set))
+                self.instances.append(Instance(process, self.changed.set))
             await self.until(
                 lambda: all(one.is_ready for one in self.instances), "every instance is connected"
             )
@@ -141,14 +141,14 @@ class Fleet:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not condition():
-                    self._news.clear()
+                    self.changed.clear()
                     if any(one.process.returncode is not None for one in self.instances):
                         raise NotSeenError("an instance has ended by itself")
                     # Not for ever: its pipe closes a moment before a process counts as ended.
                     # Not by wait_for: Python 3.11's loses a cancellation that meets the news.
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK_EVERY):
-                            await self._news.wait()
+                            await self.changed.wait()
         except TimeoutError:
             raise NotSeenError(f"never seen: {what}") from None
 

@@ -86,14 +86,14 @@ class Listing:
 
     async def _page(self, wanted: Wanted) -> bytes:
         registry = self._breaker.registry
-        page = _Page(self._breaker, wanted)
+        page = Page(self._breaker, wanted)
         keys = sorted({*registry.declared, *(circuit.key for circuit in registry)})
         async for key in in_turns(keys):
             page.look_at(key)
         return page.json()
 
 
-class _Page:
+class Page:
     """One page, as far as the circuits have been looked at."""
 
     def __init__(self, breaker: Breaker, wanted: Wanted) -> None:

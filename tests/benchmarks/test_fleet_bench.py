@@ -135,12 +135,12 @@ def test_a_signal_in_the_middle_ends_all_processes(number: signal.Signals, tmp_p
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_cancellation_that_meets_the_news_is_not_lost(turns: int) -> None:
+async def test_a_cancellation_that_meets_a_change_is_not_lost(turns: int) -> None:
     fleet = Fleet(0, "redis://127.0.0.1:1/0", 1)
     waiting = asyncio.create_task(fleet.until(lambda: False, "nothing"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    fleet._news.set()
+    fleet.changed.set()
     for _ in range(turns):
         await asyncio.sleep(0)
     waiting.cancel()

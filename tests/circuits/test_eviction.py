@@ -387,13 +387,7 @@ def test_a_search_among_thousands_that_are_held_ends_and_the_next_one_goes_on(
     held = [breaker.circuit(f"held-{number}") for number in range(3_990)]
     breaker.use(*(f"free-{number}" for number in range(10)))
     tried: list[str] = []
-    forget = eviction.Eviction._forget
-
-    def counted(self: eviction.Eviction, key: str) -> bool:
-        tried.append(key)
-        return forget(self, key)
-
-    monkeypatch.setattr(eviction.Eviction, "_forget", counted)
+    inside.record_evictions(monkeypatch, tried)
     searches = 0
     while "new" not in breaker.keys:
         before = len(tried)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
-from fastapi_hybrid_breaker.circuits.context import _permit, enclosing_probe
+from fastapi_hybrid_breaker.circuits.context import enclosing_probe
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests import inside
@@ -93,7 +93,7 @@ def test_guards_left_elsewhere_leave_nothing_that_piles_up(
         guard = one.guard()
         guard.__enter__()
         elsewhere(functools.partial(guard.__exit__, BrokenError, BrokenError(), None))
-    depth, probe = 0, _permit.get()
+    depth, probe = 0, inside.permit_in_context()
     while probe is not None:
         depth, probe = depth + 1, probe.outer
     assert depth <= 1
@@ -130,7 +130,7 @@ def test_probes_left_in_another_order_than_entered(
         pass
     two.__exit__(None, None, None)
     assert (first.state, second.state) == ("CLOSED", "CLOSED")
-    probe = _permit.get()
+    probe = inside.permit_in_context()
     while probe is not None:
         assert not probe.is_running()
         probe = probe.outer

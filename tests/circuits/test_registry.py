@@ -273,7 +273,7 @@ def test_held_circuit_is_seen_by_readers_while_room_is_made() -> None:
 
     def churn() -> None:
         for number in range(2_000):
-            breaker.registry._full_until = 0.0
+            inside.look_for_room_again(breaker)
             breaker.circuit(f"k{number}")
         stop.set()
 

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from typer.testing import CliRunner
 
 from fastapi_hybrid_breaker.cli.app import app
+from fastapi_hybrid_breaker.cli.steering import Hand
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.fleet.proxy import Proxy
     from tests.fleet.server import Server
 
@@ -80,3 +83,10 @@ async def beside(server: Server | Proxy, *arguments: str) -> Ended:
 async def process_beside(server: Server | Proxy, *arguments: str) -> Ended:
     """Run it in a process of its own while instances live in this loop."""
     return await asyncio.to_thread(process, *arguments, CIRCUIT_REDIS_URL=server.url)
+
+
+def replace_order(monkeypatch: pytest.MonkeyPatch, other: Any) -> Any:
+    """Have another function send an operator's action to Redis; return the usual one."""
+    usual = Hand._order
+    monkeypatch.setattr(Hand, "_order", other)
+    return usual

@@ -18,7 +18,7 @@ from tests.fleet.test_far_versions import (
     versions_of,
 )
 
-from .command import beside, on
+from .command import beside, on, replace_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_what_no_instance_can_read_is_not_called_done(
         return answer()
 
     as_hash(server, str(now_us(server)))
-    monkeypatch.setattr("fastapi_hybrid_breaker.cli.steering.Hand._order", spoilt)
+    replace_order(monkeypatch, spoilt)
     action, *options = order
     done = on(server, action, KEY, *options)
     assert done.code == 1

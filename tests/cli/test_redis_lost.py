@@ -11,7 +11,7 @@ from tests.fleet.instances import fail, fleet, settled, until
 from tests.fleet.proxy import Proxy
 from tests.fleet.server import Server, free_port
 
-from .command import beside, environment, on, process, run
+from .command import beside, environment, on, process, replace_order, run
 
 KEY = "inventory-api"
 ORDERS = [
@@ -75,13 +75,11 @@ async def test_order_to_a_hung_server_is_not_followed_when_it_wakes_up(server: S
 def test_server_that_hangs_after_the_order_leaves_a_doubt_that_is_said(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = Hand._order
-
     async def hanging(self: Hand, *arguments: object) -> object:
         server.hang()
         return await order(self, *arguments)
 
-    monkeypatch.setattr(Hand, "_order", hanging)
+    order = replace_order(monkeypatch, hanging)
     done = on(server, "open", KEY, "--reason", "x", "--for", "1m", "--timeout", "0.3")
     assert done.code == 3
     assert "it may be in force or not" in done.err

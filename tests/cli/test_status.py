@@ -13,6 +13,7 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreake
 from fastapi_hybrid_breaker.fleet.names import Names
 from tests.fleet.instances import CONFIG, cut_off, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
+from tests.fleet.sessions import session_of, wake
 from tests.fleet.speaker import PlainSpeaker
 from tests.patience import PATIENCE
 
@@ -85,10 +86,9 @@ async def test_a_circuit_that_nobody_calls_is_ready_to_probe(server: Server) -> 
         await until(lambda: breaker.stats("idle").ready_to_probe)
         await fail(breaker, "open")
         await settled(breaker)
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         session.exchange.heartbeat.beat()
-        session._sender.wake()
+        wake(session)
         await settled(breaker)
         said = (await beside(server, "status", "--json")).json["circuits"]
         found = [(row["key"], row["state"], row["ready_to_probe"]) for row in said]
@@ -203,10 +203,9 @@ async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server)
 
 def beat(breaker: HybridBreaker) -> None:
     """Have a sign of life given at once."""
-    session = breaker.sync._session
-    assert session is not None
+    session = session_of(breaker)
     session.exchange.heartbeat.beat()
-    session._sender.wake()
+    wake(session)
 
 
 def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) -> None:

@@ -32,7 +32,7 @@ class Upstream:
             def handle(self) -> None:
                 self.request.settimeout(PATIENCE)
                 try:
-                    upstream._serve(self.request)
+                    upstream.serve(self.request)
                 except OSError:
                     return  # the client has gone, as many of these tests have it
 
@@ -61,7 +61,7 @@ class Upstream:
             came = self._changed.wait_for(lambda: len(self.requests) >= number, PATIENCE)
         assert came, f"{len(self.requests)} requests came, not {number}"
 
-    def _serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> None:
         with self._changed:
             self.connections += 1
             self._open.add(connection)

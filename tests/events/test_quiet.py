@@ -15,6 +15,7 @@ from fastapi_hybrid_breaker.web.events.feed import Feed
 from simulator.loop import run
 from tests import inside
 
+from .channels import wakes_readers
 from .serving import CONFIG
 
 if TYPE_CHECKING:
@@ -105,11 +106,11 @@ def test_a_stream_on_which_something_comes_each_second_is_not_pinged() -> None:
 def test_readers_are_not_woken_while_nothing_is_written() -> None:
     async def main() -> None:
         channel = Channel()
-        news = channel._news
+        awaited = wakes_readers(channel)
         channel.wake()
-        assert not news.is_set()
+        assert not awaited.is_set()
         channel.add("figures", "{}")
         channel.wake()
-        assert news.is_set()
+        assert awaited.is_set()
 
     run(main())

@@ -20,6 +20,7 @@ from tests.fleet.instances import fail, until
 from tests.patience import PATIENCE
 from tests.web.servers import uvicorn_serving
 
+from .channels import characters_in, keep_at_most, keep_at_most_characters, readers_of
 from .reader import reading
 from .serving import CONFIG, served
 
@@ -84,7 +85,7 @@ async def test_an_event_too_long_ago_begins_anew(channels: list[Channel]) -> Non
             await reader.until("circuit", state="OPEN")
             await breaker.reset(KEY)
             await reader.until("circuit", state="CLOSED")
-        channels[0]._ring._most = 5
+        keep_at_most(channels[0], 5)
         await fail(breaker, KEY)
         await reader.until("circuit", state="OPEN")
         async with reading(port, snapshot.id) as late:
@@ -177,11 +178,10 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(
         with socket.create_connection(("127.0.0.1", port)) as stuck:
             stuck.sendall(b"GET /circuits/-/events HTTP/1.1\r\nHost: test\r\n\r\n")
             (channel,) = channels
-            await until(lambda: channel._readers == 2)
-            ring = channel._ring
-            ring._largest = 100_000
+            await until(lambda: readers_of(channel) == 2)
+            keep_at_most_characters(channel, 100_000)
             told = 0
-            while channel._readers == 2:  # more than sockets and buffers take
+            while readers_of(channel) == 2:  # more than sockets and buffers take
                 inside.open_here(circuit, 60.0)
                 inside.reset_here(circuit)
                 told += 2
@@ -189,7 +189,7 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(
                 channel.add("figures", json.dumps({"at": 0, "circuits": ["x" * 50_000]}))
                 channel.wake()
                 await reader.until("figures")
-                assert sum(map(len, ring._events)) <= 100_000
+                assert characters_in(channel) <= 100_000
         assert "too slow" in caplog.text
         await fail(breaker, KEY)
         await reader.until("circuit", state="OPEN")
@@ -198,7 +198,7 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_holds_up_nobody(
 async def test_a_reader_too_far_behind_is_ended(channels: list[Channel]) -> None:
     async with served() as (breaker, port), reading(port) as reader:
         await reader.next()
-        channels[0]._ring._most = 3
+        keep_at_most(channels[0], 3)
         for number in range(9):  # all before its next turn
             inside.open_here(breaker.circuit(f"k{number}"), 60.0)
         with pytest.raises(StopAsyncIteration):

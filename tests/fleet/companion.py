@@ -9,6 +9,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from tests import inside
 
 from .player import Player
+from .sessions import set_next_heartbeat
 
 if TYPE_CHECKING:
     from .server import Server
@@ -33,7 +34,7 @@ class Companion(Player):
         peers = self.breaker.peers
         peers.has_fleet = peers.is_connected = True
         peers.live = live
-        self.exchange.heartbeat._due = float("inf")
+        set_next_heartbeat(self.exchange, float("inf"))
 
     def _stirred(self, circuit: Any) -> None:
         self.exchange.touched(circuit)

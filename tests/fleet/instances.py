@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from tests.patience import PATIENCE
 
+from .sessions import drained, session_of, set_next_heartbeat, tasks_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -79,11 +81,10 @@ async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None
 
 async def cut_off(breaker: HybridBreaker) -> None:
     """Have an instance send and hear nothing any more, while its calls go on."""
-    session = breaker.sync._session
-    assert session is not None
-    for task in session._tasks:
+    session = session_of(breaker)
+    for task in tasks_of(session):
         task.end()
-    await until(lambda: all(task.is_over for task in session._tasks))
+    await until(lambda: all(task.is_over for task in tasks_of(session)))
 
 
 def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
@@ -92,8 +93,7 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
     The longer it is, the more probes need a lease.
     """
     for breaker in breakers:
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         session.inbox.note_round_trip = lambda _: None  # type: ignore[method-assign]
         breaker.peers.round_trip = seconds
 
@@ -101,16 +101,14 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
 def hush(*breakers: HybridBreaker) -> None:
     """Have no sign of life sent in the next time, where a test counts commands."""
     for breaker in breakers:
-        session = breaker.sync._session
-        assert session is not None
-        session.exchange.heartbeat._due = float("inf")
+        session = session_of(breaker)
+        set_next_heartbeat(session.exchange, float("inf"))
 
 
 async def settled(*breakers: HybridBreaker) -> None:
     """Wait until no instance has anything left to send."""
     for breaker in breakers:
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         await until(lambda s=session: s.is_idle(), "nothing left to send")
         async with asyncio.timeout(PATIENCE):
-            await session._sender.drained()
+            await drained(session)

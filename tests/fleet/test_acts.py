@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import CircuitState, HybridBreaker, StateChange
 from tests import inside
 
 from .instances import CONFIG, cut_off, fail, fleet, settled, until
+from .sessions import session_of, wake
 
 if TYPE_CHECKING:
     from .proxy import Proxy
@@ -98,14 +99,13 @@ async def test_who_missed_the_message_reads_who_and_why(server: Server) -> None:
         await overridden(a)
         await until(lambda: b.stats(KEY).override is not None)
         await settled(b)
-        deaf = b.sync._session
-        assert deaf is not None
+        deaf = session_of(b)
         deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
         await a.clear_override(KEY, reason="the move is over", by="ann")
         await a.reset(KEY, reason="it is back", by="carl")
         assert b.stats(KEY).override is not None
         deaf.exchange.repair()
-        deaf._sender.wake()
+        wake(deaf)
         await until(lambda: b.stats(KEY).override is None and b.state(KEY) is CLOSED)
         told = {(one.evidence.by, one.evidence.reason) for one in b.circuit(KEY).history()}
         assert {("ann", "the move is over"), ("carl", "it is back")} <= told
@@ -167,10 +167,9 @@ async def test_a_reset_is_written_back_with_who_and_why(server: Server) -> None:
         await fail(a, KEY)
         await a.reset(KEY, reason="it is back", by="ann")
         server.ask.delete(f"circuit:{KEY}")
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         session.exchange.read_all()
-        session._sender.wake()
+        wake(session)
         await until(lambda: server.hash(KEY))
         assert '"by":"ann","reason":"it is back"' in server.hash(KEY)["why"]
 

@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from .instances import CONFIG, fail, fleet, settled, until
 from .player import KEY
 from .proxy import Proxy
+from .sessions import session_of, set_next_heartbeat, wake
 from .shifted import ShiftedServer
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ def shifted(tmp_path: Path) -> Iterator[ShiftedServer]:
 def read_again(*breakers: HybridBreaker) -> None:
     """Have instances do at once what they do every 30 seconds."""
     for breaker in breakers:
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         session.exchange.repair()
-        session.exchange.heartbeat._due = 0.0
-        session._sender.wake()
+        set_next_heartbeat(session.exchange, 0.0)
+        wake(session)
 
 
 async def all_is_shared(a: HybridBreaker, b: HybridBreaker) -> None:

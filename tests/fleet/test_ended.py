@@ -19,6 +19,7 @@ from tests.patience import PATIENCE
 
 from .instances import CONFIG, cut_off, fail, fleet, settled, until
 from .links import sync
+from .sessions import asyncio_task_of, current_session, session_of, set_last_look, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,9 +198,8 @@ async def test_a_short_stall_is_nobodys_fault(server: Server) -> None:
 
 
 def stall(breaker: HybridBreaker, seconds: float) -> None:
-    session = breaker.sync._session
-    assert session is not None
-    session._listener.looked_at = session.loop.time() - seconds
+    session = session_of(breaker)
+    set_last_look(session, session.loop.time() - seconds)
 
 
 # -- a program that ends while threads still use the breaker ----------------------------------
@@ -239,9 +239,8 @@ def test_tasks_were_started_again_on_a_loop_that_is_about_to_be_closed(
             ending.wait()
             with contextlib.suppress(ZeroDivisionError):
                 breaker.circuit("db").call_sync(lambda: 1 / 0)
-        session = breaker.sync._session
-        assert session is not None
-        seen.extend(task._task for task in session._tasks)
+        session = session_of(breaker)
+        seen.extend(asyncio_task_of(task) for task in tasks_of(session))
 
     async def main() -> None:
         await breaker.start()
@@ -260,7 +259,7 @@ async def test_a_loop_that_is_about_to_be_closed_took_over_from_another(
 ) -> None:
     """The session's own loop has ended; the one that waits for it ends as well."""
     ending, breaker = Ending(monkeypatch), standstill.breaker
-    first = breaker.sync._session
+    first = current_session(breaker)
     ends, left = threading.Event(), threading.Event()
 
     def leave() -> None:
@@ -268,17 +267,17 @@ async def test_a_loop_that_is_about_to_be_closed_took_over_from_another(
         ends.set()
         assert left.wait(PATIENCE)
         ending.wait()
-        assert breaker.sync._session is None
+        assert current_session(breaker) is None
 
     async def wait() -> None:
         await breaker.start()  # waits for the session of the other loop
-        assert breaker.sync._session is first
+        assert current_session(breaker) is first
         asyncio.get_running_loop().run_in_executor(None, leave)
 
     waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, wait()))
     await until(ends.is_set)
     await asyncio.to_thread(standstill.run, breaker.stop())
-    await until(lambda: breaker.sync._session is None)
+    await until(lambda: current_session(breaker) is None)
     left.set()
     await waiting
     assert breaker.sync_status().state == "disabled"

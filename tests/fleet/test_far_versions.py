@@ -15,6 +15,7 @@ from tests import inside
 
 from .instances import fail, fleet, settled, until
 from .player import KEY, Player, play
+from .sessions import session_of, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,8 +109,8 @@ async def test_one_far_version_does_not_end_the_sharing(
         await settled(a, b)
         place(server, far(server, version))
         for breaker in (a, b):
-            breaker.sync._session.exchange.read_all()
-            breaker.sync._session._sender.wake()
+            session_of(breaker).exchange.read_all()
+            wake(session_of(breaker))
         await settled(a, b)
         await fail(a, "other")
         await until(lambda: b.state("other") == "OPEN", "another circuit is shared")

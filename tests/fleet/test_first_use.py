@@ -16,6 +16,7 @@ from tests.inside import FleetSide
 
 from .companion import Companion, together
 from .instances import fail, fleet, settled, succeed, until
+from .sessions import session_of, set_next_heartbeat
 
 if TYPE_CHECKING:
     from .server import Server
@@ -100,7 +101,7 @@ async def test_a_first_use_without_a_run_costs_two_commands_and_nothing_after_it
     async with fleet(server, 1, CONFIG) as (a,):
         a.circuit("other")
         await settled(a)
-        a.sync._session.exchange.heartbeat._due = float("inf")  # type: ignore[union-attr]
+        set_next_heartbeat(session_of(a).exchange, float("inf"))  # type: ignore[union-attr]
         before = server.commands()
         await succeed(a, KEY)
         await settled(a)

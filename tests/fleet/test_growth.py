@@ -15,6 +15,7 @@ from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
+from .sessions import reread_only, waiting_time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,14 +139,14 @@ def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> Non
     a.send()
     reads = 0
     for _ in range(200):
-        a.exchange.rereading._pass = ["another"]  # not its turn to be read with all the others
+        reread_only(a.exchange, "another")  # not its turn to be read with all the others
         a.exchange.repair()
         reads += count(a)["read"] - 1
     assert reads <= 20
     b = join("bbbb", live=3)
     b.fail()
     b.send()
-    b.exchange.rereading._pass = ["another"]
+    reread_only(b.exchange, "another")
     b.exchange.repair()
     assert count(b)["read"] == 2
 
@@ -157,7 +158,7 @@ def test_of_many_instances_a_few_ask_for_the_lease_at_once(
     a = join("aaaa", live=live)
     a.fail()
     inside.of(a.circuit).calls_per_second = 10.0
-    turns = sorted(a.exchange.leases._turn(a.circuit) for _ in range(5_000))
+    turns = sorted(waiting_time_of(a.exchange, a.circuit) for _ in range(5_000))
     share = turns.count(0.0) / len(turns)
     assert at_once / 2 <= share <= 2 * at_once
     assert turns[-1] <= 2.0  # and yet the last one asks soon

@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker.circuits import held_overrides
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .links import sync
+from .sessions import session_of, set_clock_of_held_overrides
 
 if TYPE_CHECKING:
     from .server import Server
@@ -87,8 +88,7 @@ async def test_a_held_override_whose_end_was_not_heard_is_read_with_the_first_us
         await override_all(operator)
         await until(lambda: held(one) + len(one.registry) == len(KEYS))
         key = next(key for key in KEYS if key in one.registry.held)
-        session = one.sync._session
-        assert session is not None
+        session = session_of(one)
         session.inbox.hear = lambda _: None  # type: ignore[method-assign]
         await operator.clear_override(key, by="ann")
         assert one.circuit(key).state == "OPEN"
@@ -101,7 +101,7 @@ async def test_a_held_override_ends_when_its_time_is_up(server: Server) -> None:
         await override_all(operator, seconds=60.0)
         async with small(server) as one:
             await until(lambda: held(one) + len(one.registry) == len(KEYS))
-            one.registry.held._clock = lambda: clock + 1e9  # long after
+            set_clock_of_held_overrides(one, lambda: clock + 1e9)  # long after
             key = next(key for key in KEYS if one.registry.get(key) is None)
             await succeed(one, key)
 

@@ -23,6 +23,7 @@ from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT, MalformedError
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server
+from .sessions import session_of
 
 pytestmark = pytest.mark.every_server
 
@@ -256,8 +257,7 @@ async def test_10000_keys_stay_bounded_with_sharing_on(server: Server) -> None:
             if number % 1_000 == 0:
                 await asyncio.sleep(0)
         assert len(list(breaker.circuits())) == 1_000
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         assert len(session.inbox.work) <= 2_000
         await settled(breaker)
         assert breaker.sync_status().state == "connected"

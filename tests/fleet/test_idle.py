@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
+from .sessions import session_of, wake
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker import HybridBreaker
@@ -70,10 +71,9 @@ async def test_the_others_are_told_that_it_is_idle(server: Server) -> None:
     async with fleet(server, circuits={KEY: QUICK}) as (a, b):
         await fail(a, KEY)
         await until(lambda: is_ready(a))
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         session.exchange.heartbeat.beat()
-        session._sender.wake()
+        wake(session)
         await settled(a)
         told = {one.id: one for one in await b.instances() or ()}[a.instance].circuits
         assert told is not None

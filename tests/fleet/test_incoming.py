@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.fleet.incoming import _MOST_AT_ONCE, Incoming
 from tests import inside
 
 from .instances import fail, fleet, settled, until
+from .sessions import session_of
 
 if TYPE_CHECKING:
     from .server import Server
@@ -154,8 +155,7 @@ async def test_a_defect_in_what_a_call_leaves_is_logged_and_counted(
     server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with fleet(server) as (a, b):
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         monkeypatch.setattr(session.exchange, "touched", lambda *about: 1 // 0)
         b.circuit(KEY)
         with caplog.at_level(logging.ERROR):

@@ -20,6 +20,7 @@ from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
+from .sessions import jitter_of, note_report, posts_of, set_report_every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -313,7 +314,7 @@ def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
     )
     held = []
     for player in (a, b):
-        player.exchange.leases._posts.clear()
+        posts_of(player.exchange).clear()
         inside.of(player.circuit).lease = None
         player.clock.advance(3.0)
         with contextlib.suppress(CircuitOpenError):
@@ -352,15 +353,15 @@ def test_a_rate_is_judged_only_after_all_had_the_time_to_report(server: Server, 
     players = [join(name, failure_threshold=None, trip=rule) for name in ("aaaa", "bbbb", "cccc")]
     sick, quiet, busy = players
     for player in players:
-        player.exchange.merger._every = 10.0  # report_every=10
+        set_report_every(player.exchange, 10.0)  # report_every=10
     for _ in range(9):
         sick.fail()
     quiet.call()
     for _ in range(100):
         busy.call()
     # The worst of the jitter: the quiet one is early, the busy one late.
-    quiet.exchange.merger._random.uniform = lambda low, high: 0.03 * high  # type: ignore[method-assign]
-    busy.exchange.merger._random.uniform = lambda low, high: 0.4 * high  # type: ignore[method-assign]
+    jitter_of(quiet.exchange).uniform = lambda low, high: 0.03 * high  # type: ignore[method-assign]
+    jitter_of(busy.exchange).uniform = lambda low, high: 0.4 * high  # type: ignore[method-assign]
     together(*players, seconds=1.0)
     assert quiet.state == "CLOSED", "9 of 110 calls failed"
 
@@ -408,12 +409,12 @@ def test_the_first_failure_after_the_end_of_a_run_is_announced(server: Server, j
     a.fail()
     a.clock.advance(0.06)
     a.send()
-    a.exchange.merger._every = 0.001
+    set_report_every(a.exchange, 0.001)
     a.call()
     a.clock.advance(0.002)
     a.send()  # the run is over
     b.fail()
-    b.exchange.merger._reports.note(KEY, 0.0)
+    note_report(b.exchange, KEY)
     b.send()  # within 0.1 s of the announcement of the first run
     time.sleep(0.11)
     b.clock.advance(0.11)

@@ -18,6 +18,7 @@ from fastapi_hybrid_breaker.fleet.standing import Outages, Standing
 from .instances import CONFIG, fail, settled, until
 from .links import sync
 from .server import Server, free_port
+from .sessions import count_failures, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,7 @@ async def isolated_by(
         if trips:
             await fail(breaker, KEY)
         await until(lambda: said in (breaker.sync_status().error or ""), said)
-        session = breaker.sync._session
-        assert session is not None
+        session = session_of(breaker)
         tries = 0
         lose = session.standing.lose
 
@@ -56,8 +56,7 @@ async def isolated_by(
             tries += 1
             lose(error)
 
-        session._sender._failed = counted
-        session._listener._failed = counted
+        count_failures(session, counted)
         await until(lambda: tries >= 2, "more tries")
         assert sync(breaker) == "isolated"
         health = breaker.health()

@@ -14,6 +14,7 @@ from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import cut_off, fail, fix_round_trip, fleet, probe, settled, until
+from .sessions import posts_of, session_of
 
 if TYPE_CHECKING:
     from .player import Player
@@ -140,7 +141,7 @@ async def test_probes_of_who_lost_the_lease_still_take_their_places(server: Serv
             await cut_off(a)
             async with traffic(upstream, b):
                 await until(lambda: inside.of(b.circuit(KEY)).lease is None)
-                post = b.sync._session.exchange.leases._posts
+                post = posts_of(session_of(b).exchange)
                 async with asyncio.timeout(PATIENCE):
                     while lease_of(server)[2:3] and not _is_over(server):
                         await asyncio.sleep(0.01)
@@ -237,6 +238,6 @@ def test_many_circuits_that_open_together_do_not_ask_in_one_burst(
     for circuit in circuits:
         inside.settle(circuit, inside.admit(circuit), Outcome.FAILURE)
     assert len({inside.of(circuit).open_until for circuit in circuits}) == 1
-    posts = a.exchange.leases._posts
+    posts = posts_of(a.exchange)
     asked = sorted(posts[circuit.key].not_before for circuit in circuits)
     assert 0.3 < asked[-1] - asked[0] < 2.0

@@ -19,6 +19,7 @@ from fastapi_hybrid_breaker.fleet.connection import Source
 from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, until
+from .sessions import session_of
 
 if TYPE_CHECKING:
     from .server import Server
@@ -131,8 +132,7 @@ async def test_child_of_a_fork_keeps_states_and_leaves_the_lane_to_the_parent(
 def test_after_fork_forgets_the_session(server: Server) -> None:
     async def main() -> None:
         async with fleet(server, 1) as (a,):
-            session = a.sync._session
-            assert session is not None
+            session = session_of(a)
             a.after_fork()
             assert a.sync_status().state == "disabled"
             await session.stop()

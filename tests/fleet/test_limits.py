@@ -23,6 +23,7 @@ from fastapi_hybrid_breaker.fleet.subscriber import Silence
 
 from .instances import CONFIG, fail, fleet, hush, settled, until
 from .links import sync
+from .sessions import replace_credentials, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ async def test_old_client_library_that_does_not_await_credentials_blocks_nothing
     client = redis.asyncio.Redis(port=server.port, credential_provider=provider)
     monkeypatch.delattr(CredentialProvider, "get_credentials_async")
     source = Source(client)
-    source._credentials = Old(provider, source._aside)
+    replace_credentials(source, lambda aside: Old(provider, aside))
     ours = source.client(1.0)
     await source.look_up()
     assert len(provider.asked_in) == 1
@@ -208,8 +209,7 @@ async def test_child_of_a_fork_during_a_look_up_does_not_wait_for_its_parents_th
     names.answers.clear()
     breaker = HybridBreaker(redis=f"redis://localhost:{server.port}")
     await breaker.start()
-    session = breaker.sync._session
-    assert session is not None
+    session = session_of(breaker)
     assert names.waiting == 1
     hung, names.answers = names.answers, threading.Event()
     names.answers.set()
@@ -265,8 +265,7 @@ async def test_a_stall_of_our_own_loop_is_not_the_servers_fault(
         await settled(a, b)
         hush(a, b)
         before = a.sync_status()
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         read: list[str] = []
         session.exchange.read_all = lambda: read.append("all")  # type: ignore[method-assign]
         change = asyncio.create_task(fail(b, KEY))  # a round trip is under way

@@ -23,6 +23,7 @@ from tests.patience import PATIENCE
 from tests.turns import Turns
 
 from .instances import fleet, settled, until
+from .sessions import asyncio_task_of, session_of, tasks_of, wake
 
 if TYPE_CHECKING:
     from .server import Server
@@ -107,9 +108,8 @@ async def test_a_change_amid_the_preparations_of_a_start_is_sent(
         await settled(breaker)
     start = asyncio.create_task(breaker.start())
     await asyncio.sleep(0)  # it has begun
-    session = breaker.sync._session
-    assert session is not None
-    assert all(task._task is None for task in session._tasks)
+    session = session_of(breaker)
+    assert all(asyncio_task_of(task) is None for task in tasks_of(session))
     ways = [breaker.reset(KEYS[0]), breaker.reset(KEYS[-1])]
     assert await asyncio.gather(*ways) == ["fleet", "fleet"]
     await start
@@ -125,11 +125,10 @@ async def test_a_stop_amid_the_preparations_of_a_start_starts_nothing(server: Se
         await settled(breaker)
     start = asyncio.create_task(breaker.start())
     await asyncio.sleep(0)
-    session = breaker.sync._session
-    assert session is not None
+    session = session_of(breaker)
     await breaker.stop()
     await start
-    assert all(task._task is None and task.is_over for task in session._tasks)
+    assert all(asyncio_task_of(task) is None and task.is_over for task in tasks_of(session))
     assert breaker.sync_status().state == "disabled"
 
 
@@ -140,10 +139,9 @@ async def test_a_repair_of_open_circuits_holds_up_nobody(
         open_all(one)
         await settled(one)
         turns = count(monkeypatch)
-        session = one.sync._session
-        assert session is not None
+        session = session_of(one)
         session.exchange.repair()
-        session._sender.wake()
+        wake(session)
         await until(lambda: turns.total("visited") == len(KEYS))
         await settled(one)
     check(turns)
@@ -195,10 +193,9 @@ async def test_messages_are_heard_while_all_is_read_again(server: Server) -> Non
         for key in KEYS:
             b.circuit(key)
         await settled(a, b)
-        session = b.sync._session
-        assert session is not None
+        session = session_of(b)
         session.exchange.read_all()
-        session._sender.wake()
+        wake(session)
         last = a.circuit(KEYS[-1])  # in the row
         inside.settle(last, inside.admit(last), FAILURE)
         await until(lambda: b.state(KEYS[-1]) == "OPEN")

@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server, free_port
+from .sessions import session_of, set_next_heartbeat, wake
 
 pytestmark = pytest.mark.every_server
 
@@ -61,10 +62,9 @@ async def test_flushed_while_open_is_written_back_by_the_repair(server: Server) 
         before = server.hash("inventory-api")
         server.ask.flushall()
         for breaker in (a, b):
-            session = breaker.sync._session
-            assert session is not None
+            session = session_of(breaker)
             session.exchange.repair()
-            session._sender.wake()
+            wake(session)
         await until(lambda: server.hash("inventory-api").get("version") == before["version"])
         await settled(a, b)
         assert server.hash("inventory-api")["state"] == "OPEN"
@@ -84,10 +84,9 @@ async def test_flushed_it_is_told_all_again_by_who_gives_the_next_sign_of_life(
         versions = {key: one.stats(key).version for key in ("closed", "open")}
         assert all(versions.values())
         server.ask.flushall()
-        session = one.sync._session
-        assert session is not None
-        session.exchange.heartbeat._due = 0.0
-        session._sender.wake()
+        session = session_of(one)
+        set_next_heartbeat(session.exchange, 0.0)
+        wake(session)
         await until(lambda: server.hash("open") and server.hash("closed") and server.hash("forced"))
         await settled(one)
         for key, version in versions.items():

@@ -14,6 +14,7 @@ from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import arrived
+from .sessions import commands_of, session_of, wake
 from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
@@ -192,10 +193,9 @@ async def test_until_cleared_it_has_no_end_in_redis_even_if_a_plain_speaker_give
         names = [name for name in server.ask.keys("circuit*") if name.endswith((key, key + "}"))]
         assert [server.ask.ttl(name) for name in names] == [-1] * len(names)
         server.ask.expire(f"circuit:{key}", 3600)
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         session.exchange.repair()
-        session._sender.wake()
+        wake(session)
         await until(lambda: server.ask.ttl(f"circuit:{key}") == -1)
 
 
@@ -211,14 +211,13 @@ async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server:
         await force_open(a, seconds=None)
         async with fleet(server, 1) as (b,):
             await until(lambda: b.state(KEY) is OPEN)
-            deaf = b.sync._session
-            assert deaf is not None
+            deaf = session_of(b)
             deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
             await a.clear_override(KEY)
             await settled(a)
             assert b.state(KEY) is OPEN  # it missed the message
             deaf.exchange.repair()
-            deaf._sender.wake()
+            wake(deaf)
             await until(lambda: b.state(KEY) is CLOSED)
             await settled(b)
         assert server.ask.hget(REGISTER, "override").split("|")[2] == "-"
@@ -235,10 +234,9 @@ async def test_a_clear_that_the_server_has_lost_is_written_back(server: Server) 
         server.ask.restore(REGISTER, 0, before[0], replace=True)
         server.ask.restore(f"circuit:{KEY}", 0, before[1], replace=True)
         server.ask.sadd("circuit#overridden", KEY)
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         session.exchange.read_all()
-        session._sender.wake()
+        wake(session)
         await until(lambda: server.ask.hget(REGISTER, "override").split("|")[2] == "-")
         await settled(a)
         about = json.loads(server.ask.hget(REGISTER, "override").split("|", 4)[4])
@@ -261,11 +259,10 @@ async def test_without_a_fleet_it_holds_in_this_process() -> None:
 async def test_a_repeated_order_changes_nothing(server: Server) -> None:
     async with fleet(server) as (a, b):
         await force_open(a)
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         before = server.ask.hget(REGISTER, "override")
         ops = server.ask.hget(REGISTER, "override_ops").split()
-        commands = session.exchange._commands
+        commands = commands_of(session.exchange)
         repeated = commands.override("override", KEY, ops[-1], None, by="x")
         assert server.ask.execute_command(*repeated)[0] == "repeat"
         assert server.ask.hget(REGISTER, "override") == before

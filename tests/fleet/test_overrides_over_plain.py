@@ -8,6 +8,7 @@ from fastapi_hybrid_breaker import CircuitState, HybridBreaker
 from tests import inside
 
 from .instances import fail, fleet, settled, until
+from .sessions import session_of, wake
 
 if TYPE_CHECKING:
     from .server import Server
@@ -84,10 +85,9 @@ async def test_an_override_brought_back_over_a_plain_hash_leaves_all_agreed(
         await overridden(server, one, one)
         server.ask.flushdb()
         write_plainly(server, "CLOSED")  # the server forgot, and a plain speaker was first
-        session = one.sync._session
-        assert session is not None
+        session = session_of(one)
         session.exchange.repair()
-        session._sender.wake()
+        wake(session)
         await until(lambda: "override" in server.ask.hgetall(f"circuit#override:{{{HASH}}}"))
         await settled(one)
         stored = server.hash(KEY)

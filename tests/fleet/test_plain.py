@@ -12,6 +12,7 @@ from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, hush, settled, succeed, until
 from .server import Server
+from .sessions import session_of, wake
 from .speaker import PlainSpeaker
 
 KEY = "inventory-api"
@@ -46,11 +47,10 @@ async def test_adoption_does_not_loop(server: Server) -> None:
         await settled(a, b)
         version, before = a.stats(KEY).version, server.commands()
         for breaker in (a, b):
-            session = breaker.sync._session
-            assert session is not None
+            session = session_of(breaker)
             session.exchange.read_all()
             hush(breaker)
-            session._sender.wake()
+            wake(session)
         await settled(a, b)
         assert a.stats(KEY).version == b.stats(KEY).version == version
         assert server.commands() - before < 20  # readings, and nothing that answers them

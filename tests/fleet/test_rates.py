@@ -17,6 +17,7 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from tests import inside
 
 from .instances import fail, fleet, hush, settled, succeed, until
+from .sessions import report_number, session_of
 
 if TYPE_CHECKING:
     from .server import Server
@@ -69,9 +70,9 @@ async def test_one_sick_instance_among_busy_ones_opens_nothing(server: Server) -
         await fail(sick, KEY, times=19)
         await until(lambda: sum(counted(server)) == 219, "all have told all")
         await settled(*breakers)
-        merger = sick.sync._session.exchange.merger
-        number = merger._number
-        await until(lambda: merger._number > number + 4, "asked again what all have counted")
+        exchange = session_of(sick).exchange
+        number = report_number(exchange)
+        await until(lambda: report_number(exchange) > number + 4, "asked again for what all count")
         assert {breaker.state(KEY) for breaker in breakers} == {"CLOSED"}
         await fail(sick, KEY, times=1)  # its own calls are enough by now: at once, for all
         assert sick.state(KEY) == "OPEN"

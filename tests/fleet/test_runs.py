@@ -17,6 +17,14 @@ from tests import inside
 from tests.inside import FleetSide
 
 from .instances import cut_off, fail, fleet, hush, settled, succeed, until
+from .sessions import (
+    confirmation_of,
+    confirmations_of,
+    failures_of_basic_clients,
+    report_number,
+    session_of,
+    set_report_number,
+)
 from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
@@ -128,7 +136,7 @@ async def test_who_had_a_success_since_objects_and_nothing_opens(
         await until(lambda: len(run_of(server)) < 5, "the objection arrived")
         await told(a, b, c)
         for breaker in (a, b):
-            waits = breaker.sync._session.exchange.merger._confirms
+            waits = confirmations_of(session_of(breaker).exchange)
             await until(lambda w=waits: w.next_due() is None, "nobody asks to open any more")
         assert {breaker.state(KEY) for breaker in (a, b, c)} == {"CLOSED"}
 
@@ -153,17 +161,16 @@ async def test_a_report_whose_answer_got_lost_is_counted_once(server: Server) ->
     async with fleet(server, 2, CONFIG) as (a, b):
         know(a, b)
         await settled(a, b)
-        session = a.sync._session
-        assert session is not None
+        session = session_of(a)
         await fail(a, KEY, times=2)
-        lost = session.exchange.merger
         await until(lambda: len(run_of(server)) == 2)
         await told(a)
         # The same report again, as after an answer that did not come.
-        report = lost._number
+        report = report_number(session.exchange)
         await fail(a, KEY, times=1)
         await until(lambda: len(run_of(server)) == 3)
-        lost._number = report  # the next one has a number that the server has seen
+        # The next one has a number that the server has seen.
+        set_report_number(session.exchange, report)
         await fail(a, KEY, times=1)
         await told(a)
         assert len(run_of(server)) == 3
@@ -212,9 +219,8 @@ async def test_a_run_that_has_grown_old_is_not_confirmed(server: Server) -> None
         await settled(a, b)
         await fail(a, KEY, times=4)
         await until(lambda: len(run_of(server)) == 4)
-        session = a.sync._session
-        assert session is not None
-        request = session.exchange.merger._confirmation(a.circuit(KEY))
+        session = session_of(a)
+        request = confirmation_of(session.exchange, a.circuit(KEY))
         keys, arguments = request.command[3:5], list(request.command[5:])
         arguments[8], arguments[15] = 4, 0  # a threshold that is reached, and nobody may object
         evidence = "circuit#evidence:{circuit:inventory-api}"
@@ -271,7 +277,7 @@ async def test_failures_of_plain_speakers_count_in_the_run(server: Server) -> No
         speaker = PlainSpeaker(server)
         for failures in (1, 2, 3):
             speaker.say("CLOSED", failures=failures)
-        await until(lambda: KEY in a.sync._session.inbox.basic_clients._failures)
+        await until(lambda: KEY in failures_of_basic_clients(session_of(a)))
         assert run_of(server) == []  # as long as none of ours fails, it costs nothing
         await fail(a, KEY, times=2)
         await until(lambda: a.state(KEY) == b.state(KEY) == "OPEN")

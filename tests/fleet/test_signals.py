@@ -15,6 +15,7 @@ from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .player import KEY, Player
+from .sessions import collecting_of, session_of
 
 if TYPE_CHECKING:
     from .server import Server
@@ -133,6 +134,6 @@ async def test_a_hot_signal_is_believed_for_one_window_at_most(server: Server) -
         await settled(a)
         said = SAID | {"version": "0", "writer": "", "ms": 86_400_000}
         server.ask.publish("circuit#signals", json.dumps(said))
-        hot = a.sync._session.exchange.merger._hot
+        hot = collecting_of(session_of(a).exchange)
         await until(lambda: hot.get(KEY))
         assert hot.get(KEY) <= a.clock() + 5.0

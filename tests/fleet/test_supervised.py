@@ -13,6 +13,7 @@ import pytest
 from fastapi_hybrid_breaker.fleet.supervised import Supervised
 
 from .instances import fail, fleet, until
+from .sessions import asyncio_task_of, session_of, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -80,9 +81,8 @@ async def test_tasks_cancelled_by_a_stranger_are_told_and_started_again(
 @pytest.mark.parametrize("which", [0, 1])
 async def test_one_task_cancelled_is_isolation_until_it_is_back(server: Server, which: int) -> None:
     async with fleet(server, 1) as (a,):
-        session = a.sync._session
-        assert session is not None
-        task = session._tasks[which]._task
+        session = session_of(a)
+        task = asyncio_task_of(tasks_of(session)[which])
         assert task is not None
         task.cancel()
         await until(lambda: sync(a) == "isolated")
@@ -165,8 +165,8 @@ async def test_a_cancellation_that_a_library_swallows_is_repeated() -> None:
     bench.task.end()
     await until(lambda: bench.over)
     assert bench.over == 1
-    assert bench.task._task is not None
-    assert bench.task._task.cancelled()
+    assert asyncio_task_of(bench.task) is not None
+    assert asyncio_task_of(bench.task).cancelled()
     assert bench.stopped == []
 
 
@@ -184,8 +184,8 @@ async def test_a_task_that_cannot_be_ended_keeps_nobody_waiting() -> None:
     bench.task.end()
     await until(lambda: bench.over)
     release.set()
-    assert bench.task._task is not None
-    await bench.task._task
+    assert asyncio_task_of(bench.task) is not None
+    await asyncio_task_of(bench.task)
     assert bench.over == 1
 
 

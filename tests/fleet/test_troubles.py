@@ -17,6 +17,8 @@ from fastapi_hybrid_breaker.fleet.unhealthy import LARGEST, MOST, UnhealthyCircu
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests import inside
 
+from .sessions import watched_by
+
 
 def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, UnhealthyCircuits, ManualClock]:
     clock = ManualClock()
@@ -77,7 +79,7 @@ def test_closed_circuits_are_told_no_more() -> None:
     inside.reset_here(breaker.circuit("k0"))
     assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
     assert troubles.tell(clock() + 2)["circuits"] == {}
-    assert not troubles._watched
+    assert not watched_by(troubles)
 
 
 def test_a_circuit_that_opens_while_it_is_looked_at_is_told_next_time(

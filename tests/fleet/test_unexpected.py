@@ -36,6 +36,7 @@ from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 from .evidence_in_json import evidence_in, quoted_evidence
 from .instances import fail, fleet, settled, until
 from .odd import HUGE, answers, as_json, spoilt, texts, values
+from .sessions import note_report, replace_report, session_of, set_next_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -230,8 +231,7 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with fleet(server) as (a, b):
-        session = b.sync._session
-        assert session is not None
+        session = session_of(b)
         since, hear = b.sync_status().since, session.inbox.hear
         b.circuit(KEY)
         await settled(a, b)
@@ -274,7 +274,7 @@ class Fault:
         self.exchange = Exchange(
             self.inbox, Names("circuit"), most_in_index=9, report_every=0.1, random=Random(2)
         )
-        self.exchange.heartbeat._due = None
+        set_next_heartbeat(self.exchange, None)
         self._key, self._error = key, error
 
     def break_(self, name: str) -> None:
@@ -324,7 +324,7 @@ def test_a_report_whose_making_fails_costs_itself_alone(key: str, error: type[Ex
     fault = Fault(key, error)
     for each in KEYS:
         fault.breaker.circuit(each)
-        fault.exchange.merger._reports.note(each, 0.0)
+        note_report(fault.exchange, each)
     made: list[str] = []
 
     def report(circuit: Any, now: float) -> Iterator[Request]:
@@ -333,7 +333,7 @@ def test_a_report_whose_making_fails_costs_itself_alone(key: str, error: type[Ex
         made.append(circuit.key)
         return iter(())
 
-    fault.exchange.merger._report = report  # type: ignore[method-assign]
+    replace_report(fault.exchange, report)  # type: ignore[method-assign]
     for _ in range(2):
         fault.exchange.take(100)
     assert made == [each for each in KEYS if each != key]

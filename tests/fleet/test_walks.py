@@ -26,6 +26,8 @@ from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 from tests import inside
 
+from .sessions import replace_rereading_of_changes, times_of
+
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.fleet.work_item import Request
 
@@ -136,7 +138,7 @@ def test_a_visit_that_raises_costs_itself_alone() -> None:
         if circuit.key == KEYS[70]:
             raise OverflowError
 
-    alone.exchange.rereading._changed = broken
+    replace_rereading_of_changes(alone.exchange, broken)
     alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:200]
     assert alone.inbox.defects.count == 1
@@ -362,12 +364,12 @@ def test_times_that_are_over_are_dropped_and_not_looked_for_with_each_key() -> N
     until = Until()
     for number in range(5_000):
         until.note(f"k{number}", number + 10.0, float(number))
-    assert len(until._times) <= 1_001
+    assert len(times_of(until)) <= 1_001
     assert until.get("k4999") == 5_009.0
     assert until.get("k0") == 0.0
     for number in range(5_000):  # all of them hold: they are kept, and the bound rises
         until.note(f"m{number}", 1e9, 5_000.0)
-    assert sum(key.startswith("m") for key in until._times) == 5_000
+    assert sum(key.startswith("m") for key in times_of(until)) == 5_000
 
 
 def test_several_walks_go_on_one_after_the_other() -> None:

@@ -11,12 +11,12 @@ import pytest
 from fastapi_hybrid_breaker.core import fleet_trips
 from fastapi_hybrid_breaker.core.news import News
 from fastapi_hybrid_breaker.fleet import commands, connection, leases
-from fastapi_hybrid_breaker.fleet.quorum_votes import QuorumVotes
 from fastapi_hybrid_breaker.fleet.scripts import Script, by_sha
 from simulator.calm import calm_scenario, play
 from simulator.run import simulate
 from simulator.scenario import Event, Kind, Scenario
 from simulator.seeds import make_scenario
+from tests.fleet.sessions import count_no_votes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def calls_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def votes_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(QuorumVotes, "_count", lambda *_: None)
+    count_no_votes(monkeypatch)
 
 
 def whoever_asks_may_probe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from simulator.run import Defects, prepare
 from simulator.scenario import Event, Scenario
 from simulator.upstream import Probing, Sickness
 from tests import inside
+from tests.fleet.sessions import session_of
 
 KEY = "inventory-api"
 QUIET = Scenario(3, instances=3, keys=(KEY,), rate=1.0, duration=0.0)
@@ -170,8 +171,7 @@ def test_memory_that_grows() -> None:
 
 def test_a_queue_that_grows() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
-        session = fleet.instances[1].breaker.sync._session
-        assert session is not None
+        session = session_of(fleet.instances[1].breaker)
         for number in range(5):
             session.inbox.work.edit(f"key{number}", lambda one: setattr(one, "read", True))
         yield

@@ -140,6 +140,6 @@ def test_cancelled_timers_do_not_pile_up() -> None:
         for _ in range(20_000):
             running.call_later(1e6, print).cancel()
             await asyncio.sleep(0)
-        return len(running._timers)
+        return len(running.timers)
 
     assert play(main()) < 6_000

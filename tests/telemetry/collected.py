@@ -6,6 +6,9 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from fastapi_hybrid_breaker import Circuit, HybridBreaker
+from tests import inside
+
 PREFIX = "circuit_breaker."
 
 
@@ -51,3 +54,13 @@ class Collected:
     def keys(self, name: str) -> set[str]:
         """The labels of a metric's points."""
         return {point.attributes[PREFIX + "key"] for point in self.points(name)}
+
+
+def instruments_of(circuit: Circuit) -> Any:
+    return inside.observer_of(circuit)._instruments
+
+
+def labelled_by(breaker: HybridBreaker) -> Any:
+    """Return what is remembered of circuits that have a label."""
+    observing: Any = breaker.registry.made
+    return observing.__self__._labels._given

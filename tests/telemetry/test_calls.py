@@ -18,10 +18,9 @@ from fastapi_hybrid_breaker import (
 )
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
-from tests import inside
 from tests.circuits.parts import BrokenError, each_async_shape, each_sync_shape, run_in_threads
 
-from .collected import Collected
+from .collected import Collected, instruments_of
 
 Collect = Callable[[], Collected]
 
@@ -186,7 +185,7 @@ def test_an_instrument_that_fails_harms_no_call_and_is_logged_once(
     def fail(*_: object) -> None:
         raise RuntimeError("the exporter is broken")
 
-    instruments = inside.observer_of(circuit)._instruments  # type: ignore[union-attr]
+    instruments = instruments_of(circuit)
     monkeypatch.setattr(instruments, "calls", type("Broken", (), {"add": fail})())
     assert circuit.call_sync(int) == 0
     assert circuit.call_sync(int) == 0

@@ -8,9 +8,8 @@ from typing import Any
 
 from fastapi_hybrid_breaker import Circuit
 from fastapi_hybrid_breaker.testing import ManualClock
-from tests import inside
 
-from .collected import Collected
+from .collected import Collected, instruments_of
 
 
 def test_a_generator_finalized_inside_of_an_instrument_does_not_lock_up(
@@ -20,7 +19,7 @@ def test_a_generator_finalized_inside_of_an_instrument_does_not_lock_up(
         with circuit.guard():
             yield
 
-    instruments = inside.observer_of(circuit)._instruments  # type: ignore[union-attr]
+    instruments = instruments_of(circuit)
     usual, entered = instruments.calls.add, []
 
     def add(*args: Any) -> None:

@@ -12,6 +12,7 @@ from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from tests.fleet.instances import fail, fleet, settled, until
 from tests.fleet.server import Server
+from tests.fleet.sessions import session_of, wake
 
 from .collected import Collected
 
@@ -90,8 +91,7 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
     async with fleet(server, circuits={"db": CONFIG}) as (here, there):
         undo = instrument(here, meter_provider=provider)
         await settled(here, there)
-        session = here.sync._session
-        assert session is not None
+        session = session_of(here)
         inbox = session.inbox
         # What is written in the moment of the subscription, give or take what its clock is known
         # by, is no correction.
@@ -104,7 +104,7 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
         usual = inbox.server_now
         monkeypatch.setattr(inbox, "server_now", lambda: (usual() or 0.0) + 25.0)
         session.exchange.repair()
-        session._sender.wake()
+        wake(session)
         await until(lambda: here.state("db") == "OPEN")
         found = collect()
         assert found.value("sync.corrections") == 1 == here.sync_status().corrected

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, circuit
 from fastapi_hybrid_breaker.health import Survey
 from fastapi_hybrid_breaker.testing import ManualClock
-from fastapi_hybrid_breaker.web.listing import Wanted, _Page
+from fastapi_hybrid_breaker.web.listing import Page, Wanted
 from fastapi_hybrid_breaker.web.models import CircuitInfo
 from tests.turns import Turns
 
@@ -178,7 +178,7 @@ def test_a_text_of_a_hundred_words_took_a_hundred_times_as_long() -> None:
 
     key = Key("\u00df" * 200)
     served = Served([str(key)])
-    page = _Page(served.breaker, Wanted(None, "\u00df " * 100, "", 10))
+    page = Page(served.breaker, Wanted(None, "\u00df " * 100, "", 10))
     page.look_at(key)
     assert key.folded == 1
     assert b'"total": 1' in page.json()
@@ -191,7 +191,7 @@ async def test_the_list_holds_up_others_for_50_circuits_at_most(
     served, turns = Served(KEYS), Turns(monkeypatch)
     for key in KEYS[:600]:
         trip(served.breaker.circuit(key))
-    turns.count(_Page, "look_at")
+    turns.count(Page, "look_at")
     turns.count(CircuitInfo, "model_dump_json", "rows")
     (response,) = await ask(served.app, f"/circuits{asked}")
     assert response.status_code == 200
@@ -210,7 +210,7 @@ async def test_five_lists_at_once_hold_up_a_guarded_route_no_longer_than_one(
     async def stock() -> None:
         answered.append(turns.total("look_at"))
 
-    turns.count(_Page, "look_at")
+    turns.count(Page, "look_at")
     responses = await ask(served.app, *["/circuits?limit=1000"] * 5, "/stock")
     assert {one.status_code for one in responses} == {200}
     assert turns.total("look_at") >= 5 * len(KEYS)
@@ -233,7 +233,7 @@ async def test_circuits_can_be_evicted_while_they_are_listed(
 ) -> None:
     served = Served(KEYS[:500], max_circuits=500)
     turns = Turns(monkeypatch)
-    turns.count(_Page, "look_at")
+    turns.count(Page, "look_at")
     listing = asyncio.create_task(ask(served.app, "/circuits"))
     while not turns.total("look_at"):
         await asyncio.sleep(0)
