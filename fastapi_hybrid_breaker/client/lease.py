@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from fastapi_hybrid_breaker.circuits.context import enter, leave
+from fastapi_hybrid_breaker.circuits.context import (
+    Request,
+    enter,
+    enter_request,
+    leave,
+    leave_request,
+    recorded_request,
+)
 from fastapi_hybrid_breaker.circuits.permits import CallPermit
 from fastapi_hybrid_breaker.circuits.settling import settle, settle_error
 from fastapi_hybrid_breaker.core.probe import Probe
@@ -16,6 +24,8 @@ from .retry_after import ASKING, read_retry_after
 from .streams import watched
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.circuits.permits import EnteredPermit, Permit
     from fastapi_hybrid_breaker.core.states import Outcome
@@ -37,7 +47,9 @@ class Lease:
         "_entered",
         "_is_watched",
         "_permit",
+        "_record",
         "_since",
+        "_token",
         "_waited",
         "timed",
     )
@@ -47,6 +59,9 @@ class Lease:
         self._permit: Permit | None = permit
         self._entered: EnteredPermit | None = None
         self._body: _RequestBody | None = None
+        # What guards of an application in process, which the transport calls, have to say of it.
+        self._record = Request(recorded_request())
+        self._token: Token[Request | None] | None = None
         self._is_watched = False  # the head was good, and the body decides
         self.timed: bool = circuit.core.timed
         self._waited = 0.0  # seconds, for the dependency
@@ -61,6 +76,7 @@ class Lease:
         if isinstance(self._permit, Probe | CallPermit):
             self._entered = self._permit
             enter(self._entered)
+        self._token = enter_request(self._record)
         kind = type(request.stream)
         # What is made of bytes, text, forms and JSON holds its bytes, and cannot fail.
         if kind.__name__ != "ByteStream" or kind.__module__ not in _LIBRARIES:
@@ -72,6 +88,11 @@ class Lease:
         if self._entered is not None:
             leave(self._entered)
             self._entered = None
+        self._record.is_over = True
+        if self._token is not None:
+            with suppress(ValueError):  # dropped amid the call, it ends in another context
+                leave_request(self._token)
+            self._token = None
         # The transport may have replaced it by what it read; and a request can be sent again.
         if self._body is not None and request.stream is self._body.stream:
             request.stream = self._body.original
@@ -149,8 +170,11 @@ class Lease:
         permit, self._permit = self._permit, None
         if permit is None:
             return
-        # A healthy circuit looks at failures only: that saves its lock.
         circuit = self._circuit
+        if circuit.core.machine in self._record.counted:  # by a guard inside, in this process
+            settle(circuit, permit, NOT_COUNTED, is_gate=True)
+            return
+        # A healthy circuit looks at failures only: that saves its lock.
         if outcome is FAILURE or circuit.core.counts_successes or circuit.guarded_by_route:
             settle(
                 self._circuit, permit, outcome, seconds=self._seconds(), error=error, asked=asked

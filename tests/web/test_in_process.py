@@ -12,7 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker, circuit
+from fastapi_hybrid_breaker import (
+    CircuitConfig,
+    CircuitState,
+    CountWindow,
+    FailureRate,
+    HybridBreaker,
+    circuit,
+)
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests import inside
 
@@ -49,6 +56,13 @@ class Shop:
     def let_probe(self) -> None:
         trip(self.guarded)
         self.clock.advance(10.0)
+
+    async def get_guarded(self, path: str, *, raises: bool = False) -> httpx.Response:
+        """Call the other application in process, through a transport of the same circuit."""
+        inner = httpx.ASGITransport(self.other, raise_app_exceptions=raises)
+        transport = self.breaker.transport(inner, circuit=KEY)
+        async with httpx.AsyncClient(transport=transport, base_url="http://in") as client:
+            return await client.get("/" + path)
 
     def _add_routes(self, app: FastAPI) -> None:
         breaker = self.breaker
@@ -87,6 +101,11 @@ class Shop:
         async def task(path: str) -> Response:
             return await asyncio.create_task(passed(self.other, path))
 
+        @app.get("/client/{path:path}", dependencies=GUARDED)
+        async def client(path: str) -> Response:
+            answer = await self.get_guarded(path)
+            return JSONResponse({}, answer.status_code)
+
         @app.get("/thread/{path:path}", dependencies=GUARDED)
         async def thread(path: str) -> Response:
             client = TestClient(self.other, raise_server_exceptions=False)
@@ -94,7 +113,7 @@ class Shop:
             return JSONResponse({}, answer.status_code)
 
 
-each_way = pytest.mark.parametrize("way", ["self", "other", "twice", "task", "thread"])
+each_way = pytest.mark.parametrize("way", ["self", "other", "twice", "task", "thread", "client"])
 each_end = pytest.mark.parametrize("end", ["answer", "guarded-call"])
 
 
@@ -183,3 +202,54 @@ async def test_nor_does_it_find_a_place_while_another_probe_has_the_only_one() -
     async with httpx.AsyncClient(transport=transport, base_url="http://in") as client:
         assert (await client.get("/answer/200")).status_code == 503
     inside.settle(shop.guarded, permit, SUCCESS)
+
+
+async def test_a_guarded_client_outside_of_any_request_counts_one_failure_once() -> None:
+    shop = Shop()
+    for failures in (1, 2):
+        assert (await shop.get_guarded("answer/500")).status_code == 500
+        assert shop.guarded.stats().failures == failures
+
+
+async def test_so_it_does_where_the_failure_arrives_as_an_exception() -> None:
+    shop = Shop()
+
+    @shop.other.get("/raises", dependencies=GUARDED)
+    async def raises() -> None:
+        raise ConnectionError
+
+    for failures in (1, 2):
+        with pytest.raises(ConnectionError):
+            await shop.get_guarded("raises", raises=True)
+        assert shop.guarded.stats().failures == failures
+
+
+async def test_where_no_guard_inside_has_an_outcome_the_client_counts_for_itself() -> None:
+    shop = Shop()
+
+    @shop.other.get("/unguarded/{status}")
+    async def unguarded(status: int) -> Response:
+        return JSONResponse({}, status)
+
+    assert (await shop.get_guarded("answer/200")).status_code == 200  # that one had an outcome
+    for failures in (1, 2):
+        assert (await shop.get_guarded("unguarded/500")).status_code == 500
+        assert shop.guarded.stats().failures == failures
+
+
+async def test_clients_that_call_at_once_count_a_failure_each() -> None:
+    shop = Shop()
+    shop.breaker.circuit(KEY)
+    answers = await asyncio.gather(*(shop.get_guarded("answer/500") for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [500, 500]
+    assert shop.guarded.stats().failures == 2
+
+
+async def test_a_rate_counts_a_call_through_a_guarded_client_once() -> None:
+    shop = Shop()
+    rate = FailureRate(0.5, window=CountWindow(10), minimum_calls=10)
+    shop.breaker.circuit(KEY, CircuitConfig(trip=rate))
+    for status in (200, 500, 200):
+        await shop.get_guarded(f"answer/{status}")
+    assert shop.guarded.stats().calls == 3
+    assert shop.guarded.stats().failure_rate == 1 / 3
