@@ -13,6 +13,7 @@ from .player import Player
 from .process import PREVIOUS, Launcher, Programs
 from .proxy import Proxy
 from .server import Server, valkey_server
+from .stopped import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,14 @@ def players(server: Server) -> Iterator[tuple[Player, Player]]:
     yield a, b
     a.close()
     b.close()
+
+
+@pytest.fixture
+def stopped(server: Server) -> Iterator[Stopped]:
+    """The scripts on that server, at a time that the test sets."""
+    stopped = Stopped(server)
+    yield stopped
+    stopped.close()
 
 
 @pytest.fixture

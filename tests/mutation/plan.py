@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.fleet import scripts
@@ -46,32 +47,29 @@ PARTS: Final = {
     )
 }
 
-_FOR_ALL_SCRIPTS: Final = (
+_FOR_SCRIPT: Final = {
+    "circuit.lua": (
+        *("test_script_circuit.py", "test_script_override.py", "test_script_basic.py"),
+        *("test_plain_rules.py", "test_overrides_over_plain.py", "test_mode_overrides.py"),
+    ),
+    "evidence.lua": ("test_script_evidence.py", "test_evidence.py", "test_quorum.py"),
+    "lease.lua": ("test_script_lease.py", "test_recovery.py"),
+    "heartbeat.lua": ("test_script_heartbeat.py", "test_live_count.py"),
+}
+"""The quick ones first: they ask the scripts by themselves, at a time that does not pass."""
+
+_LAST_FOR_SCRIPTS: Final = (
     "tests/simulator/test_script_comparisons.py",
     "tests/fleet/test_grammar.py",
 )
-_FOR_SCRIPT: Final = {
-    "circuit.lua": (
-        *("test_plain_rules.py", "test_plain.py", "test_overrides_over_plain.py"),
-        *("test_overrides.py", "test_mode_overrides.py", "test_ramps.py", "test_life.py"),
-        *("test_sharing.py", "test_growth.py"),
-    ),
-    "evidence.lua": (
-        *("test_evidence.py", "test_signals.py", "test_quorum.py", "test_plain_evidence.py"),
-        *("test_rates.py", "test_runs.py"),
-    ),
-    "lease.lua": ("test_recovery.py", "test_leases.py"),
-    "heartbeat.lua": ("test_live_count.py", "test_instances.py"),
-}
 
 
 def files_for_script(name: str) -> list[str]:
     """Return the files of tests that judge a script or a part of scripts, the quick ones first."""
-    found = list(_FOR_ALL_SCRIPTS)
-    for script, files in _FOR_SCRIPT.items():
-        if name in scripts.parts_of(script):
-            found += [f"tests/fleet/{file}" for file in files]
-    return found
+    judged = [one for one in scripts.NAMES if name in scripts.parts_of(one)]
+    by_turns = zip_longest(*(_FOR_SCRIPT[one] for one in judged))
+    found = [f"tests/fleet/{file}" for turn in by_turns for file in turn if file is not None]
+    return [*found, *_LAST_FOR_SCRIPTS]
 
 
 def files_for_folder(root: Path, folder: str, file: str) -> list[str]:
