@@ -207,7 +207,9 @@ class Breaker:
         Listeners are called synchronously and outside every lock, in the order of the changes, by
         one thread at a time: a thread that finds another one calling them leaves its change to
         that one, and what a listener changes itself is delivered after the change it was called
-        for. What a listener raises is logged. Returns a function that takes it off again.
+        for. Of many changes in one turn of an event loop the first are delivered at once, and the
+        rest in the next turns, between other tasks. What a listener raises is logged. Returns a
+        function that takes it off again.
         """
         return self.changes.add(listener)
 
@@ -260,6 +262,7 @@ class Breaker:
         """End the exchange with the fleet within 2 seconds; circuits go on in memory."""
         self._starts = max(0, self._starts - 1)
         await self.sync.stop()
+        self.changes.deliver(everything=True)
 
     async def __aenter__(self) -> Self:
         await self.start()
