@@ -303,3 +303,28 @@ def test_what_an_override_of_a_state_never_told_shows_is_not_that_state(
     assert script.ask("plain")["status"] == "same"
     script.stopped.ask.hset(HASH, "under", "x")
     assert script.ask("plain")["status"] == "done"
+
+
+def test_an_override_over_a_basic_opening_that_is_over_does_not_prolong_that(
+    script: CircuitScript,
+) -> None:
+    for wait, expected in ((-5, 0), (9000, 9000)):
+        script.put("CLOSED")
+        script.basic("OPEN", script.now + wait)
+        answer = script.ask("override", kind="disabled")
+        assert answer["nextAttempt"] == str(script.now + expected)
+
+
+def test_a_basic_opening_is_kept_below_an_override_that_did_not_show_yet(
+    script: CircuitScript,
+) -> None:
+    version = script.put("CLOSED")
+    register = f"{script.us - 1}|mm|disabled|0|{ANN}"
+    script.stopped.ask.hset(script.beside, "override", register)
+    ends = script.now + 4000
+    script.basic("OPEN", ends)
+    answer = script.ask("show")
+    assert (answer["status"], answer["state"], answer["writer"]) == ("done", "OPEN", "aa")
+    assert int(answer["version"]) > int(version)
+    assert script.hash()["under"] == f"OPEN|3|0|{ends}"
+    assert script.hash()["state"] == "CLOSED"

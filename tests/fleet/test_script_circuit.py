@@ -331,7 +331,7 @@ def test_figures_are_bounded(script: CircuitScript) -> None:
 
 
 def test_an_unknown_request_is_an_error(script: CircuitScript) -> None:
-    with pytest.raises(Exception, match=r"circuit\.lua: unknown request nonsense"):
+    with pytest.raises(Exception, match=r"^circuit\.lua: unknown request nonsense"):
         script.ask("nonsense")
 
 
@@ -354,3 +354,29 @@ def test_of_nothing_nothing_is_answered(script: CircuitScript) -> None:
         "ramp": "0",
     }
     assert not script.stopped.ask.exists(HASH)
+
+
+def test_a_request_that_comes_again_after_the_state_is_gone_publishes_none(
+    script: CircuitScript,
+) -> None:
+    script.stopped.ask.hset(HASH, "ops", "aa-x")
+    assert script.status("change", operation="aa-x") == "repeat"
+    assert script.stopped.published() == []
+
+
+def test_beside_a_version_that_is_none_nothing_of_ours_is_read(script: CircuitScript) -> None:
+    script.put("CLOSED", version=0, under=f"OPEN|3|0|{script.now + 5000}")
+    answer = script.ask("show")
+    assert (answer["status"], answer["version"], answer["writer"]) == ("foreign", "0", "")
+    assert script.status("plain") == "done"
+    script.put("nonsense", version=0, closedAt=77, ramp=88, closedOf="0")
+    answer = script.ask("show")
+    assert (answer["closedAt"], answer["ramp"]) == ("0", "0")
+
+
+def test_a_version_without_a_state_is_not_published(script: CircuitScript) -> None:
+    script.put("CLOSED")
+    script.stopped.ask.hdel(HASH, "state", "sum")
+    script.ask("override", kind="disabled")
+    message = script.told()
+    assert not {"version", "writer", "at", "under"} & set(message)

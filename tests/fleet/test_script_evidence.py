@@ -120,12 +120,17 @@ def test_the_evidence_of_an_earlier_state_goes_with_it(closed: Stopped) -> None:
 def test_evidence_in_the_hash_of_the_circuit_goes_without_the_circuit(closed: Stopped) -> None:
     one = Asker(closed, evidence=HASH)
     assert one.fails(0, 0) == "2"
+    Asker(closed, "bb", HASH).ask("vote", stands=5000)
+    Asker(closed, "bb", HASH).ask()
     assert closed.ask.ttl(HASH) == -1  # that is the circuit's
     later = str(int(VERSION) + 1)
     put(closed, later)
     closed.ask.hset(HASH, "x:of", "kept")
+    one.number = 0
     assert one.fails(version=later) == "1"
     left = closed.hash(HASH)
+    assert ":votes" not in left
+    assert ":seen:bb" not in left
     assert {"state", "version", "writer", "x:of"} <= set(left)
     assert left[":of"] == f"{later}|mm"
 
@@ -354,6 +359,9 @@ def test_a_run_is_suspect_since_the_first_word_of_a_basic_service_if_that_is_ear
     closed.ask.delete(EVIDENCE)
     one.ask(failures=(8000, 7000), plain="1:3000")
     assert names(closed) == [("suspect", 8)]
+    closed.ask.delete(EVIDENCE)
+    one.ask(failures=(8000,), plain="2:3000")
+    assert names(closed) == [("suspect", 8)]
 
 
 def test_a_run_that_nobody_confirms_is_suspect_again_after_a_second(closed: Stopped) -> None:
@@ -403,6 +411,7 @@ def test_only_what_was_suspect_long_enough_is_confirmed(closed: Stopped) -> None
         closed.now = began + later
         assert one.ask("confirm") == [status, "3", str(later), "-1", "0"]
     assert one.ask("confirm", threshold=4)[0] == "refused"
+    assert one.ask("confirm", threshold=0)[0] == "refused"
     closed.ask.hset(EVIDENCE, ":suspect", 0)
     assert one.ask("confirm")[0] == "refused"
     assert one.ask("confirm", failures=(0,))[1] == "3"  # it counts nothing
@@ -419,6 +428,7 @@ def test_votes_count_while_they_stand_one_for_each(closed: Stopped) -> None:
     closed.now = ends + 499
     assert one.ask()[4] == "2"
     closed.now = ends + 500
+    assert one.ask()[4] == "1"
     assert other.ask()[4] == "1"
     closed.now = ends + 899
     assert other.ask()[4] == "1"
@@ -518,8 +528,8 @@ def test_more_kinds_than_five_are_not_counted_and_sums_are_bounded(even: Stopped
     assert one.ask(calls=bucket(0, 1, 2, 3, 4, 5, 6))[6] == "1,2,3,4,5"
     even.ask.delete(EVIDENCE)
     most = 10**12
-    assert one.ask(calls=bucket(0, most, most + 1, most - 1, 0, 0))[6] == (
-        f"{most},{most},{most - 1},0,0"
+    assert one.ask(calls=bucket(0, most + 1, most, most - 1, 0, most + 1))[6] == (
+        f"{most},{most},{most - 1},0,{most}"
     )
 
 
@@ -580,3 +590,54 @@ def test_hot_since_or_announced_in_the_future_begins_anew(even: Stopped, ahead: 
     assert one.ask()[3] == "-1"
     assert one.ask(calls=calls, rate=1)[3] == "0"
     assert names(even) == [("hot", 10_000)]
+
+
+def test_a_failure_of_the_moment_of_a_success_reported_before_does_not_count(
+    closed: Stopped,
+) -> None:
+    one = Asker(closed)
+    one.ask(success=0)
+    assert closed.hash(EVIDENCE)[":plain"] == "0:0"
+    assert one.fails() == "0"
+
+
+def test_a_success_ends_what_was_suspect(closed: Stopped) -> None:
+    one = Asker(closed)
+    one.fails(2, 2, 2)
+    assert one.ask(success=0) == ["done", "0", "-1", "-1", "0"]
+    assert closed.hash(EVIDENCE)[":suspect"] == "0"
+
+
+def test_one_failure_may_be_enough(closed: Stopped) -> None:
+    one = Asker(closed)
+    assert one.ask(failures=(0,), threshold=1) == ["done", "1", "0", "-1", "0"]
+    assert names(closed) == [("suspect", 0)]
+    closed.now += 140
+    assert one.ask("confirm", threshold=1)[0] == "confirmed"
+
+
+def test_a_report_of_nothing_announces_nothing_again(closed: Stopped) -> None:
+    one = Asker(closed)
+    one.fails(2)
+    one.fails(2, 2)
+    assert names(closed) == [ARMED, ("suspect", 0)]
+    closed.now += 1500
+    one.ask()
+    assert names(closed) == []
+    one.ask(plain="3:0")
+    assert names(closed) == [("suspect", 1500)]
+    closed.ask.delete(EVIDENCE)
+    one.fails()
+    assert names(closed) == [ARMED]
+    closed.now += HOUR + 1
+    one.ask()
+    assert names(closed) == []
+
+
+def test_a_failure_after_the_success_that_took_the_only_one_is_announced(closed: Stopped) -> None:
+    one = Asker(closed)
+    one.fails(20_000)
+    assert names(closed) == [ARMED]
+    closed.now += 100
+    assert one.ask(failures=(0,), success=10)[1] == "1"
+    assert names(closed) == [ARMED]

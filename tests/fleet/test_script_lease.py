@@ -360,3 +360,24 @@ def test_of_successes_told_before_the_greatest_count_holds(stopped: Stopped) -> 
     assert stopped.published() == []  # not more than was told
     assert ask(stopped, successes=5, own=1)[3] == "5"
     assert [one["successes"] for one in stopped.published()] == [5]
+
+
+def test_what_succeeded_counts_without_a_lease_that_says_so(stopped: Stopped) -> None:
+    put(stopped, won=f"bb:2:{stopped.now}")
+    assert ask(stopped, successes=2)[3] == "2"
+    assert stopped.published() == []  # it was known
+    put(stopped, won=f"aa:3:{stopped.now} bb:1:{stopped.now}")
+    assert ask(stopped, own=1)[3] == "4"  # of its own it has said more before
+    put(stopped)
+    assert ask(stopped, successes=3)[3] == "3"
+    assert left(stopped, "won") == ""
+
+
+def test_a_state_without_a_well_formed_writer_is_none_to_be_probed(stopped: Stopped) -> None:
+    put(stopped, writer="m-m")
+    assert ask(stopped)[0] == "gone"
+
+
+def test_what_shows_holds_over_what_we_wrote_last(stopped: Stopped) -> None:
+    put(stopped, sum="CLOSED|0|0|0")
+    assert ask(stopped)[0] == "granted"

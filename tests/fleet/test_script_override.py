@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ANN = '{"by":"ann","reason":"x"}'
 SHADOW = '{"mode":"shadow","by":"ann","reason":"x"}'
+OVER = SHADOW.replace("shadow", "-")
 WEEK = 7 * DAY
 
 
@@ -160,8 +161,9 @@ def test_an_override_until_it_is_cleared_has_no_end(either: CircuitScript) -> No
 def test_a_mode_until_it_is_cleared_holds_the_hash_it_stands_in(either: CircuitScript) -> None:
     script = either
     script.put("CLOSED")
-    script.ask("override", about=SHADOW)
-    assert script.stopped.ask.pttl(script.beside) == -1
+    for mode in ("shadow", "enforced"):
+        script.ask("override", about=SHADOW.replace("shadow", mode))
+        assert script.stopped.ask.pttl(script.beside) == -1
     if script.beside == HASH:
         assert script.stopped.ask.pttl(HASH) == -1
     else:
@@ -242,6 +244,8 @@ def test_a_mode_that_0_3_wrote_back_without_it_is_completed(script: CircuitScrip
         ("-", ANN, SHADOW, "done"),
         ("-", SHADOW, SHADOW, "same"),
         ("-", ANN, ANN, "same"),
+        ("-", ANN, OVER, "done"),
+        ("-", OVER, SHADOW, "same"),
         ("disabled", ANN, SHADOW, "same"),
     ):
         script.put("CLOSED")
@@ -270,8 +274,8 @@ def test_a_mode_that_0_3_wrote_back_without_it_is_completed(script: CircuitScrip
 def test_a_register_that_is_malformed_is_none(script: CircuitScript, register: str) -> None:
     script.put("CLOSED")
     script.stopped.ask.hset(script.beside, "override", register)
-    assert script.ask("show")["override"] == ""
-    assert script.status("show") == "same"
+    answer = script.ask("show")
+    assert (answer["status"], answer["override"]) == ("same", "")
     good = f"5|mm|disabled|0|{ANN}"
     script.stopped.ask.hset(script.beside, "override", good)
     assert script.ask("show")["override"] == good
@@ -428,3 +432,52 @@ def test_what_shows_is_mended_where_it_does_not_fit_the_override(script: Circuit
 def test_an_override_in_the_place_of_another_type_is_none(script: CircuitScript) -> None:
     script.stopped.ask.set(script.beside, "text")
     assert script.status("change") == "done"
+
+
+def test_a_mode_that_is_ended_before_its_time_holds_nothing_any_more(
+    either: CircuitScript,
+) -> None:
+    script = either
+    script.put("CLOSED")
+    answer = script.ask("override", about=SHADOW)
+    version, writer = answer["override"].split("|")[:2]
+    assert script.status("show", version=version, writer=writer) == "done"
+    assert script.stopped.lives(HASH, HOUR if script.beside != HASH else WEEK)
+
+
+def test_an_override_may_last_a_millisecond(script: CircuitScript) -> None:
+    ends = str(script.now + 1)
+    answer = script.ask("override", kind="disabled", lasts=1)
+    assert answer["override"].split("|")[3] == ends
+    script.stopped.ask.delete(script.beside)
+    answer = script.ask("restore_override", version=5, writer="mm", kind="disabled", lasts=1)
+    assert answer["override"].split("|")[3] == ends
+
+
+def test_a_mode_that_is_written_back_lasts_as_it_did(script: CircuitScript) -> None:
+    base = {"version": script.us, "writer": "mm"}
+    assert script.status("restore_override", **base, about=SHADOW) == "done"
+    assert script.stopped.ask.pttl(script.beside) == -1
+
+
+def test_a_hash_lives_an_hour_beyond_what_shows_and_what_stands_below(
+    either: CircuitScript,
+) -> None:
+    script = either
+    script.ask("reset", state="CLOSED")
+    assert script.stopped.lives(HASH, HOUR)
+    script.put("OPEN", left=2 * HOUR)
+    script.ask("override", kind="disabled", lasts=500)
+    assert script.stopped.lives(HASH, 3 * HOUR)
+    script.put("CLOSED")
+    script.ask("override", kind="forced_open", lasts=2 * HOUR)
+    assert script.stopped.lives(HASH, 3 * HOUR)
+
+
+def test_a_state_of_the_moment_at_which_a_forced_opening_ends_has_no_ramp_of_it(
+    script: CircuitScript,
+) -> None:
+    for at, ramp in ((0, "0"), (1, str(script.now))):
+        script.put("CLOSED", at=at)
+        script.ask("override", kind="forced_open")
+        assert script.ask("override")["ramp"] == ramp

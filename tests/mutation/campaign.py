@@ -47,15 +47,32 @@ class Campaign:
 
     def run(self, part: Part, mutants: list[Mutant]) -> list[Result]:
         """Judge all, and return what became of them in the order of the text."""
-        waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-        for mutant in mutants:
-            waiting.put(mutant)
         if part.name == "fleet" and not self._tests and self._covering is None:
             with self._workspace() as space:
                 self._covering = covering.measure(space.tree, part.folder, "tests/fleet")
         done: list[Result] = []
+        if part.name == "scripts":
+            by_tests: dict[tuple[str, ...], list[Mutant]] = {}
+            for mutant in mutants:
+                by_tests.setdefault(tuple(self._files(part, mutant)), []).append(mutant)
+            for files, some in by_tests.items():
+                self._share(part, some, done, files)
+        else:
+            self._share(part, mutants, done)
+        return sorted(done, key=lambda one: (one.mutant.file, one.mutant.start))
+
+    def _share(
+        self,
+        part: Part,
+        mutants: list[Mutant],
+        done: list[Result],
+        collected: tuple[str, ...] = (),
+    ) -> None:
+        waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+        for mutant in mutants:
+            waiting.put(mutant)
         threads = [
-            threading.Thread(target=self._work, args=(part, waiting, done))
+            threading.Thread(target=self._work, args=(part, waiting, done, collected))
             for _ in range(self._workers)
         ]
         for thread in threads:
@@ -64,16 +81,21 @@ class Campaign:
             thread.join()
         if self._errors:
             raise self._errors[0]
-        return sorted(done, key=lambda one: (one.mutant.file, one.mutant.start))
 
-    def _workspace(self) -> Workspace:
+    def _workspace(self, collected: tuple[str, ...] = ()) -> Workspace:
         with self._lock:
             self._started += 1
-            return Workspace(self._root, self._folder / str(self._started))
+            return Workspace(self._root, self._folder / str(self._started), collected)
 
-    def _work(self, part: Part, waiting: queue.SimpleQueue[Mutant], done: list[Result]) -> None:
+    def _work(
+        self,
+        part: Part,
+        waiting: queue.SimpleQueue[Mutant],
+        done: list[Result],
+        collected: tuple[str, ...],
+    ) -> None:
         try:
-            with self._workspace() as space:
+            with self._workspace(collected) as space:
                 while not self._errors:
                     try:
                         mutant = waiting.get_nowait()
@@ -97,14 +119,16 @@ class Campaign:
             lasts = sum(self._covering.seconds[one] for one in chosen)
             files = list(dict.fromkeys(one.partition("::")[0] for one in chosen))
             return space.try_out(mutant, files, _SLACK + _FACTOR * lasts, chosen)
+        files = self._files(part, mutant)
+        return space.try_out(mutant, files, _SLACK + _FACTOR * self._lasts(space, files))
+
+    def _files(self, part: Part, mutant: Mutant) -> list[str]:
         name = mutant.file.rpartition("/")[2]
         if self._tests:
-            files = list(self._tests)
-        elif part.name == "scripts":
-            files = files_for_script(name)
-        else:
-            files = files_for_folder(self._root, part.name, name)
-        return space.try_out(mutant, files, _SLACK + _FACTOR * self._lasts(space, files))
+            return list(self._tests)
+        if part.name == "scripts":
+            return files_for_script(name)
+        return files_for_folder(self._root, part.name, name)
 
     def _lasts(self, space: Workspace, files: list[str]) -> float:
         """Return how long these tests take without a mutant. They must pass."""

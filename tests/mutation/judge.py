@@ -14,8 +14,9 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import fastapi.testclient
 import httpx
@@ -26,6 +27,9 @@ import pytest
 import pytest_asyncio
 import redis.asyncio.cluster
 import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IMPORTED: Final = (
     *(fastapi.testclient, httpx, hypothesis, lupa.lua51, pydantic_settings),
@@ -77,15 +81,61 @@ def _without_shrinking() -> None:
     hypothesis.settings.load_profile("mutation")
 
 
-def _run(arguments: list[str], only: list[str], pipe: int) -> None:
+class _Collected:
+    """Answers jobs with the tests that a session has collected, for mutants of scripts alone.
+
+    Nothing is imported anew for a mutant: the scripts are read again. The test that has killed the
+    last one comes first, since neighbours often go by the same.
+    """
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for line in sys.stdin:
+            job = json.loads(line)
+            answer = judge(partial(_run_items, session), job["seconds"])
+            session.items.sort(key=lambda one: one.nodeid != answer["failed"])
+            print(json.dumps(answer), file=self._answers, flush=True)
+        return True
+
+
+def _run_items(session: pytest.Session, pipe: int) -> int:
+    from fastapi_hybrid_breaker.fleet import scripts  # noqa: PLC0415 - not before its tests do
+
+    session.config.pluginmanager.register(_FirstFailure(pipe))
+    for name in scripts.NAMES:
+        kept = scripts.load(name)  # whoever has it keeps it
+        scripts.load.cache_clear()
+        anew = scripts.load(name)
+        object.__setattr__(kept, "text", anew.text)
+        object.__setattr__(kept, "sha", anew.sha)
+    following = [*session.items[1:], None]
+    for item, after in zip(session.items, following, strict=True):
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if session.shouldfail:
+            return 1
+    return 0
+
+
+def _run_pytest(arguments: list[str], only: list[str], pipe: int) -> int:
+    return int(pytest.main(arguments, plugins=[_FirstFailure(pipe), _Chosen(only)]))
+
+
+def _write_to_file() -> None:
+    output = os.open(_OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def _become(run: Callable[[int], int], pipe: int) -> None:
     code = 70
     try:
         os.setsid()
-        output = os.open(_OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        _write_to_file()
         sys.dont_write_bytecode = True
-        code = int(pytest.main(arguments, plugins=[_FirstFailure(pipe), _Chosen(only)]))
+        code = run(pipe)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -94,13 +144,13 @@ def _run(arguments: list[str], only: list[str], pipe: int) -> None:
         os._exit(code)
 
 
-def judge(arguments: list[str], seconds: float, only: list[str]) -> dict[str, Any]:
-    """Run pytest, and return its exit code (None: not in time), and the first test that failed."""
+def judge(run: Callable[[int], int], seconds: float) -> dict[str, Any]:
+    """Run tests in a fork; return its exit code (None: not in time), and the first that failed."""
     reading, writing = os.pipe()
     began = time.monotonic()
     child = os.fork()
     if child == 0:
-        _run(arguments, only, writing)
+        _become(run, writing)
     os.close(writing)
     said, in_time = _read(reading, began + seconds)
     os.close(reading)
@@ -110,10 +160,9 @@ def judge(arguments: list[str], seconds: float, only: list[str]) -> dict[str, An
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    first = said.partition("\n")[0]
     return {
         "code": status if in_time else None,
-        "failed": first,
+        "failed": said.partition("\n")[0],
         "seconds": time.monotonic() - began,
     }
 
@@ -132,11 +181,17 @@ def _read(pipe: int, end: float) -> tuple[str, bool]:
 
 
 def main() -> None:
-    """Answer each line of the standard input."""
+    """Answer each line of the standard input; with arguments, by the tests that they collect."""
     _without_shrinking()
+    if sys.argv[1:]:
+        answers = os.fdopen(os.dup(1), "w")
+        _write_to_file()
+        pytest.main(sys.argv[1:], plugins=[_Collected(answers), _Chosen([])])
+        return
     for line in sys.stdin:
         job = json.loads(line)
-        print(json.dumps(judge(**job)), flush=True)
+        answer = judge(partial(_run_pytest, job["arguments"], job["only"]), job["seconds"])
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

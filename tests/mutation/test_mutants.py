@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from . import lua, python
-from .mutant import Mutant
-from .plan import PARTS, files_for_folder, files_for_script, mutants_of, sample
+from .mutant import Mutant, make
+from .plan import PARTS, SCRIPTS, files_for_folder, files_for_script, mutants_of, sample
 from .survivors import Listed, read
 from .workspace import Workspace
 
@@ -110,6 +110,24 @@ def test_the_chosen_tests_run_alone_and_in_their_order(toy: Path, tmp_path: Path
         assert space.try_out(
             noticed, ["test_toy.py"], 60.0, [*other, "test_toy.py::test_rising"]
         ).killed
+
+
+def test_scripts_are_read_again_for_each_mutant_and_tests_are_not(tmp_path: Path) -> None:
+    file = f"{SCRIPTS}/heartbeat.lua"
+    text = (ROOT / file).read_text(encoding="utf-8")
+    noticed = change_of(list(mutants_of(ROOT, file)), "and -> or", "return { redis")
+    words = "is_new and 1 or 0"
+    at = text.index(words)
+    equivalent = make(file, text, at, at + len(words), f"({words})")
+    tests = ["tests/fleet/test_script_heartbeat.py"]
+    with Workspace(ROOT, tmp_path, tests) as space:
+        for mutant, killed in (
+            (None, False),
+            (noticed, True),
+            (equivalent, False),
+            (noticed, True),
+        ):
+            assert space.try_out(mutant, tests, 60.0).killed is killed, space.output()
 
 
 def test_what_is_changed_in_python() -> None:

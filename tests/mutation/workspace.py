@@ -24,6 +24,7 @@ _LEFT_OUT: Final = (".git", ".venv*", ".hypothesis", ".*_cache", "dist", "result
 
 _OPTIONS: Final = (
     *("-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"),
+    *("-m", "not slow"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # some plugins are imported before
 )
 
@@ -38,12 +39,16 @@ class Verdict:
 
 
 class Workspace:
-    """A copy of the tree ``root`` below ``folder``, one mutant at a time."""
+    """A copy of the tree ``root`` below ``folder``, one mutant at a time.
 
-    def __init__(self, root: Path, folder: Path, marks: str = "not slow") -> None:
+    ``collected`` are files of tests that are imported once, for mutants of scripts alone: these are
+    read again for each. Without them all is imported anew for a mutant.
+    """
+
+    def __init__(self, root: Path, folder: Path, collected: Sequence[str] = ()) -> None:
         self.root = root
         self.tree = folder / "tree"
-        self._marks = marks
+        self._collected = collected
         self._judge: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -51,8 +56,10 @@ class Workspace:
         path = os.pathsep.join((str(self.tree), str(_HERE)))
         environment = {**os.environ, "PYTHONPATH": path}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Their standard input is where jobs come from: it is not to be captured.
+        collected = (*_OPTIONS, "-s", *self._collected) if self._collected else ()
         self._judge = subprocess.Popen(
-            [sys.executable, "-m", "tests.mutation.judge"],
+            [sys.executable, "-m", "tests.mutation.judge", *collected],
             cwd=self.tree,
             env=environment,
             stdin=subprocess.PIPE,
@@ -98,7 +105,7 @@ class Workspace:
         judge = self._judge
         if judge is None or judge.stdin is None or judge.stdout is None:
             raise RuntimeError("not entered")
-        arguments = [*_OPTIONS, "-m", self._marks, *files]
+        arguments = [*_OPTIONS, *files]
         job = {"arguments": arguments, "seconds": seconds, "only": list(only)}
         judge.stdin.write(json.dumps(job) + "\n")
         judge.stdin.flush()
