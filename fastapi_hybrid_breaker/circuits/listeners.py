@@ -12,6 +12,7 @@ from collections import deque
 from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
@@ -161,7 +162,7 @@ class ChangeQueue:
                     log.exception("a listener failed on %r", change)
             return
         change, is_received = self._queue.popleft()
-        self._calls.extend((listener, change) for listener in self._listeners.copy().values())
+        self._calls.extend(zip(self._listeners.copy().values(), repeat(change)))
         self._at_once -= 1
         if self._at_once <= 0:
             self._begin_slice()

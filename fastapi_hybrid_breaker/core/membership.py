@@ -254,10 +254,13 @@ class Membership:
         """Return whether what was counted here, unaware of the fleet, was counted on top of it.
 
         So it is when this is the first that a new process hears of a circuit which was CLOSED
-        before it came: its failures count, and its trip is a change like any other.
+        before it came: its failures count, and its trip is a change like any other. So it is too
+        when this very process has closed it before it had a circuit for it, as by a reset.
         """
         if self.version != 0 or news.state is not CLOSED:
             return False
+        if news.writer and news.writer == self.sharing.peers.instance:
+            return True
         machine = self.machine
         is_closed = machine.state is CLOSED
         counted_for = 0.0 if is_closed else now - machine.recovery.troubled_at

@@ -68,7 +68,9 @@ class Aside:
 def _call(function: Callable[[], T], future: Future[T]) -> None:
     try:
         result = function()
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+    except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
         future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - there, a SystemExit would end the event loop
+        future.set_exception(RuntimeError(f"{type(error).__name__} in a thread"))
     else:
         future.set_result(result)

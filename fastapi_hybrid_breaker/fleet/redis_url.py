@@ -7,7 +7,7 @@ likes: any text but a few stands for yes. Values are never quoted: one can be a 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,8 @@ def check_url(url: str) -> None:
     is_torn = any(name not in _OPTIONS | _TLS for name, _ in options) and "@" in parts.query
     if is_torn or "@" in parts.fragment:
         raise _wrong("write ?, # and / in a user name or password as %3F, %23 and %2F")
+    if _has_port_0(parts):
+        raise _wrong("its port must be a whole number from 1 to 65535")
     if not _is_host(unquote(parts.hostname or "")):
         raise _wrong("its host cannot be a name: it has a space, or a part of it is empty or long")
     database = parts.path.strip("/")
@@ -132,6 +134,14 @@ def check_client_name(name: object) -> None:
         raise ValueError(
             f"redis must be a client that can connect: its client_name must be {_NAME.wanted}"
         )
+
+
+def _has_port_0(parts: SplitResult) -> bool:
+    """Whether the port is 0, for which the client library would take the usual one."""
+    try:
+        return parts.port == 0
+    except ValueError:
+        return False  # the client library refuses it
 
 
 def _is_host(host: str) -> bool:

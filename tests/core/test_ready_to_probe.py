@@ -75,6 +75,25 @@ def test_under_an_override_nothing_is_probed(kind: str) -> None:
     assert machine.is_ready_to_probe(99.0)
 
 
+@pytest.mark.parametrize("kind", ["forced_open", "disabled", "shadow", "enforced"])
+@pytest.mark.parametrize("longest", [None, 1.0, 20.0])
+@pytest.mark.parametrize("after", [0.0, 0.5, QUIET_AFTER - 0.001, QUIET_AFTER, 30.0])
+def test_what_is_ready_after_an_override_has_expired_does_not_reject(
+    kind: str, longest: float | None, after: float
+) -> None:
+    machine, running = half_open(success_threshold=2, half_open_max_duration=longest)
+    machine.settle(running, NOT_COUNTED, OPEN_TIME)
+    override = make_override(kind, by="a", reason="b", seconds=99.0, now=OPEN_TIME)
+    machine.put(override, "a", OPEN_TIME)
+    now = OPEN_TIME + 99.0 + after
+    is_ready = machine.is_ready_to_probe(now)
+    assert is_ready == (after >= QUIET_AFTER)
+    machine.core.lift(now)
+    assert machine.is_ready_to_probe(now) == is_ready
+    if is_ready:
+        assert not is_rejected(machine, now)
+
+
 def test_half_open_without_a_probe_is_ready_once_nobody_calls() -> None:
     machine, running = half_open(success_threshold=2)
     assert not machine.is_ready_to_probe(OPEN_TIME + QUIET_AFTER)  # it runs

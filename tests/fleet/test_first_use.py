@@ -284,3 +284,29 @@ def test_a_run_is_read_as_the_script_keeps_it(answer: Any, found: Any) -> None:
 def test_a_run_that_is_none_is_malformed(answer: Any) -> None:
     with pytest.raises(MalformedError):
         parse_run(answer, (5, "a"), time.time())
+
+
+# -- after a reset by this very process -----------------------------------------------------------
+
+
+async def test_a_trip_right_after_a_reset_of_a_key_not_used_before_is_not_lost(
+    server: Server,
+) -> None:
+    async with fleet(server, 2, CONFIG) as (a, b):
+        await a.reset(KEY)  # which makes no circuit
+        await fail(a, KEY, 3)
+        await until(lambda: b.state(KEY) == "OPEN")
+        await settled(a, b)
+        assert [one.state(KEY) for one in (a, b)] == ["OPEN", "OPEN"]
+        assert [change.new for change in a.circuit(KEY).history()] == ["OPEN"]
+
+
+async def test_failures_right_after_a_reset_of_a_key_not_used_before_count(server: Server) -> None:
+    async with fleet(server, 2, CONFIG) as (a, b):
+        await a.reset(KEY)
+        await fail(a, KEY, 2)
+        await until(lambda: a.stats(KEY).version > 0)
+        assert a.stats(KEY).failures == 2
+        await fail(a, KEY, 1)
+        await until(lambda: b.state(KEY) == "OPEN")
+        assert a.state(KEY) == "OPEN"
