@@ -95,6 +95,9 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
         before, locked.is_busy = locked.is_busy, True
         try:
             permit = decide(core, now, fn, kind)
+        except BaseException:  # see settle
+            core.publish()
+            raise
         finally:
             locked.is_busy = before
     has_news = outbox.has_changed or outbox.needs_sync or locked.deferred

@@ -90,7 +90,7 @@ class ChangeQueue:
 
     def after_fork(self) -> None:
         """Start over, in the child: the thread that was delivering stayed with the parent."""
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._slice: Slice | None = None
         self._at_once = _AT_ONCE  # changes until a slice begins, and then until its time counts
         self._queue.clear()
@@ -126,26 +126,40 @@ class ChangeQueue:
         Args:
             everything: now, and not in slices.
         """
+        turn = self._turn
+        if turn._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
+            return  # a listener's own change, for the one that is calling it
         # Asked again after giving up the turn: what was queued just before had nobody else.
-        while (
-            (self._calls or self._queue)
-            and (everything or self._slice is None or self._has_time())
-            and self._turn.acquire(blocking=False)
-        ):
-            # Listeners and logging handlers may make guarded calls. These are not part of the call
-            # or request that brought a change about, which may even be another thread's.
-            request, permit = enter_request(None), enter_permit(None)
+        while self._is_due(everything=everything):
             try:
-                while (self._calls or self._queue) and (
-                    everything or self._slice is None or self._has_time()
-                ):
-                    self._step()
+                if not turn.acquire(blocking=False):
+                    return
+                self._deliver_due(everything=everything)
             finally:
-                leave_permit(permit)
-                leave_request(request)
-                self._turn.release()
-                if (self._calls or self._queue) and self._slice is None:
-                    self._begin_slice()  # a listener has raised what ends its thread
+                # Whether or not it was acquired: a signal's handler may raise in between. (And
+                # nothing is called before it, not even suppress(): there it may raise again.)
+                try:  # noqa: SIM105
+                    turn.release()
+                except RuntimeError:
+                    pass
+
+    def _is_due(self, *, everything: bool) -> bool:
+        return bool(self._calls or self._queue) and (
+            everything or self._slice is None or self._has_time()
+        )
+
+    def _deliver_due(self, *, everything: bool) -> None:
+        # Listeners and logging handlers may make guarded calls. These are not part of the call
+        # or request that brought a change about, which may even be another thread's.
+        request, permit = enter_request(None), enter_permit(None)
+        try:
+            while self._is_due(everything=everything):
+                self._step()
+        finally:
+            leave_permit(permit)
+            leave_request(request)
+            if (self._calls or self._queue) and self._slice is None:
+                self._begin_slice()  # a listener has raised what ends its thread
 
     def _step(self) -> None:
         """Log the next change, or call the next listener for it.

@@ -55,8 +55,10 @@ class Locked:
             try:
                 yield core
             finally:
-                core.publish()
-                self.is_busy = before
+                try:
+                    core.publish()
+                finally:  # a signal's handler may raise anywhere
+                    self.is_busy = before
         if not before:
             self.deliver(circuit)
 
@@ -113,6 +115,9 @@ class Locked:
             self.is_busy = True
             try:
                 self.core.settle(ticket, outcome, self._host.clock(), **about)
+            except BaseException:
+                self.core.publish()
+                raise
             finally:
                 self.is_busy = False
         return True

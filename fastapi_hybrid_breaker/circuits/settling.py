@@ -73,6 +73,9 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
             locked.is_busy = True
             try:
                 core.settle(ticket, outcome, now, seconds, error, asked)
+            except BaseException:  # from a signal's handler: what calls read must fit the state
+                core.publish()
+                raise
             finally:
                 locked.is_busy = False
     outbox = core.outbox

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .evidence import Evidence
-from .machine import StateMachine
+from .machine import QUIET_AFTER, StateMachine
 from .membership import Membership
 from .outbox import Outbox
 from .override import NEVER_REJECTS, Override, OverrideKind, OverrideSlot
@@ -222,7 +222,13 @@ class CircuitCore:
 
     def is_ready_to_probe(self, now: float) -> bool:
         """Return whether the circuit waits for a call; under an override nothing is probed."""
-        return self.override.fixed_state(now) is None and self.machine.is_ready_to_probe(now)
+        override, machine = self.override.current, self.machine
+        if self.override.fixed_state(now) is not None:
+            return False
+        ended = None if override is None else override.deadline
+        if ended is not None and machine.state is HALF_OPEN and 0.0 <= now - ended < QUIET_AFTER:
+            return False  # as the next call finds it, which ends the override
+        return machine.is_ready_to_probe(now)
 
     def figures(self) -> Statistics:
         """Return the figures to show: those that rules look at, or in shadow mode of all calls."""

@@ -85,3 +85,20 @@ async def test_whoever_asks_meanwhile_waits_for_the_same_call(provider: Provider
     provider.let_go()
     assert await asyncio.gather(*asked) == ["token 1"] * 5
     assert provider.calls == 1
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit]
+)
+async def test_a_function_that_ends_its_thread_ended_the_event_loop(
+    error: type[BaseException],
+) -> None:
+    """A credential provider that calls ``sys.exit`` took the application with it."""
+
+    def ends() -> None:
+        raise error
+
+    task = asyncio.create_task(Aside().run("credentials", ends))
+    await asyncio.wait([task])
+    assert not task.cancelled()
+    assert isinstance(task.exception(), RuntimeError)

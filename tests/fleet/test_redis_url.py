@@ -94,6 +94,8 @@ WRONG = [
     ("redis://h?client_name=my%20service", "client_name must be printable ASCII without spaces"),
     ("redis://h?client_name=a%0Ab", "client_name must be printable ASCII without spaces"),
     ("redis://h?client_name=caf%C3%A9", "client_name must be printable ASCII without spaces"),
+    ("redis://h:0/1", "its port must be a whole number from 1"),
+    ("rediss://me:secret@h:000", "its port must be a whole number from 1"),
     ("redis://h :6379", "its host cannot be a name"),
     ("redis:// h:6379/0", "its host cannot be a name"),
     ("redis://h%00:6379", "its host cannot be a name"),
