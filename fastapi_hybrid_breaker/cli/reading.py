@@ -68,7 +68,7 @@ class Reader:
         dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
         index = self._index(UNCUT, dropped, versions)
         index.read_all()
-        (listed,) = index.take(0.0, 1)
+        (listed,) = index.due("index", "", 0.0)
         overridden = ("SMEMBERS", self._names.overridden)
         now, listing, members, *living = await self._link.ask(
             [("TIME",), listed.command, overridden, *self._living()]
@@ -98,7 +98,7 @@ class Reader:
         dropped, versions = ThrottledLog(time.monotonic, "dropped from Redis: "), dict[str, int]()
         index = self._index(_NEWEST, dropped, versions)
         index.read_all()
-        (newest,) = index.take(0.0, 1)
+        (newest,) = index.due("index", "", 0.0)
         now, listing, *living = await self._link.ask([("TIME",), newest.command, *self._living()])
         server_now = self._see_time(now)
         _take(dropped, lambda: index.answered(newest, listing))

@@ -97,7 +97,7 @@ class Hand:
             lambda: horizon_at(server_now),
         )
         index.note(key, version)
-        await self._link.ask([request.command for request in index.take(0.0, 1)])
+        await self._link.ask([request.command for request in index.due("index", "", 0.0)])
 
     def _operation(self) -> str:
         return self._commands.new_operation()

@@ -7,7 +7,6 @@ it, and so did the library that came before this one.
 # No "from __future__ import annotations" here: pydantic reads the annotations at run time.
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -16,20 +15,16 @@ from pydantic import BeforeValidator, Field
 
 from fastapi_hybrid_breaker.core.states import CircuitState
 
-from .schedule import Schedule
 from .shared_state import SharedState
 from .until import Until
 from .values import Count, Key, Number, WireModel, wire_names
 
 if TYPE_CHECKING:
-    from random import Random
-
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
-    from fastapi_hybrid_breaker.circuits.registry import Registry
     from fastapi_hybrid_breaker.core.news import Proposal
 
+    from .own_instance import OwnInstance
     from .work_item import Wish
-    from .work_queue import WorkQueue
 
 SAME_OPENING: Final = 1.0
 """Seconds by which two ends of a recovery timeout may differ and still mean the same opening."""
@@ -183,67 +178,49 @@ class Reassertions:
     """Writes a circuit again for clients that write over it: at once, but not too often.
 
     Args:
-        work: where it is queued.
-        clock: monotonic seconds.
+        own: whose queue and schedule it goes into.
     """
 
-    def __init__(self, work: "WorkQueue", clock: Callable[[], float]) -> None:
-        self._work = work
-        self._clock = clock
+    plans: tuple[str, ...] = ("reassert",)
+
+    def __init__(self, own: "OwnInstance") -> None:
+        self._own = own
         self._not_before = Until()
-        self._due = Schedule()
         self._wishes: dict[str, Wish] = {}  # of those that are due later
-        self.next_due: Callable[[], float | None] = self._due.next_due
 
     def want(self, key: str, wish: "Wish", every: float) -> None:
         """Queue it, now or when ``every`` seconds have passed since the last time."""
-        now, due = self._clock(), self._not_before.get(key)
+        now, due = self._own.clock(), self._not_before.get(key)
         if now < due:
             self._wishes[key] = wish
-            self._due.note(key, due)
+            self._own.schedule.note("reassert", key, due)
             return
         self._not_before.note(key, now + every, now)
-        self._work.want(key, wish, must=True)
+        self._own.work.want(key, wish, must=True)
 
-    def take_due(self, most: int) -> None:
-        """Queue what is due by now, for so many circuits at most."""
-        for key in self._due.take(self._clock(), most):
-            if (wish := self._wishes.pop(key, None)) is not None:
-                self._work.want(key, wish, must=True)
+    def due(self, kind: str, key: str, now: float) -> tuple[()]:  # noqa: ARG002 - one kind
+        """Queue what was to wait until now."""
+        if (wish := self._wishes.pop(key, None)) is not None:
+            self._own.work.want(key, wish, must=True)
+        return ()
 
 
 class BasicFormatClients:
     """What this process knows of the services that speak the basic format, and owes them.
 
     Args:
-        registry: the circuits.
-        work: where updates to adopt are queued.
-        clock: monotonic seconds.
-        server_now: returns the server's time; None: not known yet.
-        random: for jitter.
+        own: this instance.
     """
 
-    def __init__(
-        self,
-        registry: "Registry",
-        work: "WorkQueue",
-        *,
-        clock: Callable[[], float],
-        server_now: Callable[[], float | None],
-        random: "Random",
-    ) -> None:
-        self._registry = registry
-        self._work = work
-        self._clock = clock
-        self._server_now = server_now
-        self._random = random
+    def __init__(self, own: "OwnInstance") -> None:
+        self._own = own
         self._openings: dict[str, int] = {}  # by key, the generation of the opening they know of
         self._failures: dict[str, tuple[int, float]] = {}  # consecutive ones there, and when
-        self.reassertions: Reassertions = Reassertions(work, clock)
+        self.reassertions: Reassertions = Reassertions(own)
 
     def received(self, circuit: "Circuit", update: SharedState, *, is_live: bool) -> None:
         """React to an update. ``is_live``: it came by a message, about this moment."""
-        key, now = circuit.key, self._clock()
+        key, now = circuit.key, self._own.clock()
         with circuit.locked() as core:
             ours = core.membership.describe(now)
         if (fixed := circuit.core.override.fixed_state(now)) is not None:
@@ -258,13 +235,13 @@ class BasicFormatClients:
         reaction = react(
             update,
             ours,
-            server_now=self._server_now(),
+            server_now=self._own.server.now(),
             recovery_timeout=circuit.config.recovery_timeout,
             is_live=is_live,
             knows_opening=knows_opening,
         )
         if reaction is Reaction.ADOPT:
-            due = now + self._random.uniform(0, ADOPTION_JITTER)
+            due = now + self._own.random.uniform(0, ADOPTION_JITTER)
             self._adopt(key, BasicUpdate(due, is_live=is_live, may_close=knows_opening))
         elif reaction is Reaction.REASSERT:
             self.reassertions.want(key, "restore", REASSERT_EVERY)
@@ -274,7 +251,7 @@ class BasicFormatClients:
         self._adopt(key, BasicUpdate(due=0.0, is_live=is_live, may_close=False))
 
     def _adopt(self, key: str, update: BasicUpdate) -> None:
-        self._work.edit(key, lambda item: item.adopt_basic(update), must=True)
+        self._own.work.edit(key, lambda item: item.adopt_basic(update), must=True)
 
     def note_failures(self, key: str, failures: int, at: float) -> None:
         """Record the consecutive failures that clients had counted at ``at``."""
@@ -285,8 +262,10 @@ class BasicFormatClients:
     def failures_of(self, key: str) -> tuple[int, float] | None:
         """Return the consecutive failures that clients have counted, and when; None: not known."""
         found = self._failures.get(key)
-        return found if found is not None and self._clock() - found[1] <= FAILURES_LIFE else None
+        return (
+            found if found is not None and self._own.clock() - found[1] <= FAILURES_LIFE else None
+        )
 
     def _make_room(self, table: dict[str, Any]) -> None:
-        if len(table) > 2 * len(self._registry) + 100:
+        if len(table) > 2 * len(self._own.registry) + 100:
             table.clear()

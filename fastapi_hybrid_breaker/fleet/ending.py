@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .inbox import Inbox
+    from .own_instance import OwnInstance
 
 log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
@@ -41,10 +41,10 @@ class Ending:
             self.over.set_result(None)
             self._ended()
 
-    def note_unsent(self, inbox: Inbox) -> None:
+    def note_unsent(self, own: OwnInstance) -> None:
         """Log which circuits' changes Redis has not taken, now that nothing more will be sent."""
-        keys = dict.fromkeys(inbox.orders.keys())
-        for circuit in inbox.registry:
+        keys = dict.fromkeys(own.work.operations.keys())
+        for circuit in own.registry:
             if circuit.core.membership.unsynced:
                 keys[circuit.key] = None
         if keys and self.unsent is None:

@@ -8,7 +8,6 @@ from fastapi_hybrid_breaker.core.states import CircuitState
 from fastapi_hybrid_breaker.core.statistics import RUN_LIFE
 
 from .answers import RUN_FIELDS, parse_run
-from .schedule import Schedule
 from .work_item import Request
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
     from .evidence_merger import EvidenceMerger
-    from .inbox import Inbox
-    from .names import Names
+    from .own_instance import OwnInstance
     from .shared_state import SharedState
+    from .work_item import Kind
 
 FIRST_WORD: Final = 1.0
 """Seconds for which successes are noted on a circuit that is used for the first time: until what
@@ -30,16 +29,16 @@ class FirstUse:
     """Makes a circuit take part in a run of failures that was announced before it was in memory.
 
     Args:
-        inbox: what is known of the fleet.
-        names: the names in Redis.
+        own: this instance.
         merger: what takes part from then on.
     """
 
-    def __init__(self, inbox: Inbox, names: Names, merger: EvidenceMerger) -> None:
-        self._inbox = inbox
-        self._names = names
+    plans: tuple[str, ...] = ("run",)
+    kinds: tuple[Kind, ...] = ("run",)
+
+    def __init__(self, own: OwnInstance, merger: EvidenceMerger) -> None:
+        self._own = own
         self._merger = merger
-        self._due = Schedule()
 
     def found(self, circuit: Circuit, heard: SharedState | None, made_at: float) -> None:
         """Apply what a first reading found in the hash; None: there is no state.
@@ -56,21 +55,15 @@ class FirstUse:
             # Counted before any call here, so that a success here has ended them.
             self._merger.note_basic(circuit, heard.basic_failures, made_at)
         if core.machine.statistics.run_threshold:
-            self._due.note(circuit.key, 0.0)
+            self._own.schedule.note("run", circuit.key, 0.0)
 
-    def take(self, now: float, most: int) -> Iterator[Request]:
-        """Request the consecutive failures of circuits whose hash has been read."""
-        for key in self._due.take(now, most):
-            command = ("HMGET", self._names.evidence(key), *RUN_FIELDS)
-            yield Request("run", key, command, topic=self)
+    def due(self, kind: str, key: str, now: float) -> Iterator[Request]:  # noqa: ARG002 - one kind
+        """Request the consecutive failures of a circuit whose hash has been read."""
+        yield Request("run", key, ("HMGET", self._own.names.evidence(key), *RUN_FIELDS))
 
     def put_back(self, request: Request) -> None:
         """Request it again."""
-        self._due.note(request.key, 0.0)
-
-    def next_due(self) -> float | None:
-        """Return when there is something to ask."""
-        return self._due.next_due()
+        self._own.schedule.note("run", request.key, 0.0)
 
     def answered(self, request: Request, answer: Any) -> None:
         """Join in consecutive failures that are being counted: a success since then ends them.
@@ -78,11 +71,11 @@ class FirstUse:
         Raises:
             MalformedError: it is no answer to such a question.
         """
-        circuit = self._inbox.registry.get(request.key)
+        circuit = self._own.registry.get(request.key)
         if circuit is None:
             return
         state = (circuit.core.membership.version, circuit.core.membership.writer)
-        run = parse_run(answer, state, self._inbox.server_now() or 0.0)
+        run = parse_run(answer, state, self._own.server.now() or 0.0)
         if run is not None:
             now = circuit.clock()
             with circuit.locked() as core:

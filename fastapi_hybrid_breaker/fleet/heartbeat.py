@@ -19,13 +19,12 @@ from .work_item import Request, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from random import Random
 
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
-    from .inbox import Inbox
     from .instances import Instance
-    from .names import Names
+    from .own_instance import OwnInstance
+    from .work_item import Kind
 
 BEAT_EVERY: Final = 5.0
 """Seconds, give or take a tenth, between two heartbeats; and between two ticks in the fleet."""
@@ -46,22 +45,18 @@ class Heartbeat:
     """Heartbeats, and the list of the instances that send them.
 
     Args:
-        inbox: what is known of the fleet.
-        names: the names in Redis.
-        random: for jitter.
+        own: this instance.
         forgotten: called when the server does not know this process any more, although it did:
             all its data are gone, by a FLUSHALL that leaves connections as they are.
     """
 
-    def __init__(
-        self, inbox: Inbox, names: Names, *, random: Random, forgotten: Callable[[], None]
-    ) -> None:
-        self._inbox = inbox
-        self._names = names
-        self._random = random
+    plans: tuple[str, ...] = ("heartbeat", "instances")
+    kinds: tuple[Kind, ...] = ("heartbeat", "instances")
+
+    def __init__(self, own: OwnInstance, forgotten: Callable[[], None]) -> None:
+        self._own = own
         self._forgotten = forgotten
         self._is_known = False  # to the server, since the last subscription
-        self._due: float | None = 0.0
         self._is_leaving = False
         self._seen: dict[str, str] = {}  # who was seen when, as far as the answer has come
         self._waiting: list[Future[list[Instance] | None]] = []
@@ -70,13 +65,14 @@ class Heartbeat:
             "started": time.time(),
             "version": library_version(),
         }
-        self.live: LiveCount = LiveCount(inbox.registry.peers, inbox.clock, fewer_after=LOST_AFTER)
+        self.live: LiveCount = LiveCount(own.registry.peers, own.clock, fewer_after=LOST_AFTER)
         self._asked_at = float("-inf")  # for what a tick said
-        self.troubles: UnhealthyCircuits = UnhealthyCircuits(inbox.registry)
+        self.unhealthy: UnhealthyCircuits = UnhealthyCircuits(own.registry)
+        own.schedule.note("heartbeat", "", 0.0)
 
     def beat(self) -> None:
         """Send a heartbeat at once: after each subscription, who was thought lost is back."""
-        self._due = 0.0
+        self._own.schedule.note("heartbeat", "", 0.0)
         self._is_known = False
 
     def ticked(self, live: int) -> bool:
@@ -85,48 +81,47 @@ class Heartbeat:
         That is so where it says more than is believed: as when many instances start together. Yet
         anybody can send ticks, so they at most double the number of heartbeats.
         """
-        now = self._inbox.clock()
-        is_news = self.live.announced(live)
-        if not is_news or self._due is None or now - self._asked_at < BEAT_EVERY:
+        now = self._own.clock()
+        is_more = self.live.announced(live)
+        if not is_more or self._is_leaving or now - self._asked_at < BEAT_EVERY:
             return False
         self._asked_at = now
-        self._due = min(self._due, now + self._random.uniform(0.0, _SOON))
+        self._own.schedule.note("heartbeat", "", now + self._own.random.uniform(0.0, _SOON))
         return True
 
     def leave(self) -> None:
         """Report that this process ends."""
         self._is_leaving = True
-        self._due = 0.0
+        self._own.schedule.note("heartbeat", "", 0.0)
 
     def ask(self) -> Future[list[Instance] | None]:
         """Request the list of instances; the future gets it."""
         answer: Future[list[Instance] | None] = Future()
         self._waiting.append(answer)
+        self._own.schedule.note("instances", "", 0.0)
         return answer
 
-    def take(self, now: float, most: int) -> Iterator[Request]:  # noqa: ARG002 - few
-        """Return the heartbeat if it is due, and the requests for the list."""
-        if self._due is not None and self._due <= now and self._can_tell(now):
-            jitter = self._random.uniform(0.9, 1.1)
-            self._due = None if self._is_leaving else now + BEAT_EVERY * jitter
-            yield Request("heartbeat", "", self._command(now), topic=self)
-        if self._waiting:
+    def due(self, kind: str, key: str, now: float) -> Iterator[Request]:  # noqa: ARG002 - one each
+        """Return the heartbeat, or the requests for the list."""
+        names, schedule = self._own.names, self._own.schedule
+        if kind == "instances":
             waiting, self._waiting = self._waiting, []
-            seen = ("ZRANGE", self._names.live, 0, -1, "WITHSCORES")
-            yield Request("instances", "", seen, topic=self)
-            about = ("HGETALL", self._names.instances)
-            yield Request("instances", "", about, waiting=waiting, topic=self)
+            yield Request("instances", "", ("ZRANGE", names.live, 0, -1, "WITHSCORES"))
+            yield Request("instances", "", ("HGETALL", names.instances), waiting=waiting)
+        elif not self._is_leaving and not self.unhealthy.look_on(now):
+            schedule.note("heartbeat", "", 0.0)  # more circuits are to be looked at first
+        else:
+            if not self._is_leaving:
+                jitter = self._own.random.uniform(0.9, 1.1)
+                schedule.note("heartbeat", "", now + BEAT_EVERY * jitter)
+            yield Request("heartbeat", "", self._command(now))
 
     def put_back(self, request: Request) -> None:
         """Send the heartbeat again at once; nobody waits for an older list."""
         if request.kind == "heartbeat":
-            self._due = 0.0
+            self._own.schedule.note("heartbeat", "", 0.0)
         for waiting in request.waiting:
             resolve(waiting, None)
-
-    def next_due(self) -> float | None:
-        """Return when the next heartbeat is due."""
-        return 0.0 if self._waiting else self._due
 
     def answered(self, request: Request, answer: Any) -> None:
         """Apply how many instances live, or which.
@@ -142,28 +137,23 @@ class Heartbeat:
             self._is_known = True
             return
         if request.waiting:
-            found = read_instances(
-                self._seen, answer, self._inbox.server_now() or 0.0, self._inbox.dropped
-            )
+            server_now = self._own.server.now() or 0.0
+            found = read_instances(self._seen, answer, server_now, self._own.faults.dropped)
             for waiting in request.waiting:
                 resolve(waiting, found)
         else:
             self._seen = parse_pairs(answer)
 
-    def _can_tell(self, now: float) -> bool:
-        """Whether all circuits have been looked at; else the next ones are, and it is due still."""
-        return self._is_leaving or self.troubles.look_on(now)
-
     def _command(self, now: float) -> tuple[Any, ...]:
-        about = "" if self._is_leaving else json.dumps(self._about | self.troubles.tell(now))
+        about = "" if self._is_leaving else json.dumps(self._about | self.unhealthy.report(now))
         return _SCRIPT.command(
-            (self._names.live, self._names.instances),
-            self._inbox.instance,
+            (self._own.names.live, self._own.names.instances),
+            self._own.name,
             about,
             round(LOST_AFTER * 1000),
             round(FORGOTTEN_AFTER * 1000),
             round(BEAT_EVERY * 1000),
-            self._names.signals,
+            self._own.names.signals,
             PROTOCOL,
         )
 

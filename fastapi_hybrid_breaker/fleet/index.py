@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker.core.checks import DAY
 from fastapi_hybrid_breaker.core.versions import NO_HORIZON, Newest
 
 from .answers import parse_member
+from .schedule import Schedule
 from .values import MalformedError
 from .work_item import Request
 
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
+    from .work_item import Kind
+
 _LIFE: Final = 2 * 86_400
 """Seconds: twice the longest recovery timeout."""
 
 _TIDY_EVERY: Final = 600.0
 """Seconds after which a writing sets the life again and trims, at most."""
+
+_UNTIMED: Final = 0.1
+"""Seconds after which is tried again what waits for the server's time."""
 
 _OVERLAP: Final = 60_000_000
 """Microseconds (as versions are): a version can be stored after a slightly higher one."""
@@ -73,8 +79,12 @@ class Index:
         dropped: where malformed members are counted.
         seen: is called with each member, its key and version.
         horizon: returns the highest version that counts by the server's clock.
+        schedule: in it stands that there is something to write or to read.
         page: members that are read or written by one command.
     """
+
+    plans: tuple[str, ...] = ("index",)
+    kinds: tuple[Kind, ...] = ("index_read", "index_write")
 
     def __init__(
         self,
@@ -83,6 +93,7 @@ class Index:
         dropped: ThrottledLog,
         seen: Callable[[str, int], None],
         horizon: Callable[[], float],
+        schedule: Schedule | None = None,
         *,
         page: int = PAGE,
     ) -> None:
@@ -92,37 +103,38 @@ class Index:
         self._dropped = dropped
         self._page_size = page
         self._versions: dict[str, int] = {}
-        self._since: int | None = None
-        self._pages: list[tuple[int, _Page]] = []  # that are left of readings, with their since
+        self._pages: list[tuple[int, _Page]] = []  # to be read, each down to a version
         self._horizon = horizon
+        self._schedule = schedule or Schedule()
         self._newest = Newest()
         self._far: list[str] = []  # members whose version is beyond the horizon
         self._tidy_at = float("-inf")
 
-    def next_due(self) -> float | None:
-        """Return 0.0 if there is something to write or to read, else None."""
-        is_to_write = (self._versions or self._far) and self._horizon() < NO_HORIZON
-        return 0.0 if is_to_write or self._pages or self._since is not None else None
-
     def note(self, key: str, version: int) -> None:
         """Write a circuit's version."""
         self._versions[key] = version
+        self._schedule.note("index", "", 0.0)
 
     def read_all(self) -> None:
         """Read the whole index; the server may have lost it."""
-        self._since = 0
-        self._pages.clear()
+        self._pages = [(0, _Page(self._most))]
         self._tidy_at = float("-inf")
+        self._schedule.note("index", "", 0.0)
 
     def read_recent(self) -> None:
         """Read what came after the newest known version, or shortly before."""
-        self._since = max(0, self.newest() - _OVERLAP)
+        first = _Page(self._most)
+        begun = [(since, page) for since, page in self._pages if page != first]
+        planned = [since for since, page in self._pages if page == first]  # and not begun
+        since = max(0, self.newest() - _OVERLAP)
+        self._pages = [*begun, (min([since, *planned]), first)]
+        self._schedule.note("index", "", 0.0)
 
     def newest(self) -> int:
         """Return the highest version known that counts."""
         return self._newest.within(self._horizon())
 
-    def take(self, now: float, most: int) -> list[Request]:  # noqa: ARG002 - few, and at once
+    def due(self, kind: str, key: str, now: float) -> list[Request]:  # noqa: ARG002 - one entry
         """Return the requests; they are off the list until put back."""
         requests = []
         horizon = self._horizon()
@@ -131,29 +143,29 @@ class Index:
             far, self._far = self._far[: self._page_size], self._far[self._page_size :]
             scores = [part for key in far for part in (_now(horizon), key)]
             lower = ("ZADD", self._name, "XX", "LT", *scores)
-            requests.append(Request("index_write", "", lower, topic=self))
+            requests.append(Request("index_write", "", lower))
         if self._versions and horizon < NO_HORIZON:
             versions = dict(islice(self._versions.items(), self._page_size))
-            for key in versions:
-                del self._versions[key]
+            for one in versions:
+                del self._versions[one]
             scores = [
                 part
-                for key, version in versions.items()
-                for part in (version if version <= horizon else _now(horizon), key)
+                for one, version in versions.items()
+                for part in (version if version <= horizon else _now(horizon), one)
             ]
             trim = ("ZREMRANGEBYRANK", self._name, 0, -self._most - 1)
             add = ("ZADD", self._name, "GT", *scores)
-            requests.append(Request("index_write", "", add, versions=versions, topic=self))
+            requests.append(Request("index_write", "", add, versions=versions))
             if now >= self._tidy_at:
                 self._tidy_at = now + _TIDY_EVERY
                 requests += [
-                    Request("index_write", "", ("EXPIRE", self._name, _LIFE), topic=self),
-                    Request("index_write", "", trim, topic=self),
+                    Request("index_write", "", ("EXPIRE", self._name, _LIFE)),
+                    Request("index_write", "", trim),
                 ]
         pages, self._pages = self._pages, []
-        if self._since is not None:
-            pages.append((self._since, _Page(self._most)))
-            self._since = None
+        if self._versions or self._far:
+            # More than a page; or the first answer is to say what time it is on the server.
+            self._schedule.note("index", "", now + _UNTIMED if horizon == NO_HORIZON else 0.0)
         return [*requests, *(self._reading(since, page) for since, page in pages)]
 
     def _reading(self, since: int, page: _Page) -> Request:
@@ -161,18 +173,16 @@ class Index:
             *("ZREVRANGEBYSCORE", self._name, page.top, since),
             *("WITHSCORES", "LIMIT", page.skip, min(page.left, self._page_size)),
         )
-        return Request("index_read", "", command, versions={"": since}, topic=self, about=page)
+        return Request("index_read", "", command, versions={"": since}, about=page)
 
     def put_back(self, request: Request) -> None:
         """List again what was sent without an answer."""
         if request.kind == "index_write":
             self._versions = request.versions | self._versions
             self._tidy_at = float("-inf")
-        elif isinstance(request.about, _Page):
-            self._pages.append((request.versions[""], request.about))
         else:
-            since = request.versions[""]
-            self._since = since if self._since is None else min(since, self._since)
+            self._pages.append((request.versions[""], request.about))
+        self._schedule.note("index", "", 0.0)
 
     def answered(self, request: Request, answer: Any) -> None:
         """Apply what the index has; the answer to a writing does not matter.
@@ -188,6 +198,7 @@ class Index:
             asked = min(page.left, self._page_size)
             if (following := page.after(answer[1::2], asked)) is not None:
                 self._pages.append((request.versions[""], following))
+                self._schedule.note("index", "", 0.0)
         horizon = self._horizon()
         for member, score in zip(answer[::2], answer[1::2], strict=False):
             try:
@@ -197,6 +208,7 @@ class Index:
                 continue
             if found.version > horizon:
                 self._far.append(found.key)
+                self._schedule.note("index", "", 0.0)
             self._newest.note(found.version, horizon)
             self._seen(found.key, found.version)
 

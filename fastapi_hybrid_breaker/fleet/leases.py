@@ -16,20 +16,19 @@ from .answers import parse_lease
 from .crowd import Crowd
 from .lease_post import Post
 from .messages import PROTOCOL
-from .schedule import Schedule
 from .scripts import load
 from .work_item import Request
+from .write_back import write_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from random import Random
+    from collections.abc import Iterator
 
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.core.lease import LeaseWish
 
-    from .inbox import Inbox
     from .messages import Signal
-    from .names import Names
+    from .own_instance import OwnInstance
+    from .work_item import Kind
 
 TERM: Final = 2.0
 """Seconds that a lease lasts on the server while probes run under it."""
@@ -89,17 +88,15 @@ class Leases:
     """Asks for leases, prolongs them, and reports probes.
 
     Args:
-        inbox: what is known of the fleet.
-        names: the names in Redis.
-        random: for jitter.
+        own: this instance.
     """
 
-    def __init__(self, inbox: Inbox, names: Names, *, random: Random) -> None:
-        self._inbox = inbox
-        self._names = names
-        self._random = random
-        self._due = Schedule()
-        self.next_due: Callable[[], float | None] = self._due.next_due
+    plans: tuple[str, ...] = ("lease",)
+    kinds: tuple[Kind, ...] = ("lease",)
+
+    def __init__(self, own: OwnInstance) -> None:
+        self._own = own
+        self._schedule = own.schedule
         self._posts: dict[str, Post] = {}
         self._ends = Crowd()  # of the recovery timeouts of those circuits
 
@@ -107,35 +104,35 @@ class Leases:
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
         """Look at a circuit's new state; so many calls had been rejected when it changed."""
-        core, key, now = circuit.core, circuit.key, self._inbox.clock()
+        core, key, now = circuit.core, circuit.key, self._own.clock()
         if core.machine.state is CircuitState.CLOSED:
             self._leave(key)
-            self._due.drop(key)
+            self._schedule.drop("lease", key)
             return
         post = self._post(circuit, rejected)
         if core.machine.state is CircuitState.HALF_OPEN:
             if post.has_report_of(circuit):
-                self._due.note(key, now)
+                self._schedule.note("lease", key, now)
             else:
                 # Somebody probes, and has the lease for that.
                 post.not_before = now + TERM
 
     def touched(self, circuit: Circuit, rejected: int) -> None:
         """Report probes, and ask for a lease that a call wants; so many had been rejected then."""
-        core, now = circuit.core, self._inbox.clock()
+        core, now = circuit.core, self._own.clock()
         if core.machine.state is CircuitState.CLOSED:
             return
         post = self._post(circuit, rejected)
         if post.has_report_of(circuit):
-            self._due.note(circuit.key, now)
+            self._schedule.note("lease", circuit.key, now)
         elif core.machine.probes.lease.is_wanted:
-            self._due.note(circuit.key, max(now, post.not_before))
+            self._schedule.note("lease", circuit.key, max(now, post.not_before))
 
     def seen(self, circuit: Circuit, signal: Signal) -> bool:
         """Record what is said of probes; returns whether there is something to do."""
         if circuit.core.machine.state is CircuitState.CLOSED:
             return False
-        post, now = self._post(circuit, circuit.rejected), self._inbox.clock()
+        post, now = self._post(circuit, circuit.rejected), self._own.clock()
         if (
             not signal.sent_at
         ):  # of a version that says only that some run, and never that they ended
@@ -149,7 +146,7 @@ class Leases:
         if 0 < post.heard_at - signal.sent_at < _REORDERED:
             return False
         post.heard_at = signal.sent_at
-        instance = self._inbox.instance
+        instance = self._own.name
         elsewhere = sum(many for who, many in (signal.running or {}).items() if who != instance)
         with circuit.locked() as core:
             core.machine.probes.hear_probing(now, elsewhere, signal.seconds, signal.successes)
@@ -159,24 +156,24 @@ class Leases:
         hold = signal.seconds or self._unused_term()
         post.not_before = now + hold + self._turn(circuit)
         if post.wants:
-            self._due.note(circuit.key, post.not_before)
+            self._schedule.note("lease", circuit.key, post.not_before)
         return post.wants
 
     def _post(self, circuit: Circuit, rejected: int) -> Post:
         """Return how this process stands in the present trouble, from its beginning on."""
-        core, key, now = circuit.core, circuit.key, self._inbox.clock()
+        core, key, now = circuit.core, circuit.key, self._own.clock()
         post = self._posts.get(key)
         if post is not None and post.opening == core.machine.probes.lease.opening:
             return post
         look_at, ask_at = now + _MEASURED_LATE, now
         if core.machine.state is CircuitState.OPEN:
             look_at = core.machine.open_until - EARLY
-            ask_at = look_at + self._random.uniform(0, self._spread(circuit))
+            ask_at = look_at + self._own.random.uniform(0, self._spread(circuit))
         opening = core.machine.probes.lease.opening
         post = self._posts[key] = Post(opening, now, rejected, look_at, ask_at)
         self._ends.note(key, core.machine.open_until)
-        self._due.drop(key)
-        self._due.note(key, max(now, look_at - _MEASURED))
+        self._schedule.drop("lease", key)
+        self._schedule.note("lease", key, max(now, look_at - _MEASURED))
         return post
 
     def _leave(self, key: str) -> None:
@@ -195,51 +192,50 @@ class Leases:
         instance would have used the lease: so a large fleet asks a few times, and yet those are
         soon among them who have all the calls.
         """
-        share = self._random.random() * self._inbox.registry.peers.live / _ASK_AT_ONCE
+        share = self._own.random.random() * self._own.registry.peers.live / _ASK_AT_ONCE
         if share <= 1.0:
             return 0.0
         calls = circuit.core.machine.probes.lease.calls_per_second or inf
         return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
-        at_least = _ROUND_TRIPS * self._inbox.registry.peers.round_trip
+        at_least = _ROUND_TRIPS * self._own.registry.peers.round_trip
         return min(TERM, max(UNUSED_TERM, at_least))
 
     # -- out --------------------------------------------------------------------------------
 
-    def take(self, now: float, most: int) -> Iterator[Request]:
-        """Return requests for leases that are wanted, and reports of probes."""
-        for key in self._due.take(now, most):
-            circuit, post = self._inbox.registry.get(key), self._posts.get(key)
-            if circuit is None or post is None:
-                self._leave(key)
-                continue
-            self._count_calls(circuit, post, now)
-            post.wants = post.wants or circuit.core.machine.probes.lease.is_wanted
-            with circuit.locked() as core:
-                wish = core.wish(now)
-            if wish is None:
-                post.wants = False
-                continue
-            has_news = (wish.running, wish.own) != (post.running, post.own)
-            is_renewal = wish.running > 0 and now >= post.renew_at
-            if has_news or is_renewal or (post.wants and now >= post.not_before):
-                post.wants = False
-                post.running, post.own = wish.running, wish.own
-                # Until the answer, or for want of one that makes sense.
-                post.not_before = max(post.not_before, now + EARLY)
-                yield self._request(circuit, wish, now)
-                continue
-            if post.wants:
-                self._due.note(key, post.not_before)
-            if wish.running:
-                self._due.note(key, post.renew_at)
+    def due(self, kind: str, key: str, now: float) -> Iterator[Request]:  # noqa: ARG002 - one kind
+        """Return the request for a lease that is wanted, or the report of probes."""
+        circuit, post = self._own.registry.get(key), self._posts.get(key)
+        if circuit is None or post is None:
+            self._leave(key)
+            return
+        self._count_calls(circuit, post, now)
+        post.wants = post.wants or circuit.core.machine.probes.lease.is_wanted
+        with circuit.locked() as core:
+            wish = core.wish(now)
+        if wish is None:
+            post.wants = False
+            return
+        is_changed = (wish.running, wish.own) != (post.running, post.own)
+        is_renewal = wish.running > 0 and now >= post.renew_at
+        if is_changed or is_renewal or (post.wants and now >= post.not_before):
+            post.wants = False
+            post.running, post.own = wish.running, wish.own
+            # Until the answer, or for want of one that makes sense.
+            post.not_before = max(post.not_before, now + EARLY)
+            yield self._request(circuit, wish, now)
+            return
+        if post.wants:
+            self._schedule.note("lease", key, post.not_before)
+        if wish.running:
+            self._schedule.note("lease", key, post.renew_at)
 
     def put_back(self, request: Request) -> None:
         """Send again what was sent without an answer."""
         if (post := self._posts.get(request.key)) is not None:
             post.wants = True
-            self._due.note(request.key, self._inbox.clock())
+            self._schedule.note("lease", request.key, self._own.clock())
 
     def _count_calls(self, circuit: Circuit, post: Post, now: float) -> None:
         """Work out how many calls there are, when enough have been seen; and ask if they are many.
@@ -249,7 +245,7 @@ class Leases:
         if now < post.look_at:
             if now < post.look_at - _MEASURED / 2:  # a long recovery timeout begins to be measured
                 post.since, post.rejected = now, circuit.rejected
-            self._due.note(circuit.key, post.look_at)
+            self._schedule.note("lease", circuit.key, post.look_at)
         elif post.look_at < inf:
             post.look_at = inf
             calls = circuit.rejected - post.rejected
@@ -266,8 +262,8 @@ class Leases:
         term = TERM if wish.running else early + self._unused_term()
         usable = term - SAFETY if wish.running else early + self._unused_term() / 2
         command = _SCRIPT.command(
-            (self._names.hash(circuit.key),),
-            self._inbox.instance,
+            (self._own.names.hash(circuit.key),),
+            self._own.name,
             str(wish.version),
             wish.writer,
             round(term * 1000),
@@ -275,13 +271,13 @@ class Leases:
             wish.running,
             round(wish.busy_for * 1000),
             wish.successes,
-            self._names.signals,
+            self._own.names.signals,
             json.dumps(circuit.key),
             PROTOCOL,
             wish.own,
         )
         about = (wish, now + usable, now + term)
-        return Request("lease", circuit.key, command, topic=self, about=about)
+        return Request("lease", circuit.key, command, about=about)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -294,10 +290,10 @@ class Leases:
         reply = parse_lease(answer)
         status, successes = reply.status, reply.successes
         key = request.key
-        circuit, post = self._inbox.registry.get(key), self._posts.get(key)
+        circuit, post = self._own.registry.get(key), self._posts.get(key)
         if circuit is None or post is None:
             return
-        now, left = self._inbox.clock(), reply.seconds
+        now, left = self._own.clock(), reply.seconds
         wish, usable_until, ends = request.about
         if status not in {"granted", "held", "full"}:
             post.running = post.own = 0  # it was not taken down
@@ -306,7 +302,7 @@ class Leases:
                 lease = Lease(reply.places, usable_until)
                 core.machine.probes.grant(wish.opening, lease, successes)
             # Where it is not used, somebody else may have more calls.
-            post.not_before = now if wish.running else ends + self._random.uniform(0, AFTER_YOU)
+            post.not_before = now if wish.running else ends + self._own.random.uniform(0, AFTER_YOU)
         elif status == "held":
             with circuit.locked() as core:
                 core.machine.probes.see_lease(wish.opening, now + left, successes)
@@ -317,13 +313,13 @@ class Leases:
             post.not_before = now + min(left, _POLL)
         elif status == "early":
             post.wants, post.not_before = True, now + left
-            self._due.note(key, post.not_before)
+            self._schedule.note("lease", key, post.not_before)
         elif status == "moved":
-            self._inbox.work.want(key, "read")
+            self._own.work.want(key, "read")
         elif status == "gone":
-            self._inbox.missed(circuit)
+            write_back(circuit, self._own.work)
             post.not_before = now + EARLY
         if wish.running or wish.own != post.own:
             # What runs takes places until it is told to have ended.
             post.renew_at = now + RENEW_EVERY
-            self._due.note(key, post.renew_at)
+            self._schedule.note("lease", key, post.renew_at)

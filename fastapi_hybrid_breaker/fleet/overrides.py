@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi_hybrid_breaker.core.keys import is_key
 from fastapi_hybrid_breaker.core.states import Cause
-from fastapi_hybrid_breaker.core.versions import is_newer
+from fastapi_hybrid_breaker.core.versions import NO_HORIZON, is_newer
 
 from .answers import parse_members
 from .commands import based_on
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     from .answers import Reply
     from .commands import Commands
-    from .inbox import Inbox
+    from .own_instance import OwnInstance
     from .walks import Walks
+    from .work_item import Kind
 
 
-KINDS: Final = frozenset({"override", "restore_override", "show", "read_override"})
-"""The work items that ``Overrides.request`` makes requests of."""
+_END_JITTER: Final = 0.1
+"""Seconds at most after the end of an override before it is shown, so that one instance does it."""
 
 
 class Overrides:
@@ -40,13 +41,17 @@ class Overrides:
     written after the register, and repaired by whoever knows an override.
     """
 
-    def __init__(self, inbox: Inbox, commands: Commands, walks: Walks) -> None:
-        self._inbox = inbox
+    plans: tuple[str, ...] = ("overridden", "end")
+    kinds: tuple[Kind, ...] = ("read_override", "overridden_read", "overridden_write")
+
+    def __init__(self, own: OwnInstance, commands: Commands, walks: Walks) -> None:
+        self._own = own
         self._walks = walks
         self._commands = commands
-        self._name = commands.names.overridden
         self._members: dict[str, bool] = {}  # to be written: is it overridden?
         self._is_reading = False
+        self.lacks_some: bool = False
+        """Of circuits without room: they are read when such a circuit is used first."""
 
     # -- in ---------------------------------------------------------------------------------
 
@@ -54,15 +59,16 @@ class Overrides:
         """Set or clear an override in the fleet; the future is done when it is."""
         answer: Future[None] = Future()
         order = OverrideOrder(self._commands.new_operation(), override, by, reason, [answer])
-        self._inbox.orders.note(key, "override", order.operation)
-        self._inbox.work.edit(key, lambda item: item.add_override(order), must=True)
+        self._own.work.operations.note(key, "override", order.operation)
+        self._own.work.edit(key, lambda item: item.add_override(order), must=True)
         if override is not None and override.deadline is not None:
-            self._inbox.note_end(key, override.deadline)
+            self.note_end(key, override.deadline)
         return answer
 
     def read_all(self) -> None:
         """Read which circuits have one, and then the override of each."""
         self._is_reading = True
+        self._own.schedule.note("overridden", "", 0.0)
 
     def look_at(self, circuit: Circuit, *, is_repair: bool) -> None:
         """Read the override of a circuit that is known to have one.
@@ -71,29 +77,88 @@ class Overrides:
         """
         if circuit.core.override.current is None:
             return
-        self._inbox.work.want(circuit.key, "read_override", must=True)
+        self._own.work.want(circuit.key, "read_override", must=True)
         if is_repair:
-            self._members[circuit.key] = True
-            self._inbox.work.want(circuit.key, "show", must=True)
+            self._list(circuit.key, is_overridden=True)
+            self._own.work.want(circuit.key, "show", must=True)
 
-    def end(self, most: int) -> None:
-        """End what is over, so many at most, and have the basic fields show it."""
-        for key in self._inbox.ended(most):
-            circuit = self._inbox.registry.get(key)
-            if circuit is not None:
-                with circuit.changing():
-                    pass  # what has expired ends
-            self._inbox.work.want(key, "show", must=True)
+    def _end(self, key: str) -> None:
+        """End what is over, and have the basic fields show it."""
+        circuit = self._own.registry.get(key)
+        if circuit is not None:
+            with circuit.changing():
+                pass  # what has expired ends
+        self._own.work.want(key, "show", must=True)
+
+    def _list(self, key: str, *, is_overridden: bool) -> None:
+        """List a circuit among those with an override, or take it off."""
+        self._members[key] = is_overridden
+        self._own.schedule.note("overridden", "", 0.0)
+
+    def received(self, key: str, heard: SharedOverride) -> None:
+        """Apply what a message says of an override.
+
+        It is read instead as long as the order of versions is not certain: before the server's
+        time is known, and where what is known here is newer, for the server's clock may have been
+        set back.
+        """
+        circuit, horizon = self._own.registry.get(key), self._own.server.horizon()
+        slot = None if circuit is None else circuit.core.override
+        ours = (0, "") if slot is None else (slot.version, slot.writer)
+        if horizon == NO_HORIZON or is_newer(ours, (heard.version, heard.writer), horizon):
+            self._own.work.want(key, "read_override")
+        else:
+            self.follow(key, heard, self._own.server.now(), make=False)
+
+    def follow(
+        self, key: str, heard: SharedOverride, server_now: float | None, *, make: bool
+    ) -> None:
+        """Apply what the register says of a circuit's override.
+
+        ``make``: it was read just now, and may be news of a circuit that is not known here. From
+        a message alone such a circuit is never made.
+        """
+        news = heard.news(server_now)
+        circuit = self._own.registry.get(key)
+        if news is not None:
+            known = circuit.core.override.version if circuit else 0
+            self._own.server.note(heard.version, news.horizon, known)
+        if circuit is not None and heard.has_lost_mode_of(circuit.core):
+            self._own.work.want(key, "restore_override", must=True)
+            return
+        # What a message tells of is hardly over: rather is the server's clock not what we think.
+        is_in_doubt = not make and news is not None and news.override is None and heard.kind
+        if news is None or is_in_doubt or (circuit is None and not make):
+            self._own.work.want(key, "read_override")
+            return
+        if circuit is None and news.override is not None:
+            circuit = self._own.registry.hear_of(key)
+        if circuit is None:
+            if not self._own.registry.held.follow(key, news):
+                self._own.faults.dropped.warn("an override for which there is no room")
+                self.lacks_some = True
+            return
+        with circuit.changing() as (core, now):
+            core.adopt_override(news, now)
+        override = circuit.core.override.current
+        if override is not None and override.deadline is not None:
+            self.note_end(key, override.deadline)
+
+    def note_end(self, key: str, deadline: float) -> None:
+        """Record when an override ends; thanks to the jitter, one instance shows it to all."""
+        self._own.schedule.drop("end", key)
+        due = deadline + self._own.random.uniform(0, _END_JITTER)
+        self._own.schedule.note("end", key, due)
 
     # -- out --------------------------------------------------------------------------------
 
-    def request(self, key: str, item: WorkItem, kind: str) -> Request | None:
-        """Return the request for one of ``KINDS``; None: it is not needed any more."""
+    def request(self, kind: Kind, key: str, item: WorkItem) -> Request | None:
+        """Return the request for one thing to do; None: it is not needed any more."""
         if kind == "read_override":
             return Request("read_override", key, self._commands.read_override(key))
         if kind == "show":
             return Request("show", key, self._show_command(key))
-        now = self._inbox.clock()
+        now = self._own.clock()
         if kind == "override" and item.override is not None:
             order = item.override
             view = None if order.override is None else order.override.view(now)
@@ -101,7 +166,7 @@ class Overrides:
                 "override", key, order.operation, view, by=order.by, reason=order.reason
             )
             return Request("override", key, command, override=order)
-        circuit = self._inbox.registry.get(key)
+        circuit = self._own.registry.get(key)
         if circuit is None or not circuit.core.override.version:
             return None
         core = circuit.core
@@ -120,77 +185,82 @@ class Overrides:
 
     def _show_command(self, key: str) -> tuple[Any, ...]:
         """Name the override that is over, if it ended here: the server's clock may differ."""
-        circuit = self._inbox.registry.get(key)
+        circuit = self._own.registry.get(key)
         if circuit is None or circuit.core.override.current is not None:
             return self._commands.script("show", key)
         core = circuit.core
         ended = based_on(core.override.version, core.override.writer)
         return self._commands.script("show", key, proposal=ended)
 
-    def next_due(self) -> float | None:
-        """Return 0.0 if the set is to be read or written, else when the next override ends."""
-        return 0.0 if self._is_reading or self._members else self._inbox.next_end()
-
-    def take(self, now: float, most: int) -> Iterable[Request]:  # noqa: ARG002 - few, and at once
-        """Return the requests about the set of overridden keys."""
+    def due(self, kind: str, key: str, now: float) -> Iterable[Request]:  # noqa: ARG002 - at once
+        """End an override, or return the requests about the set of overridden keys."""
+        if kind == "end":
+            self._end(key)
+            return
         members = dict(islice(self._members.items(), PAGE))
-        for key in members:
-            del self._members[key]
+        for one in members:
+            del self._members[one]
+        if self._members:
+            self._own.schedule.note("overridden", "", 0.0)
         for wanted in (True, False):
-            keys = {key: 0 for key, is_overridden in members.items() if is_overridden is wanted}
+            keys = {one: 0 for one, is_overridden in members.items() if is_overridden is wanted}
             if keys:
                 command = self._commands.overridden(keys, wanted=wanted)
-                yield Request("overridden_write", "", command, versions=keys, topic=self)
+                yield Request("overridden_write", "", command, versions=keys)
         if self._is_reading:
             self._is_reading = False
-            yield Request("overridden_read", "", ("SMEMBERS", self._name), topic=self)
+            yield Request("overridden_read", "", ("SMEMBERS", self._own.names.overridden))
 
     def put_back(self, request: Request) -> None:
-        """Queue again what was sent about the set without an answer."""
+        """Queue again what was sent without an answer."""
+        if request.kind == "read_override":
+            self._own.work.put_back(request)
+            return
         if request.kind == "overridden_read":
             self._is_reading = True
         else:
             added = request.command[0] == "SADD"
             self._members = dict.fromkeys(request.versions, added) | self._members
+        self._own.schedule.note("overridden", "", 0.0)
 
     # -- answers ----------------------------------------------------------------------------
 
     def answered(self, request: Request, answer: Any) -> None:
-        """Read each circuit's override, of those in the set.
+        """Apply the answer to a request about one circuit, or read those that are in the set.
 
         Raises:
-            MalformedError: it is no set.
+            MalformedError: it is no answer to such a question.
         """
-        if request.kind == "overridden_write":
-            return
-        self._walks.begin("overridden", parse_members(answer), self._read)
+        if request.kind == "overridden_read":
+            self._walks.begin("overridden", parse_members(answer), self._read)
+        elif request.kind == "read_override":
+            self._take_register(request.key, answer)
 
     def _read(self, key: str) -> None:
         if not is_key(key):
-            self._inbox.dropped.warn("an overridden circuit whose key names none")
+            self._own.faults.dropped.warn("an overridden circuit whose key names none")
         else:
-            self._inbox.work.want(key, "read_override")
+            self._own.work.want(key, "read_override")
 
-    def take_register(self, key: str, answer: Any) -> None:
+    def _take_register(self, key: str, answer: Any) -> None:
         """Apply what the register says of a circuit; None: nothing."""
-        circuit = self._inbox.registry.get(key)
+        circuit = self._own.registry.get(key)
         ours = (0, "")
         if circuit is not None:
             ours = (circuit.core.override.version, circuit.core.override.writer)
         is_overridden = circuit is not None and circuit.core.override.current is not None
         heard = self._read_register(answer)
         if heard is not None:
-            inbox = self._inbox
-            inbox.follow_override(key, heard, inbox.server_now(), make=True)
+            self.follow(key, heard, self._own.server.now(), make=True)
             # Lost writes bring back what was replaced, or cleared, since.
-            is_old = is_newer(ours, (heard.version, heard.writer), inbox.versions.horizon())
+            is_old = is_newer(ours, (heard.version, heard.writer), self._own.server.horizon())
             has_lost = is_old and (is_overridden or heard.kind is not None)
         else:
             has_lost = is_overridden and ours[0] > 0
-            if not has_lost:
-                self._members.setdefault(key, False)
+            if not has_lost and key not in self._members:
+                self._list(key, is_overridden=False)
         if has_lost:
-            self._inbox.work.want(key, "restore_override", must=True)
+            self._own.work.want(key, "restore_override", must=True)
 
     def _read_register(self, answer: Any) -> SharedOverride | None:
         """Return what the register says; None: nothing, or nothing that can be read."""
@@ -199,15 +269,17 @@ class Overrides:
         try:
             return SharedOverride.read_register(as_text(answer))
         except MalformedError as error:
-            self._inbox.dropped.warn(str(error))
+            self._own.faults.dropped.warn(str(error))
             return None
 
     def take_reply(self, request: Request, reply: Reply) -> None:
-        """Apply what the script's answer to one of our requests says of the register."""
-        if reply.override is not None and request.kind != "show":
-            self._members[request.key] = reply.override.kind is not None
+        """Apply what an answer of ``circuit.lua`` says of the register."""
+        if reply.override is not None:
+            self.follow(request.key, reply.override, reply.server_time, make=False)
+            if request.kind in {"override", "restore_override"}:
+                self._list(request.key, is_overridden=reply.override.kind is not None)
         if request.override is not None:
-            self._inbox.orders.taken(request.key, "override", request.override.operation)
+            self._own.work.operations.taken(request.key, "override", request.override.operation)
             for waiting in request.override.waiting:
                 resolve(waiting, None)
 

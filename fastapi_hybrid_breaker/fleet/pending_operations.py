@@ -1,30 +1,30 @@
-"""Operators' orders that the fleet has not taken yet: what a page may not call done."""
+"""Operations of operators that the fleet has not taken yet: what a page may not call done."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-Order = Literal["reset", "override"]
+Operation = Literal["reset", "override"]
 
 
 class PendingOperations:
-    """The last order of each kind on each circuit, until the script says that it is carried out.
+    """The last operation of each kind on each circuit, until the script has carried it out.
 
     An earlier one of the same kind is served by the later one, or void after it.
     """
 
     def __init__(self) -> None:
-        self._operations: dict[tuple[str, Order], str] = {}
+        self._operations: dict[tuple[str, Operation], str] = {}
 
-    def note(self, key: str, kind: Order, operation: str) -> None:
-        """Note an order."""
+    def note(self, key: str, kind: Operation, operation: str) -> None:
+        """Record one."""
         self._operations[key, kind] = operation
 
-    def taken(self, key: str, kind: Order, operation: str) -> None:
+    def taken(self, key: str, kind: Operation, operation: str) -> None:
         """Record that the fleet has it."""
         if self._operations.get((key, kind)) == operation:
             del self._operations[key, kind]
 
     def keys(self) -> tuple[str, ...]:
-        """Return the circuits whose orders wait, those that wait longest first."""
+        """Return the circuits whose operations wait, those that wait longest first."""
         return tuple(dict.fromkeys(key for key, _ in tuple(self._operations)))

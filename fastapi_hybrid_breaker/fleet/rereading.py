@@ -14,19 +14,18 @@ from .first_use import FIRST_WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
 
-    from .inbox import Inbox
     from .index import Index
     from .overrides import Overrides
+    from .own_instance import OwnInstance
     from .quorum_votes import QuorumVotes
     from .walks import Walks
 
 _REPAIRERS: Final = 6
 """Instances that read a circuit that is not CLOSED in a repair, about: what they find missing, or
-written by others, they tell all."""
+written by others, they report to all."""
 
 _FULL_PASS: Final = 20
 """Repairs that a pass over all circuits is spread over: ten minutes."""
@@ -36,31 +35,28 @@ class Rereading:
     """Reads circuits again.
 
     Args:
-        inbox: what is known of the fleet.
+        own: this instance.
         walks: go over the circuits.
         index, overrides, votes: are read, or asked, along with the circuits.
         changed: called with each circuit of which the fleet may not know everything.
-        random: chooses which circuits this instance repairs.
     """
 
     def __init__(
         self,
-        inbox: Inbox,
+        own: OwnInstance,
         walks: Walks,
         *,
         index: Index,
         overrides: Overrides,
         votes: QuorumVotes,
         changed: Callable[[Circuit], object],
-        random: Random,
     ) -> None:
-        self._inbox = inbox
+        self._own = own
         self._walks = walks
         self._index = index
         self._overrides = overrides
         self._votes = votes
         self._changed = changed
-        self._random = random
         self._pass: list[str] = []
         self._has_read = False  # anything, in this session
 
@@ -68,17 +64,17 @@ class Rereading:
         """Read everything."""
         self._index.read_all()
         self._overrides.read_all()
-        registry = self._inbox.registry
+        registry = self._own.registry
         known = [circuit.key for circuit in registry]
         if not self._has_read:  # made before the start, or by an earlier session
-            self._inbox.learning.unread |= dict.fromkeys(known, self._inbox.clock())
+            self._own.lag.unread |= dict.fromkeys(known, self._own.clock())
         look = partial(self._read_again, is_first=not self._has_read)
         self._walks.begin("all", dict.fromkeys([*registry.declared, *known]), look)
         self._has_read = True
 
     def _read_again(self, key: str, *, is_first: bool) -> None:
-        self._inbox.work.want(key, "read", must=True)
-        circuit = self._inbox.registry.get(key)
+        self._own.work.want(key, "read", must=True)
+        circuit = self._own.registry.get(key)
         if circuit is None:
             return
         if is_first:
@@ -98,11 +94,11 @@ class Rereading:
     def _read_if_shared(self, circuit: Circuit) -> None:
         self._overrides.look_at(circuit, is_repair=True)
         if circuit.core.membership.version:
-            self._inbox.work.want(circuit.key, "read", must=True)
+            self._own.work.want(circuit.key, "read", must=True)
 
     def repair(self) -> None:
         """Read again what is likely to have been missed, and a part of all the rest."""
-        registry = self._inbox.registry
+        registry = self._own.registry
         self._index.read_recent()
         self._overrides.read_all()
         self._walk_over_circuits("repair", self._repair)
@@ -110,20 +106,24 @@ class Rereading:
             self._pass = [circuit.key for circuit in registry]
         share = -(-len(registry) // _FULL_PASS)
         self._pass, now = self._pass[share:], self._pass[:share]
-        self._walks.begin("pass", now, lambda key: self._inbox.work.want(key, "read"))
+        self._walks.begin("pass", now, lambda key: self._own.work.want(key, "read"))
 
     def _repair(self, circuit: Circuit) -> None:
-        live = self._inbox.registry.peers.live
+        live = self._own.registry.peers.live
         self._votes.stands_alone(circuit)
         self._overrides.look_at(circuit, is_repair=True)
-        is_chosen = live <= _REPAIRERS or self._random.random() < _REPAIRERS / live
+        is_chosen = live <= _REPAIRERS or self._own.random.random() < _REPAIRERS / live
         if is_chosen and circuit.core.machine.state is not CircuitState.CLOSED:
-            self._inbox.work.want(circuit.key, "read", must=True)
+            self._own.work.want(circuit.key, "read", must=True)
             if circuit.core.membership.version:
                 self._index.note(circuit.key, circuit.core.membership.version)
 
+    def end(self) -> None:
+        """Read nothing more."""
+        self._walks.end()
+
     def _walk_over_circuits(self, name: str, visit: Callable[[Circuit], object]) -> None:
-        registry = self._inbox.registry
+        registry = self._own.registry
 
         def look(key: str) -> None:
             if (circuit := registry.get(key)) is not None:

@@ -76,20 +76,17 @@ class Sender:
         source: Source,
         exchange: Exchange,
         *,
-        clock: Callable[[], float],
-        random: Random,
         works: Works,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._source = source
         self._exchange = exchange
-        self._clock = clock
-        self._random = random
+        self._own = exchange.own
         self._works = works
         self._failed = failed
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
-        self._backoff = Backoff(random)
+        self._backoff = Backoff(exchange.own.random)
         self._is_answered = False  # the last round trip was
         self.answered: int = 0
         """How many commands have been answered."""
@@ -121,7 +118,7 @@ class Sender:
                     repair = await self._rest(repair)
                     continue
                 self._idle.clear()
-                sent = self._clock()
+                sent = self._own.clock()
                 try:
                     answers = await self._send(client, requests)
                 except BaseException as error:
@@ -134,7 +131,7 @@ class Sender:
                     self._failed(error)
                     await self._backoff.wait()
                     continue
-                self._exchange.answered(requests, answers, sent, self._clock())
+                self._exchange.answered(requests, answers, sent, self._own.clock())
                 self._backoff.reset()
                 self._is_answered = True
                 self.answered += len(requests)
@@ -154,9 +151,9 @@ class Sender:
 
     async def _rest(self, repair: float) -> float:
         """Wait for work, for a basic update that is due, or for the next repair."""
-        now = self._clock()
+        now = self._own.clock()
         if now >= repair:
-            self._exchange.repair()
+            self._exchange.rereading.repair()
             return self._next_repair()
         self._wake.clear()  # first: what comes from now on wakes it again
         due = self.expected = self._exchange.next_due()
@@ -171,4 +168,4 @@ class Sender:
         return repair
 
     def _next_repair(self) -> float:
-        return self._clock() + REPAIR_EVERY * self._random.uniform(0.8, 1.2)
+        return self._own.clock() + REPAIR_EVERY * self._own.random.uniform(0.8, 1.2)

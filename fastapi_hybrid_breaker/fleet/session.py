@@ -8,26 +8,23 @@ from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .ending import Ending
 from .exchange import Exchange
-from .inbox import Inbox
 from .incoming import Incoming
+from .own_instance import OwnInstance
 from .readiness import Readiness
 from .sender import Sender
 from .standing import Standing
 from .subscriber import Listener
 from .supervised import Supervised
-from .work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.circuits.registry import Registry
-    from fastapi_hybrid_breaker.core.peers import Peers
 
     from .connection import Source
     from .names import Names
@@ -57,7 +54,8 @@ class SessionSetup:
         clock: monotonic seconds.
         report_every: seconds between two reports of one circuit's failures, at least.
         new_instance: makes the name of a session's instance.
-        learning: how late news of others is; goes on from session to session.
+        lag: how late changes of others are; goes on from session to session.
+        joined: called with what guarded calls hand their news to, or None: nobody.
         outages: what sessions before have found of Redis.
         new_context: makes a context for what runs in the background: an empty one, so that it is
             part of nothing that happens to be going on where the breaker is started.
@@ -69,7 +67,8 @@ class SessionSetup:
     clock: Callable[[], float]
     report_every: float
     new_instance: Callable[[], str]
-    learning: PropagationLag
+    lag: PropagationLag
+    joined: Callable[[Incoming | None], object]
     outages: Outages
     new_context: Callable[[], Context] = Context
 
@@ -84,88 +83,86 @@ class Stall(NamedTuple):
 class Session:
     """The two tasks, what they share, and whether Redis answers. Belongs to one event loop.
 
-    ``ended`` is called when all of it has ended.
+    ``ended`` is called when all of it has ended, ``closed`` when its loop was closed before that.
     """
 
-    def __init__(self, setup: SessionSetup, ended: Callable[[Session], object]) -> None:
+    def __init__(
+        self,
+        setup: SessionSetup,
+        *,
+        ended: Callable[[Session], object],
+        closed: Callable[[], object],
+    ) -> None:
         self._setup = setup
-        instance, registry = setup.new_instance(), setup.registry
-        random = Random(instance)  # noqa: S311 - jitter
-        self.inbox: Inbox = Inbox(
-            registry,
-            WorkQueue(registry.most + 1_000),
-            instance=instance,
-            clock=setup.clock,
-            random=random,
-        )
-        self.inbox.learning = setup.learning
-        self.exchange: Exchange = Exchange(
-            self.inbox,
+        own = OwnInstance(
+            setup.new_instance(),
             setup.names,
-            most_in_index=registry.most,
+            setup.registry,
+            clock=setup.clock,
             report_every=setup.report_every,
-            random=random,
+            lag=setup.lag,
         )
+        self.own: OwnInstance = own
+        self.exchange: Exchange = Exchange(own)
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.standing: Standing = Standing(setup.source, registry.peers, setup.outages)
+        self.standing: Standing = Standing(setup.source, own.registry.peers, setup.outages)
         self.ending: Ending = Ending(partial(ended, self))
         self._readiness = Readiness()
         self._sender = Sender(
-            setup.source,
-            self.exchange,
-            clock=setup.clock,
-            random=random,
-            works=self._lane_works,
-            failed=self.standing.lose,
+            setup.source, self.exchange, works=self._sender_works, failed=self.standing.lose
         )
+        channels = {
+            setup.names.channel: self._received,
+            setup.names.signals: self._received_signal,
+        }
         self._listener = Listener(
             setup.source,
-            {setup.names.channel: self._heard, setup.names.signals: self._heard_signal},
-            random=random,
+            channels,
+            random=own.random,
             subscribed=self._subscribed,
             failed=self._listener_failed,
         )
         self.incoming: Incoming = Incoming(
             self.loop,
+            self.exchange,
             taken_in=self._look,
-            failed=self.inbox.defects.fail,
+            failed=own.faults.defects.fail,
+            closed=closed,
             context=setup.new_context(),
         )
-        self._tasks = [
-            Supervised(
-                name,
-                run,
-                new_context=setup.new_context,
-                stopped=stopped,
-                over=self._task_is_over,
-            )
-            for name, run, stopped in (
-                ("sends to Redis", self._sender.run, self.standing.isolate),
-                ("listens to Redis", self._listener.run, self._listener_stopped),
-            )
-        ]
+        self._tasks = (
+            self._supervised("sends to Redis", self._sender.run, self.standing.isolate),
+            self._supervised("listens to Redis", self._listener.run, self._listener_stopped),
+        )
+
+    def _supervised(
+        self,
+        name: str,
+        run: Callable[[], Coroutine[Any, Any, None]],
+        stopped: Callable[[str], object],
+    ) -> Supervised:
+        new_context, over = self._setup.new_context, self._task_is_over
+        return Supervised(name, run, new_context=new_context, stopped=stopped, over=over)
 
     @property
     def instance(self) -> str:
         """The name of this process in the fleet."""
-        return self.inbox.instance
+        return self.own.name
 
     @property
     def sent(self) -> int:
         """How many commands Redis has answered."""
         return self._sender.answered
 
-    @property
-    def _peers(self) -> Peers:
-        return self.inbox.registry.peers
-
     # -- beginning and ending -----------------------------------------------------------------
 
     def begin(self) -> None:
         """Begin to send and to listen, once no circuit stands on an earlier session any more."""
-        self._peers.has_fleet, self._peers.instance = True, self.instance
+        peers = self.own.registry.peers
+        peers.has_fleet, peers.instance = True, self.own.name
+        self._setup.joined(self.incoming)
         self._readiness.wait_at_most(_WAIT_AT_START, self._setup.new_context())
-        self._prepare(iter(self.inbox.registry))
+        self._prepare(iter(self.own.registry))
 
     def _prepare(self, circuits: Iterator[Circuit]) -> None:
         """Make some more circuits forget what an earlier session knew, then begin.
@@ -207,8 +204,8 @@ class Session:
         self._readiness.give_up()
         if not self.ending.is_begun:
             self.ending.is_begun = True
-            self.ending.note_unsent(self.inbox)
-            self._peers.leave()
+            self.ending.note_unsent(self.own)
+            self.own.registry.peers.leave()
         for task in self._tasks:
             task.end()
 
@@ -248,20 +245,20 @@ class Session:
         """Return whether nothing waits to be looked at or to be sent."""
         return not self.incoming and self.exchange.is_idle()
 
-    def _heard(self, data: object) -> None:
-        with self.inbox.contain("a message"):
-            self.inbox.hear(data)
-        self._look()
-
-    def _heard_signal(self, data: object) -> None:
-        with self.inbox.contain("a signal"):
-            if self.inbox.hear_signal(data):
-                self._look()
-
     def _look(self) -> None:
-        """Make the sender look if what was heard or taken in leaves something to do."""
+        """Make the sender look if what was received or taken in leaves something to do."""
         if self.exchange.next_due() != self._sender.expected:
             self._sender.wake()
+
+    def _received(self, data: object) -> None:
+        with self.own.faults.contain("a message"):
+            self.exchange.inbox.receive(data)
+        self._look()
+
+    def _received_signal(self, data: object) -> None:
+        with self.own.faults.contain("a signal"):
+            if self.exchange.inbox.receive_signal(data):
+                self._look()
 
     def _subscribed(self) -> None:
         self._readiness.is_listening = True
@@ -276,7 +273,7 @@ class Session:
         self._readiness.is_listening = False
         self.standing.isolate(why)
 
-    def _lane_works(self, *, is_idle: bool) -> None:
+    def _sender_works(self, *, is_idle: bool) -> None:
         if self._readiness.is_listening and is_idle and not self.ending.is_begun:
             self._readiness.reach()
             self.standing.connect()

@@ -73,7 +73,7 @@ class Starts:
         session = self._session
         if session is not None and session.loop.is_closed():
             # Its loop ended without a stop. Never waits: whoever has the lock sees it as well.
-            session.ending.note_unsent(session.inbox)
+            session.ending.note_unsent(session.own)
             if self._lock.acquire(blocking=False):
                 try:
                     self._forget(session)
@@ -114,6 +114,7 @@ class Starts:
         if self._session is not None:
             _left_behind.append(self._session)
         self._session, self.since = None, time.time()
+        self._setup.joined(None)
         self._stretches = weakref.WeakKeyDictionary()
 
     async def _join(self, loop: asyncio.AbstractEventLoop, stretch: Stretch) -> Session:
@@ -173,9 +174,11 @@ class Starts:
                 session = None
             is_new = session is None
             if session is None:
-                session = self._session = Session(self._setup, self._ended)
+                session = self._session = Session(
+                    self._setup, ended=self._ended, closed=self.session
+                )
         if is_new:
-            self._setup.learning.start()
+            self._setup.lag.start()
             session.begin()
         elif session.loop is not loop:
             self._watch(loop)
@@ -217,3 +220,4 @@ class Starts:
                 more = "" if session.ending.unsent is None else f"; {session.ending.unsent}"
                 self.loss = f"{_CLOSED}{more}"
             self._setup.registry.peers.leave()
+            self._setup.joined(None)

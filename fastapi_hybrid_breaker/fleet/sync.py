@@ -1,4 +1,4 @@
-"""The exchange with the fleet, as the breaker sees it: on or off, told and asked."""
+"""The exchange with the fleet, as the breaker sees it: started and stopped, given and asked."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .connection import Source
     from .exchange import Exchange
+    from .incoming import Incoming
     from .instances import Instance
     from .session import Session
     from .starts import Starts
@@ -49,6 +50,10 @@ def _source_of(source: str | redis.asyncio.Redis | Source) -> Source:
     from .connection import Source  # noqa: PLC0415 - imports the client of Redis
 
     return source if isinstance(source, Source) else Source(source)
+
+
+def _ignore(circuit: Circuit) -> None:
+    """Do nothing: there is no session."""
 
 
 def _new_instance() -> str:
@@ -86,7 +91,11 @@ class FleetSync:
         self._names = Names(namespace)
         self._registry = registry
         self._clock = clock
-        self.learning: PropagationLag = PropagationLag()
+        self.lag: PropagationLag = PropagationLag()
+        self.changed: Callable[[Circuit], object] = _ignore
+        """Proposes a circuit's change to the fleet; from any thread."""
+        self.touched: Callable[[Circuit], object] = _ignore
+        """Looks at what calls have made of a circuit, for the fleet to know; from any thread."""
         self._starts: Starts | None = None  # without Redis there is nothing to start
         if source is not None:
             # Here, since it imports the client of Redis.
@@ -101,13 +110,19 @@ class FleetSync:
                 clock=clock,
                 report_every=report_every,
                 new_instance=new_instance,
-                learning=self.learning,
+                lag=self.lag,
+                joined=self._joined,
                 outages=Outages(clock),
                 new_context=new_context,
             )
             self._starts = Starts(setup)
         self._made_at = time.time()
         self._await_start()
+
+    def _joined(self, incoming: Incoming | None) -> None:
+        """Have calls hand their news to the session that has begun; None: to nobody."""
+        self.changed = _ignore if incoming is None else incoming.changed
+        self.touched = _ignore if incoming is None else incoming.touched
 
     async def start(self) -> None:
         """Begin, unless it has begun already; returns within about a second."""
@@ -153,7 +168,7 @@ class FleetSync:
         session = self._session
         if session is None:
             return self._status_without()
-        inbox = session.inbox
+        own = session.own
         state, since, error = session.standing.state, session.standing.since, session.standing.error
         if (stall := session.stands_still()) is not None:
             state, since, error = "isolated", max(since, time.time() - stall.seconds), stall.text
@@ -162,19 +177,19 @@ class FleetSync:
             since=since,
             instance=session.instance,
             sent=session.sent,
-            received=inbox.received,
+            received=session.exchange.inbox.received,
             dropped=sum(
                 (
-                    inbox.dropped.count,
-                    inbox.versions.far.count,
-                    inbox.defects.count,
-                    inbox.work.refused,
+                    own.faults.dropped.count,
+                    own.server.far.count,
+                    own.faults.defects.count,
+                    own.work.refused,
                 )
             ),
-            queued=len(inbox.work) + len(session.incoming),
-            lag=self.learning.lag,
-            corrected=self.learning.corrected,
-            orders=inbox.orders.keys(),
+            queued=len(own.work) + len(session.incoming),
+            lag=self.lag.lag,
+            corrected=self.lag.corrected,
+            orders=own.work.operations.keys(),
             error=error,
         )
 
@@ -191,7 +206,7 @@ class FleetSync:
             0,
             0,
             0,
-            corrected=self.learning.corrected,
+            corrected=self.lag.corrected,
             error=error,
         )
 
@@ -209,18 +224,6 @@ class FleetSync:
                     core.membership.calls.listen(now, now + FIRST_WORD)
             session.incoming.put(partial(session.exchange.read, key, self._clock()))
 
-    def changed(self, circuit: Circuit) -> None:
-        """Propose a circuit's change to the fleet; from any thread."""
-        if (session := self._session) is not None:
-            look = partial(session.exchange.changed, circuit, circuit.rejected)
-            session.incoming.touch(circuit, "changed", look)
-
-    def touched(self, circuit: Circuit) -> None:
-        """Look at what calls have made of a circuit, for the fleet to hear; from any thread."""
-        if (session := self._session) is not None:
-            look = partial(session.exchange.touched, circuit, circuit.rejected)
-            session.incoming.touch(circuit, "touched", look)
-
     async def reset(
         self, key: str, proposal: Proposal | None, by: str, reason: str, *, ramp: bool = False
     ) -> tuple[Reach, OverrideView | None]:
@@ -231,8 +234,8 @@ class FleetSync:
         session = self._session
         if session is None:
             return "local", None
-        return await _ordered(
-            session, lambda: session.exchange.reset(key, proposal, by, reason, ramp=ramp)
+        return await _operated(
+            session, lambda: session.exchange.circuits.reset(key, proposal, by, reason, ramp=ramp)
         )
 
     async def override(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
@@ -241,7 +244,7 @@ class FleetSync:
         if session is None:
             return "local"
         overrides = session.exchange.overrides
-        reach, _ = await _ordered(session, lambda: overrides.order(key, override, by, reason))
+        reach, _ = await _operated(session, lambda: overrides.order(key, override, by, reason))
         return reach
 
     async def instances(self) -> list[Instance] | None:
@@ -254,11 +257,11 @@ class FleetSync:
 
     async def peek(self, key: str, config: CircuitConfig) -> CircuitStats | None:
         """Read a circuit's figures from Redis; None where it has none, or does not answer."""
-        heard = await self._ask(lambda exchange: exchange.peek(key))
+        heard = await self._ask(lambda exchange: exchange.circuits.peek(key))
         session = self._session
         if heard is None or session is None:
             return None
-        return heard.stats(config, time.time(), session.inbox.server_now())
+        return heard.stats(config, time.time(), session.own.server.now())
 
     async def _ask(self, question: Callable[[Exchange], Future[T | None]]) -> T | None:
         """Ask Redis for something to show; None where it does not answer."""
@@ -278,12 +281,12 @@ class FleetSync:
         self._await_start()
 
 
-async def _ordered(
-    session: Session, order: Callable[[], Future[T | None]]
+async def _operated(
+    session: Session, begin: Callable[[], Future[T | None]]
 ) -> tuple[Reach, T | None]:
-    """Return an order to the fleet; return how far it has come within a second, and its answer."""
+    """Begin an operation; return how far it has come within a second, and its answer."""
     try:
-        return "fleet", await _answer(session, order)
+        return "fleet", await _answer(session, begin)
     except TimeoutError:
         return "queued", None
 

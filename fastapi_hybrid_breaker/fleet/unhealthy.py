@@ -65,8 +65,8 @@ class UnhealthyCircuits:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._watched: dict[str, int] = {}  # calls rejected when it was told last
-        self._told_at: float | None = None
+        self._watched: dict[str, int] = {}  # calls rejected at the last report
+        self._reported_at: float | None = None
         self._look: _Look | None = None
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
@@ -77,10 +77,10 @@ class UnhealthyCircuits:
         self._watched.setdefault(circuit.key, rejected)
 
     def look_on(self, now: float) -> bool:
-        """Look at some more circuits for what is told next; return whether all were looked at."""
+        """Look at some more circuits for the next report; return whether all were looked at."""
         if self._look is None:
-            seconds = math.inf if self._told_at is None else now - self._told_at
-            self._told_at = now
+            seconds = math.inf if self._reported_at is None else now - self._reported_at
+            self._reported_at = now
             self._look = _Look(deque(self._watched), seconds)
         for _ in range(min(AT_ONCE, len(self._look.keys))):
             self._look_at(self._look.keys.popleft(), self._look)
@@ -101,7 +101,7 @@ class UnhealthyCircuits:
             rate = new / look.seconds if look.seconds > 0 else 0.0
             look.add(key, _trouble(circuit, state, rate))
 
-    def tell(self, now: float) -> dict[str, Any]:
+    def report(self, now: float) -> dict[str, Any]:
         """Return what to report, the worst first, as JSON values."""
         while not self.look_on(now):
             pass

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from .basic_format import BasicUpdate
     from .shared_state import SharedState
-    from .topic import Topic
 
 Kind = Literal[
     "reset",
@@ -187,7 +186,7 @@ _FLAGS: Final[tuple[Kind, ...]] = (
 class Request:
     """One command under way, and what it takes to put it back or to understand its answer.
 
-    ``topic`` is whose it is, where it is not that of a work item; ``about`` is that topic's own.
+    ``about`` is for the topic that made it.
     """
 
     kind: Kind
@@ -201,7 +200,6 @@ class Request:
     is_live: bool = False  # ... for a basic message about this moment
     waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
-    topic: Topic | None = None
     about: Any = None
 
 

@@ -5,24 +5,34 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .schedule import Schedule
+from .pending_operations import PendingOperations
 from .work_item import WorkItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .work_item import Kind, Wish
+    from fastapi_hybrid_breaker.circuits.circuit import Circuit
+
+    from .schedule import Schedule
+    from .work_item import Kind, Request, Wish
 
 
 class WorkQueue:
-    """The queue of the sender: bounded, one entry per key; for its event loop alone."""
+    """The queue of the sender: bounded, one entry per key; for its event loop alone.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        most: keys at most.
+        schedule: in it stands which updates of basic-format clients are to be adopted when.
+    """
+
+    plans: tuple[str, ...] = ("plain",)
+
+    def __init__(self, most: int, schedule: Schedule) -> None:
         self._most = most
+        self._schedule = schedule
         self._work: dict[str, WorkItem] = {}
-        # Those with something to do now, in the order of their turns; and when the others are due.
-        self._ready: dict[str, None] = {}
-        self._later = Schedule()
+        self._ready: dict[str, None] = {}  # with something to do now, in the order of their turns
+        self.operations: PendingOperations = PendingOperations()
         self.refused: int = 0
 
     def __len__(self) -> int:
@@ -33,48 +43,72 @@ class WorkQueue:
         """How many have something to do now."""
         return len(self._ready)
 
+    def want(self, key: str, wish: Wish, *, must: bool = False) -> bool:
+        """Queue one thing for ``key``; as ``edit`` otherwise."""
+        item = self._item(key, must=must)
+        if item is None:
+            return False
+        setattr(item, wish, True)
+        self._ready[key] = None
+        return True
+
     def edit(self, key: str, edit: Callable[[WorkItem], object], *, must: bool = False) -> bool:
         """Change the work item of ``key``; False when it is new and the queue is full.
 
         ``must`` is for circuits in memory: those are bounded by the registry.
         """
-        item = self._work.get(key)
+        item = self._item(key, must=must)
         if item is None:
-            if len(self._work) >= self._most and not must:
-                self.refused += 1
-                return False
-            item = self._work[key] = WorkItem()
+            return False
         edit(item)
         self._place(key, item)
         return True
 
-    def want(self, key: str, wish: Wish, *, must: bool = False) -> bool:
-        """Queue one thing for ``key``; as ``edit`` otherwise."""
-        return self.edit(key, lambda item: setattr(item, wish, True), must=must)
+    def want_change(self, circuit: Circuit) -> None:
+        """Propose a circuit's state, if it is one that the fleet has not seen."""
+        if circuit.core.membership.unsynced:
+            self.want(circuit.key, "change", must=True)
+
+    def forget_basic(self, key: str) -> None:
+        """Adopt no update of a basic-format client: one with a version came first."""
+        if key in self._work:
+            self.edit(key, WorkItem.forget_basic)
+
+    def put_back(self, request: Request) -> None:
+        """Queue again what was sent without an answer."""
+        self.edit(request.key, lambda item: item.put_back(request), must=True)
 
     def take(self, now: float, most: int) -> Iterator[tuple[Kind, str, WorkItem]]:
         """Remove and return the next thing of up to ``most`` circuits.
 
         What comes with it is a copy of the work item as it was.
         """
-        for key in self._later.take(now, most):
-            if key in self._work:
-                self._ready[key] = None
         for key in list(islice(self._ready, most)):
             item = self._work.get(key)
-            kind = None if item is None else item.next_kind(now)
             # What is left goes to the end of the row: no circuit waits for a busy one.
             self._ready.pop(key, None)
             if item is None:
                 continue
+            kind = item.next_kind(now)
             cut = None if kind is None else item.cut(kind)
             self._place(key, item)
             if kind is not None and cut is not None:
                 yield kind, key, cut
 
-    def next_due(self) -> float | None:
-        """Return when the next work item may be taken; 0.0: at once."""
-        return 0.0 if self._ready else self._later.next_due()
+    def due(self, kind: str, key: str, now: float) -> tuple[()]:  # noqa: ARG002 - one kind
+        """Take up an update of a basic-format client that was to wait until now."""
+        if key in self._work:
+            self._ready[key] = None
+        return ()
+
+    def _item(self, key: str, *, must: bool) -> WorkItem | None:
+        item = self._work.get(key)
+        if item is None:
+            if len(self._work) >= self._most and not must:
+                self.refused += 1
+                return None
+            item = self._work[key] = WorkItem()
+        return item
 
     def _place(self, key: str, item: WorkItem) -> None:
         """Put a work item where it belongs: its turn comes now, later, or never."""
@@ -83,7 +117,7 @@ class WorkQueue:
             return
         self._ready.pop(key, None)
         if item.basic is not None:
-            self._later.note(key, item.basic.due)
+            self._schedule.note("plain", key, item.basic.due)
         else:
-            self._later.drop(key)
+            self._schedule.drop("plain", key)
             del self._work[key]

@@ -93,7 +93,7 @@ class _Instrumentation:
         weakref.finalize(breaker, self._put.stop)
         self._instruments.sources.add(self._readings)
         self._forget_listener = breaker.on_change(self._changed)
-        breaker.sync.learning.heard = self._learned
+        breaker.sync.lag.heard = self._learned
         breaker.registry.made = self._made
         self._attach()
 
@@ -103,7 +103,7 @@ class _Instrumentation:
             return
         self._is_over = True
         self._breaker.registry.made = None
-        self._breaker.sync.learning.heard = None
+        self._breaker.sync.lag.heard = None
         self._forget_listener()
         self._instruments.sources.discard(self._readings)
         for circuit in self._circuits():

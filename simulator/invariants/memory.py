@@ -31,7 +31,7 @@ class MemoryIsBounded(Invariant):
             if circuits > keys:
                 yield f"instance {instance.number} has {circuits} circuits of {keys}"
             session = instance.breaker.sync._session
-            if session is not None and len(session.inbox.work) > keys * _ERRANDS_PER_CIRCUIT:
+            if session is not None and len(session.own.work) > keys * _ERRANDS_PER_CIRCUIT:
                 yield f"the queue of instance {instance.number} grows"
         lives = sum(instance.lives for instance in self.fleet.instances)
         most = keys * (_HASHES_PER_CIRCUIT * _FIELDS_PER_HASH + 10 * lives) + 10 * lives

@@ -26,11 +26,11 @@ class Companion(Player):
         self, server: Server, instance: str, live: int = 3, round_trip: float = 0.0, **config: Any
     ) -> None:
         super().__init__(server, instance, **config)
-        self.inbox.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        self.own.server.note_round_trip = lambda _: None  # type: ignore[method-assign]
         self.breaker.peers.round_trip = round_trip
         self.pubsub.subscribe("circuit#signals")
         self.arrived()
-        self.breaker.sync.touched = self._stirred  # type: ignore[method-assign]
+        self.breaker.sync.touched = self._stirred
         peers = self.breaker.peers
         peers.has_fleet = peers.is_connected = True
         peers.live = live
@@ -45,9 +45,9 @@ class Companion(Player):
     def listen(self) -> None:
         for message in self.arrived():
             hear = (
-                self.inbox.hear_signal
+                self.exchange.inbox.receive_signal
                 if message["channel"] == b"circuit#signals"
-                else self.inbox.hear
+                else self.exchange.inbox.receive
             )
             hear(message["data"])
 

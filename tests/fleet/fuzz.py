@@ -12,7 +12,6 @@ import logging
 import resource
 import time
 from collections.abc import Callable
-from random import Random
 from typing import Any, Final
 
 import hypothesis
@@ -32,7 +31,6 @@ from fastapi_hybrid_breaker.fleet.answers import (
 )
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
-from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.messages import (
     HASH_FIELDS,
@@ -41,11 +39,11 @@ from fastapi_hybrid_breaker.fleet.messages import (
     parse_signal,
 )
 from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.own_instance import OwnInstance
 from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 from fastapi_hybrid_breaker.fleet.shared_state import SharedState
 from fastapi_hybrid_breaker.fleet.values import MalformedError, as_text
 from fastapi_hybrid_breaker.fleet.work_item import Request
-from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
@@ -199,27 +197,22 @@ class _Process:
         clock = ManualClock()
         breaker = HybridBreaker(redis=None, clock=clock, max_circuits=9)
         self.circuit = breaker.circuit(KEY)
-        self.inbox = Inbox(
-            breaker.registry, WorkQueue(99), instance="me", clock=clock, random=Random(1)
-        )
-        names = Names("circuit")
-        self.exchange = Exchange(
-            self.inbox, names, most_in_index=9, report_every=0.1, random=Random(2)
-        )
+        self.own = OwnInstance("me", Names("circuit"), breaker.registry, clock=clock)
+        self.exchange = Exchange(self.own)
         self.exchange.read(KEY)
         self.exchange.overrides.read_all()
 
     def hears(self, data: bytes) -> None:
-        self.inbox.hear(data)
-        self.inbox.hear_signal(data)
-        assert self.inbox.defects.count == 0
+        self.exchange.inbox.receive(data)
+        self.exchange.inbox.receive_signal(data)
+        assert self.own.faults.defects.count == 0
 
     def is_answered(self, given: list[Any]) -> None:
         for _ in range(3):
             requests = self.exchange.take(100)
             some = [given[at % len(given)] if given else None for at in range(len(requests))]
             self.exchange.answered(requests, some, 0.0, 0.0)
-        assert self.inbox.defects.count == 0
+        assert self.own.faults.defects.count == 0
 
 
 TARGETS: Final[dict[str, tuple[st.SearchStrategy[Any], Check]]] = {

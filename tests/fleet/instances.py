@@ -94,7 +94,7 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
     """
     for breaker in breakers:
         session = session_of(breaker)
-        session.inbox.note_round_trip = lambda _: None  # type: ignore[method-assign]
+        session.own.server.note_round_trip = lambda _: None  # type: ignore[method-assign]
         breaker.peers.round_trip = seconds
 
 

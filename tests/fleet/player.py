@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import redis as redis_py
@@ -11,10 +10,9 @@ import redis as redis_py
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
-from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.own_instance import OwnInstance
 from fastapi_hybrid_breaker.fleet.scripts import NAMES, load
-from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from tests import inside
 from tests.patience import PATIENCE
@@ -38,21 +36,9 @@ class Player:
         settings = {"failure_threshold": 1, "success_threshold": 1, "recovery_timeout": 30.0}
         defaults = CircuitConfig(**(settings | config))
         self.breaker = HybridBreaker(redis=None, defaults=defaults, clock=self.clock)
-        self.inbox = Inbox(
-            self.breaker.registry,
-            WorkQueue(100),
-            instance=instance,
-            clock=self.clock,
-            random=Random(1),
-        )
-        self.exchange = Exchange(
-            self.inbox,
-            Names("circuit"),
-            most_in_index=100,
-            report_every=0.1,
-            random=Random(2),
-        )
-        self.breaker.sync.changed = self.exchange.changed  # type: ignore[method-assign]
+        self.own = OwnInstance(instance, Names("circuit"), self.breaker.registry, clock=self.clock)
+        self.exchange = Exchange(self.own)
+        self.breaker.sync.changed = self.exchange.changed
         self.raw = redis_py.Redis(port=server.port, protocol=2)
         self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe("circuit:updates")
@@ -79,7 +65,7 @@ class Player:
         inside.settle(self.circuit, inside.admit(self.circuit), Outcome.SUCCESS)
 
     def reset(self) -> Future[None]:
-        return self.exchange.reset(KEY, inside.reset_here(self.circuit))
+        return self.exchange.circuits.reset(KEY, inside.reset_here(self.circuit))
 
     def take(self) -> list[Request]:
         return self.exchange.take(100)
@@ -104,7 +90,7 @@ class Player:
             seconds, microseconds = self.raw.time()
             server_now = seconds + microseconds / 1_000_000
         now = self.clock()
-        self.inbox.server_clock.sample(now, now, server_now)
+        self.own.server.sample(now, now, server_now)
 
     def send(self) -> None:
         """Send all there is, with prompt answers."""
@@ -121,7 +107,7 @@ class Player:
 
     def listen(self) -> None:
         for message in self.messages():
-            self.inbox.hear(message)
+            self.exchange.inbox.receive(message)
 
     def close(self) -> None:
         self.pubsub.close()

@@ -64,7 +64,10 @@ def asyncio_task_of(supervised: Supervised) -> asyncio.Task[None] | None:
 
 
 def set_next_heartbeat(exchange: Exchange, due: float | None) -> None:
-    exchange.heartbeat._due = due
+    """Have the next heartbeat sent then; None: no other than those that are asked for."""
+    exchange.own.schedule.drop("heartbeat", "")
+    if due is not None:
+        exchange.own.schedule.note("heartbeat", "", due)
 
 
 def posts_of(exchange: Exchange) -> Any:
@@ -87,17 +90,17 @@ def replace_rereading_of_changes(exchange: Exchange, what: Any) -> None:
 
 
 def set_report_every(exchange: Exchange, seconds: float) -> None:
-    exchange.merger._every = seconds
+    exchange.own.report_every = seconds
 
 
 def jitter_of(exchange: Exchange) -> Any:
     """Return the random numbers by which reports are spread."""
-    return exchange.merger._random
+    return exchange.own.random
 
 
 def note_report(exchange: Exchange, key: str) -> None:
     """Have a circuit reported at once."""
-    exchange.merger._reports.note(key, 0.0)
+    exchange.own.schedule.note("report", key, 0.0)
 
 
 def replace_report(exchange: Exchange, report: Any) -> None:
@@ -112,8 +115,8 @@ def set_report_number(exchange: Exchange, number: int) -> None:
     exchange.merger._number = number
 
 
-def confirmations_of(exchange: Exchange) -> Any:
-    return exchange.merger._confirms
+def is_confirmation_planned(exchange: Exchange, key: str) -> bool:
+    return exchange.own.schedule.due_of("confirm", key) is not None
 
 
 def confirmation_of(exchange: Exchange, circuit: Circuit) -> Any:
@@ -126,11 +129,11 @@ def collecting_of(exchange: Exchange) -> Any:
 
 
 def commands_of(exchange: Exchange) -> Any:
-    return exchange._commands
+    return exchange.circuits._commands
 
 
 def failures_of_basic_clients(session: Session) -> Any:
-    return session.inbox.basic_clients._failures
+    return session.exchange.inbox.basic_clients._failures
 
 
 def set_clock_of_held_overrides(breaker: HybridBreaker, clock: Any) -> None:

@@ -100,11 +100,11 @@ async def test_who_missed_the_message_reads_who_and_why(server: Server) -> None:
         await until(lambda: b.stats(KEY).override is not None)
         await settled(b)
         deaf = session_of(b)
-        deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
+        deaf.exchange.inbox.receive = lambda data: None  # type: ignore[method-assign]
         await a.clear_override(KEY, reason="the move is over", by="ann")
         await a.reset(KEY, reason="it is back", by="carl")
         assert b.stats(KEY).override is not None
-        deaf.exchange.repair()
+        deaf.exchange.rereading.repair()
         wake(deaf)
         await until(lambda: b.stats(KEY).override is None and b.state(KEY) is CLOSED)
         told = {(one.evidence.by, one.evidence.reason) for one in b.circuit(KEY).history()}

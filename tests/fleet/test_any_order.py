@@ -74,7 +74,7 @@ class Slow(Player):
         self.waiting += self.messages()
         if self.waiting:
             which %= len(self.waiting)
-            self.inbox.hear(self.waiting[which] if again else self.waiting.pop(which))
+            self.exchange.inbox.receive(self.waiting[which] if again else self.waiting.pop(which))
 
     def is_evicted(self) -> None:
         """Forget the circuit, as the registry does for want of room with one that may go."""
@@ -90,7 +90,7 @@ class Slow(Player):
         self.send()
         self.waiting += self.messages()
         while self.waiting:
-            self.inbox.hear(self.waiting.pop(0))
+            self.exchange.inbox.receive(self.waiting.pop(0))
 
 
 who = st.integers(0, 1)
@@ -115,7 +115,7 @@ steps = st.one_of(
     on_one(Slow.gets_a_message, which=st.integers(0, 3), again=st.booleans()),
     on_one(Slow.is_evicted),
     on_one(lambda player, seconds: player.clock.advance(seconds), seconds=st.sampled_from([1, 31])),
-    on_one(lambda player: player.exchange.repair()),
+    on_one(lambda player: player.exchange.rereading.repair()),
 )
 
 
@@ -138,7 +138,7 @@ def play(server: Server, schedule: list[Step], **config: Any) -> None:
             step(players[number])
             for player in players:
                 core = inside.of(player.circuit)
-                orders = player.inbox.orders.keys()
+                orders = player.own.work.operations.keys()
                 if core.version and not core.unsynced and not orders:
                     version = core.version, core.writer
                     assert known.setdefault(version, core.state) == core.state

@@ -33,7 +33,7 @@ def read_again(*breakers: HybridBreaker) -> None:
     """Have instances do at once what they do every 30 seconds."""
     for breaker in breakers:
         session = session_of(breaker)
-        session.exchange.repair()
+        session.exchange.rereading.repair()
         set_next_heartbeat(session.exchange, 0.0)
         wake(session)
 

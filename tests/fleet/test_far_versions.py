@@ -226,7 +226,7 @@ def test_before_the_time_is_known_a_message_only_marks_its_key_for_reading(
     b.send()
     (message,) = a.messages()
     server.ask.flushall()
-    a.inbox.hear(message)
+    a.exchange.inbox.receive(message)
     assert a.version == 0
     assert [request.kind for request in a.take()][:2] == ["time", "read"]
 
@@ -238,7 +238,7 @@ def test_before_the_time_is_known_an_override_is_only_marked_for_reading(
     override = {"version": "5", "writer": WRITER, "kind": "disabled", "ends": 0, "about": {}}
     stats = {"state": "CLOSED", "failures": 0, "successes": 0, "nextAttempt": 0}
     said = {"key": KEY, "stats": stats, "p": 1, "override": override}
-    a.inbox.hear(json.dumps(said).encode())
+    a.exchange.inbox.receive(json.dumps(said).encode())
     assert a.breaker.stats(KEY).override is None
     assert [request.kind for request in a.take()][:2] == ["time", "read_override"]
 
@@ -254,7 +254,7 @@ def test_a_far_member_of_the_index_is_read_once_and_comes_down(
         score: Any = server.ask.zscore("circuit#index", name)
         assert float(score) <= now_us(server)
     a.clock.advance(31)
-    a.exchange.repair()
+    a.exchange.rereading.repair()
     requests = a.take()
     (since,) = (one.versions[""] for one in requests if one.kind == "index_read")
     assert since <= now_us(server)
@@ -268,7 +268,7 @@ def test_a_far_version_of_a_circuit_does_not_stand_in_the_index(
     as_hash(server, far(server, AHEAD))
     a.listen()
     assert a.state == "OPEN"
-    a.exchange.repair()
+    a.exchange.rereading.repair()
     a.send()
     assert max(versions_of(server)[1:]) <= now_us(server)
 

@@ -140,14 +140,14 @@ def test_a_few_of_many_instances_read_what_is_open_in_a_repair(join: Any) -> Non
     reads = 0
     for _ in range(200):
         reread_only(a.exchange, "another")  # not its turn to be read with all the others
-        a.exchange.repair()
+        a.exchange.rereading.repair()
         reads += count(a)["read"] - 1
     assert reads <= 20
     b = join("bbbb", live=3)
     b.fail()
     b.send()
     reread_only(b.exchange, "another")
-    b.exchange.repair()
+    b.exchange.rereading.repair()
     assert count(b)["read"] == 2
 
 

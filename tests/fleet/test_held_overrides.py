@@ -89,7 +89,7 @@ async def test_a_held_override_whose_end_was_not_heard_is_read_with_the_first_us
         await until(lambda: held(one) + len(one.registry) == len(KEYS))
         key = next(key for key in KEYS if key in one.registry.held)
         session = session_of(one)
-        session.inbox.hear = lambda _: None  # type: ignore[method-assign]
+        session.exchange.inbox.receive = lambda _: None  # type: ignore[method-assign]
         await operator.clear_override(key, by="ann")
         assert one.circuit(key).state == "OPEN"
         await until(lambda: one.state(key) == "CLOSED")

@@ -258,6 +258,6 @@ async def test_10000_keys_stay_bounded_with_sharing_on(server: Server) -> None:
                 await asyncio.sleep(0)
         assert len(list(breaker.circuits())) == 1_000
         session = session_of(breaker)
-        assert len(session.inbox.work) <= 2_000
+        assert len(session.own.work) <= 2_000
         await settled(breaker)
         assert breaker.sync_status().state == "connected"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,10 @@ from .instances import fail, fleet, settled, until
 from .sessions import session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi_hybrid_breaker import Circuit
+
     from .server import Server
 
 KEY = "inventory-api"
@@ -26,8 +31,10 @@ class Inbox:
     """An ``Incoming`` on the running loop, and what became of it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.wakings = self.times = 0
+        self.wakings = self.times = self.closed = 0
         self.failed: list[str] = []
+        self.seen: list[str] = []
+        self.on_look: Callable[[Circuit], object] = lambda circuit: None
         loop = asyncio.get_running_loop()
         wake = loop.call_soon_threadsafe
 
@@ -36,13 +43,33 @@ class Inbox:
             return wake(*args, **kwargs)
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", count)
-        self.incoming = Incoming(loop, taken_in=self._taken_in, failed=self._failed)
+        self.incoming = make_incoming(loop, self, self._taken_in, self._failed)
+
+    def changed(self, circuit: Circuit, rejected: int) -> None:
+        self.seen.append(f"{circuit.key} changed, {rejected} rejected")
+        self.on_look(circuit)
+
+    def touched(self, circuit: Circuit, rejected: int) -> None:
+        self.seen.append(f"{circuit.key} touched, {rejected} rejected")
+        self.on_look(circuit)
 
     def _taken_in(self) -> None:
         self.times += 1
 
     def _failed(self, what: str, error: Exception) -> None:
         self.failed.append(f"{what}: {error}")
+
+
+def make_incoming(
+    loop: asyncio.AbstractEventLoop,
+    exchange: Any,
+    taken_in: Callable[[], object] = lambda: None,
+    failed: Callable[[str, Exception], object] = lambda what, error: None,
+    closed: Callable[[], object] = lambda: None,
+) -> Incoming:
+    return Incoming(
+        loop, exchange, taken_in=taken_in, failed=failed, closed=closed, context=Context()
+    )
 
 
 @pytest.fixture
@@ -65,27 +92,31 @@ async def test_the_loop_is_woken_once_however_much_comes_before_it_looks(inbox: 
 async def test_a_circuit_is_looked_at_once_for_all_that_happens_before(inbox: Inbox) -> None:
     breaker = HybridBreaker(redis=None)
     a, b = breaker.circuit("a"), breaker.circuit("b")
-    seen: list[str] = []
     for _ in range(50):
-        inbox.incoming.touch(a, "changed", lambda: seen.append("a"))
-        inbox.incoming.touch(b, "changed", lambda: seen.append("b"))
-        inbox.incoming.touch(a, "touched", lambda: seen.append("a touched"))
-    await until(lambda: len(seen) == 3)
-    assert seen == ["a", "b", "a touched"]
-    inbox.incoming.touch(a, "changed", lambda: seen.append("again"))
-    await until(lambda: seen[-1] == "again")
+        inbox.incoming.changed(a)
+        inbox.incoming.changed(b)
+        inbox.incoming.touched(a)
+        a.rejected += 1  # what counts is how many there were when it changed
+    assert inbox.wakings == 1
+    await until(lambda: len(inbox.seen) == 3)
+    first = ["a changed, 0 rejected", "b changed, 0 rejected", "a touched, 0 rejected"]
+    assert inbox.seen == first
+    inbox.incoming.changed(a)
+    await until(lambda: inbox.seen == [*first, "a changed, 50 rejected"])
 
 
-async def test_what_happens_amid_a_look_is_looked_at_afterwards(inbox: Inbox) -> None:
+@pytest.mark.parametrize("which", ["changed", "touched"])
+async def test_what_happens_amid_a_look_is_looked_at_afterwards(inbox: Inbox, which: str) -> None:
     circuit = HybridBreaker(redis=None).circuit("a")
-    seen: list[str] = []
+    hand = getattr(inbox.incoming, which)
 
-    def look() -> None:  # and a finalizer, say, comes back to the same circuit
-        inbox.incoming.touch(circuit, "changed", lambda: seen.append("second"))
-        seen.append("first")
+    def look(circuit: Circuit) -> None:  # and a finalizer, say, comes back to the same circuit
+        if len(inbox.seen) == 1:
+            hand(circuit)
 
-    inbox.incoming.touch(circuit, "changed", look)
-    await until(lambda: seen == ["first", "second"])
+    inbox.on_look = look
+    hand(circuit)
+    await until(lambda: inbox.seen == [f"a {which}, 0 rejected"] * 2)
 
 
 async def test_one_that_fails_costs_itself_alone(inbox: Inbox) -> None:
@@ -126,14 +157,20 @@ async def test_nothing_that_threads_put_is_lost(inbox: Inbox) -> None:
         assert [n for thread, n in done if thread == number] == list(range(2_000))
 
 
-def test_a_loop_that_has_ended_costs_callers_nothing() -> None:
-    loop = asyncio.new_event_loop()
-    incoming = Incoming(loop, taken_in=lambda: None, failed=lambda what, error: None)
-    loop.close()
+@pytest.mark.parametrize("is_woken", [False, True])
+def test_a_loop_that_was_closed_without_a_stop_is_noticed_by_the_next_call(is_woken: bool) -> None:
+    loop, closed = asyncio.new_event_loop(), list[int]()
+    incoming = make_incoming(loop, None, closed=lambda: closed.append(1))
     circuit = HybridBreaker(redis=None).circuit("a")
+    if is_woken:  # it ends before it has looked
+        incoming.touched(circuit)
+        incoming.changed(circuit)
+    loop.close()
+    kept = len(incoming)
     for _ in range(1_000):
-        incoming.touch(circuit, "changed", lambda: None)
-    assert len(incoming) == 1
+        incoming.touched(circuit)
+        incoming.changed(circuit)
+    assert (len(incoming), len(closed)) == (kept, 2_000)
 
 
 async def test_calls_rejected_before_the_opening_was_looked_at_are_among_those_that_are_measured(

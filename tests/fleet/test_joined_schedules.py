@@ -341,7 +341,7 @@ def test_a_vote_survives_a_flush(server: Server, join: Any) -> None:
     a.fail()
     together(a, b, c, seconds=0.1)
     server.ask.flushall()
-    a.exchange.repair()  # half a minute later at most
+    a.exchange.rereading.repair()  # half a minute later at most
     together(a, b, c, seconds=0.1)
     b.fail()
     together(a, b, c, seconds=0.2)
@@ -460,7 +460,7 @@ def test_votes_are_asked_for_again_where_enough_came_to_be_by_others_leaving(
     together(a, b, c, d, seconds=0.1)
     for player in (a, b, c, d):
         player.breaker.peers.live = 2  # two have left: one vote is half of the rest
-    a.exchange.repair()
+    a.exchange.rereading.repair()
     together(a, b, seconds=0.2)
     assert b.state == "OPEN"
 

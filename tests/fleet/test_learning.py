@@ -107,11 +107,11 @@ def test_a_lost_message_is_a_correction_of_the_repair(players: tuple[Player, Pla
     a.send()
     b.messages()  # lost
     later(b, 20.0)
-    b.exchange.repair()
+    b.exchange.rereading.repair()
     requests = [request for request in b.take() if request.kind == "read"]
     b.answer(requests, b.deliver(requests))
     assert b.state == "OPEN"
-    assert b.inbox.learning.corrected == 1
+    assert b.own.lag.corrected == 1
 
 
 def test_a_change_of_its_own_is_none_though_it_was_read(players: tuple[Player, Player]) -> None:
@@ -120,12 +120,12 @@ def test_a_change_of_its_own_is_none_though_it_was_read(players: tuple[Player, P
     a.fail()
     a.deliver(a.take())  # the answer is lost
     later(a, 20.0)
-    a.exchange.repair()
+    a.exchange.rereading.repair()
     requests = [request for request in a.take() if request.kind == "read"]
     a.answer(requests, a.deliver(requests))
     assert a.version > 0
-    assert a.inbox.learning.corrected == 0
-    assert a.inbox.learning.lag is None
+    assert a.own.lag.corrected == 0
+    assert a.own.lag.lag is None
 
 
 def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:
@@ -134,9 +134,9 @@ def test_a_message_in_time_is_none(players: tuple[Player, Player]) -> None:
     a.fail()
     play(a, b)
     assert b.state == "OPEN"
-    assert b.inbox.learning.corrected == 0
-    assert b.inbox.learning.lag is not None
-    assert a.inbox.learning.lag is None  # its own change
+    assert b.own.lag.corrected == 0
+    assert b.own.lag.lag is not None
+    assert a.own.lag.lag is None  # its own change
 
 
 def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -> None:
@@ -153,8 +153,8 @@ def test_a_circuit_made_now_has_missed_nothing(players: tuple[Player, Player]) -
     requests = [request for request in b.take() if request.kind == "read"]
     b.answer(requests, b.deliver(requests))
     assert b.breaker.state("other") == "OPEN"
-    assert b.inbox.learning.corrected == 0
-    assert not b.inbox.learning.unread
+    assert b.own.lag.corrected == 0
+    assert not b.own.lag.unread
 
 
 def test_after_a_new_subscription_what_was_written_before_it_is_no_correction(
@@ -168,5 +168,5 @@ def test_after_a_new_subscription_what_was_written_before_it_is_no_correction(
     later(b, 20.0)
     subscribe(b)
     assert b.state == "OPEN"
-    assert b.inbox.learning.corrected == 0
+    assert b.own.lag.corrected == 0
     assert KEY in {circuit.key for circuit in b.breaker.circuits()}

@@ -14,8 +14,10 @@ import redis.asyncio
 from redis.asyncio.sentinel import Sentinel
 
 from fastapi_hybrid_breaker import HybridBreaker
-from fastapi_hybrid_breaker.fleet.clock import ServerClock
+from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.fleet.connection import Source
+from fastapi_hybrid_breaker.fleet.server_view import ServerView
+from fastapi_hybrid_breaker.testing import ManualClock
 from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, until
@@ -176,15 +178,21 @@ async def test_the_permissions_that_are_documented_are_enough(server: Server) ->
 
 
 def test_server_clock_keeps_the_best_sample_until_one_contradicts_it() -> None:
-    clock = ServerClock()
-    assert clock.now(5.0) is None
-    clock.sample(10.0, 10.2, 1000.1)
-    assert clock.now(11.0) == pytest.approx(1001.0)
-    clock.sample(20.0, 20.02, 1010.05)  # shorter: better
-    assert clock.now(20.0) == pytest.approx(1010.04)
-    clock.sample(30.0, 30.5, 1020.1)  # longer and consistent: no news
-    assert clock.now(30.0) == pytest.approx(1020.04)
-    clock.sample(40.0, 40.5, 730.0)  # the server's clock was set back
-    assert clock.now(40.0) == pytest.approx(729.75)
-    clock.forget()
-    assert clock.now(40.0) is None
+    clock = ManualClock(5.0)
+    server = ServerView(clock, Peers())
+
+    def now_at(moment: float) -> float | None:
+        clock.advance(moment - clock())
+        return server.now()
+
+    assert now_at(5.0) is None
+    server.sample(10.0, 10.2, 1000.1)
+    assert now_at(11.0) == pytest.approx(1001.0)
+    server.sample(20.0, 20.02, 1010.05)  # shorter: better
+    assert now_at(20.0) == pytest.approx(1010.04)
+    server.sample(30.0, 30.5, 1020.1)  # longer and consistent: no news
+    assert now_at(30.0) == pytest.approx(1020.04)
+    server.sample(40.0, 40.5, 730.0)  # the server's clock was set back
+    assert now_at(40.0) == pytest.approx(729.75)
+    server.forget_time()
+    assert now_at(40.0) is None

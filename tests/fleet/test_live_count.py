@@ -105,7 +105,7 @@ def test_ticks_at_most_double_the_heartbeats(server: Server) -> None:
     tick = json.dumps({"signal": "tick", "live": 10**6}).encode()
     for _ in range(600):  # a minute, ten ticks a second
         player.clock.advance(0.1)
-        player.inbox.hear_signal(tick)
+        player.exchange.inbox.receive_signal(tick)
         requests = player.take()
         beats += sum(request.kind == "heartbeat" for request in requests)
         player.answer(requests, player.deliver(requests))

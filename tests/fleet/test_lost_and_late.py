@@ -43,7 +43,7 @@ def test_server_clock_that_steps_back_does_not_stop_versions_from_rising(
     news = {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 0}
     at = int(server.ask.time()[0]) * 1000
     said = {"key": KEY, "stats": news, "p": 1, "version": str(ahead), "writer": "cccc", "at": at}
-    a.inbox.hear(json.dumps(said).encode())
+    a.exchange.inbox.receive(json.dumps(said).encode())
     assert a.version == ahead
     a.reset()
     play(a, b)
@@ -192,12 +192,12 @@ def test_news_of_a_forgotten_key_is_read_and_not_adopted_from_the_message(
         "writer": "cccc",
         "at": 1_790_000_000_000,
     }
-    b.inbox.hear(json.dumps(said).encode())
+    b.exchange.inbox.receive(json.dumps(said).encode())
     assert b.breaker.registry.get("forgotten") is None
     b.send()
     assert b.breaker.registry.get("forgotten") is None  # no hash: old news
     server.ask.hset("circuit:forgotten", mapping={"state": "OPEN", "nextAttempt": str(2**52)})
-    b.inbox.hear(json.dumps(said).encode())
+    b.exchange.inbox.receive(json.dumps(said).encode())
     b.send()
     b.clock.advance(1)
     play(a, b)
@@ -250,7 +250,7 @@ def test_higher_protocol_is_read_for_state_version_and_times_only(
         "more": [1, 2],
     }
     a.learn_time(1_790_000_000.0)
-    a.inbox.hear(json.dumps(said).encode())
+    a.exchange.inbox.receive(json.dumps(said).encode())
     assert a.state == "OPEN"
     assert a.breaker.stats(KEY).retry_after == pytest.approx(20)
 
@@ -278,7 +278,7 @@ def test_an_override_heard_of_with_a_stale_clock_is_read_and_not_taken_for_over(
 ) -> None:
     a, b = players
     play(a, b)
-    b.inbox.server_clock.sample(b.clock(), b.clock(), time.time() + 400.0)  # set back since
+    b.own.server.sample(b.clock(), b.clock(), time.time() + 400.0)  # set back since
     override = make_override("forced_open", by="ann", reason="a test", seconds=60.0, now=a.clock())
     a.exchange.overrides.order(KEY, override, "ann")
     a.send()

@@ -43,7 +43,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Turns:
     turns.count(CircuitRequests, "request", "asked")
     turns.count(Exchange, "_take", "answered")
     turns.count(Exchange, "changed", "changed")
-    turns.count(Inbox, "hear", "heard")
+    turns.count(Inbox, "receive", "heard")
     turns.count(UnhealthyCircuits, "_look_at", "told")
     return turns
 
@@ -140,7 +140,7 @@ async def test_a_repair_of_open_circuits_holds_up_nobody(
         await settled(one)
         turns = count(monkeypatch)
         session = session_of(one)
-        session.exchange.repair()
+        session.exchange.rereading.repair()
         wake(session)
         await until(lambda: turns.total("visited") == len(KEYS))
         await settled(one)
@@ -214,7 +214,7 @@ async def test_a_stop_while_all_is_read_ends_it(server: Server) -> None:
     assert breaker.sync_status().state == "disabled"
     async with breaker:  # and the next one reads everything again
         await until(lambda: breaker.sync_status().state == "connected")
-        assert not breaker.sync.learning.unread
+        assert not breaker.sync.lag.unread
 
 
 async def test_what_many_calls_have_left_is_sent_before_a_stop(

@@ -63,7 +63,7 @@ async def test_flushed_while_open_is_written_back_by_the_repair(server: Server) 
         server.ask.flushall()
         for breaker in (a, b):
             session = session_of(breaker)
-            session.exchange.repair()
+            session.exchange.rereading.repair()
             wake(session)
         await until(lambda: server.hash("inventory-api").get("version") == before["version"])
         await settled(a, b)

@@ -194,7 +194,7 @@ async def test_until_cleared_it_has_no_end_in_redis_even_if_a_plain_speaker_give
         assert [server.ask.ttl(name) for name in names] == [-1] * len(names)
         server.ask.expire(f"circuit:{key}", 3600)
         session = session_of(a)
-        session.exchange.repair()
+        session.exchange.rereading.repair()
         wake(session)
         await until(lambda: server.ask.ttl(f"circuit:{key}") == -1)
 
@@ -212,11 +212,11 @@ async def test_cleared_while_an_instance_was_away_it_is_not_brought_back(server:
         async with fleet(server, 1) as (b,):
             await until(lambda: b.state(KEY) is OPEN)
             deaf = session_of(b)
-            deaf.inbox.hear = lambda data: None  # type: ignore[method-assign]
+            deaf.exchange.inbox.receive = lambda data: None  # type: ignore[method-assign]
             await a.clear_override(KEY)
             await settled(a)
             assert b.state(KEY) is OPEN  # it missed the message
-            deaf.exchange.repair()
+            deaf.exchange.rereading.repair()
             wake(deaf)
             await until(lambda: b.state(KEY) is CLOSED)
             await settled(b)

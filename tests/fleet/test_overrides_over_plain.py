@@ -86,7 +86,7 @@ async def test_an_override_brought_back_over_a_plain_hash_leaves_all_agreed(
         server.ask.flushdb()
         write_plainly(server, "CLOSED")  # the server forgot, and a plain speaker was first
         session = session_of(one)
-        session.exchange.repair()
+        session.exchange.rereading.repair()
         wake(session)
         await until(lambda: "override" in server.ask.hgetall(f"circuit#override:{{{HASH}}}"))
         await settled(one)

@@ -17,6 +17,7 @@ from tests import inside
 from .companion import Companion, together
 from .instances import fail, fix_round_trip, fleet, settled, until
 from .player import KEY
+from .sessions import set_next_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,6 +261,7 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
     a.send()
     a.breaker.peers.is_connected = True
     a.exchange.read_all()
+    set_next_heartbeat(a.exchange, None)  # whose answer is that nobody else lives
     hear(a, b)
     assert _field(server, "probing") == ""
     assert inside.of(b.circuit).probes_elsewhere == 0
@@ -276,9 +278,9 @@ def test_an_older_signal_that_comes_late_changes_nothing(join: Any) -> None:
     ended = [one["data"] for one in b.arrived()]
     signals = [data for data in (*begun, *ended) if b'"signal"' in data]
     for data in begun:
-        b.inbox.hear(data)
+        b.exchange.inbox.receive(data)
     for data in reversed(signals):
-        b.inbox.hear_signal(data)
+        b.exchange.inbox.receive_signal(data)
     assert inside.of(b.circuit).probes_elsewhere == 0
     b.call()
 
@@ -289,7 +291,7 @@ def test_probes_of_a_version_that_never_says_when_they_end_keep_others_back(join
     a.call()
     hear(a, b)
     core = inside.of(b.circuit)
-    b.inbox.hear_signal(
+    b.exchange.inbox.receive_signal(
         b'{"p":1,"key":"%s","signal":"probing","version":"%d","writer":"%s","ms":2000,"by":"old"}'
         % (KEY.encode(), core.version, core.writer.encode())
     )

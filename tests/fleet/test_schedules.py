@@ -283,6 +283,6 @@ def test_late_and_repeated_messages_in_any_order_end_in_the_same_state(
     opened, closed, again = b.messages()
     b.learn_time()
     for message in (again, opened, closed, again, closed):
-        b.inbox.hear(message)
+        b.exchange.inbox.receive(message)
         assert b.state == "OPEN"
         assert b.version == a.version

@@ -68,8 +68,8 @@ def test_nonsense_is_dropped_and_counted(server: Server, data: object) -> None:
         parse_signal(data)
     player = Player(server, "aaaa")
     player.circuit  # noqa: B018 - made
-    assert player.inbox.hear_signal(data) is False
-    assert player.inbox.dropped.count == 1
+    assert player.exchange.inbox.receive_signal(data) is False
+    assert player.own.faults.dropped.count == 1
     player.close()
 
 

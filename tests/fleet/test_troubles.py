@@ -49,9 +49,12 @@ def read_troubles(said: Any) -> tuple[dict[str, UnhealthyCircuit] | None, int]:
 def test_open_circuits_are_told_with_their_rejections_per_second() -> None:
     breaker, troubles, clock = watched(2)
     now = clock()
-    assert troubles.tell(now) == {"circuits": {"k0": ["OPEN", 0.0], "k1": ["OPEN", 0.0]}, "more": 0}
+    assert troubles.report(now) == {
+        "circuits": {"k0": ["OPEN", 0.0], "k1": ["OPEN", 0.0]},
+        "more": 0,
+    }
     reject(breaker, "k1", 10)
-    told = troubles.tell(now + 4)["circuits"]
+    told = troubles.report(now + 4)["circuits"]
     assert list(told.items()) == [("k1", ["OPEN", 2.5]), ("k0", ["OPEN", 0.0])]
 
 
@@ -59,7 +62,7 @@ def test_a_circuit_that_nobody_calls_is_told_as_such_and_last() -> None:
     breaker, troubles, clock = watched(2)
     inside.open_here(breaker.circuit("k0"), 5.0)
     clock.advance(5.0)
-    said = troubles.tell(clock())
+    said = troubles.report(clock())
     assert list(said["circuits"].items()) == [("k1", ["OPEN", 0.0]), ("k0", ["OPEN", 0.0])]
     assert said["ready"] == ["k0"]
     told, _ = read_troubles(said)
@@ -74,11 +77,11 @@ def test_a_circuit_that_nobody_calls_is_told_as_such_and_last() -> None:
 def test_closed_circuits_are_told_no_more() -> None:
     breaker, troubles, clock = watched(1)
     reject(breaker, "k0", 3)
-    troubles.tell(clock())
+    troubles.report(clock())
     reject(breaker, "k0", 3)
     inside.reset_here(breaker.circuit("k0"))
-    assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
-    assert troubles.tell(clock() + 2)["circuits"] == {}
+    assert troubles.report(clock() + 1)["circuits"] == {"k0": ["CLOSED", 3.0]}
+    assert troubles.report(clock() + 2)["circuits"] == {}
     assert not watched_by(troubles)
 
 
@@ -97,19 +100,19 @@ def test_a_circuit_that_opens_while_it_is_looked_at_is_told_next_time(
 
     with monkeypatch.context() as patch:
         patch.setattr(Circuit, "state", property(look))
-        assert troubles.tell(clock())["circuits"] == {}
-    assert troubles.tell(clock() + 1)["circuits"] == {"k0": ["OPEN", 0.0]}
+        assert troubles.report(clock())["circuits"] == {}
+    assert troubles.report(clock() + 1)["circuits"] == {"k0": ["OPEN", 0.0]}
 
 
 def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
     breaker, troubles, clock = watched(1)
     reject(breaker, "k0", 9)
-    troubles.tell(clock())
+    troubles.report(clock())
     inside.reset_here(breaker.circuit("k0"))
     del breaker.registry.by_key["k0"]  # as if to make room
     inside.open_here(breaker.circuit("k0"), 60.0)
     reject(breaker, "k0", 2)
-    assert read_troubles(troubles.tell(clock() + 1)) == (
+    assert read_troubles(troubles.report(clock() + 1)) == (
         {"k0": UnhealthyCircuit(CircuitState.OPEN, 2.0)},
         0,
     )
@@ -117,9 +120,9 @@ def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
 
 def test_the_worst_are_told_where_there_is_no_room_for_all() -> None:
     breaker, troubles, clock = watched(MOST + 5)
-    troubles.tell(clock())
+    troubles.report(clock())
     reject(breaker, "k44", 1)
-    said = troubles.tell(clock() + 1)
+    said = troubles.report(clock() + 1)
     assert len(said["circuits"]) == MOST
     assert said["more"] == 5
     assert next(iter(said["circuits"])) == "k44"
@@ -130,7 +133,7 @@ def test_long_keys_leave_room_for_the_rest_of_the_sign(*, is_over: bool) -> None
     _, troubles, clock = watched(30, "\u0416" * 190)
     if is_over:
         clock.advance(60.0)
-    said = troubles.tell(clock())
+    said = troubles.report(clock())
     assert len(json.dumps([said["circuits"], said.get("ready")])) <= LARGEST
     assert said["more"] == 30 - len(said["circuits"]) > 0
 
@@ -165,7 +168,7 @@ def test_circuit_in_shadow_mode_is_told_with_what_it_would_have_rejected() -> No
     for number in range(4):
         with suppress(ZeroDivisionError):
             breaker.circuit("k0").call_sync(lambda n=number: 1 // n)
-    said = troubles.tell(clock())
+    said = troubles.report(clock())
     assert said == {"circuits": {"k0": ["OPEN", 0.0]}, "more": 0, "shadow": {"k0": [4, 1]}}
     told, _ = read_troubles(said)
     assert told == {"k0": UnhealthyCircuit(CircuitState.OPEN, 0.0, False, 4, 1)}
@@ -174,7 +177,7 @@ def test_circuit_in_shadow_mode_is_told_with_what_it_would_have_rejected() -> No
 @pytest.mark.parametrize("kind", ["enforced", "forced_open"])
 def test_circuit_that_rejects_is_not_told_as_one_in_shadow_mode(kind: str) -> None:
     _, troubles, clock = in_shadow_mode(kind)
-    assert "shadow" not in troubles.tell(clock())
+    assert "shadow" not in troubles.report(clock())
 
 
 @pytest.mark.parametrize(

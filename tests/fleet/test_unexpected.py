@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from math import inf
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,6 @@ from fastapi_hybrid_breaker.fleet.about_instances import AboutInstance, parse_he
 from fastapi_hybrid_breaker.fleet.answers import parse_lease, parse_reply, parse_sums, parse_votes
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
 from fastapi_hybrid_breaker.fleet.heartbeat import read_instances
-from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.messages import (
     HASH_FIELDS,
@@ -26,10 +24,10 @@ from fastapi_hybrid_breaker.fleet.messages import (
     parse_signal,
 )
 from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.own_instance import OwnInstance
 from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 from fastapi_hybrid_breaker.fleet.values import MalformedError, read_number
 from fastapi_hybrid_breaker.fleet.work_item import Request
-from fastapi_hybrid_breaker.fleet.work_queue import WorkQueue
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 
@@ -232,7 +230,7 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
 ) -> None:
     async with fleet(server) as (a, b):
         session = session_of(b)
-        since, hear = b.sync_status().since, session.inbox.hear
+        since, hear = b.sync_status().since, session.exchange.inbox.receive
         b.circuit(KEY)
         await settled(a, b)
 
@@ -241,7 +239,7 @@ async def test_a_defect_in_taking_in_a_message_costs_that_message_alone(
                 raise ZeroDivisionError
             hear(data)
 
-        session.inbox.hear = hear_or_fail  # type: ignore[method-assign, assignment]
+        session.exchange.inbox.receive = hear_or_fail  # type: ignore[method-assign, assignment]
         with caplog.at_level(logging.ERROR, "fastapi_hybrid_breaker"):
             for _ in range(100):
                 server.ask.publish("circuit:updates", b"poison")
@@ -268,24 +266,21 @@ class Fault:
     def __init__(self, key: str, error: type[Exception]) -> None:
         clock = ManualClock()
         self.breaker = HybridBreaker(redis=None, clock=clock)
-        self.inbox = Inbox(
-            self.breaker.registry, WorkQueue(99), instance="me", clock=clock, random=Random(1)
-        )
-        self.exchange = Exchange(
-            self.inbox, Names("circuit"), most_in_index=9, report_every=0.1, random=Random(2)
-        )
+        self.own = OwnInstance("me", Names("circuit"), self.breaker.registry, clock=clock)
+        self.exchange = Exchange(self.own)
         set_next_heartbeat(self.exchange, None)
         self._key, self._error = key, error
 
     def break_(self, name: str) -> None:
-        works = getattr(self.exchange, name)
+        circuits = self.exchange.circuits
+        works = getattr(circuits, name)
 
         def maybe(*args: Any) -> Any:
             if self._key in args or getattr(args[0], "key", "") == self._key:
                 raise self._error
             return works(*args)
 
-        setattr(self.exchange, name, maybe)
+        setattr(circuits, name, maybe)
 
 
 @given(st.sampled_from(KEYS), st.sampled_from(ERRORS))
@@ -296,14 +291,14 @@ def test_an_answer_whose_handling_fails_costs_itself_alone(
     for each in KEYS:
         fault.breaker.circuit(each)
         fault.exchange.read(each)
-    shown = fault.exchange.peek(key)
+    shown = fault.exchange.circuits.peek(key)
     requests = fault.exchange.take(100)
     assert [request.key for request in requests] == ["", *KEYS]
-    fault.break_("_take")
+    fault.break_("answered")
     fault.exchange.answered(requests, [(1, 0), *[OPEN_HASH] * len(KEYS)], 0.0, 0.0)
     states = {each: fault.breaker.state(each) for each in KEYS}
     assert states == {each: "CLOSED" if each == key else "OPEN" for each in KEYS}
-    assert fault.inbox.defects.count == 1
+    assert fault.own.faults.defects.count == 1
     assert shown.result(timeout=0) is None  # who waits for it is not left waiting
 
 
@@ -312,10 +307,10 @@ def test_a_request_whose_making_fails_costs_itself_alone(key: str, error: type[E
     fault = Fault(key, error)
     for each in KEYS:
         fault.exchange.read(each)
-    fault.break_("_request")
+    fault.break_("request")
     requests = fault.exchange.take(100)
     assert [request.key for request in requests] == ["", *(each for each in KEYS if each != key)]
-    assert fault.inbox.defects.count == 1
+    assert fault.own.faults.defects.count == 1
     assert fault.exchange.take(100) == []
 
 
@@ -349,4 +344,4 @@ def test_what_is_no_time_of_the_server_is_dropped_and_the_rest_is_taken() -> Non
         answer: Iterable[Any] = [time, OPEN_HASH]
         fault.exchange.answered(requests, list(answer), 0.0, 0.0)
         assert fault.breaker.state(KEY) == "OPEN"
-        assert fault.inbox.dropped.count + fault.inbox.defects.count == 1
+        assert fault.own.faults.dropped.count + fault.own.faults.defects.count == 1

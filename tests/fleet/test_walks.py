@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +13,10 @@ from fastapi_hybrid_breaker.core.states import FAILURE
 from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.crowd import Crowd
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
-from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.index import Index
 from fastapi_hybrid_breaker.fleet.names import Names
+from fastapi_hybrid_breaker.fleet.own_instance import OwnInstance
+from fastapi_hybrid_breaker.fleet.schedule import Schedule
 from fastapi_hybrid_breaker.fleet.unhealthy import AT_ONCE, MOST, UnhealthyCircuits
 from fastapi_hybrid_breaker.fleet.until import Until
 from fastapi_hybrid_breaker.fleet.walks import Walks
@@ -26,7 +26,7 @@ from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
 from tests import inside
 
-from .sessions import replace_rereading_of_changes, times_of
+from .sessions import replace_rereading_of_changes, set_next_heartbeat, times_of
 
 if TYPE_CHECKING:
     from fastapi_hybrid_breaker.fleet.work_item import Request
@@ -50,22 +50,10 @@ class Alone:
         self.breaker = HybridBreaker(redis=None, defaults=config, clock=self.clock, **options)
         for key in keys:
             self.breaker.circuit(key)
-        self.inbox = Inbox(
-            self.breaker.registry,
-            WorkQueue(20_000),
-            instance="me",
-            clock=self.clock,
-            random=Random(1),
-        )
-        self.exchange = Exchange(
-            self.inbox,
-            Names("circuit"),
-            most_in_index=10_000,
-            report_every=0.1,
-            random=Random(2),
-        )
-        self.breaker.sync.changed = self.exchange.changed  # type: ignore[method-assign]
-        self.breaker.sync.touched = self.exchange.touched  # type: ignore[method-assign]
+        self.own = OwnInstance("me", Names("circuit"), self.breaker.registry, clock=self.clock)
+        self.exchange = Exchange(self.own)
+        self.breaker.sync.changed = self.exchange.changed
+        self.breaker.sync.touched = self.exchange.touched
 
     def pieces(self) -> list[list[Request]]:
         """Take all that is due, piece by piece; all of it is as good as answered."""
@@ -86,7 +74,7 @@ def reads(pieces: list[list[Request]]) -> list[str]:
 def test_a_subscription_reads_every_circuit_once_and_50_at_a_time() -> None:
     alone = Alone(KEYS, circuits={"declared": CircuitConfig()})
     alone.exchange.read_all()
-    assert len(alone.inbox.work) == 0  # nothing is done at once
+    assert len(alone.own.work) == 0  # nothing is done at once
     pieces = alone.pieces()
     assert sorted(reads(pieces)) == sorted([*KEYS, "declared"])
     assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
@@ -109,7 +97,7 @@ def test_a_circuit_that_is_evicted_amid_the_reading_is_passed_over() -> None:
         alone.breaker.circuit(f"new-{number}")
     assert alone.breaker.registry.overflow is None  # no walk holds a circuit
     alone.pieces()
-    assert alone.inbox.defects.count == 0
+    assert alone.own.faults.defects.count == 0
 
 
 def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_time() -> None:
@@ -117,7 +105,7 @@ def test_nothing_is_reported_of_a_circuit_before_it_has_been_read_for_the_first_
     alone.exchange.read_all()
     last = alone.breaker.circuit(KEYS[-1], None)
     inside.settle(last, inside.admit(last), FAILURE)
-    assert KEYS[-1] in alone.inbox.learning.unread
+    assert KEYS[-1] in alone.own.lag.unread
     kinds = {one.kind for piece in alone.pieces() for one in piece if one.key == KEYS[-1]}
     assert "report" not in kinds
 
@@ -126,8 +114,8 @@ def test_a_message_about_a_circuit_whose_turn_has_not_come_is_followed_at_once()
     alone = Alone(KEYS)
     alone.exchange.read_all()
     alone.exchange.take(BATCH)
-    alone.inbox.found(KEYS[-1], None, is_live=False)  # as if its hash had been read
-    assert KEYS[-1] not in alone.inbox.learning.unread
+    alone.exchange.inbox.found(KEYS[-1], None, is_live=False)  # as if its hash had been read
+    assert KEYS[-1] not in alone.own.lag.unread
     assert KEYS[-1] in reads(alone.pieces())
 
 
@@ -141,14 +129,14 @@ def test_a_visit_that_raises_costs_itself_alone() -> None:
     replace_rereading_of_changes(alone.exchange, broken)
     alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:200]
-    assert alone.inbox.defects.count == 1
+    assert alone.own.faults.defects.count == 1
 
 
 def test_plain_news_that_is_not_due_yet_holds_up_no_walk() -> None:
     alone = Alone(KEYS[:60])
     for number in range(200):
         plain = BasicUpdate(due=alone.clock() + 1000.0, is_live=True, may_close=False)
-        alone.inbox.work.edit(f"plain-{number}", lambda one, p=plain: one.adopt_basic(p))
+        alone.own.work.edit(f"plain-{number}", lambda one, p=plain: one.adopt_basic(p))
     alone.exchange.read_all()
     assert sorted(reads(alone.pieces())) == KEYS[:60]
     alone.clock.advance(1000.0)
@@ -174,7 +162,7 @@ def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
     for key in KEYS:
         inside.open_here(alone.breaker.circuit(key), 60.0)
     alone.pieces()
-    alone.exchange.repair()
+    alone.exchange.rereading.repair()
     pieces = alone.pieces()
     assert sorted(set(reads(pieces))) == KEYS
     assert max(map(len, pieces)) <= BATCH + 5 * 7 + 1
@@ -196,8 +184,8 @@ def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: 
     alone.clock.advance(1.0)
     for key in KEYS[:number]:
         alone.breaker.circuit(key).rejected += int(key[-4:])
-    troubles.tell(100.0)
-    said = troubles.tell(101.0)
+    troubles.report(100.0)
+    said = troubles.report(101.0)
     assert list(said["circuits"]) == KEYS[:number][::-1][:MOST]
     assert said["more"] == max(0, number - MOST)
 
@@ -227,7 +215,7 @@ def test_no_part_starves_however_much_there_is_to_read() -> None:
 def test_what_ends_together_is_ended_50_at_a_time() -> None:
     alone = Alone(KEYS)
     for key in KEYS:
-        alone.inbox.note_end(key, 5.0)
+        alone.exchange.overrides.note_end(key, 5.0)
     alone.pieces()
     alone.clock.advance(1e6)
     pieces = alone.pieces()
@@ -251,7 +239,8 @@ def test_what_ends_together_is_ended_50_at_a_time() -> None:
 def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
     edits: list[tuple[str, str]], most: int
 ) -> None:
-    work, wanted, later = WorkQueue(100), set(), set()
+    plans = Schedule()
+    work, wanted, later = WorkQueue(100, plans), set(), set()
     for key, what in edits:
         if what == "later":
             work.edit(
@@ -266,15 +255,17 @@ def test_the_queue_gives_what_is_ready_in_turns_and_what_is_due_when_it_is(
             wanted.add((key, what))
     assert len(work) == len({key for key, _ in wanted} | later)
     taken = []
-    while work.next_due() == 0.0:
+    while work.ready:
         piece = [(key, kind) for kind, key, _ in work.take(1.0, most)]
         assert 0 < len(piece) <= most
         assert len({key for key, _ in piece}) == len(piece)
         taken += piece
     assert sorted(taken) == sorted(wanted)
-    assert work.next_due() == (9.0 if later else None)
+    assert plans.next_due() == (9.0 if later else None)
     due = []
-    while work.next_due() is not None:
+    for plan in plans.take(9.0, 100):
+        work.due(*plan, 9.0)
+    while work.ready:
         due += [(key, kind) for kind, key, _ in work.take(9.0, most)]
     assert sorted(due) == sorted((key, "plain") for key in later)
     assert len(work) == 0
@@ -302,15 +293,16 @@ def test_the_index_is_read_in_pages_also_where_many_have_the_same_version(
         ThrottledLog(lambda: 0.0, ""),
         lambda key, _: seen.append(key),
         HORIZON,
+        Schedule(),
         page=page,
     )
     index.read_all()
     for _ in range(200):
-        for request in index.take(0.0, 1):
+        for request in index.due("index", "", 0.0):
             answer = ranged(members, request.command)
             assert len(answer) <= 2 * page
             index.answered(request, answer)
-    assert index.next_due() is None
+    assert not index.due("index", "", 0.0)
     newest = sorted(((score, key) for key, score in members.items()), reverse=True)[:most]
     assert seen == [key.decode() for _, key in newest]
 
@@ -318,27 +310,27 @@ def test_the_index_is_read_in_pages_also_where_many_have_the_same_version(
 def test_a_page_of_the_index_without_an_answer_is_asked_for_again() -> None:
     members = {b"k%02d" % at: at + 1 for at in range(10)}
     seen: list[str] = []
-    index = Index(
-        "i", 99, ThrottledLog(lambda: 0.0, ""), lambda key, _: seen.append(key), HORIZON, page=4
-    )
+    log, plans = ThrottledLog(lambda: 0.0, ""), Schedule()
+    index = Index("i", 99, log, lambda key, _: seen.append(key), HORIZON, plans, page=4)
     index.read_all()
     for number in range(20):
-        for request in index.take(0.0, 1):
+        for request in index.due("index", "", 0.0):
             if number % 2:
                 index.put_back(request)
             else:
                 index.answered(request, ranged(members, request.command))
-    assert index.next_due() is None
+    assert not index.due("index", "", 0.0)
     assert set(seen) == {key.decode() for key in members}
 
 
 def test_the_index_is_written_some_members_at_a_time() -> None:
-    index = Index("i", 9_999, ThrottledLog(lambda: 0.0, ""), lambda *_: None, HORIZON, page=4)
+    log, plans = ThrottledLog(lambda: 0.0, ""), Schedule()
+    index = Index("i", 9_999, log, lambda *_: None, HORIZON, plans, page=4)
     for at in range(10):
         index.note(f"k{at}", at)
     written = []
-    while index.next_due() == 0.0:
-        (add, *_) = index.take(0.0, 1)
+    while plans.take(0.0, 1):
+        (add, *_) = index.due("index", "", 0.0)
         written.append(add.versions)
     assert [len(one) for one in written] == [4, 4, 2]
     assert sorted(key for one in written for key in one) == [f"k{at}" for at in range(10)]
@@ -372,20 +364,37 @@ def test_times_that_are_over_are_dropped_and_not_looked_for_with_each_key() -> N
     assert sum(key.startswith("m") for key in times_of(until)) == 5_000
 
 
-def test_several_walks_go_on_one_after_the_other() -> None:
-    walks, visited = Walks(), []
+def go_on(alone: Alone, walks: Walks, times: int) -> None:
+    """Let walks go on that are planned, so many times; without what else is due."""
+    set_next_heartbeat(alone.exchange, None)
+    for _ in range(times):
+        for plan, name in alone.own.schedule.take(0.0, 10):
+            assert list(walks.due(plan, name, 0.0)) == []
+
+
+@pytest.fixture
+def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastapi_hybrid_breaker.fleet.walks._AT_ONCE", 2)
+    monkeypatch.setattr("fastapi_hybrid_breaker.fleet.walks._LEAST", 2)
+
+
+@pytest.mark.usefixtures("two_at_a_time")
+def test_several_walks_go_on_side_by_side() -> None:
+    alone, visited = Alone([]), list[str]()
+    walks = Walks(alone.own)
     walks.begin("a", "abc", visited.append)
     walks.begin("b", "xyz", visited.append)
-    walks.go_on(2)
+    go_on(alone, walks, 1)
     walks.begin("a", "ABC", visited.append)  # in place of the first
-    for _ in range(4):
-        walks.go_on(2)
-    assert "".join(visited) == "abABCxyz"
-    assert walks.next_due() is None
+    go_on(alone, walks, 4)
+    assert "".join(visited) == "abxyABzC"
+    assert alone.own.schedule.next_due() is None
 
 
+@pytest.mark.usefixtures("two_at_a_time")
 def test_a_walk_that_begins_itself_anew_goes_on() -> None:
-    walks, visited = Walks(), []
+    alone, visited = Alone([]), list[str]()
+    walks = Walks(alone.own)
 
     def visit(key: str) -> None:
         visited.append(key)
@@ -393,6 +402,21 @@ def test_a_walk_that_begins_itself_anew_goes_on() -> None:
             walks.begin("a", "xy", visit)
 
     walks.begin("a", "ab", visit)
-    for _ in range(3):
-        walks.go_on(2)
+    go_on(alone, walks, 3)
     assert "".join(visited) == "abxy"
+
+
+@pytest.mark.usefixtures("two_at_a_time")
+def test_a_visit_that_fails_is_not_the_end_of_a_walk() -> None:
+    alone, visited = Alone([]), list[str]()
+    walks = Walks(alone.own)
+
+    def visit(key: str) -> None:
+        visited.append(key)
+        if key in "ac":
+            raise ZeroDivisionError
+
+    walks.begin("a", "abcd", visit)
+    go_on(alone, walks, 3)
+    assert "".join(visited) == "abcd"
+    assert alone.own.faults.defects.count == 2

@@ -173,7 +173,7 @@ def test_a_queue_that_grows() -> None:
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
         session = session_of(fleet.instances[1].breaker)
         for number in range(5):
-            session.inbox.work.edit(f"key{number}", lambda one: setattr(one, "read", True))
+            session.own.work.edit(f"key{number}", lambda one: setattr(one, "read", True))
         yield
 
     assert find(invariants.MemoryIsBounded, violate) == ["the queue of instance 1 grows"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fastapi_hybrid_breaker.fleet import evidence_merger, inbox, leases, quorum_votes
 from fastapi_hybrid_breaker.fleet.exchange import Exchange
-from fastapi_hybrid_breaker.fleet.inbox import Inbox
 from fastapi_hybrid_breaker.fleet.overrides import Overrides
+from fastapi_hybrid_breaker.fleet.rereading import Rereading
 from simulator.__main__ import main
 from simulator.run import simulate
 from simulator.scenario import Event, Scenario
@@ -58,12 +59,13 @@ def test_a_trip_reaches_all_instances() -> None:
 
 
 def nothing_is_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Inbox, "missed", lambda *_, **__: None)
+    for module in (inbox, evidence_merger, leases, quorum_votes):
+        monkeypatch.setattr(module, "write_back", lambda *_, **__: None)
 
 
 def nothing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Exchange, "read_all", lambda *_: None)
-    monkeypatch.setattr(Exchange, "repair", lambda *_: None)
+    monkeypatch.setattr(Rereading, "repair", lambda *_: None)
 
 
 def what_got_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,18 +92,18 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
         undo = instrument(here, meter_provider=provider)
         await settled(here, there)
         session = session_of(here)
-        inbox = session.inbox
+        view, inbox = session.own.server, session.exchange.inbox
         # What is written in the moment of the subscription, give or take what its clock is known
         # by, is no correction.
-        began = inbox.server_now() or 0.0
-        await until(lambda: (inbox.server_now() or 0.0) > began + 0.05)
-        monkeypatch.setattr(inbox, "hear", lambda _: None)  # its messages get lost
+        began = view.now() or 0.0
+        await until(lambda: (view.now() or 0.0) > began + 0.05)
+        monkeypatch.setattr(inbox, "receive", lambda _: None)  # its messages get lost
         written = time.monotonic()
         await fail(there, "db")
         await settled(there)
-        usual = inbox.server_now
-        monkeypatch.setattr(inbox, "server_now", lambda: (usual() or 0.0) + 25.0)
-        session.exchange.repair()
+        usual = view.now
+        monkeypatch.setattr(view, "now", lambda: (usual() or 0.0) + 25.0)
+        session.exchange.rereading.repair()
         wake(session)
         await until(lambda: here.state("db") == "OPEN")
         found = collect()
