@@ -130,11 +130,25 @@ class ChangeQueue:
         if turn._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
             return  # a listener's own change, for the one that is calling it
         # Asked again after giving up the turn: what was queued just before had nobody else.
-        while self._is_due(everything=everything):
+        while (self._calls or self._queue) and (
+            everything or self._slice is None or self._has_time()
+        ):
             try:
                 if not turn.acquire(blocking=False):
                     return
-                self._deliver_due(everything=everything)
+                # Listeners and logging handlers may make guarded calls. These are not part of the
+                # call or request that brought a change about, which may even be another thread's.
+                request, permit = enter_request(None), enter_permit(None)
+                try:
+                    while (self._calls or self._queue) and (
+                        everything or self._slice is None or self._has_time()
+                    ):
+                        self._step()
+                finally:
+                    leave_permit(permit)
+                    leave_request(request)
+                    if (self._calls or self._queue) and self._slice is None:
+                        self._begin_slice()  # a listener has raised what ends its thread
             finally:
                 # Whether or not it was acquired: a signal's handler may raise in between. (And
                 # nothing is called before it, not even suppress(): there it may raise again.)
@@ -142,24 +156,6 @@ class ChangeQueue:
                     turn.release()
                 except RuntimeError:
                     pass
-
-    def _is_due(self, *, everything: bool) -> bool:
-        return bool(self._calls or self._queue) and (
-            everything or self._slice is None or self._has_time()
-        )
-
-    def _deliver_due(self, *, everything: bool) -> None:
-        # Listeners and logging handlers may make guarded calls. These are not part of the call
-        # or request that brought a change about, which may even be another thread's.
-        request, permit = enter_request(None), enter_permit(None)
-        try:
-            while self._is_due(everything=everything):
-                self._step()
-        finally:
-            leave_permit(permit)
-            leave_request(request)
-            if (self._calls or self._queue) and self._slice is None:
-                self._begin_slice()  # a listener has raised what ends its thread
 
     def _step(self) -> None:
         """Log the next change, or call the next listener for it.
