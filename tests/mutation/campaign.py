@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from . import covering
-from .plan import files_for_folder, files_for_script
+from .plan import files_for_script
 from .workspace import Verdict, Workspace
 
 if TYPE_CHECKING:
@@ -47,32 +47,29 @@ class Campaign:
 
     def run(self, part: Part, mutants: list[Mutant]) -> list[Result]:
         """Judge all, and return what became of them in the order of the text."""
-        if part.name == "fleet" and not self._tests and self._covering is None:
-            with self._workspace() as space:
-                self._covering = covering.measure(space.tree, part.folder, "tests/fleet")
         done: list[Result] = []
         if part.name == "scripts":
             by_tests: dict[tuple[str, ...], list[Mutant]] = {}
             for mutant in mutants:
-                by_tests.setdefault(tuple(self._files(part, mutant)), []).append(mutant)
+                by_tests.setdefault(tuple(self._files(mutant)), []).append(mutant)
             for files, some in by_tests.items():
-                self._share(part, some, done, files)
+                self._share(some, done, files)
         else:
-            self._share(part, mutants, done)
+            self._covering = None
+            if not self._tests:
+                with self._workspace() as space:
+                    self._covering = covering.measure(space.tree, part.folder, part.tests)
+            self._share(mutants, done)
         return sorted(done, key=lambda one: (one.mutant.file, one.mutant.start))
 
     def _share(
-        self,
-        part: Part,
-        mutants: list[Mutant],
-        done: list[Result],
-        collected: tuple[str, ...] = (),
+        self, mutants: list[Mutant], done: list[Result], collected: tuple[str, ...] = ()
     ) -> None:
         waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
         for mutant in mutants:
             waiting.put(mutant)
         threads = [
-            threading.Thread(target=self._work, args=(part, waiting, done, collected))
+            threading.Thread(target=self._work, args=(waiting, done, collected))
             for _ in range(self._workers)
         ]
         for thread in threads:
@@ -89,7 +86,6 @@ class Campaign:
 
     def _work(
         self,
-        part: Part,
         waiting: queue.SimpleQueue[Mutant],
         done: list[Result],
         collected: tuple[str, ...],
@@ -101,7 +97,7 @@ class Campaign:
                         mutant = waiting.get_nowait()
                     except queue.Empty:
                         return
-                    result = Result(mutant, self._judge(space, part, mutant))
+                    result = Result(mutant, self._judge(space, mutant))
                     done.append(result)
                     self._say(result, len(done))
         except Exception as error:
@@ -113,22 +109,17 @@ class Campaign:
         said = f"killed by {verdict.by}" if verdict.killed else "SURVIVED"
         print(f"{number:5} {verdict.seconds:5.1f} s  {result.mutant}  {said}", flush=True)
 
-    def _judge(self, space: Workspace, part: Part, mutant: Mutant) -> Verdict:
-        if self._covering is not None and part.name == "fleet":
+    def _judge(self, space: Workspace, mutant: Mutant) -> Verdict:
+        if self._covering is not None and not mutant.file.endswith(".lua"):
             chosen = self._covering.judges_of(mutant)
             lasts = sum(self._covering.seconds[one] for one in chosen)
             files = list(dict.fromkeys(one.partition("::")[0] for one in chosen))
             return space.try_out(mutant, files, _SLACK + _FACTOR * lasts, chosen)
-        files = self._files(part, mutant)
+        files = self._files(mutant)
         return space.try_out(mutant, files, _SLACK + _FACTOR * self._lasts(space, files))
 
-    def _files(self, part: Part, mutant: Mutant) -> list[str]:
-        name = mutant.file.rpartition("/")[2]
-        if self._tests:
-            return list(self._tests)
-        if part.name == "scripts":
-            return files_for_script(name)
-        return files_for_folder(self._root, part.name, name)
+    def _files(self, mutant: Mutant) -> list[str]:
+        return list(self._tests) or files_for_script(mutant.file.rpartition("/")[2])
 
     def _lasts(self, space: Workspace, files: list[str]) -> float:
         """Return how long these tests take without a mutant. They must pass."""

@@ -19,13 +19,15 @@ class Mutant:
     line: int
     code: str
     """The line as it stands there, without what is around it."""
+    column: int
+    """Where in that the change begins."""
 
     def applied_to(self, text: str) -> str:
         """Return the text of the file with this change."""
         return text[: self.start] + self.replacement + text[self.end :]
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.code}   [{self.change}]"
+        return f"{self.file}:{self.line}:{self.column}: {self.code}   [{self.change}]"
 
 
 def make(
@@ -35,7 +37,10 @@ def make(
     line = text.count("\n", 0, start)
     if change is None:
         change = f"{_short(text[start:end])} -> {_short(replacement)}"
-    return Mutant(file, start, end, replacement, change, line + 1, text.splitlines()[line].strip())
+    whole = text.splitlines()[line]
+    code = whole.strip()
+    column = start - (text.rfind("\n", 0, start) + 1) - whole.index(code)
+    return Mutant(file, start, end, replacement, change, line + 1, code, column)
 
 
 def _short(text: str) -> str:

@@ -30,6 +30,7 @@ class Part:
     """The share of mutants that the tests are to kill."""
     folder: str
     pattern: str
+    tests: str
 
     def files(self, root: Path) -> list[str]:
         """Return its files, from the root of the tree."""
@@ -40,10 +41,10 @@ class Part:
 PARTS: Final = {
     part.name: part
     for part in (
-        Part("scripts", 0.90, SCRIPTS, "*.lua"),
-        Part("core", 0.95, f"{PACKAGE}/core", "*.py"),
-        Part("circuits", 0.95, f"{PACKAGE}/circuits", "*.py"),
-        Part("fleet", 0.85, f"{PACKAGE}/fleet", "*.py"),
+        Part("scripts", 0.90, SCRIPTS, "*.lua", "tests/fleet"),
+        Part("core", 0.95, f"{PACKAGE}/core", "*.py", "tests/core"),
+        Part("circuits", 0.95, f"{PACKAGE}/circuits", "*.py", "tests/circuits"),
+        Part("fleet", 0.85, f"{PACKAGE}/fleet", "*.py", "tests/fleet"),
     )
 }
 
@@ -70,15 +71,6 @@ def files_for_script(name: str) -> list[str]:
     by_turns = zip_longest(*(_FOR_SCRIPT[one] for one in judged))
     found = [f"tests/fleet/{file}" for turn in by_turns for file in turn if file is not None]
     return [*found, *_LAST_FOR_SCRIPTS]
-
-
-def files_for_folder(root: Path, folder: str, file: str) -> list[str]:
-    """Return the files of tests of a folder, those that are named like ``file`` first."""
-    name = file.removesuffix(".py")
-    found = (
-        path.relative_to(root).as_posix() for path in (root / "tests" / folder).glob("test_*.py")
-    )
-    return sorted(found, key=lambda one: (f"/test_{name}" not in one, one))
 
 
 def mutants_of(root: Path, file: str) -> Iterator[Mutant]:

@@ -19,6 +19,8 @@ class Listed:
 
     file: str
     code: str
+    column: int
+    """Where in the line the change begins."""
     change: str
     why: str
     equivalent: bool = False
@@ -28,7 +30,7 @@ class Listed:
         """Return whether this is that change."""
         return (
             mutant.file.endswith(f"/{self.file}")
-            and mutant.code == self.code
+            and (mutant.code, mutant.column) == (self.code, self.column)
             and mutant.change == self.change
         )
 

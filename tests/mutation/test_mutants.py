@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from . import lua, python
+from .covering import LONGEST, Covering, measure
 from .mutant import Mutant, make
-from .plan import PARTS, SCRIPTS, files_for_folder, files_for_script, mutants_of, sample
+from .plan import PARTS, SCRIPTS, files_for_script, mutants_of, sample
 from .survivors import Listed, read
 from .workspace import Workspace
 
@@ -214,10 +215,29 @@ def test_the_same_seed_chooses_the_same_mutants() -> None:
     assert sample(mutants, 0, 1) == mutants == sample(mutants, 1000, 1)
 
 
-def test_the_tests_that_are_named_like_a_file_come_first() -> None:
-    files = files_for_folder(ROOT, "core", "ramp.py")
-    assert files[0] == "tests/core/test_ramp.py"
-    assert len(files) == len(set(files)) == len(list((ROOT / "tests/core").glob("test_*.py")))
+def test_a_line_is_judged_by_the_tests_that_come_to_it_the_likely_and_the_quick_first() -> None:
+    file = "some/toy.py"
+    line = next(one for one in python.mutants_of(file, MODULE) if one.change == "0 -> (1)")
+    seconds = {"tests/test_a.py::slow": 2.0, "tests/test_a.py::quick": 1.0}
+    seconds |= {"tests/test_toy.py::t": 3.0, "tests/test_a.py::elsewhere": 0.1}
+    seconds["tests/test_a.py::hour"] = LONGEST
+    there = frozenset(seconds) - {"tests/test_a.py::elsewhere"} | {"tests/test_a.py::failed"}
+    covering = Covering(seconds, {(file, line.line): there})
+    expected = ["tests/test_toy.py::t", "tests/test_a.py::quick", "tests/test_a.py::slow"]
+    assert covering.judges_of(line) == expected
+    at_import = Covering(seconds, {}).judges_of(line)
+    assert at_import[:2] == ["tests/test_toy.py::t", "tests/test_a.py::elsewhere"]
+
+
+def test_which_tests_come_to_a_line_is_measured(toy: Path) -> None:
+    measured = measure(toy, ".", "test_toy.py")
+    assert set(measured.seconds) == {"test_toy.py::test_rising", "test_toy.py::test_waiting"}
+    mutants = list(python.mutants_of("toy.py", MODULE))
+    assert measured.judges_of(change_of(mutants, "removed: done.append(True)")) == [
+        "test_toy.py::test_waiting"
+    ]
+    at_import = next(one for one in mutants if one.change == "3 -> (4)")
+    assert len(measured.judges_of(at_import)) == 2
 
 
 def test_the_tests_of_a_script_are_there() -> None:
@@ -228,6 +248,7 @@ def test_the_tests_of_a_script_are_there() -> None:
 
 
 def test_a_listed_survivor_is_a_mutant_of_today_and_has_a_reason() -> None:
+    known: dict[str, list[Mutant]] = {}
     for listed in read():
         [file] = [
             one
@@ -235,18 +256,21 @@ def test_a_listed_survivor_is_a_mutant_of_today_and_has_a_reason() -> None:
             for one in part.files(ROOT)
             if one.endswith(f"/{listed.file}")
         ]
-        assert any(listed.is_about(one) for one in mutants_of(ROOT, file)), listed
-        assert len(listed.why) > 10
+        if file not in known:
+            known[file] = list(mutants_of(ROOT, file))
+        lines = [one.line for one in known[file] if listed.is_about(one)]
+        assert len(lines) == len(set(lines)) > 0, listed
+        assert listed.why
 
 
 def test_a_survivor_is_found_again_when_its_line_has_moved(tmp_path: Path) -> None:
     path = tmp_path / "survivors.toml"
     path.write_text(
-        '[[survivor]]\nfile = "toy.py"\ncode = "if turns >= LIMIT:"\n'
+        '[[survivor]]\nfile = "toy.py"\ncode = "if turns >= LIMIT:"\ncolumn = 3\n'
         'change = "turns >= LIMIT -> (turns > LIMIT)"\nwhy = "told apart by nothing"\n'
     )
     [listed] = read(path)
     moved = list(python.mutants_of("some/toy.py", f"import sys\n\n{MODULE}"))
     assert listed.is_about(change_of(moved, listed.change))
-    assert listed == Listed("toy.py", listed.code, listed.change, "told apart by nothing")
+    assert listed == Listed("toy.py", listed.code, 3, listed.change, "told apart by nothing")
     assert sum(map(listed.is_about, moved)) == 1
