@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import coverage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from .mutant import Mutant
@@ -48,12 +49,12 @@ class Covering:
         return chosen
 
 
-def measure(tree: Path, package: str, tests: str) -> Covering:
+def measure(tree: Path, package: str, tests: Sequence[str]) -> Covering:
     """Run the tests once in a copy of the tree, two at a time."""
     report = tree / "mutation.xml"
     subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", tests, "-q", "-m", "not slow", "-n", "2"),
+            *(sys.executable, "-m", "pytest", *tests, "-q", "-m", "not slow", "-n", "2"),
             *("-p", "no:cacheprovider", f"--cov={package}", "--cov-context=test"),
             *("--cov-report=", "--cov-fail-under=0", f"--junitxml={report}"),
         ],

@@ -230,7 +230,7 @@ def test_a_line_is_judged_by_the_tests_that_come_to_it_the_likely_and_the_quick_
 
 
 def test_which_tests_come_to_a_line_is_measured(toy: Path) -> None:
-    measured = measure(toy, ".", "test_toy.py")
+    measured = measure(toy, ".", ["test_toy.py"])
     assert set(measured.seconds) == {"test_toy.py::test_rising", "test_toy.py::test_waiting"}
     mutants = list(python.mutants_of("toy.py", MODULE))
     assert measured.judges_of(change_of(mutants, "removed: done.append(True)")) == [
