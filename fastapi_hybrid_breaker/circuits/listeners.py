@@ -210,13 +210,11 @@ class ChangeQueue:
 def explain(change: StateChange) -> str:
     """Return in words why a circuit changed, "" where nothing says: rule, error, reason."""
     evidence = change.evidence
-    return "; ".join(part for part in (evidence.rule, evidence.error, evidence.reason) if part)
+    return "; ".join(filter(None, (evidence.rule, evidence.error, evidence.reason)))
 
 
-def _decided(change: StateChange, *, is_received: bool) -> str:
-    """Return in words what decided a change; of one received, which instance did."""
-    if not is_received:
-        return str(change.cause)
+def _decided_elsewhere(change: StateChange) -> str:
+    """Return in words what decided a change that was received, and which instance did."""
     by = f"by instance {change.instance}"
     return by if change.cause is Cause.FLEET else f"{change.cause}, {by}"
 
@@ -232,7 +230,7 @@ def log_change(change: StateChange, *, is_received: bool = False) -> None:
         change.key,
         change.old,
         change.new,
-        _decided(change, is_received=is_received),
+        _decided_elsewhere(change) if is_received else str(change.cause),
         f": {why}" if why else "",
         extra={
             "circuit_key": change.key,
