@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import Any
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.fleet.names import Names
-from tests.fleet.instances import CONFIG, cut_off, fail, fleet, probe, settled, succeed, until
+from tests.fleet.instances import CONFIG, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
 from tests.fleet.sessions import session_of, wake
 from tests.fleet.speaker import PlainSpeaker
-from tests.patience import PATIENCE
 
-from .command import beside, on, process, process_beside, run
+from .command import beside, on, process_beside, run
 
 KEY = "inventory-api"
 
@@ -33,8 +31,6 @@ READING = {
     *("client|setinfo", "hello", "select", "client", "config|resetstat", "info", "ping"),
 }
 """Commands that write nothing, and those that say who connects."""
-
-HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]x[/bold red]\u202e\n:smile:"
 
 
 def test_empty_redis_has_nothing_to_show(server: Server) -> None:
@@ -157,102 +153,6 @@ async def test_what_is_under_an_override_is_shown(server: Server) -> None:
         assert "3 failures in a row" in out
 
 
-async def test_instances_where_it_is_open_alone_are_named(server: Server) -> None:
-    config = CircuitConfig(failure_threshold=3, recovery_timeout=30.0, quorum=2)
-    async with fleet(server, defaults=config) as (a, b):
-        await fail(b, KEY)  # known to all, so that it is listed
-        await b.reset(KEY)
-        a.circuit(KEY)
-        await until(lambda: 0 < a.stats(KEY).version == b.stats(KEY).version)
-        await fail(a, KEY)
-        votes = Names("circuit").evidence(KEY)
-        await until(lambda: a.instance in (server.ask.hget(votes, ":votes") or ""))
-        (row,) = (await beside(server, "status", "--json")).json["circuits"]
-        assert (row["state"], row["open_at"]) == ("CLOSED", [a.instance])
-        for order in (("status",), ("show", KEY)):
-            out = (await beside(server, *order)).out
-            assert "(open at 1)" in out
-            assert f"{a.instance} (" in out
-
-
-async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server) -> None:
-    """Nothing of it was ever told for all: neither the index nor a hash knows it."""
-    config = CircuitConfig(failure_threshold=3, recovery_timeout=30.0, quorum=2)
-    async with fleet(server, defaults=config) as (a, b):
-        await fail(a, KEY)
-        for _ in range(5):
-            with pytest.raises(CircuitOpenError):
-                await succeed(a, KEY)
-        votes = Names("circuit").evidence(KEY)
-        await until(lambda: a.instance in (server.ask.hget(votes, ":votes") or ""))
-        for _ in range(2):  # a rate is between two signs of life
-            beat(a)
-            await settled(a)
-        assert server.ask.keys(f"circuit:{KEY}") == []
-        (row,) = (await beside(server, "status", "--json")).json["circuits"]
-        assert (row["key"], row["state"], row["own_state"]) == (KEY, "CLOSED", None)
-        assert row["open_at"] == [a.instance]
-        assert "(open at 1)" in (await beside(server, "status")).out
-        out = (await beside(server, "show", KEY)).out
-        there = {line.split()[0]: line for line in out.splitlines() if "connected" in line}
-        assert "✖ OPEN" in there[a.instance]
-        assert "CLOSED, or unknown" in there[b.instance]
-        assert (await beside(server, "reset", KEY)).code == 0
-        await until(lambda: a.state(KEY) == "CLOSED")
-
-
-def beat(breaker: HybridBreaker) -> None:
-    """Have a sign of life given at once."""
-    session = session_of(breaker)
-    session.exchange.heartbeat.beat()
-    wake(session)
-
-
-def test_what_an_instance_told_before_the_last_change_is_marked(server: Server) -> None:
-    now = server.ask.time()[0] * 1000
-    about = json.dumps({"host": "box", "started": 1, "version": "1", "circuits": {}})
-    for name, seen in (("early", now - 2000), ("late", now + 60_000)):
-        server.ask.zadd("circuit#{live}", {name: seen})
-        server.ask.hset("circuit#{live}:about", name, about)
-    on(server, "open", KEY, "--reason", "x", "--for", "1h")
-    out = on(server, "show", KEY).out
-    assert "last report" in out
-    there = {line.split()[0]: line for line in out.splitlines() if "CLOSED, or unknown" in line}
-    assert "(before the last change)" in there["early"]
-    assert "(before the last change)" not in there["late"]
-
-
-def test_rejected_calls_of_all_instances_are_added_up(server: Server) -> None:
-    now = server.ask.time()[0] * 1000
-    for name, circuits in (
-        ("abc", {KEY: ["OPEN", 2.5], HOSTILE: ["OPEN", 1], "..": ["OPEN", 1]}),
-        ("def", {KEY: ["CLOSED", 1.5], "strange": ["AJAR", "x"]}),
-        ("old", None),
-    ):
-        about = {"host": "box", "started": 1, "version": "1", "circuits": circuits}
-        server.ask.zadd("circuit#{live}", {name: now})
-        server.ask.hset("circuit#{live}:about", name, json.dumps(about))
-    (row,) = on(server, "status", "--json").json["circuits"]
-    assert (row["key"], row["rejecting"]) == (KEY, 4.0)
-    assert "4.0/s" in on(server, "status").out
-    out = on(server, "show", KEY).out
-    assert "✖ OPEN, rejecting 2.5/s" in out
-    assert "✔ CLOSED, rejecting 1.5/s" in out
-    assert "not reported" in out
-
-
-async def test_instance_that_is_not_heard_of_is_isolated(server: Server) -> None:
-    async with fleet(server) as (a, b):
-        await cut_off(b)
-        seconds, microseconds = server.ask.time()
-        seen = int(seconds * 1000 + microseconds / 1000) - 20_000
-        server.ask.zadd("circuit#{live}", {b.instance: seen})
-        said = (await beside(server, "status", "--json")).json
-        sync = {one["id"]: one["sync"] for one in said["instances"]}
-        assert sync == {a.instance: "connected", b.instance: "isolated"}
-        assert "isolated" in (await beside(server, "status")).out
-
-
 def test_circuit_of_a_plain_speaker_is_shown(server: Server) -> None:
     PlainSpeaker(server, "theirs/a b").say("OPEN", failures=7, open_for=50.0)
     row = on(server, "show", "theirs/a b", "--json").json["circuit"]
@@ -349,164 +249,4 @@ def test_thousand_circuits(server: Server) -> None:
     assert "✖ 0 OPEN  ◐ 0 HALF_OPEN  ✔ 999 CLOSED  ◌ 1 ready to probe" in done.out
 
 
-# -- whatever stands there --------------------------------------------------------------------
-
-
-def _seed_hostile(server: Server) -> None:
-    why = json.dumps({"cause": "failures", "error": HOSTILE, "rule": HOSTILE, "by": HOSTILE})
-    plain = {"state": "OPEN", "failures": 1, "successes": 0, "nextAttempt": 0}
-    ours = {"version": 5, "writer": "abc", "at": 1, "sum": "OPEN|1|0|0", "p": 1}
-    server.ask.hset(f"circuit:{KEY}", mapping={**plain, **ours, "why": why})
-    about = json.dumps({"by": HOSTILE, "reason": HOSTILE})
-    register = f"6|abc|forced_open|0|{about}"
-    server.ask.hset("circuit#override:{circuit:" + KEY + "}", "override", register)
-    server.ask.hset("circuit:turned\u202e", mapping=plain)
-    server.ask.hset("circuit:bad-state", mapping={**plain, "state": HOSTILE})
-    server.ask.hset("circuit:bad-number", mapping={**plain, "failures": "many"})
-    server.ask.hset("circuit:bad-bytes", mapping={**plain, "state": b"\xff\xfe"})
-    server.ask.set("circuit:text", HOSTILE)
-    server.ask.hset("circuit#evidence:{circuit:votes}", ":of", "0|")
-    server.ask.hset("circuit#evidence:{circuit:votes}", ":votes", f"{HOSTILE}:{2**52}")
-    keys = [KEY, "turned\u202e", "bad-state", "bad-number", "bad-bytes", "text", "votes"]
-    server.ask.zadd("circuit#index", dict.fromkeys(keys, 5) | {HOSTILE: 5, "x" * 300: 6, "y": -7})
-    server.ask.sadd("circuit#overridden", KEY, HOSTILE, b"\xff")
-    now = server.ask.time()[0] * 1000
-    about = json.dumps({"host": HOSTILE, "started": 1, "version": HOSTILE})
-    server.ask.zadd("circuit#{live}", {"abc": now, HOSTILE: now, "nobody": now, "list": now})
-    server.ask.hset("circuit#{live}:about", mapping={"abc": about, "nobody": "{", "list": "[]"})
-
-
-@pytest.mark.parametrize("order", [("status",), ("status", "--scan"), ("show", KEY)])
-def test_hostile_texts_are_shown_and_do_no_harm(server: Server, order: tuple[str, ...]) -> None:
-    _seed_hostile(server)
-    variables = {"CIRCUIT_REDIS_URL": server.url, "COLUMNS": "1000"}  # so that nothing is folded
-    for done in (run(*order, **variables), process(*order, **variables)):
-        assert done.code == 0, done
-        assert all(char.isprintable() or char == "\n" for char in done.out), done.out
-        # Rule, error, by and reason of the state and the override; host and version.
-        assert done.out.count("[bold red]x[/bold red]") >= 7
-        assert ":smile:" in done.out
-        assert done.err == ""
-    said = on(server, *order, "--json")
-    assert all(char.isprintable() or char == "\n" for char in said.out)
-
-
-def test_what_cannot_be_read_is_named_and_the_rest_is_shown(server: Server) -> None:
-    _seed_hostile(server)
-    said = on(server, "status", "--json").json
-    rows = {row["key"]: row for row in said["circuits"]}
-    for key in ("bad-state", "bad-number", "bad-bytes", "text"):
-        assert rows[key]["state"] is None
-        assert rows[key]["problem"].startswith("unreadable: ")
-        assert on(server, "show", key).code == 0
-    assert rows[KEY]["override"]["kind"] == "forced_open"
-    assert [one["id"] for one in said["instances"]] == ["abc"]
-    assert said["unreadable"] >= 5
-    assert "unreadable" in on(server, "status").out
-
-
-async def test_override_of_a_circuit_that_cannot_be_read_is_shown_and_ordered(
-    server: Server,
-) -> None:
-    """A hash whose evidence is no text made the script's answer unreadable."""
-    async with fleet(server, size=1) as (breaker,):
-        await fail(breaker, KEY)
-        await settled(breaker)
-        server.ask.hset(f"circuit:{KEY}", "why", b'{"cause":"\xff"}')
-        opened = await beside(server, "open", KEY, "--reason", "x", "--for", "1h", "--json")
-        row = opened.json["circuit"]
-        assert (row["state"], row["override"]["reason"]) == ("OPEN", "x")
-        assert row["problem"] == ""
-        assert (await beside(server, "clear", KEY)).code == 0
-        row = (await beside(server, "reset", KEY, "--json")).json["circuit"]
-        assert (row["state"], row["problem"]) == ("CLOSED", "")
-        await until(lambda: breaker.state(KEY) == "CLOSED")
-
-
-@pytest.mark.parametrize("name", ["index", "overridden", "live", "instances"])
-def test_lists_of_another_type_do_no_harm(server: Server, name: str) -> None:
-    server.ask.set(getattr(Names("circuit"), name), "of somebody")
-    PlainSpeaker(server, KEY).say("OPEN", open_for=50.0)
-    done = on(server, "status", "--scan")
-    assert done.code == 0
-    assert KEY in done.out
-    assert on(server, "show", KEY).code == 0
-
-
-def test_no_console_of_a_narrow_encoding_is_too_narrow(server: Server) -> None:
-    PlainSpeaker(server, "жук").say("OPEN", open_for=50.0)
-    done = process(
-        *("status", "--scan"),
-        CIRCUIT_REDIS_URL=server.url,
-        PYTHONIOENCODING="ascii",
-    )
-    assert done.code == 0, done
-    assert "? OPEN" in done.out
-
-
 assert CONFIG.failure_threshold == 3  # what the texts above say
-
-
-async def test_instance_in_shadow_mode_tells_what_it_would_have_rejected(server: Server) -> None:
-    async with fleet(server) as (a, b):
-        await fail(a, "trial")
-        await until(lambda: b.state("trial") == "OPEN")
-        await a.override("trial", "shadow", by="ann", reason="a trial", seconds=None)
-        await until(lambda: b.stats("trial").mode == "shadow")
-        await succeed(b, "trial")
-        await fail(b, "trial", times=3)
-        instance = b.sync_status().instance
-
-        async def told() -> dict[str, Any]:
-            found = (await beside(server, "show", "trial", "--json")).json["instances"]
-            (one,) = [one for one in found if one["id"] == instance]
-            return dict((one["circuits"] or {}).get("trial") or {})
-
-        async with asyncio.timeout(PATIENCE):
-            while (said := await told()).get("shadowed") != 4:
-                await asyncio.sleep(0.2)  # each instance reports every 5 s
-        assert (said["state"], said["shadowed_failures"]) == ("OPEN", 3)
-        text = " ".join((await beside(server, "show", "trial")).out.split())
-        assert "shadow mode: 4 would have been rejected (75% failed)" in text
-
-
-async def test_most_of_the_last_openings_from_one_instance_are_said(server: Server) -> None:
-    async with fleet(server, 3) as (sick, *well):
-        for breaker in (sick, *well):
-            breaker.circuit(KEY)
-        await settled(sick, *well)
-        for opener in (well[0], sick, sick, well[1], sick, sick):
-            await fail(opener, KEY)
-            await until(lambda: all(one.state(KEY) == "OPEN" for one in (sick, *well)))
-            await settled(sick, *well)
-            await opener.reset(KEY)
-            await until(lambda: all(one.state(KEY) == "CLOSED" for one in (sick, *well)))
-            await settled(sick, *well)
-        said = f"4 of the last 5 openings came from instance {sick.sync_status().instance}"
-        for order in (("show", KEY), ("status",)):
-            done = await beside(server, *order)
-            assert said in " ".join(done.out.split()), done
-        shown = await beside(server, "show", KEY, "--json")
-        assert len(shown.json["circuit"]["openers"]) == 5
-
-
-@pytest.mark.parametrize(
-    ("openers", "said"),
-    [
-        ("a a", ""),
-        ("a b a", "2 of the last 3 openings came from instance a"),
-        ("a b a b", ""),
-        ("a a a a a", "5 of the last 5 openings came from instance a"),
-        ("\x1b[2J b b b ../x", "3 of the last 3 openings came from instance b"),
-        ("x " * 10_000 + "b b b", "3 of the last 5 openings came from instance b"),
-    ],
-)
-def test_openers_are_counted_over_the_last_five_that_are_names(
-    server: Server, openers: str, said: str
-) -> None:
-    four = {"state": "CLOSED", "failures": "0", "successes": "0", "nextAttempt": "0"}
-    server.ask.hset(f"circuit:{KEY}", mapping={**four, "openers": openers})
-    done = on(server, "show", KEY)
-    assert done.code == 0
-    assert ("openings came from" in done.out) is bool(said)
-    assert said in done.out

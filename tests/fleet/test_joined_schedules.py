@@ -14,21 +14,15 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.core.states import Outcome
-from fastapi_hybrid_breaker.fleet.leases import TERM
-from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
-from .sessions import jitter_of, note_report, posts_of, set_report_every
+from .sessions import jitter_of, note_report, set_report_every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .server import Server
-
-FAR = 60.0
-"""Seconds of a round trip that let no call be rare: all probes need a lease."""
 
 pytestmark = pytest.mark.every_server
 
@@ -47,57 +41,6 @@ def join(server: Server) -> Iterator[Callable[..., Companion]]:
         yield enter
 
 
-def test_a_call_every_three_seconds_becomes_a_probe_some_day(join: Any) -> None:
-    a = join("aaaa", recovery_timeout=0.3)
-    a.fail()
-    a.send()
-    time.sleep(0.4)
-    a.clock.advance(0.4)
-    for _ in range(40):  # two minutes
-        with contextlib.suppress(CircuitOpenError):
-            a.call()
-        for _ in range(30):
-            a.send()
-            a.clock.advance(0.1)
-    assert a.state == "CLOSED"
-
-
-def test_a_probe_without_a_lease_takes_a_place_of_a_lease_not_used_so_far(join: Any) -> None:
-    settings = {"recovery_timeout": 0.3, "half_open_max_calls": 1, "round_trip": FAR}
-    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
-    a.fail()
-    together(a, b)
-    for player in (a, b):
-        player.clock.advance(5.0)  # nobody has called since
-        player.learn_time()  # by the clock of the test alone
-    inside.of(b.circuit).wants_lease = True
-    b.exchange.touched(b.circuit)
-    b.send()
-    assert inside.of(b.circuit).lease is not None
-    ticket = inside.admit(a.circuit)  # long after the open time: a probe at once
-    for _ in range(2):  # before it has asked again, and after
-        together(a, b, seconds=0.1)
-        with pytest.raises(CircuitOpenError):
-            b.call()
-    inside.settle(a.circuit, ticket, Outcome.SUCCESS)
-
-
-def test_all_hear_of_a_probe_that_waits_for_no_lease(server: Server, join: Any) -> None:
-    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
-    a, b, c = (join(name, **settings) for name in ("aaaa", "bbbb", "cccc"))
-    a.fail()
-    together(a, b, c)
-    for prober in (a, b):
-        for player in (a, b, c):
-            player.clock.advance(6.0)  # no sign of a probe
-        server.ask.hdel(f"circuit:{KEY}", "told")  # that is so long ago for the server too
-        ticket = inside.admit(prober.circuit)
-        together(a, b, c, seconds=0.1)
-        inside.settle(prober.circuit, ticket, Outcome.SUCCESS)
-    with pytest.raises(CircuitOpenError):
-        c.call()
-
-
 def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expired(
     server: Server, join: Any
 ) -> None:
@@ -114,34 +57,6 @@ def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expire
             player.fail()
         together(old, new, seconds=0.3)
     assert "OPEN" in {old.state, new.state}
-
-
-def test_a_vote_whose_withdrawal_got_no_answer_is_withdrawn_again(
-    server: Server, join: Any
-) -> None:
-    a = join("aaaa", quorum=2, recovery_timeout=30.0)
-    a.fail()
-    a.send()
-    evidence = f"circuit#evidence:{{circuit:{KEY}}}"
-    assert server.ask.hget(evidence, ":votes")
-    a.clock.advance(30.1)
-    a.call()  # a probe: closed again
-    assert a.state == "CLOSED"
-    requests = a.take()
-    assert [one.kind for one in requests if one.kind == "vote"]
-    a.exchange.put_back(requests)  # Redis was lost just then
-    a.send()
-    assert server.ask.hget(evidence, ":votes") == ""
-
-
-def test_the_vote_of_an_opening_by_a_joined_run_is_told_at_once(server: Server, join: Any) -> None:
-    a, b, c = (join(name, quorum=2, failure_threshold=4) for name in ("aaaa", "bbbb", "cccc"))
-    for player in (a, b):
-        player.fail()
-        player.fail()
-    together(a, b, c, seconds=0.6)
-    assert a.state == b.state == "OPEN"  # for itself alone, or for all
-    assert c.state == "OPEN", "two instances of three have met the trouble"
 
 
 def test_a_threshold_above_the_longest_run_told_is_kept(join: Any) -> None:
@@ -277,54 +192,6 @@ def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
     assert a.state == b.state == server.hash(KEY)["state"] == "CLOSED"
 
 
-def test_a_vote_of_an_instance_that_has_left_does_not_count(server: Server, join: Any) -> None:
-    a, b = (join(name, quorum=2) for name in ("aaaa", "bbbb"))
-    a.fail()
-    a.send()
-    a.exchange.leave()
-    a.send()
-    again = join("cccc", quorum=2)  # the same process, or its successor
-    again.fail()
-    together(again, b, seconds=0.2)
-    assert b.state == "CLOSED"
-
-
-def test_half_open_leases_stay_exclusive_when_the_clock_is_set_back(
-    server: Server, join: Any
-) -> None:
-    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
-    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
-    a.fail()
-    together(a, b, seconds=0.5)
-    for player in (a, b):
-        with contextlib.suppress(CircuitOpenError):
-            inside.admit(player.circuit)
-        player.send()
-    together(a, b, seconds=0.1)
-    # As if it had been written by a clock five minutes ahead.
-    now = int(time.time() * 1000)
-    server.ask.hset(
-        f"circuit:{KEY}",
-        mapping={
-            "nextAttempt": now + 300_000,
-            "at": now + 300_000,
-            "sum": f"HALF_OPEN|0|0|{now + 300_000}",
-            "state": "HALF_OPEN",
-        },
-    )
-    held = []
-    for player in (a, b):
-        posts_of(player.exchange).clear()
-        inside.of(player.circuit).lease = None
-        player.clock.advance(3.0)
-        with contextlib.suppress(CircuitOpenError):
-            inside.admit(player.circuit)
-        player.send()
-        lease = inside.of(player.circuit).lease
-        held.append(lease is not None and lease.places > 1)
-    assert held != [True, True]
-
-
 def test_the_expired_hash_alone_is_what_keeps_failures_apart(server: Server, join: Any) -> None:
     """The control of the test above: the same calls join where both know the same state."""
     old, new = (join(name, failure_threshold=4) for name in ("aaaa", "bbbb"))
@@ -334,18 +201,6 @@ def test_the_expired_hash_alone_is_what_keeps_failures_apart(server: Server, joi
                 player.fail()
         together(old, new, seconds=0.3)
     assert "OPEN" in {old.state, new.state}
-
-
-def test_a_vote_survives_a_flush(server: Server, join: Any) -> None:
-    a, b, c = (join(name, quorum=2) for name in ("aaaa", "bbbb", "cccc"))
-    a.fail()
-    together(a, b, c, seconds=0.1)
-    server.ask.flushall()
-    a.exchange.rereading.repair()  # half a minute later at most
-    together(a, b, c, seconds=0.1)
-    b.fail()
-    together(a, b, c, seconds=0.2)
-    assert c.state == "OPEN"
 
 
 def test_a_rate_is_judged_only_after_all_had_the_time_to_report(server: Server, join: Any) -> None:
@@ -382,26 +237,6 @@ def test_what_one_decides_for_itself_is_not_written_back_as_the_fleets(
     alone.exchange.read(KEY)
     together(alone, seconds=0.1)
     assert server.hash(KEY).get("state") != "CLOSED"
-
-
-def test_a_lease_is_not_asked_for_with_every_call_where_the_answer_is_none(
-    server: Server, join: Any
-) -> None:
-    a = join("aaaa", recovery_timeout=0.3)
-    a.fail()
-    a.send()
-    server.ask.delete(f"circuit:{KEY}")
-    server.ask.set(f"circuit:{KEY}", "no hash")
-    a.clock.advance(0.6)
-    asked = 0
-    for _ in range(100):
-        with contextlib.suppress(CircuitOpenError):
-            a.call()
-        requests = a.take()
-        asked += sum(1 for one in requests if one.kind == "lease")
-        a.answer(requests, a.deliver(requests))
-        a.clock.advance(0.001)
-    assert asked < 10, f"asked {asked} times in 0.1 s"
 
 
 def test_the_first_failure_after_the_end_of_a_run_is_announced(server: Server, join: Any) -> None:
@@ -452,19 +287,6 @@ def test_failures_of_the_millisecond_of_a_success_before_them_count(
     assert len(run.split()) == 3
 
 
-def test_votes_are_asked_for_again_where_enough_came_to_be_by_others_leaving(
-    server: Server, join: Any
-) -> None:
-    a, b, c, d = (join(name, live=4, quorum=0.5) for name in ("aaaa", "bbbb", "cccc", "dddd"))
-    a.fail()
-    together(a, b, c, d, seconds=0.1)
-    for player in (a, b, c, d):
-        player.breaker.peers.live = 2  # two have left: one vote is half of the rest
-    a.exchange.rereading.repair()
-    together(a, b, seconds=0.2)
-    assert b.state == "OPEN"
-
-
 def test_a_run_suspect_long_ago_and_never_confirmed_leaves_time_to_object_again(join: Any) -> None:
     a, b, c, d = (join(name, failure_threshold=4) for name in ("aaaa", "bbbb", "cccc", "dddd"))
     for player in (a, b):
@@ -482,50 +304,3 @@ def test_a_run_suspect_long_ago_and_never_confirmed_leaves_time_to_object_again(
         d.call()
         together(c, d, seconds=0.05)
     assert c.state == d.state == "CLOSED"
-
-
-@pytest.mark.parametrize("settings", [{"quorum": 2}, {"scope": "instance"}])
-def test_a_vote_about_a_state_that_the_server_has_lost_makes_no_storm(
-    server: Server, join: Any, settings: dict[str, Any]
-) -> None:
-    a = join("aaaa", recovery_timeout=0.5, **settings)
-    a.reset()
-    a.send()  # a version of the fleet's, and then the hash is gone
-    server.ask.flushall()
-    a.fail()
-    sent = 0
-    for _ in range(100):
-        requests = a.take()
-        sent += sum(1 for one in requests if one.kind == "vote")
-        a.answer(requests, a.deliver(requests))
-        a.clock.advance(0.01)
-    assert 1 <= sent <= 10
-    if "quorum" in settings:
-        assert server.hash(KEY)["state"] == "CLOSED"  # what it departed from
-        assert server.ask.hget(f"circuit#evidence:{{circuit:{KEY}}}", ":votes")
-    a.call()  # a probe of its own: closed again
-    assert a.state == "CLOSED"
-    together(a, seconds=0.3)
-    assert not inside.of(a.circuit).has_voted
-
-
-def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
-    server: Server, join: Any
-) -> None:
-    settings = {"recovery_timeout": 0.3, "success_threshold": 3, "round_trip": FAR}
-    a, b = (join(name, **settings) for name in ("aaaa", "bbbb"))
-    a.fail()
-    together(a, b)
-    for player in (a, b):
-        player.clock.advance(6.0)  # long after the open time: a call is a probe at once
-    a.call()
-    a.send()
-    # b has not heard of that, its probe fails, and its dependency asks for a long open time.
-    inside.settle(b.circuit, inside.admit(b.circuit), Outcome.FAILURE, asked=60.0)
-    b.send()
-    assert b.state == "HALF_OPEN"  # a was first
-    with pytest.raises(CircuitOpenError):
-        b.call()
-    due = b.exchange.leases.next_due()
-    assert due is not None
-    assert due <= b.clock() + TERM

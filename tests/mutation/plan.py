@@ -55,7 +55,7 @@ _FOR_SCRIPT: Final = {
         *("test_plain_rules.py", "test_overrides_over_plain.py", "test_mode_overrides.py"),
     ),
     "evidence.lua": ("test_script_evidence.py", "test_evidence.py", "test_quorum.py"),
-    "lease.lua": ("test_script_lease.py", "test_recovery.py"),
+    "lease.lua": ("test_script_lease.py", "test_recovery.py", "test_recovery_at_once.py"),
     "heartbeat.lua": ("test_script_heartbeat.py", "test_live_count.py"),
 }
 """The quick ones first: they ask the scripts by themselves, at a time that does not pass."""
@@ -63,6 +63,7 @@ _FOR_SCRIPT: Final = {
 _LAST_FOR_SCRIPTS: Final = (
     "tests/simulator/test_script_comparisons.py",
     "tests/fleet/test_grammar.py",
+    "tests/fleet/test_grammar_scripts.py",
 )
 
 

@@ -1,4 +1,4 @@
-"""Of the tests themselves: what is private is reached in one place for each subject."""
+"""Of the tests themselves: files of a size to read, and what is private reached in one place."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ FILES = {
     for path in sorted(TESTS.rglob("*.py"))
     if path.parent.name != "previous"
 }
+
+LINES = 350
 
 HELPERS = {
     "inside.py": "a circuit, its core, the registry",
@@ -61,9 +63,17 @@ def private_reads(source: str) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(set(FILES) - set(HELPERS)))
-def test_what_is_private_is_reached_through_the_helper_of_its_subject(name: str) -> None:
-    assert private_reads(FILES[name].read_text()) == [], f"go through one of {sorted(HELPERS)}"
+def test_a_file_of_tests_is_short_enough_to_read() -> None:
+    lines = {name: path.read_text().count("\n") for name, path in FILES.items()}
+    too_long = {name: count for name, count in lines.items() if count > LINES}
+    assert too_long == {}, "split them by subject"
+
+
+def test_what_is_private_is_reached_through_the_helper_of_its_subject() -> None:
+    found = {
+        name: private_reads(path.read_text()) for name, path in FILES.items() if name not in HELPERS
+    }
+    assert {name: reads for name, reads in found.items() if reads} == {}, sorted(HELPERS)
 
 
 def test_every_helper_is_needed() -> None:
