@@ -117,7 +117,7 @@ async def _measure(options: argparse.Namespace, results: dict[str, Any], console
 
 
 async def _checked(results: dict[str, Any], console: Console) -> tuple[Adapter, ...]:
-    """Give the peers that do what is measured; ours must.
+    """Return the peers that do what is measured; ours must.
 
     Raises:
         AdapterError: ours does not.
@@ -142,14 +142,14 @@ async def _checked(results: dict[str, Any], console: Console) -> tuple[Adapter, 
 
 
 def _not_installed() -> dict[str, str]:
-    """Give the reasons that were noted when the environment was made."""
+    """Return the reasons that were noted when the environment was made."""
     path = Path(sys.prefix) / "left-out.json"
     found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     return {name: reason for name, reason in found.items() if name in PEERS}
 
 
 def _of_before(options: argparse.Namespace) -> dict[str, Any]:
-    """Give the figures that stay: of the parts that are not measured now."""
+    """Return the figures that stay: of the parts that are not measured now."""
     empty: dict[str, Any] = {"machine": {}, "left_out": {}, "parts": {}}
     if options.quick or not options.json.exists():
         return empty

@@ -22,7 +22,7 @@ _NEEDED = "# What these need."
 
 
 def wanted(text: str) -> list[str]:
-    """Give the names that are asked for; those below the last heading only come along."""
+    """Return the names that are asked for; those below the last heading only come along."""
     lines = text.partition(_NEEDED)[0].splitlines()
     return [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
 
@@ -32,13 +32,13 @@ def install(*names: str) -> str:
     errors = _pip("--constraint", str(CONSTRAINTS), "--constraint", str(REQUIREMENTS), *names)
     if errors is None:
         return ""
-    # By itself and with any version, pip tells what is wrong with it; else what does not go
+    # By itself and with any version, pip says what is wrong with it; else what does not go
     # together.
     return reason(_pip("--dry-run", "--no-deps", *names) or errors)
 
 
 def _pip(*arguments: str) -> str | None:
-    """Give pip's complaints where it failed."""
+    """Return pip's complaints if it failed."""
     done = subprocess.run(  # noqa: S603 - our own command
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
@@ -52,7 +52,7 @@ def _pip(*arguments: str) -> str | None:
 
 
 def reason(errors: str) -> str:
-    """Give the line in which pip says what is wrong: of Python's version, else its first one."""
+    """Return the line in which pip says what is wrong: of Python's version, else its first one."""
     lines = [line.strip().removeprefix("ERROR: ") for line in errors.splitlines()]
     lines = [line for line in lines if line and not line.startswith("WARNING")]
     versions = re.findall(r"Requires-Python ([^;\s]+)", errors)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give the value below which so many percent lie, between two of them by proportion.
+    """Return the value below which so many percent lie, between two of them by proportion.
 
     Raises:
         ValueError: there are no values, or no such percentile.
@@ -53,12 +53,12 @@ class Measured:
         return percentile(self.times, 90)
 
     def over(self, floor: Measured) -> float:
-        """Give the ratio to ``floor``, of the 10th percentiles."""
+        """Return the ratio to ``floor``, of the 10th percentiles."""
         return self.low / floor.low
 
     def describe(self, floor: Measured | None = None) -> dict[str, Any]:
-        """Give the figures as they stand in the JSON: nanoseconds and ratios."""
-        told: dict[str, Any] = {
+        """Return the figures as they stand in the JSON: nanoseconds and ratios."""
+        figures: dict[str, Any] = {
             "median_ns": round(self.median * 1e9, 1),
             "p10_ns": round(self.low * 1e9, 1),
             "p90_ns": round(self.high * 1e9, 1),
@@ -66,6 +66,6 @@ class Measured:
             "calls_per_round": self.calls,
         }
         if floor is not None:
-            told["ratio"] = round(self.over(floor), 3)
-            told["ratio_of_medians"] = round(self.median / floor.median, 3)
-        return told
+            figures["ratio"] = round(self.over(floor), 3)
+            figures["ratio_of_medians"] = round(self.median / floor.median, 3)
+        return figures

@@ -16,7 +16,7 @@ _OURS = ("fastapi-hybrid-breaker", "fastapi", "starlette", "uvicorn", "httpx", "
 
 
 def describe(peers: Iterable[str] = ()) -> dict[str, Any]:
-    """Tell the processor, the cores, the load, Python and the versions of all that is measured."""
+    """Return processor, cores, load, Python and the versions of all that is measured."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -30,19 +30,19 @@ def describe(peers: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Name the processor's model, where the system tells."""
+    """Name the processor's model, where the system knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or "unknown"
-    told = dict(line.split(":", 1) for line in lines if ":" in line)
-    by_name = {name.strip(): value.strip() for name, value in told.items()}
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    by_name = {name.strip(): value.strip() for name, value in fields.items()}
     family, model = by_name.get("cpu family", "?"), by_name.get("model", "?")
     return f"{by_name.get('model name', 'unknown')} (family {family}, model {model})"
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Give the versions of those that are installed."""
+    """Return the versions of those that are installed."""
     found = {}
     for name in names:
         try:

@@ -30,5 +30,5 @@ class Order:
     is_quick: bool = False
 
     def rounds(self, usual: int) -> int:
-        """Give how many rounds to run where ``usual`` are usual."""
+        """Return how many rounds to run where ``usual`` are usual."""
         return max(3, round(usual * self.effort * (_QUICK if self.is_quick else 1.0)))

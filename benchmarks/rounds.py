@@ -81,7 +81,7 @@ async def measure(
 
 
 async def _nothing() -> None:
-    """Have nothing done before a turn."""
+    """Do nothing before a turn."""
 
 
 async def calls_per_slice(case: Loop, seconds: float, clock: Clock) -> int:
@@ -93,7 +93,7 @@ async def calls_per_slice(case: Loop, seconds: float, clock: Clock) -> int:
 
 
 async def _best_of_three(case: Loop, calls: int, clock: Clock) -> float:
-    """Give what so many calls take; the best, since a moment's noise would make slices short."""
+    """Return what so many calls take; the best, since a moment's noise would make slices short."""
     times = []
     for _ in range(3):
         begun = clock()

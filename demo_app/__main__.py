@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Run the demo; gives 0 when the story was told, 1 when a step of it did not happen."""
+    """Run the demo; returns 0 when the story was played, 1 when a step of it did not happen."""
     parser = argparse.ArgumentParser(prog="python -m demo_app", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the story")
     parser.add_argument(
@@ -51,7 +51,7 @@ async def _run(*, once: bool, patience: float) -> int:
         display.fail(error.step, error.reason)
         return FAILED
     except asyncio.CancelledError:
-        # Asked to stop; that is how a performance ends whose story has been told.
+        # Asked to stop; that is how a performance ends whose story is over.
         return 0 if performance.is_told else 128 + received[0]
     return 0
 

@@ -68,7 +68,7 @@ class Cast:
         return [*self.shops.values(), self.upstream, *([self.valkey] if self.valkey else [])]
 
     def last_words(self) -> str:
-        """Give the end of each process's output, where there is any."""
+        """Return the end of each process's output, where there is any."""
         return "".join(
             f"\n{child.name} said:\n{words}"
             for child in self.everyone
@@ -93,7 +93,7 @@ def _valkey_command(port: int, folder: str) -> list[str]:
         get_binary_path,
     )
 
-    # It keeps nothing on disk: after the restart the fleet has to tell it what it forgot.
+    # It keeps nothing on disk: after the restart the fleet has to write back what it forgot.
     options = {
         "port": str(port),
         "bind": LOOPBACK,

@@ -15,7 +15,7 @@ _REMEMBERED = 1000
 
 
 def record_changes(breaker: HybridBreaker) -> APIRouter:
-    """Make the router that tells the latest changes, ``/changes``, and that all is well.
+    """Make the router that shows the latest changes, ``/changes``, and that all is well.
 
     Each change carries the monotonic clock's nanoseconds: all processes of one machine read the
     same clock, and unlike wall time it never steps, so differences between processes hold.

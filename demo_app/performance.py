@@ -1,4 +1,4 @@
-"""One performance: everything is started, the story is told, everything is ended."""
+"""One performance: everything is started, the story is played, everything is ended."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Performance:
         self.is_told = False
 
     async def run(self) -> None:
-        """Tell the story.
+        """Play the story.
 
         Raises:
-            StepFailedError: it could not be told to its end.
+            StepFailedError: it could not be played to its end.
         """
         with Cast(self._redis_url) as cast:
             # Proxies named in the environment know nothing of this machine's loopback.
@@ -69,7 +69,7 @@ class Performance:
                     await asyncio.Event().wait()
 
     async def _tell_amid(self, stage: Stage) -> None:
-        """Tell the story amid customers, onlookers and the drawing of it all."""
+        """Play the story amid customers, onlookers and the drawing of it all."""
         story = asyncio.create_task(self._tell(stage))
         around = [
             asyncio.create_task(one)

@@ -54,7 +54,7 @@ class Child:
         return self._process.pid if self._process else 0
 
     def is_running(self) -> bool:
-        """Tell whether it has been started and has not ended."""
+        """Return whether it has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def ask_to_end(self) -> None:
@@ -78,7 +78,7 @@ class Child:
             self._process.wait()
 
     def last_words(self, lines: int = 15) -> str:
-        """Give the end of its output."""
+        """Return the end of its output."""
         if not self._log.exists():
             return ""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
@@ -98,7 +98,7 @@ def end_all(children: Iterable[Child]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Give loopback ports that nobody listens on."""
+    """Return loopback ports that nobody listens on."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -107,7 +107,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def answers(port: int) -> bool:
-    """Tell whether somebody listens on a loopback port."""
+    """Return whether somebody listens on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -53,7 +53,7 @@ class Stage:
         """Wait for something to be seen.
 
         Parameters:
-            condition: tells whether it is seen now.
+            condition: whether it is seen now.
             promise: what is waited for, in words.
             at_least: seconds that this may take however short the stage's patience is.
 
@@ -79,23 +79,23 @@ class Stage:
         return ", ".join(f"{shop.name} {shop.state} ({shop.sync})" for shop in self.shops)
 
     def all_in(self, state: str) -> bool:
-        """Tell whether the circuit is in ``state`` at every shop."""
+        """Return whether the circuit is in ``state`` at every shop."""
         return all(shop.state == state for shop in self.shops)
 
     def all_sync(self, state: str) -> bool:
-        """Tell whether the exchange with the fleet is in ``state`` at every shop."""
+        """Return whether the exchange with the fleet is in ``state`` at every shop."""
         return all(shop.sync == state for shop in self.shops)
 
     def all_answer(self) -> bool:
-        """Tell whether every shop's pages can be read."""
+        """Return whether every shop's pages can be read."""
         return all(shop.sync != UNKNOWN for shop in self.shops)
 
     def answers(self) -> Counter[Answer]:
-        """Give all shops' answers so far."""
+        """Return all shops' answers so far."""
         return sum((shop.tally.counts for shop in self.shops), start=Counter())
 
     def wave(self, state: str, since: int) -> list[Arrival]:
-        """Give how ``state`` spread after ``since`` (monotonic nanoseconds)."""
+        """Return how ``state`` spread after ``since`` (monotonic nanoseconds)."""
         return wave({shop.name: shop.changes for shop in self.shops}, state, since)
 
     async def whole_wave(self, state: str, since: int, promise: str) -> list[Arrival]:

@@ -96,7 +96,7 @@ async def recovers(stage: Stage) -> str:
     if not probed:
         raise NotSeenError(f"no shop closed its circuit by probes: {arrivals}")
     await _run_of_200(stage, 60)
-    # More than one may probe; whoever closes first tells the others.
+    # More than one may probe; whoever closes first, the others follow.
     by, last = " and ".join(probed), arrivals[-1].delay
     stage.note("recovered by probes of", by)
     stage.note("the last circuit closed after the first", f"{last:.1f} ms")
@@ -120,7 +120,7 @@ async def trips_alone(stage: Stage) -> str:
     """Break the upstream while Valkey is away: each shop protects itself."""
     arrivals = await _trip(stage, "each shop trips by itself")
     if any(one.heard for one in arrivals):
-        raise NotSeenError(f"news came without Valkey: {arrivals}")
+        raise NotSeenError(f"updates came without Valkey: {arrivals}")
     healed = time.monotonic_ns()
     await stage.upstream.heal()
     await stage.whole_wave("CLOSED", healed, "each shop recovers by itself")
@@ -165,7 +165,7 @@ WITH_OWN_VALKEY: list[Step] = [
 
 
 def steps(*, valkey_is_ours: bool) -> list[Step]:
-    """Give the story; a Redis that is not the demo's own is not killed."""
+    """Return the story; a Redis that is not the demo's own is not killed."""
     return [
         ("the services start", start),
         ("all is healthy", healthy),
@@ -218,7 +218,7 @@ async def _run_of_200(stage: Stage, count: int) -> None:
 
 
 async def _calls_at_rest(stage: Stage) -> int:
-    """Give the upstream's calls once those under way at the trip have arrived."""
+    """Return the upstream's calls once those under way at the trip have arrived."""
     calls, settled = -1, False
     while not settled:
         calls, earlier = await stage.upstream.look(), calls

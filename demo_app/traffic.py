@@ -48,7 +48,7 @@ class BucketDelta:
         self._times.append(time.monotonic())
 
     def rate(self) -> float:
-        """Give the answers per second of the last two seconds."""
+        """Return the answers per second of the last two seconds."""
         start = time.monotonic() - _SPAN
         while self._times and self._times[0] < start:
             self._times.popleft()
@@ -56,7 +56,7 @@ class BucketDelta:
 
 
 def classify(status: int, body: Mapping[str, object] | None) -> Answer:
-    """Tell what kind of answer a status and a body are."""
+    """Return what kind of answer a status and a body are."""
     if status == 200 and body is not None:
         return Answer.FALLBACK if body.get("left") is None else Answer.OK
     return {502: Answer.FAILED, 503: Answer.REJECTED}.get(status, Answer.OTHER)

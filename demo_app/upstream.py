@@ -56,5 +56,5 @@ async def tell_condition() -> dict[str, bool | int]:
 
 @app.get("/-/health")
 async def health() -> dict[str, str]:
-    """Tell that the process runs, which is true of a broken inventory as well."""
+    """Answer that the process runs, which is true of a broken inventory as well."""
     return {"status": "ok"}

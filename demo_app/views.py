@@ -73,11 +73,11 @@ class UpstreamView:
         return self.calls
 
     async def break_down(self) -> None:
-        """Have it answer 500 from now on."""
+        """Make it answer 500 from now on."""
         self._take(await self._client.post(f"{self.url}/-/break"))
 
     async def heal(self) -> None:
-        """Have it answer properly from now on."""
+        """Make it answer properly from now on."""
         self._take(await self._client.post(f"{self.url}/-/heal"))
 
     def _take(self, answer: httpx.Response) -> None:

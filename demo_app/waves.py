@@ -34,7 +34,7 @@ class Arrival:
 
 
 def wave(changes: Mapping[str, Sequence[Change]], state: str, since: int) -> list[Arrival]:
-    """Give when each instance first took up ``state`` after ``since``, the first one first.
+    """Return when each instance first took up ``state`` after ``since``, the first one first.
 
     Instances that did not are missing.
     """

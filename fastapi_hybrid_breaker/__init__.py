@@ -1,7 +1,7 @@
 """A circuit breaker for FastAPI and Starlette services that run as many processes.
 
 A guarded call is decided in this process's memory, in every state; what one process learns is
-told to the others over Redis in the background.
+shared with the others over Redis in the background.
 """
 
 from __future__ import annotations

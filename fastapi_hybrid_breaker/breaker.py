@@ -147,7 +147,7 @@ class Breaker:
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
     ) -> ResetResult:
-        """Close a circuit and empty its counts in the whole fleet; see ``Circuit.reset``."""
+        """Close a circuit and clear its counters in the whole fleet; see ``Circuit.reset``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
         circuit = self.registry.get(key)

@@ -46,13 +46,13 @@ def open_circuit(breaker: Breaker, key: str, retry_after: float = 60.0) -> Itera
 
     Calls in the block are rejected, as after a trip; those that were running when it began no
     longer count. Afterwards the circuit is CLOSED with empty counts, or OPEN for as long as it
-    was going to be before the block. The fleet is not told; but its news still come in, so give
-    the breaker of a test ``redis=None``.
+    was going to be before the block. Other processes do not learn of it, but their updates still
+    arrive: give the breaker of a test ``redis=None``.
 
     Args:
         breaker: whose circuit it is.
         key: the circuit's key; the circuit is made if it does not exist.
-        retry_after: seconds that rejected callers are told to wait, above 0, at most 86,400;
+        retry_after: seconds for which rejected callers are asked to wait, above 0, at most 86,400;
             by the breaker's clock. After that time the circuit would admit a probe.
 
     Raises:
@@ -72,7 +72,7 @@ def open_circuit(breaker: Breaker, key: str, retry_after: float = 60.0) -> Itera
 
 
 class ManualClock:
-    """A clock that stands still until it is told: ``HybridBreaker(clock=ManualClock())``.
+    """A clock that stands still until it is moved: ``HybridBreaker(clock=ManualClock())``.
 
     Args:
         now: what it shows at first, in seconds; any number will do.

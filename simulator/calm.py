@@ -66,7 +66,7 @@ def play(scenario: Scenario, show: Callable[[float, int], object] | None = None)
 
     Args:
         scenario: the fleet, its rate of calls, noise and loss.
-        show: is told the share of the time that has gone by, and the calls so far.
+        show: receives the share of the time that has gone by, and the calls so far.
     """
     with Defects() as defects, wall_clocks():
         return loop.run(_play(scenario, show or (lambda _share, _calls: None), defects))
@@ -132,7 +132,7 @@ def main() -> int:
 
 
 def _report(case: tuple[str, int, float, float, float, float]) -> bool:
-    """Play one case and print what came of it; tell whether nothing opened."""
+    """Play one case and print what came of it; return whether nothing opened."""
     rule, instances, hours, rate, noise, loss = case
     name = f"{rule} rule, {loss:.0%} of the messages lost"
     begun = shown = time.monotonic()

@@ -52,7 +52,7 @@ class Cost:
     worst_deliveries: int
 
     def row(self) -> str:
-        """Give a row of the table."""
+        """Return a row of the table."""
         return (
             f"| {self.instances:,} | {self.circuits} |"
             f" {self.calm_commands:,.1f} | {self.calm_deliveries:,.1f} |"

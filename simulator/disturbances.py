@@ -36,7 +36,7 @@ class Disturbances:
         return one
 
     def last(self, instance: int | None, ignoring: frozenset[Kind]) -> float | None:
-        """Give when the last one ended, 0.0 if there was none; None: one lasts.
+        """Return when the last one ended, 0.0 if there was none; None: one lasts.
 
         Args:
             instance: whom it must have concerned, as those of the server do; None: anyone.

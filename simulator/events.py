@@ -30,7 +30,7 @@ _REPLICA_BEHIND: Final = 0.2
 
 
 async def happen(fleet: Fleet, event: Event) -> None:
-    """Have an event begin, last and end."""
+    """Begin an event, let it last and end it."""
     snapshot = None
     if event.kind in {"failover", "other clock"}:
         behind = event.value if event.kind == "failover" else _REPLICA_BEHIND

@@ -50,13 +50,13 @@ class Fleet:
         self.on_rejected: list[Callable[[Instance, Circuit], None]] = []
 
     def now(self) -> float:
-        """Give the simulation's time, seconds."""
+        """Return the simulation's time, seconds."""
         return self.server.loop.time()
 
     def undisturbed_for(
         self, instance: int | None = None, ignoring: frozenset[Kind] = NONE_AT_ALL
     ) -> float:
-        """Give the seconds for which nothing has happened but calls and sick upstreams.
+        """Return the seconds for which nothing has happened but calls and sick upstreams.
 
         Args:
             instance: to whom, as what happens to the server does; None: to anyone.
@@ -97,17 +97,17 @@ class Fleet:
             listener(instance, change)
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
-        """Tell of a call that reaches its upstream (called by instances)."""
+        """Report a call that reaches its upstream (called by instances)."""
         for listener in self.on_admitted:
             listener(instance, circuit)
 
     def probed(self, instance: Instance, circuit: Circuit, probe: Probing) -> None:
-        """Tell of such a call that is a probe, before its upstream counts it."""
+        """Report such a call that is a probe, before its upstream counts it."""
         for listener in self.on_probed:
             listener(instance, circuit, probe)
 
     def rejected(self, instance: Instance, circuit: Circuit) -> None:
-        """Tell of a call that was rejected (called by instances)."""
+        """Report a call that was rejected (called by instances)."""
         self.upstreams[circuit.key].rejected += 1
         for listener in self.on_rejected:
             listener(instance, circuit)

@@ -42,11 +42,11 @@ class Instance:
 
     @property
     def works(self) -> bool:
-        """Tell whether it serves calls: it lives, and does not stand still."""
+        """Return whether it serves calls: it lives, and does not stand still."""
         return self.is_running and not self.process.is_paused
 
     def can_reach_server(self) -> bool:
-        """Tell whether its commands are answered at present."""
+        """Return whether its commands are answered at present."""
         server = self.fleet.server
         return self.works and server.is_awake and self.link.is_open(server)
 
@@ -99,7 +99,7 @@ class Instance:
         self.process.wall = self.wall
 
     def call_soon(self, key: str, duration: float) -> None:
-        """Have one call happen; 0.0: at once, in no time."""
+        """Make one call; 0.0: at once, in no time."""
         if duration:
             self.process.start(self._call(key, duration))
         else:

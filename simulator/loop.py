@@ -45,7 +45,7 @@ class VirtualLoop(BaseEventLoop):
         self._cancelled = 0
 
     def time(self) -> float:
-        """Give the virtual time, in seconds."""
+        """Return the virtual time, in seconds."""
         return self._now
 
     def jump(self, to: float) -> bool:
@@ -67,7 +67,7 @@ class VirtualLoop(BaseEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        """Have something run next; as in every event loop, without its checks."""
+        """Run something next; as in every event loop, without its checks."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
@@ -75,13 +75,13 @@ class VirtualLoop(BaseEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        """Have something run in ``delay`` seconds."""
+        """Run something in ``delay`` seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        """Have something run at a time."""
+        """Run something at a time."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self.timers, (when, next(self._number), handle))
         return handle
@@ -104,7 +104,7 @@ class VirtualLoop(BaseEventLoop):
                 return
 
     def _collect_due(self) -> None:
-        """Take the timers that are due; go on to the next time where nothing is to be done now."""
+        """Run the timers that are due; go on to the next time where nothing is to be done now."""
         if self._cancelled > _MOST_CANCELLED:
             self._drop_cancelled()
         timers, ready = self.timers, self._ready
@@ -129,7 +129,7 @@ class VirtualLoop(BaseEventLoop):
         self._cancelled += 1
 
     def _process_events(self, event_list: list[Any]) -> None:
-        """Take events of sockets: there are none."""
+        """Handle events of sockets: there are none."""
 
     def _write_to_self(self) -> None:
         """Wake the loop from another thread: it never sleeps."""

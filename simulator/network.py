@@ -193,7 +193,7 @@ class PubSub:
             self._later("pong", None, b"")
 
     def send(self, channel: str, data: bytes) -> None:
-        """Have the server send a published message."""
+        """Make the server send a published message."""
         random, link = self._server.random, self._link
         if link.drops and random.random() < link.drops:
             return

@@ -48,11 +48,11 @@ class Process:
         self.context.run(PROCESS.set, self)
 
     def monotonic(self) -> float:
-        """Give its monotonic time, seconds."""
+        """Return its monotonic time, seconds."""
         return self._began + self._loop.time() * self._rate
 
     def time(self) -> float:
-        """Give its wall clock's time, epoch seconds."""
+        """Return its wall clock's time, epoch seconds."""
         return BEGAN + self._loop.time() * self._rate + self.wall
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -96,7 +96,7 @@ def make_task(
 
 @contextlib.contextmanager
 def wall_clocks() -> Iterator[None]:
-    """Have ``time.time`` tell each process its own wall clock, as long as this lasts."""
+    """Make ``time.time`` return the wall clock of the process that asks, as long as this lasts."""
     real: Callable[[], float] = time.time
 
     def wall() -> float:

@@ -100,7 +100,7 @@ def row(size: Size, recoveries: list[Recovery]) -> str:
 
 
 def measure(size: Size) -> list[Recovery]:
-    """Have a fleet recover again and again."""
+    """Let a fleet recover again and again."""
     scenario = Scenario(
         seed=size.instances,
         instances=size.instances,
@@ -152,7 +152,7 @@ class _Watch:
             session.exchange.take = self._counted(session.exchange.take)  # type: ignore[method-assign]
 
     async def recovery(self) -> Recovery:
-        """Have the circuit open and close again."""
+        """Open the circuit and close it again."""
         fleet = self._fleet
         await asyncio.sleep(_BETWEEN)
         self._now = recovery = Recovery()

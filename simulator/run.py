@@ -1,4 +1,4 @@
-"""Runs a scenario and tells what did not hold."""
+"""Runs a scenario and reports what did not hold."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Defects(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a log record."""
+        """Keep a log record."""
         self.texts.append(f"logged: {record.getMessage()} {record.exc_info!r:.500}")
 
     def take(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what the event loop could not tell anybody else."""
+        """Keep what the event loop could report to nobody else."""
         self.texts.append(f"{context['message']}: {context.get('exception')!r:.500}")
 
     def __enter__(self) -> Self:
@@ -96,7 +96,7 @@ def simulate(scenario: Scenario, invariants: Sequence[type[Invariant]] = SWITCHE
 
 
 def prepare(defects: Defects) -> None:
-    """Have the running loop know the tasks of processes, and defects hear of what went wrong."""
+    """Make the running loop know the tasks of processes, and report what goes wrong to defects."""
     running = asyncio.get_running_loop()
     running.set_task_factory(cast("Any", make_task))
     running.set_exception_handler(defects.take)
@@ -110,13 +110,13 @@ async def _play(
     checks = [invariant(fleet) for invariant in invariants]
     violations: list[str] = []
 
-    def tell(texts: Iterable[str]) -> None:
+    def report(texts: Iterable[str]) -> None:
         violations.extend(f"{fleet.now():7.2f} s  {text}" for text in texts)
 
     def look() -> None:
         for check in checks:
-            tell(check.look())
-            tell(check.found)
+            report(check.look())
+            report(check.found)
             check.found.clear()
 
     await fleet.start()
@@ -128,12 +128,12 @@ async def _play(
         if task.done() and not task.cancelled() and task.exception() is not None:
             raise RuntimeError(f"the simulation itself failed: {task.exception()!r}") from None
     for check in checks:
-        tell(check.recovered())
+        report(check.recovered())
     fleet.traffic.stop()
     await asyncio.sleep(AGREEMENT)
     look()
     for check in checks:
-        tell(check.at_rest())
+        report(check.at_rest())
     await fleet.stop()
     return Result(
         scenario=scenario,

@@ -49,7 +49,7 @@ class Event:
         at: when, in seconds.
         kind: what.
         instances: to whom, by number; none: to all. Behind the instances come the plain
-            speakers, which only a sick upstream tells apart.
+            speakers, which differ only below a sick upstream.
         key: of which circuit.
         value: how much; see ``Kind``.
         length: how long, in seconds.
@@ -128,17 +128,17 @@ class Scenario:
         return f"{fleet}\ncircuits {', '.join(self.keys)}\n{calls}\n{configs}"
 
     def config_of(self, instance: int) -> CircuitConfig:
-        """Give the configuration at an instance."""
+        """Return the configuration at an instance."""
         return self.configs[instance % len(self.configs)]
 
 
 def _differences(config: CircuitConfig) -> str:
-    """Tell what of a configuration is not the default."""
+    """Return what of a configuration is not the default."""
     default = CircuitConfig()
     names = [one.name for one in fields(config) if one.init and one.name != "failure_threshold"]
-    told = [
+    parts = [
         f"{name}={getattr(config, name)!r}"
         for name in names
         if name != "trip" and getattr(config, name) != getattr(default, name)
     ]
-    return ", ".join([" or ".join(str(rule) for rule in config.rules), *told])
+    return ", ".join([" or ".join(str(rule) for rule in config.rules), *parts])

@@ -127,9 +127,9 @@ def make_scenario(seed: int) -> Scenario:
 
 
 def _operators(scenario: Scenario, random: Random) -> list[Event]:
-    """Give what the operators of a steered scenario do, and what gives that something to meet.
+    """Return what the operators of a steered scenario do, and what gives that something to meet.
 
-    Trips, and answers that are late enough for other news to come first. Half of these scenarios
+    Trips, and answers that are late enough for other updates to come first. Half of these scenarios
     have resets alone, which would else have little to end.
     """
     if random.random() >= _STEERED:

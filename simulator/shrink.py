@@ -18,7 +18,7 @@ def shorten(scenario: Scenario, fails: Callable[[Scenario], bool], most: int = 3
 
     Args:
         scenario: one that fails.
-        fails: tells whether another one still does.
+        fails: whether another one still does.
         most: tries.
     """
     tries = 0
@@ -69,7 +69,7 @@ def _without_last_instance(scenario: Scenario) -> Scenario:
 
 
 def _easier(event: Event) -> Iterator[Event]:
-    """Give the same event with less to it: fewer instances, whole seconds, half the length."""
+    """Return the same event with less to it: fewer instances, whole seconds, half the length."""
     if len(event.instances) > 1:
         yield replace(event, instances=event.instances[:1])
     if event.at != round(event.at):

@@ -37,7 +37,7 @@ class _View:
 
 
 class Speaker:
-    """One such service: it decides for itself, and takes over whatever it is told.
+    """One such service: it decides for itself, and takes over whatever it receives.
 
     Args:
         fleet: where it belongs.
@@ -58,12 +58,12 @@ class Speaker:
         self.process.start(self._listen())
 
     def call_soon(self, key: str, duration: float) -> None:
-        """Have one call happen."""
+        """Make one call."""
         self.process.start(self._call(key, duration))
 
     @property
     def works(self) -> bool:
-        """Tell whether it serves calls."""
+        """Return whether it serves calls."""
         return True
 
     def _now(self) -> int:

@@ -85,7 +85,7 @@ class Upstream:
     sicknesses: list[Sickness] = field(default_factory=list)
 
     def begin(self, probe: Probing | None = None) -> None:
-        """Take a call; None: it is no probe."""
+        """Count a call; None: it is no probe."""
         self.calls += 1
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
@@ -112,7 +112,7 @@ class Upstream:
             raise SickError
 
     def figures(self) -> Figures:
-        """Give what it has counted."""
+        """Return what it has counted."""
         return Figures(
             self.key,
             self.calls,
@@ -124,6 +124,6 @@ class Upstream:
         )
 
     def share_of(self, caller: int) -> float:
-        """Give the share of a caller's calls that fail at present."""
+        """Return the share of a caller's calls that fail at present."""
         shares = [one.share for one in self.sicknesses if not one.callers or caller in one.callers]
         return max(shares, default=self.noise)

@@ -47,7 +47,7 @@ class Link:
     lull: float = 0.0
 
     def is_open(self, server: Server) -> bool:
-        """Tell whether anything passes."""
+        """Return whether anything passes."""
         return server.is_up and not self.is_cut and not self.is_dead
 
 
@@ -95,7 +95,7 @@ class Exchange:
         self._fail(LostError("connection refused"))
 
     def _is_reset(self) -> bool:
-        """Tell whether the server has been away since."""
+        """Return whether the server has been away since."""
         return not self._server.is_up or self._server.generation != self._generation
 
     def _arrive(self) -> None:

@@ -1,4 +1,4 @@
-"""Many seeds on all cores: each process plays some, and tells of those that fail."""
+"""Many seeds on all cores: each process plays some, and reports those that fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOW_EVERY: Final = 15.0
 
 
 def processors() -> int:
-    """Give the number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Have the garbage collector pass over modules and items, which stay to the end.
+    """Let the garbage collector pass over modules and items, which stay to the end.
 
     Some tests run it at each step, and it takes a third of a second to look at all of them.
     """
@@ -68,7 +68,7 @@ WHOLE = frozenset(
 
 
 class Scheduling(LoadScopeScheduling):
-    """Give each process of tests the next test, or the next whole file."""
+    """Send each process of tests the next test, or the next whole file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

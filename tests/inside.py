@@ -201,7 +201,7 @@ def lock_of_registry(breaker: HybridBreaker) -> Any:
 
 
 def look_for_room_again(breaker: HybridBreaker) -> None:
-    """Have a full registry look at once for circuits that can go."""
+    """Make a full registry look at once for circuits that can go."""
     breaker.registry._eviction._looked_at = float("-inf")
 
 

@@ -13,7 +13,7 @@ def slowly(*cases: Any) -> list[Any]:
 
 
 def few_or_many(few: int, many: int) -> pytest.MarkDecorator:
-    """Give a test that draws histories by chance ``few`` of them, and as a slow test ``many``."""
+    """Return a test that draws histories by chance ``few`` of them, and as a slow test ``many``."""
     return pytest.mark.parametrize(
         "histories",
         [pytest.param(few, id="few"), pytest.param(many, id="many", marks=pytest.mark.slow)],

@@ -139,7 +139,7 @@ async def _of(adapter: Adapter, rule: Rule, *, all_ways: bool) -> list[Case]:
 
 
 def _is_first(way: str, ways: Iterable[str]) -> bool:
-    """Tell whether a way is the first one, of the async or of the sync ones."""
+    """Return whether a way is the first one, of the async or of the sync ones."""
     return way == next(one for one in ways if one.startswith("sync") == way.startswith("sync"))
 
 
@@ -192,7 +192,7 @@ def _good(ways: Ways, way: str) -> Loop:
 
 
 def _bad(ways: Ways, way: str, *, is_reached: bool) -> Loop:
-    """Give the loop that catches what is raised: by the function, if it is reached."""
+    """Return the loop that catches what is raised: by the function, if it is reached."""
     fn = loops.fail if is_reached else loops.work
     fn_sync = loops.fail_sync if is_reached else loops.work_sync
     match way:
@@ -209,7 +209,7 @@ def _bad(ways: Ways, way: str, *, is_reached: bool) -> Loop:
 
 
 def given(way: T | None) -> T:
-    """Give a way that the adapter has."""
+    """Return a way that the adapter has."""
     if way is None:
         raise LookupError("the adapter has no such way")
     return way

@@ -15,7 +15,7 @@ _ROUNDS = 150
 
 
 async def run(order: Order) -> Figures:
-    """Give a line for each case; a ratio is to the bare call of its kind, async or sync."""
+    """Return a line for each case; a ratio is to the bare call of its kind, async or sync."""
     cases = [*floors(), *await of_ours(), *await of_peers(order.peers)]
     found = await measure({case.name: case.loop for case in cases}, rounds=order.rounds(_ROUNDS))
     by_kind = {
@@ -36,7 +36,7 @@ async def run(order: Order) -> Figures:
 
 
 def is_sync(way: str) -> bool:
-    """Tell whether nothing is awaited in this way."""
+    """Return whether nothing is awaited in this way."""
     return way.startswith("sync")
 
 

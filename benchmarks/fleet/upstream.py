@@ -1,4 +1,4 @@
-"""The dependency that the instances call: it counts, and fails as often as it is told to.
+"""The dependency that the instances call: it counts, and fails as often as it is configured to.
 
 A call is one line, ``P`` for a probe and ``C`` for any other, and one line back.
 """

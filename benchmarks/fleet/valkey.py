@@ -100,13 +100,13 @@ class Valkey:
         return f"{name} {found[f'{name}_version']}"
 
     def commands(self) -> dict[str, int]:
-        """Give how often each command has run, inside of scripts too, but for our own."""
+        """Return how often each command has run, inside of scripts too, but for our own."""
         found: Any = self._ask.info("commandstats")
         calls = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in found.items()}
         return {name: count for name, count in calls.items() if name not in _OUR_OWN}
 
     def reads(self) -> int:
-        """Give how many circuits instances have read by now."""
+        """Return how many circuits instances have read by now."""
         return self.commands().get("hmget", 0)
 
     def drop_subscribers(self) -> None:

@@ -1,6 +1,6 @@
 """One instance of the fleet, a process of its own: ``python -m benchmarks.fleet.worker``.
 
-It takes commands as lines of JSON on stdin, answers and tells what it saw on stdout, and ends
+It takes commands as lines of JSON on stdin, answers and reports what it saw on stdout, and ends
 when stdin does: so it never outlives the measurement.
 """
 
@@ -41,8 +41,8 @@ CIRCUITS = {
 }
 
 _REPORT_AFTER = 0.02
-"""Seconds. What was seen is told a little later: telling it at once would take the processor
-from instances that the news has yet to reach."""
+"""Seconds. What was seen is reported a little later: to report it at once would take the processor
+from instances that the update has yet to reach."""
 
 
 class UpstreamError(Exception):
@@ -69,11 +69,11 @@ class Worker:
         async with self._breaker:
             for key in CIRCUITS:
                 self._breaker.circuit(key)
-            tell({"ready": self._breaker.sync_status().state})
+            report({"ready": self._breaker.sync_status().state})
             while line := await lines.readline():
                 command: dict[str, Any] = json.loads(line)
                 answer = await getattr(self, f"do_{command.pop('do')}")(**command)
-                tell({"answer": answer})
+                report({"answer": answer})
             await self.do_traffic("", 0)
         for _, writer in self._idle:
             writer.close()
@@ -102,7 +102,7 @@ class Worker:
             self._traffic = asyncio.create_task(self._steadily(key, every))
 
     async def do_look(self, key: str) -> dict[str, Any]:
-        """Tell how things stand."""
+        """Send how things stand."""
         stats, status = self._breaker.stats(key), self._breaker.sync_status()
         return {
             "state": stats.state,
@@ -116,7 +116,7 @@ class Worker:
     def _note(self, change: StateChange) -> None:
         seen = {"at": time.monotonic_ns(), "key": change.key, "new": change.new}
         loop = asyncio.get_running_loop()
-        loop.call_later(_REPORT_AFTER, tell, seen)
+        loop.call_later(_REPORT_AFTER, report, seen)
         if change.new is CircuitState.OPEN and self._traffic is None:
             self._spawn(self._be_rejected(change.key))
 
@@ -126,7 +126,7 @@ class Worker:
             await self._breaker.execute(key, _fail)
         except CircuitOpenError:
             seen = {"at": time.monotonic_ns(), "key": key, "new": "rejected"}
-            asyncio.get_running_loop().call_later(_REPORT_AFTER, tell, seen)
+            asyncio.get_running_loop().call_later(_REPORT_AFTER, report, seen)
         except UpstreamError:
             return  # the circuit did not stay open: whoever waits for a rejection will complain
 
@@ -171,7 +171,7 @@ async def _fail() -> None:
     raise UpstreamError
 
 
-def tell(what: dict[str, Any]) -> None:
+def report(what: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 Rule = Literal["default", "rates"]
-"""``default``: failures in a row, or what the peer does when told nothing. ``rates``: half of
+"""``default``: failures in a row, or what the peer does unless configured. ``rates``: half of
 the calls of the last ten seconds fail, or take longer than two seconds."""
 
 LONG = 3600.0
@@ -62,7 +62,7 @@ class Ways:
         block: gives what is entered with ``async with``.
         call_sync: ``call_sync(fn, *args)``.
         decorate_sync: gives a guarded function for a function.
-        is_closed: tells the state, where a peer has one to ask for in this process.
+        is_closed: whether it is closed, where a peer has one to ask for in this process.
         close: ends what runs in the background.
     """
 
@@ -87,7 +87,7 @@ class Adapter(ABC):
     rules: ClassVar[tuple[Rule, ...]] = ("default",)
 
     probing: ClassVar[Literal["succeeding", "failing"] | None] = "failing"
-    """What keeps it half-open: probes that succeed, where it takes as many as it is told to
+    """What keeps it half-open: probes that succeed, where it takes as many as it is configured to
     close; or probes that fail and find its (very short) open time at its end again, where the
     first success closes it. None: it has no such state, or its open time is whole seconds."""
 

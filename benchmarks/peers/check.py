@@ -70,7 +70,7 @@ async def check(adapter: Adapter) -> None:
 
 
 def guards(ways: Ways, upstream: Upstream) -> dict[str, AsyncCall]:
-    """Give the upstream guarded in each way that there is."""
+    """Return the upstream guarded in each way that there is."""
 
     async def coroutine(value: int) -> int:
         return await upstream(value)

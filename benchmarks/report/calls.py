@@ -29,18 +29,18 @@ class Calls:
         }
 
     def get(self, who: str, state: str, way: str, rule: str = "default") -> dict[str, Any] | None:
-        """Give a line, or None where there is no such case."""
+        """Return a line, or None where there is no such case."""
         return self._found.get((who, state, way, rule))
 
     def low(self, who: str, state: str, way: str, rule: str = "default") -> float | None:
-        """Give the 10th percentile, in nanoseconds."""
+        """Return the 10th percentile, in nanoseconds."""
         line = self.get(who, state, way, rule)
         return None if line is None else float(line["p10_ns"])
 
     def best(
         self, who: str, state: str, ways: Iterable[str], rule: str = "default"
     ) -> dict[str, Any] | None:
-        """Give the fastest of several ways."""
+        """Return the fastest of several ways."""
         lines = [line for way in ways if (line := self.get(who, state, way, rule))]
         return min(lines, key=lambda line: line["p10_ns"], default=None)
 
@@ -54,7 +54,7 @@ class Calls:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Give all tables of this part."""
+    """Return all tables of this part."""
     calls = Calls(figures)
     return [_closed(calls), _states(calls), _rates(calls), _sync(calls), _ours(calls)]
 
@@ -74,7 +74,7 @@ def _states(calls: Calls) -> Table:
         rows.append((who, *(_cell(cell) for cell in cells)))
     note = (
         "Rejected: with the caller's `try`. Half-open: each call is a probe; it succeeds where the"
-        " library takes as many successes as it is told to close, and fails where the first"
+        " library takes as many successes as it is configured to close, and fails where the first"
         " success closes it."
     )
     return Table(
@@ -142,5 +142,7 @@ def _cell(line: dict[str, Any] | None) -> str:
 
 
 def _notes(calls: Calls) -> str:
-    told = "; ".join(f"{who}: {note}" for who, note in calls.notes.items())
-    return f"Time (ratio to the bare await). {told}." if told else "Time (ratio to the bare await)."
+    notes = "; ".join(f"{who}: {note}" for who, note in calls.notes.items())
+    return (
+        f"Time (ratio to the bare await). {notes}." if notes else "Time (ratio to the bare await)."
+    )

@@ -13,7 +13,7 @@ _NONE = "–"
 
 
 def sharing(figures: Figures) -> list[Table]:
-    """Give time and commands per call by condition of the server."""
+    """Return time and commands per call by condition of the server."""
     rows = [
         (
             name.replace(" / ", ", "),
@@ -82,7 +82,7 @@ def _trouble(line: dict[str, Any] | None, limit: float) -> str:
 
 
 def routes(figures: Figures) -> list[Table]:
-    """Give the cost in process, and requests per second under uvicorn."""
+    """Return the cost in process, and requests per second under uvicorn."""
     found = figures["in_process"]
     floor = found["unguarded"]["p10_ns"]
     in_process = Table(
@@ -118,7 +118,7 @@ def routes(figures: Figures) -> list[Table]:
 
 
 def transport(figures: Figures) -> list[Table]:
-    """Give requests with and without the guarded transport."""
+    """Return requests with and without the guarded transport."""
     rows = []
     for kind, by_name in figures.items():
         for name, line in by_name.items():
@@ -141,7 +141,7 @@ def transport(figures: Figures) -> list[Table]:
 
 
 def scale(figures: Figures) -> list[Table]:
-    """Give how the cost grows."""
+    """Return how the cost grows."""
     kinds = list(dict.fromkeys(name.split(" / ")[0] for name in figures["calls"]))
     numbers = list(dict.fromkeys(name.split(" / ")[1] for name in figures["calls"]))
 

@@ -19,7 +19,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """Give it as Markdown."""
+        """Return it as Markdown."""
         lines = [f"**{self.title}**", ""]
         lines.append(_line(self.columns))
         lines.append(_line(("---", *("---:" for _ in self.columns[1:]))))

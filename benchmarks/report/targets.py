@@ -47,7 +47,7 @@ class Reached:
 
 
 def table(parts: dict[str, Figures]) -> Table:
-    """Give the table of all targets that the measured parts say something of."""
+    """Return the table of all targets that the measured parts say something of."""
     rows = tuple(
         (
             one.what,
@@ -62,7 +62,7 @@ def table(parts: dict[str, Figures]) -> Table:
 
 
 def reached(parts: dict[str, Figures]) -> list[Reached]:
-    """Give all targets that the measured parts say something of."""
+    """Return all targets that the measured parts say something of."""
     found: list[Reached] = []
     if "calls" in parts:
         found += _of_calls(Calls(parts["calls"]))
@@ -133,7 +133,7 @@ def _of_calls(calls: Calls) -> Iterator[Reached]:
 
 
 def _slower_peer(calls: Calls, state: str, ways: tuple[str, ...]) -> tuple[float, str] | None:
-    """Give how much slower than ours the fastest peer is, and its name."""
+    """Return how much slower than ours the fastest peer is, and its name."""
     found = {who: calls.best(who, state, ways) for who in calls.peers()}
     times = {who: line["p10_ns"] for who, line in found.items() if line is not None}
     if not times:

@@ -28,12 +28,12 @@ TABLES: dict[str, Callable[[Figures], list[Table]]] = {
 
 
 def figures_of(results: dict[str, Any]) -> dict[str, Figures]:
-    """Give the figures by part."""
+    """Return the figures by part."""
     return {name: part["figures"] for name, part in results["parts"].items()}
 
 
 def pieces(results: dict[str, Any]) -> dict[str, str]:
-    """Give the Markdown by name of the part, with ``machine`` and ``targets``."""
+    """Return the Markdown by name of the part, with ``machine`` and ``targets``."""
     found = {"machine": machine(results)}
     for name, figures in figures_of(results).items():
         found[name] = "\n\n".join(table.markdown() for table in TABLES[name](figures))
@@ -42,9 +42,9 @@ def pieces(results: dict[str, Any]) -> dict[str, str]:
 
 
 def machine(results: dict[str, Any]) -> str:
-    """Tell on what, with what, and beside how much other work it was measured."""
-    told = results["machine"]
-    libraries = ", ".join(f"{name} {version}" for name, version in told["libraries"].items())
+    """Return on what, with what, and beside how much other work it was measured."""
+    machine = results["machine"]
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     loads = "; ".join(
         f"{name} {part['load'][0]} to {part['load'][1]}" for name, part in results["parts"].items()
     )
@@ -52,9 +52,9 @@ def machine(results: dict[str, Any]) -> str:
         f"\n- left out: {name} ({reason})" for name, reason in results["left_out"].items()
     )
     return (
-        f"- {told['processor']}, {told['cores']} cores, {told['system']}\n"
-        f"- {told['implementation']} {told['python']}"
-        f"{'' if told['gil'] else ' without the GIL'}, the default event loop\n"
+        f"- {machine['processor']}, {machine['cores']} cores, {machine['system']}\n"
+        f"- {machine['implementation']} {machine['python']}"
+        f"{'' if machine['gil'] else ' without the GIL'}, the default event loop\n"
         f"- load of the machine while it was measured: {loads}\n"
         f"- {libraries}{left_out}"
     )

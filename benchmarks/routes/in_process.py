@@ -19,7 +19,7 @@ _SLICE = 0.006
 
 
 async def time_requests(order: Order) -> Figures:
-    """Give the time per request of each way to guard; ratios to the unguarded route."""
+    """Return the time per request of each way to guard; ratios to the unguarded route."""
     has_cb = any(peer.name == FASTAPI_CB for peer in order.peers)
     loops = {
         name: requests(make()) for name, make in FACTORIES.items() if name != FASTAPI_CB or has_cb
@@ -29,7 +29,7 @@ async def time_requests(order: Order) -> Figures:
 
 
 def requests(app: FastAPI) -> Loop:
-    """Give the loop that sends requests to ``app``; a status other than 200 is an error."""
+    """Return the loop that sends requests to ``app``; a status other than 200 is an error."""
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

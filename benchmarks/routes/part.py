@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 
 async def run(order: Order) -> Figures:
-    """Give both."""
+    """Return both."""
     return {"in_process": await time_requests(order), "served": await load_servers(order)}

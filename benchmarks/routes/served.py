@@ -34,7 +34,7 @@ SERVERS = {"h11, asyncio": ("h11", "asyncio"), "httptools, uvloop": ("httptools"
 
 
 async def load_servers(order: Order) -> Figures:
-    """Give requests per second and latencies by server and way to guard; they take turns."""
+    """Return requests per second and latencies by server and way to guard; they take turns."""
     has_cb = any(peer.name == FASTAPI_CB for peer in order.peers)
     names = [name for name in FACTORIES if name != FASTAPI_CB or has_cb]
     load = load_with_wrk if shutil.which("wrk") else load_with_own_client
@@ -59,11 +59,11 @@ async def _by_turns(servers: dict[str, Served], load: Load, order: Order) -> Fig
     for _ in range(order.rounds(_ROUNDS)):
         for name, server in servers.items():
             before = server.worked()
-            told = await load(server.url, _SECONDS)
+            measured = await load(server.url, _SECONDS)
             if before is not None and (after := server.worked()) is not None:
-                told["cpu_us"] = (after - before) / told["requests"] / 1000
-            rounds[name].append(told)
-    return {name: summarise(told, rounds[UNGUARDED]) for name, told in rounds.items()}
+                measured["cpu_us"] = (after - before) / measured["requests"] / 1000
+            rounds[name].append(measured)
+    return {name: summarise(measured, rounds[UNGUARDED]) for name, measured in rounds.items()}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Served:
         return f"http://{LOOPBACK}:{self.port}{PATH}"
 
     def worked(self) -> int | None:
-        """Give the nanoseconds for which the process has had a core, where the system tells.
+        """Return the nanoseconds for which the process has had a core, where the system knows them.
 
         Unlike requests per second this hardly depends on what else the machine does.
         """
@@ -92,7 +92,7 @@ class Served:
 def summarise(
     rounds: list[dict[str, float]], unguarded: list[dict[str, float]]
 ) -> dict[str, float]:
-    """Give the medians, and the ratio of requests per second at the best tenth of the rounds."""
+    """Return the medians, and the ratio of requests per second at the best tenth of the rounds."""
     rates = [one["per_second"] for one in rounds]
     floor = [one["per_second"] for one in unguarded]
     found = {

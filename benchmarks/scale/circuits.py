@@ -54,7 +54,7 @@ def make(
 
 
 async def time_calls(order: Order) -> Figures:
-    """Give the time per call with so many circuits in use; ratios to one circuit.
+    """Return the time per call with so many circuits in use; ratios to one circuit.
 
     One after the other in the order in which they were made, and in an order that nobody could
     guess: there the processor waits for its memory, as it does for the ``by hand`` ones.
@@ -108,7 +108,7 @@ def _executes(breaker: HybridBreaker, keys: Sequence[str]) -> Loop:
 
 
 async def weigh() -> Figures:
-    """Give the bytes per circuit: unused, used, with a window, and after changes of state."""
+    """Return the bytes per circuit: unused, used, with a window, and after changes of state."""
     return {
         "made": await _weigh(None, _nothing),
         "closed, used": await _weigh(None, _fill),
@@ -148,7 +148,7 @@ async def _nothing(circuits: list[Circuit], clock: ManualClock) -> None:
 
 
 async def _fill(circuits: list[Circuit], clock: ManualClock) -> None:
-    """Have a call in each second of a minute."""
+    """Make a call in each second of a minute."""
     for _ in range(60):
         clock.advance(1.0)
         for circuit in circuits:
@@ -156,7 +156,7 @@ async def _fill(circuits: list[Circuit], clock: ManualClock) -> None:
 
 
 async def _fail(circuits: list[Circuit], clock: ManualClock) -> None:
-    """Have as many calls fail as have succeeded."""
+    """Let as many calls fail as have succeeded."""
     clock.advance(1.0)
     for circuit in circuits:
         for _ in range(60):
@@ -171,7 +171,7 @@ async def _fail(circuits: list[Circuit], clock: ManualClock) -> None:
 
 
 def start_up() -> Figures:
-    """Give the milliseconds to make a breaker with so many circuits, in one piece."""
+    """Return the milliseconds to make a breaker with so many circuits, in one piece."""
     found = {}
     for number in NUMBERS:
         gc.collect()

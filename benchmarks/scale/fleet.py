@@ -27,7 +27,7 @@ _CALM = 1.0
 
 
 async def start_and_repair() -> Figures:
-    """Give what start and repair cost by number of circuits: time, work, commands, delay.
+    """Return what start and repair cost by number of circuits: time, work, commands, delay.
 
     A repair reads the state of all circuits again. It comes every half minute or so, and whenever
     the subscription was lost; here its connection is closed by the server.
@@ -75,7 +75,7 @@ async def _cost(
 
 
 async def change_all_at_once() -> Figures:
-    """Give the loop's delay while so many circuits open: by own failures, and by news."""
+    """Return the loop's delay while so many circuits open: by own failures, and by updates."""
     with Valkey() as valkey:
         async with (
             HybridBreaker(redis=valkey.url, defaults=CONFIG) as breaker,
@@ -111,7 +111,7 @@ async def change_all_at_once() -> Figures:
 async def until(condition: Callable[[], bool], every: float = 0.005) -> None:
     """Wait until something is true, and fail when patience is at its end."""
     async with asyncio.timeout(_PATIENCE):
-        while not condition():  # noqa: ASYNC110 - nobody tells
+        while not condition():  # noqa: ASYNC110 - nothing notifies
             await asyncio.sleep(every)
 
 

@@ -35,7 +35,7 @@ class LoopDelay:
             self.delays.append(max(0.0, time.perf_counter() - begun - _EVERY))
 
     def describe(self) -> dict[str, Any]:
-        """Give the delays in milliseconds."""
+        """Return the delays in milliseconds."""
         return {
             "p50_ms": round(percentile(self.delays, 50) * 1e3, 2),
             "p99_ms": round(percentile(self.delays, 99) * 1e3, 2),

@@ -44,7 +44,7 @@ class Neighbour:
             await self._process.wait()
 
     async def trip(self) -> None:
-        """Have it open all circuits."""
+        """Make it open all circuits."""
         self._tell()
         await self._said("tripped")
 

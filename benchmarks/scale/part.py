@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def run(order: Order) -> Figures:
-    """Give all of it."""
+    """Return all of it."""
     return {
         "calls": await circuits.time_calls(order),
         "bytes": await circuits.weigh(),

@@ -23,7 +23,7 @@ _CALLS = 64_000
 
 
 def time_threads(order: Order) -> Figures:
-    """Give the process's work per call by number of threads; the same number of calls each."""
+    """Return the process's work per call by number of threads; the same number of calls each."""
     call = HybridBreaker(redis=None).circuit("threads").call_sync
     found: dict[int, list[float]] = {number: [] for number in NUMBERS}
     floor: dict[int, list[float]] = {number: [] for number in NUMBERS}
@@ -50,7 +50,7 @@ def _guarded(call: Callable[..., int], calls: int) -> None:
 
 
 def _run(number: int, do: Callable[[int], None]) -> float:
-    """Give the seconds of work per call, of all threads together."""
+    """Return the seconds of work per call, of all threads together."""
     start = threading.Barrier(number + 1)
 
     def one() -> None:

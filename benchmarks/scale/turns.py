@@ -24,7 +24,7 @@ class LongestTurn:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        run_once = self._loop._run_once  # noqa: SLF001 - nothing else tells of turns
+        run_once = self._loop._run_once  # noqa: SLF001 - nothing else counts turns
 
         def measured() -> None:
             began = time.thread_time()

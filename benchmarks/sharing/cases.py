@@ -39,7 +39,7 @@ class Shared:
 
 
 async def all_shared(order: Order, url: str) -> list[Shared]:
-    """Give every library that shares, in every state that it has."""
+    """Return every library that shares, in every state that it has."""
     found = []
     for adapter in (Ours(), *order.peers):
         if not adapter.shares:

@@ -33,7 +33,7 @@ _QUIET = 0.05
 
 
 async def time_calls(cases: Sequence[Shared], url: str, order: Order, *, is_away: bool) -> Figures:
-    """Give the time per call of each case, beside a bare await."""
+    """Return the time per call of each case, beside a bare await."""
     made = {case.name: await case.make(url) for case in cases}
     rounds, seconds = (8, 0.02) if is_away else (40, 0.005)
     try:
@@ -50,12 +50,12 @@ async def time_calls(cases: Sequence[Shared], url: str, order: Order, *, is_away
 
 
 async def count_commands(cases: Sequence[Shared], valkey: Valkey) -> Figures:
-    """Give the commands per call that the server runs, those inside of scripts among them."""
+    """Return the commands per call that the server runs, those inside of scripts among them."""
     found = {}
     for case in cases:
         one = await case.make(valkey.url)
         try:
-            await asyncio.sleep(_QUIET)  # what the change of state still has to tell
+            await asyncio.sleep(_QUIET)  # what the change of state still has to report
             if one.ready is not None:
                 await one.ready()
             before = sum(valkey.commands().values())
@@ -69,7 +69,7 @@ async def count_commands(cases: Sequence[Shared], valkey: Valkey) -> Figures:
 
 
 async def count_healthy(valkey: Valkey) -> Figures:
-    """Give what a million healthy calls of ours send, and what as long a time without any does."""
+    """Return what a million healthy calls of ours send, and as long a time without any."""
     made = await make(Ours(), "closed", "call", Setting(redis=valkey.url))
     try:
         await asyncio.sleep(_SETTLED)

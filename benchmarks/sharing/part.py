@@ -25,7 +25,7 @@ _ROUNDS = 150
 
 
 async def run(order: Order) -> Figures:
-    """Give time and commands per call, by library, state and condition of the server."""
+    """Return time and commands per call, by library, state and condition of the server."""
     with Valkey() as valkey:  # with nobody else on it, whose commands would count as ours
         healthy = await near.count_healthy(valkey)
     with Valkey() as valkey:
@@ -49,7 +49,7 @@ async def run(order: Order) -> Figures:
 
 
 async def _ours(url: str, order: Order) -> Figures:
-    """Give our calls with and without sharing, by the clock that counts this thread's work."""
+    """Return our calls with and without sharing, by the clock that counts this thread's work."""
     alone = await Ours().make(Setting())
     assert alone.call is not None  # noqa: S101 - ours has one
     made = {f"on, {state}": await Shared(Ours(), state, "call").make(url) for state in STATES}

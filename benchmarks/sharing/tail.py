@@ -24,7 +24,7 @@ _PATIENCE = 20.0
 
 
 async def compare(order: Order) -> Figures:
-    """Give the 99th percentile of single calls in each turn, and the ratio of their 10th ones.
+    """Return the 99th percentile of single calls in each turn, and the ratio of their 10th ones.
 
     A turn with a hung server takes in the moment in which the hang is noticed, and what
     follows; the next healthy one begins when the breaker says ``connected`` again.
@@ -63,5 +63,5 @@ async def _call_for(seconds: float, circuit: Circuit) -> list[int]:
 
 async def _until_connected(breaker: HybridBreaker) -> None:
     async with asyncio.timeout(_PATIENCE):
-        while breaker.sync_status().state != "connected":  # noqa: ASYNC110 - nobody tells
+        while breaker.sync_status().state != "connected":  # noqa: ASYNC110 - nothing notifies
             await asyncio.sleep(0.01)

@@ -43,7 +43,7 @@ async def watch(cases: Sequence[Shared], trouble: Trouble) -> Figures:
             lines = await asyncio.gather(*(caller.calls() for caller in callers))
         finally:
             await asyncio.gather(*(caller.end() for caller in callers))
-    return {case.name: summarise(told) for case, told in zip(cases, lines, strict=True)}
+    return {case.name: summarise(times) for case, times in zip(cases, lines, strict=True)}
 
 
 class Caller:
@@ -71,7 +71,7 @@ class Caller:
                     raise RuntimeError(f"{case.name} has ended before it was ready")
 
     async def calls(self) -> list[str]:
-        """Have it call; gives a line for each call that came to its end in time."""
+        """Make it call; return a line for each call that came to its end in time."""
         assert self._process is not None  # noqa: S101 - it was started
         assert self._process.stdin is not None  # noqa: S101 - with a pipe
         self._process.stdin.write(b"go\n")
@@ -96,7 +96,7 @@ class Caller:
 
 
 def summarise(lines: Sequence[str]) -> dict[str, Any]:
-    """Tell how long calls took: of lines with nanoseconds and the error of each call, if any."""
+    """Return how long calls took: of lines with nanoseconds and the error of each call, if any."""
     if not lines:
         return {"calls": 0, "over_seconds": LIMIT}
     times = [int(line.split()[0]) for line in lines]

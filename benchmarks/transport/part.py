@@ -41,7 +41,7 @@ class _Where:
 
 
 async def run(order: Order) -> Figures:
-    """Give the time per request by library, place and body; ratios to the plain transport.
+    """Return the time per request by library, place and body; ratios to the plain transport.
 
     ``by_work`` is by the clock that counts the client's own work: what a guard adds is work, and
     there the noise of others and the server's time are left out.

@@ -28,7 +28,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def mock(library: Any) -> Any:
-    """Give a transport of httpx or httpx2 that answers the same without a server."""
+    """Return a transport of httpx or httpx2 that answers the same without a server."""
 
     class Pieces(library.AsyncByteStream):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:

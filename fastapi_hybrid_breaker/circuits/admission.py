@@ -76,7 +76,7 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
         now: monotonic seconds.
         fn: what is called, where that is known.
         kind: ``ROUTE`` for the guard of a route, which is only a gate for what is called inside.
-        enters: False: whoever asks tells the context of it by itself.
+        enters: False: the caller enters the context by itself.
 
     Raises:
         CircuitOpenError: rejected.

@@ -74,8 +74,8 @@ class Circuit:
         self.guarded_by_route: bool = False  # so that requests must hear of outcomes
         self.rejected: int = 0
         self.shadowed: int = 0
-        self.used: int = 0  # number of its last look-up, see registry.py; 0: only heard of
-        self.config_is_guess: bool = False  # made for the fleet's news alone
+        self.used: int = 0  # number of its last look-up, see registry.py; 0: none
+        self.config_is_guess: bool = False  # made for an update of the fleet
         self._host = host
         self._locked = Locked(core, host)
         self._judge = Judge(self.key, core, host.clock)
@@ -185,7 +185,7 @@ class Circuit:
         return cast("F", decorate(self, fn))
 
     async def reset(self, *, reason: str = "", by: str = "", ramp: bool = False) -> ResetResult:
-        """Close the circuit and empty its counts, here at once and in the whole fleet.
+        """Close the circuit and clear its counters, here at once and in the whole fleet.
 
         Waits for Redis for one second at most. Returns ``"fleet"`` when the fleet has it,
         ``"queued"`` when it is sent as soon as Redis answers, ``"local"`` without a fleet.
@@ -221,8 +221,8 @@ class Circuit:
                 is configured with ``mode="shadow"``.
             by: who sets it, 1 to 200 characters.
             reason: what for, 1 to 200 characters.
-            seconds: how long it lasts, above 0, at most 31,622,400 (366 days); None, said
-                aloud: until it is cleared.
+            seconds: how long it lasts, above 0, at most 31,622,400 (366 days); None, given
+                explicitly: until it is cleared.
 
         Raises:
             TypeError, ValueError: a value of another type or range.
@@ -248,7 +248,7 @@ class Circuit:
         return await self._host.put(self.key, None, by, reason)
 
     def _refuse_shared(self) -> None:
-        """Refuse an operator's order on the circuit of keys that have none of their own."""
+        """Refuse an operator's action on the circuit of keys that have none of their own."""
         if self.core.override.current is NEVER_REJECTS:
             raise RuntimeError(
                 "this circuit stands for all keys beyond max_circuits: it can be neither reset nor"

@@ -47,7 +47,7 @@ class HeldOverrides:
         return True
 
     def follow(self, key: str, news: OverrideNews) -> bool:
-        """Hold an override that is news, or drop one that has ended; False: there is no room."""
+        """Hold an override that is new, or drop one that has ended; False: there is no room."""
         held = self._slots.get(key)
         slot = OverrideSlot()
         if held is not None:

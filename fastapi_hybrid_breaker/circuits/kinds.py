@@ -1,4 +1,4 @@
-"""What tells calls of one circuit apart that are made in different places of a program."""
+"""The kind of a call: where in a program it is made, for calls of one circuit."""
 
 from __future__ import annotations
 

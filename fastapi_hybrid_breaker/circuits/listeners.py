@@ -65,7 +65,7 @@ class ChangeQueue:
     """Delivers changes in their order, by one thread at a time, outside of every lock.
 
     A thread that finds another one delivering leaves its change to it; so does a listener that
-    brings a change about: that one is delivered after the one it is told of.
+    brings a change about: that one is delivered after the one it is called for.
 
     Of a thousand changes in one turn of an event loop the first few are delivered at once, and the
     others in slices, between which other tasks have their turn. Whoever delivers from elsewhere
@@ -190,7 +190,7 @@ class ChangeQueue:
         )
 
     def _begin_slice(self) -> None:
-        """Have an event loop that runs here go on in its next turn; begun twice does no harm."""
+        """Make an event loop that runs here go on in its next turn; begun twice does no harm."""
         loop = _get_running_loop()
         if self._slice is not None and self._slice.loop == id(loop):
             return

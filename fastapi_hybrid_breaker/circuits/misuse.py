@@ -1,4 +1,4 @@
-"""Telling FastAPI's users at once that something callable is not a dependency."""
+"""An error at once where something callable is used as a dependency of FastAPI and is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class NotADependency:
-    """Metadata of a parameter: whoever makes a dependency of its function is told what to write.
+    """Metadata of a parameter: whoever makes a dependency of its function reads what to write.
 
     FastAPI takes the parameters of a dependency from the request. For those it has pydantic make
     schemas, which asks the metadata of their annotations: as soon as the route is added.

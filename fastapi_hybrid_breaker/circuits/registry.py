@@ -147,8 +147,8 @@ class Registry:
                     return self._overflowing(key)
                 circuit, is_new = self._make(key, config or self.config_for(key), next_use()), True
             elif config is not None and circuit.config_is_guess:
-                # Made for the fleet's news, by a guess: the code that uses it knows better, and
-                # must not fail for having been later than the news.
+                # Made for an update of the fleet, by a guess: the code that uses it knows better,
+                # and must not fail because it came later than the update.
                 circuit.configure(config)
         if is_new:
             self.held.put(circuit)
@@ -163,7 +163,7 @@ class Registry:
         return circuit
 
     def hear_of(self, key: str) -> Circuit | None:
-        """Return or make the circuit of a key heard of from the fleet; None: there is no room.
+        """Return or make the circuit of a key known from the fleet; None: there is no room.
 
         Keys heard of push out no others: whoever uses one reads what the fleet knows of it.
         """

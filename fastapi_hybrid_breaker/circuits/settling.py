@@ -34,7 +34,7 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
 ) -> None:
     """Record the outcome of the call that ``permit`` admitted, once for each call.
 
-    A second one for the same permit changes nothing; plain numbers cannot tell.
+    A second one for the same permit changes nothing; plain numbers cannot show it.
 
     Args:
         permit: what ``admit`` returned.

@@ -247,7 +247,7 @@ def _steer(
     async def work(link: Link) -> tuple[Picture, Picture]:
         nonlocal is_sent
         reader = Reader(link, place.names)
-        # Asked first: a server that hangs never gets the order, to follow it when it wakes up.
+        # Asked first: a server that hangs must not get the command, to run it when it wakes up.
         before = await reader.look_at(key)
         check(before, place)
         is_sent = True
@@ -260,7 +260,7 @@ def _steer(
         if is_sent and error.code is Exit.NO_REDIS:
             raise CommandError(
                 error.code,
-                f"{error}, after the order was sent: it may be in force or not. To order it again"
+                f"{error}, after the command was sent: it may be in force or not. To send it again"
                 " does no harm.",
             ) from None
         raise

@@ -15,7 +15,7 @@ class Exit(IntEnum):
 
 
 class CommandError(Exception):
-    """What ends the command, told to whoever called it.
+    """What ends the command, shown to whoever called it.
 
     Args:
         code: the exit code.

@@ -51,7 +51,7 @@ class Link:
         await self.close()
 
     async def close(self) -> None:
-        """Leave; one that is lost need not be told."""
+        """Leave; one that is lost needs no goodbye."""
         with contextlib.suppress(*UNREACHABLE):
             await self.client.aclose()
 

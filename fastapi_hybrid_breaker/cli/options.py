@@ -48,7 +48,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 By = Annotated[
     str,
     typer.Option(
-        "--by", metavar="NAME", help="Who orders this. Default: user@host.", show_default=False
+        "--by",
+        metavar="NAME",
+        help="Who is making this change. Default: user@host.",
+        show_default=False,
     ),
 ]
 
@@ -140,7 +143,7 @@ def checked_text(option: str, text: str, *, least: int = 1) -> str:
 
 
 def who(by: str) -> str:
-    """Return who orders something, as told, or else as the shell knows it.
+    """Return who acts, as given by ``--by``, or else as the shell knows it.
 
     Raises:
         CommandError: a name that is none.

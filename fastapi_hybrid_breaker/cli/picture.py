@@ -29,7 +29,7 @@ class Row:
         heard: what its hash says; None: nothing.
         register: what the register of overrides says; None: nothing.
         open_at: instances that have it open for themselves alone.
-        seen: what instances told of it with their last heartbeat, where it is in trouble.
+        seen: what instances reported of it with their last heartbeat, where it is in trouble.
         problem: what cannot be read of it, "" if nothing.
         openers: instances whose changes opened it, the latest last, five at most.
     """
@@ -51,8 +51,8 @@ class Row:
     @property
     def override(self) -> OverrideView | None:
         """The override in force."""
-        news = None if self.register is None else self.register.news(self.now)
-        return None if news is None else news.override
+        update = None if self.register is None else self.register.news(self.now)
+        return None if update is None else update.override
 
     @property
     def fixed_state(self) -> CircuitState | None:
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def rejecting(self) -> float:
-        """Calls that the instances reject, per second, as they told last."""
+        """Calls that the instances reject, per second, by their last reports."""
         return sum(one.rejecting for one in self.seen.values())
 
     @property

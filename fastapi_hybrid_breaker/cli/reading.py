@@ -187,7 +187,7 @@ def _circuits(instance: Instance) -> dict[str, UnhealthyCircuit]:
 
 
 def _read_row(key: str, answers: Sequence[Any], server_now: float) -> Row:
-    """Read one circuit; what cannot be read of it is told, and the rest shown all the same."""
+    """Read one circuit; what cannot be read of it is named, and the rest shown all the same."""
     of_state, of_override, of_votes, of_openers = answers
     dropped: list[str] = []
 

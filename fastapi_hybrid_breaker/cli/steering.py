@@ -1,4 +1,4 @@
-"""Does what an operator orders: the commands, script and answers are those of an instance.
+"""Does what an operator asks for: the commands, script and answers are those of an instance.
 
 Yet it is none. It sends no heartbeat, for one more instance that lives would change what a
 quorum asks for, and who may probe without asking; and it adopts nothing, for that needs the
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Hand:
-    """An operator's orders to circuits.
+    """An operator's actions on circuits.
 
     Args:
         link: the way to Redis.

@@ -33,7 +33,7 @@ _STYLES: Final = {
 }
 
 _FEWEST_OPENINGS: Final = 3
-"""Openings below which it says nothing that most came from one instance."""
+"""Openings below which it means nothing that most came from one instance."""
 
 _READY: Final = "ready to probe"
 _READY_SYMBOL: Final = "◌"
@@ -136,17 +136,19 @@ def instances_table(picture: Picture, row: Row | None = None) -> RenderableType:
 
 def _there(instance: Instance, row: Row) -> Text:
     """Return what an instance reported of a circuit; it reports unhealthy ones, as many as fit."""
-    told = row.seen.get(instance.id)
-    if told is None:
+    reported = row.seen.get(instance.id)
+    if reported is None:
         is_told = instance.circuits is not None and not instance.more
         text = Text("CLOSED, or unknown" if is_told else "not reported", "dim")
     else:
-        rate = f", rejecting {told.rejecting:.1f}/s" if told.rejecting else ""
-        text = Text(f"{_SYMBOLS[told.state]} {told.state}{rate}", _STYLES[told.state])
-        if told.ready_to_probe:
+        rate = f", rejecting {reported.rejecting:.1f}/s" if reported.rejecting else ""
+        text = Text(f"{_SYMBOLS[reported.state]} {reported.state}{rate}", _STYLES[reported.state])
+        if reported.ready_to_probe:
             text = Text(f"{_READY_SYMBOL} {_READY}", _READY_STYLE)
-        if told.shadowed is not None:
-            text = Text(f"{told.state}, {_shadow_words(told.shadowed, told.shadowed_failures)}")
+        if reported.shadowed is not None:
+            text = Text(
+                f"{reported.state}, {_shadow_words(reported.shadowed, reported.shadowed_failures)}"
+            )
     if row.since is not None and instance.last_seen < row.since:
         text.append(" (before the last change)", "yellow")
     return text

@@ -19,7 +19,7 @@ from fastapi_hybrid_breaker.circuits.settling import settle, settle_error
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import FAILURE, NOT_COUNTED, SUCCESS
 
-from .outcome import of_head, telling
+from .outcome import about_upstream, of_head
 from .retry_after import ASKING, read_retry_after
 from .streams import watched
 
@@ -140,21 +140,21 @@ class Lease:
         self._settle(SUCCESS)
 
     def left(self) -> None:
-        """Record that nobody will read on; after the end, as clients do it, that is no news."""
+        """Record that nobody will read on; after the end, as clients do, it changes nothing."""
         self._settle(SUCCESS)
 
     def failed(self, error: BaseException) -> None:
         """Record an exception, of the transport or of the response's body."""
-        # Once the request's body has failed, nothing that follows tells about the dependency.
-        told = None
+        # Once the request's body has failed, nothing that follows says anything about the upstream.
+        cause = None
         if self._body is None or not self._body.has_failed:
-            told = telling(self._circuit.config, error)
-        if told is None:
+            cause = about_upstream(self._circuit.config, error)
+        if cause is None:
             self._settle(NOT_COUNTED)
             return
         permit, self._permit = self._permit, None
         if permit is not None:
-            settle_error(self._circuit, permit, told, seconds=self._seconds())
+            settle_error(self._circuit, permit, cause, seconds=self._seconds())
 
     def _seconds(self) -> float | None:
         """Return how long the dependency was waited for, where anybody wants to know."""

@@ -33,8 +33,8 @@ def of_head(config: CircuitConfig, method: str, status: int, *, is_over: bool) -
     return None
 
 
-def telling(config: CircuitConfig, error: BaseException) -> BaseException | None:
-    """Return what in ``error`` may tell about the dependency; None: nothing.
+def about_upstream(config: CircuitConfig, error: BaseException) -> BaseException | None:
+    """Return what in ``error`` may be about the upstream; None: nothing.
 
     A full pool, an unknown scheme and a request that breaks the protocol are the caller's own.
     A configuration that names one of these classes itself in ``failure_exceptions`` or

@@ -14,7 +14,7 @@ _LONGEST = 366 * 86_400.0
 
 
 def read_retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for; None where it says nothing of use.
+    """Return the seconds that a ``Retry-After`` asks for; None where it is not usable.
 
     Args:
         value: the header: whole seconds, or an HTTP date.

@@ -18,10 +18,10 @@ _FAMILY_BASES = frozenset({"SyncByteStream", "AsyncByteStream"})
 
 
 class Watcher(Protocol):
-    """Who is told how a stream goes. More may follow, such as closing: the first thing counts."""
+    """Who follows how a stream goes. More may follow, such as closing: the first thing counts."""
 
     timed: bool
-    """Whether it is told when chunks are waited for."""
+    """Whether it is notified when chunks are waited for."""
 
     def waits(self) -> None:
         """Record that the next chunk is waited for."""
@@ -71,7 +71,7 @@ class _SyncHalf(_Watched):
         watcher.ended()
 
     def close(self) -> None:
-        # Told before closing, which can fail or be cancelled.
+        # Notified before closing, which can fail or be cancelled.
         self._watcher.left()
         self._stream.close()
 
@@ -124,7 +124,7 @@ class _AsyncHalf(_Watched):
 
 
 def watched(stream: Any, watcher: Watcher) -> Any:
-    """Return a stream that reads and closes ``stream`` and tells ``watcher`` how that goes.
+    """Return a stream that reads and closes ``stream`` and notifies ``watcher`` how that goes.
 
     It is sync, async or both, and of the library, that ``stream`` is.
     """

@@ -253,7 +253,7 @@ class CircuitCore:
         self.publish()
 
     def open_for(self, seconds: float, now: float) -> None:
-        """Open here, whatever was counted; the fleet is not told."""
+        """Open here, whatever was counted; nothing is published."""
         membership = self.membership
         membership.stand_with_the_fleet()
         self.machine.enter(OPEN, Cause.FAILURES, now)

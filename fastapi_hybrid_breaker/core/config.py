@@ -61,23 +61,23 @@ class CircuitConfig:
         ramp_shares: the shares, each above 0, at most 1, none below the one before it, each
             for an equal part of ``ramp_seconds``; default (0.1, 0.25, 0.5, 1.0).
         mode: ``"enforce"``, the default, or ``"shadow"``: decides and counts, rejects nothing,
-            and tells the fleet nothing.
+            and publishes nothing.
         scope: ``"fleet"``, the default: what one instance decides binds all. ``"instance"``:
             each decides for itself, and the others only see it; resets and overrides are for all.
         quorum: how many instances must see the trouble before the circuit opens for all: a
             count from 1 to 1,000,000 (of fewer instances that live, all), or a share of those
             that live, above 0 and below 1; default 1. Until then the circuit is open only
             where the trouble is seen.
-        failure_exceptions: exception classes that count as failures, or a function that tells
+        failure_exceptions: exception classes that count as failures, or a function that says
             it of an exception; default ``(Exception,)``. Other exceptions are not counted.
             Cancellation never counts.
-        success_exceptions: exception classes that count as successes, or a function that tells
+        success_exceptions: exception classes that count as successes, or a function that says
             it of an exception; default none. For what a client raises although the upstream is
             well, such as its NotFound. They win over ``failure_exceptions``.
-        ignored_exceptions: exception classes that are not counted, or a function that tells it
+        ignored_exceptions: exception classes that are not counted, or a function that says it
             of an exception; default none. They win over both. A class that would never count,
             since the field that wins names it or a base of it, is refused.
-        failure_result: a function that tells of a returned value whether it is a failure, for
+        failure_result: a function that says whether a returned value is a failure, for
             ``call``, ``call_sync``, ``execute`` and decorated functions; default None: none is.
         failure_statuses: HTTP statuses (100 to 599) that count as failures, for routes and
             transports alike; default None: 500 and above, for transports 429 as well.

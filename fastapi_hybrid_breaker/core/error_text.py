@@ -176,7 +176,7 @@ def _of_status(error: Any) -> str:
 def _of_request(error: Any) -> str:
     try:
         request = _request_of(error)
-    except RuntimeError:  # httpx has not been told which
+    except RuntimeError:  # httpx does not know which
         return _text(error)
     text = _text(error)
     return f"{text} ({request})" if text else request

@@ -35,7 +35,7 @@ def judge_fleet(
 
 
 def trip_by_run(core: CircuitCore, generation: int, failures: int, now: float) -> None:
-    """Open by a run of failures that several instances have met; not while disabled."""
+    """Open by consecutive failures on several instances; not while disabled."""
     machine = core.machine
     if machine.generation != generation or not _may_trip(core, now):
         return

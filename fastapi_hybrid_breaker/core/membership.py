@@ -31,7 +31,7 @@ class Membership:
     ``version`` and ``writer`` name the fleet's state that this one equals or is based on.
     ``unsynced`` says that a change of our own has happened on top of it, which the others are to
     hear of; ``has_voted``: the fleet knows that the circuit is open here alone; ``followed`` is the
-    generation that the fleet's news began last. ``calls`` are what the fleet hears of calls.
+    generation that an update of the fleet began last. ``calls`` are what is reported of calls.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Membership:
             self.calls.clear()
         was_unsynced, sharing = self.unsynced, self.sharing
         self.unsynced = not sharing.shadow
-        # A recovery that nobody has heard of is sent together with what came of it.
+        # A recovery that nobody knows of is sent together with what came of it.
         is_new = old is CLOSED and not was_unsynced
         is_alone = sharing.local_only or (is_new and self.config.quorum != 1)
         if sharing.shadow or (self.config.scope == "fleet" and not is_alone):
@@ -154,7 +154,7 @@ class Membership:
     def confirm(self, proposal: Proposal, news: News, now: float) -> None:
         """Record the fleet's consent: ``proposal`` stands there now as ``news``.
 
-        What this process changed after proposing stays, now based on ``news``. Where other news
+        What this process changed after proposing stays, now based on ``news``. Where another update
         was adopted after proposing, ours is compared with that like anybody's.
         """
         is_other = proposal.machine is not self.machine or self.followed > proposal.generation
@@ -166,7 +166,7 @@ class Membership:
             self.unsynced = False
 
     def take_report(self, now: float, *, collecting: bool) -> Report | None:
-        """Return what the fleet has to hear of the calls here; it counts as told."""
+        """Return what is to be reported of the calls here; it counts as reported."""
         if self.machine.state is not CLOSED or self.unsynced or not self.sharing.shares_calls():
             return None
         return self.calls.take(now, self.version, self.writer, collecting=collecting)
@@ -215,13 +215,13 @@ class Membership:
             machine.probes.see_others_probe(now)
 
     def _follow(self, news: News, now: float) -> None:
-        """Begin the state that the fleet tells of."""
+        """Begin the state that the fleet reports."""
         machine, evidence = self.machine, news.evidence
         has_changed = machine.enter(news.state, Cause.FLEET, now, evidence, news.writer)
         self.calls.clear()
         self.followed = machine.generation
         if not has_changed and evidence is not None and evidence.cause in AFTER_PROBES:
-            # It was HALF_OPEN meanwhile, for too short a time to be told so, and opened again.
+            # It was HALF_OPEN meanwhile, for too short a time to be reported, and opened again.
             self._outbox.add(
                 *(HALF_OPEN, OPEN, Cause.FLEET, machine.generation, evidence, now, news.writer)
             )
@@ -237,7 +237,7 @@ class Membership:
         """Apply when the fleet's circuit recovered, and since when calls are let back.
 
         ``known`` is what was known here, if the circuit was CLOSED already: it stands where the
-        news does not say, as that of an older version, or of a recovery brought about by two.
+        the update does not say, as that of an older version, or of a recovery brought about by two.
         """
         recovered_for, let_back_for = news.recovered_for, news.let_back_for
         if known is None and recovered_for is None and not is_reset:

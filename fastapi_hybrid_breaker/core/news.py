@@ -1,4 +1,4 @@
-"""What the fleet tells a circuit, and what a circuit proposes to the fleet."""
+"""What the fleet sends to a circuit, and what a circuit proposes to the fleet."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class News:
         reopenings: openings in a row, for the back-off.
         evidence: what the writer decided on; None where it did not say.
         age: seconds since it was written, by the server's clock; 0.0: now, or not known.
-        recovered_for: seconds since a recovery closed the circuit; None: none has, or not told.
-        let_back_for: seconds since calls are let back in shares; None: they are not, or not told.
+        recovered_for: seconds since a recovery closed the circuit; None: none has, or unknown.
+        let_back_for: seconds since calls are let back in shares; None: they are not, or unknown.
         horizon: the highest version that counts by the server's clock; see ``versions``.
     """
 
@@ -54,7 +54,7 @@ class News:
 class Proposal:
     """A circuit's state, to be written to the fleet on top of ``version`` by ``writer``.
 
-    ``generation`` is that of ``machine``, which is the circuit as it was then: they tell whether
+    ``generation`` is that of ``machine``, which is the circuit as it was then: they show whether
     the state has moved on by the time the answer comes, or the circuit was made again in between.
     ``remaining`` is in seconds; ``recovered_for`` and ``let_back_for`` are as in ``News``.
     """

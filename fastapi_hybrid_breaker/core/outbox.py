@@ -17,7 +17,7 @@ class Outbox:
     """Filled under the circuit's lock, in order; emptied and delivered by whoever holds it.
 
     Listeners receive effective states, each change beginning where the last one ended: what
-    happens below a manual override changes nothing for callers, and is told when that ends.
+    happens below a manual override changes nothing for callers, and is reported when that ends.
 
     ``changes`` are for the history and listeners; ``has_changed`` and ``needs_sync`` say that the
     fleet's part is to look at the state, or at what calls have left.
@@ -50,7 +50,7 @@ class Outbox:
             return
         effective = self.effective
         if old is not effective and old is not new:
-            # The circuit was in that state meanwhile, for too short a time to be told of it.
+            # The circuit was in that state meanwhile, for too short a time to be reported.
             meanwhile = StateChange(
                 self.key, effective, old, cause, generation, NO_EVIDENCE, instance
             )

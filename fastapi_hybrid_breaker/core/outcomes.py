@@ -158,7 +158,7 @@ def classifier_of(config: CircuitConfig) -> Classifier:
 
 
 def _needs_a_look(error: BaseException) -> bool:
-    """Whether errors of this class are told apart by more than their class.
+    """Whether errors of this class differ by more than their class.
 
     A TypeError can mean that a circuit was used wrongly, and a group can hold a rejection.
     """
@@ -198,7 +198,7 @@ def _is_of_server(kind: type[BaseException]) -> bool:
 
 
 def _is_quiet(config: CircuitConfig, error: Exception) -> bool:
-    """Whether an exception says nothing about the upstream, unless its class is named a failure."""
+    """Whether an exception is not counted, unless its class is named a failure."""
     if isinstance(error, _ENDS):
         return not _is_named(config, error, _is_end)
     if not _is_of_server(type(error)) or _is_named(config, error, _is_of_server):

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Final
 
 _ENOUGH: Final = 5
-"""Calls below which a rate says nothing, however small this process's part of the traffic is."""
+"""Calls below which a rate opens nothing, however small this process's part of the traffic is."""
 
 
 class Peers:

@@ -86,12 +86,12 @@ Ticket = int | Probe
 """The right to run one call: a number while CLOSED (no allocation), a probe while HALF_OPEN.
 
 The number is the machine's ``sequence`` at admission. It rises with each counted failure and
-each change of state, so one read of one slot tells all that settling needs: whether the state
+each change of state, so one read of one slot has all that settling needs: whether the state
 that admitted the call still stands, and whether an error was counted since.
 """
 
 UNCOUNTED: Final = -1
-"""A ticket older than every state: whatever comes of the call, it changes nothing."""
+"""A permit older than every state: whatever comes of the call, it changes nothing."""
 
 SHADOWED: Final = -2
-"""The ticket of a call that only shadow mode keeps from being rejected: it changes no state."""
+"""The permit of a call that only shadow mode keeps from being rejected: it changes no state."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .states import CircuitState
 
 RETRY_WHILE_PROBING: Final = 1.0
-"""Seconds a caller is told to wait while probes run: nobody knows when those end."""
+"""Seconds a caller is asked to wait while probes run: nobody knows when those end."""
 
 _NEVER: Final = float("-inf")
 

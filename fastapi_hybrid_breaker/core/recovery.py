@@ -21,7 +21,7 @@ AFTER_PROBES: Final[frozenset[str]] = frozenset({Cause.PROBE_FAILED, Cause.HALF_
 """Why a circuit opens that was HALF_OPEN."""
 
 REOPENED_WITHIN: Final = 3600.0
-"""Seconds within which a circuit must have opened again twice to be told to keep failing."""
+"""Seconds within which a circuit must have opened again twice to be one that keeps failing."""
 
 _NEVER: Final = float("-inf")
 
@@ -111,7 +111,7 @@ class Recovery:
         self.ramp_from = self.ramp = None
         if new is CLOSED:
             self._reopened_at = (_NEVER, _NEVER)
-        # While an opening runs, another of the kind tells of the same failed recovery.
+        # While an opening runs, another of the kind is about the same failed recovery.
         elif new is OPEN and evidence.cause in AFTER_PROBES and (old is HALF_OPEN or was_over):
             self._reopened_at = (_NEVER if evidence.successes else self._reopened_at[1], now)
 

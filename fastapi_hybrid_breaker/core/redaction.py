@@ -1,7 +1,7 @@
 """Taking secrets out of texts that everybody can read. Pure.
 
 A text is of any form, so this looks for what secrets stand in: URLs, data source names, headers,
-fields that are called after a secret, and tokens whose form tells what they are. In doubt it takes
+fields that are called after a secret, and tokens whose form shows what they are. In doubt it takes
 too much.
 
 It runs where calls fail, on texts that an upstream may have chosen. So no expression looks at the

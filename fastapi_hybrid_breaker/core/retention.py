@@ -19,15 +19,15 @@ class Loss(IntEnum):
     """
 
     HEARD_OF = 1
-    """Only heard of, and it rejects nothing."""
+    """Known from the fleet only, and it rejects nothing."""
     NOTHING = 2
     """CLOSED, without counts, and not recovered of late."""
     LAST_OPENING = 3
     """Ready to probe, or HALF_OPEN without a probe: the next call would be a probe."""
     HEARD_OPENING = 4
-    """Only heard of, and OPEN."""
+    """Known from the fleet only, and OPEN."""
     HEARD_OVERRIDE = 5
-    """Only heard of, and overridden: the override is held without it."""
+    """Known from the fleet only, and overridden: the override is held without it."""
     SUCCESSES = 6
     """CLOSED; its windows have nothing but successes in them."""
     FAILURES = 7
@@ -48,7 +48,7 @@ def loss_of(core: CircuitCore, now: float, *, is_used: bool) -> Loss | None:
     if override is not None and not override.is_over(now):
         is_in_fleet = core.override.version > 0 and not core.override.unsynced
         return Loss.HEARD_OVERRIDE if is_in_fleet and not is_used else None
-    # A recovery that the fleet, which knows this circuit, has not heard of yet has to wait here
+    # A recovery that the fleet, which knows this circuit, does not know of yet has to wait here
     # for Redis. Without a fleet nothing is ever heard: that must not fill the registry.
     if membership.unsynced and membership.version > 0:
         return None

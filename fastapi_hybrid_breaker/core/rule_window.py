@@ -51,7 +51,7 @@ class RuleWindow:
         self.over_threshold: bool = False
         self._is_merged = isinstance(window, TimeWindow)  # nobody knows the last n calls of a fleet
         self._peers = peers
-        self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what the fleet has been told
+        self._told: dict[int, tuple[int, ...]] = {}  # by bucket: what was reported to the fleet
         self._asked: deque[tuple[int, float]] | None = None  # see ``asked``
 
     @property
@@ -128,9 +128,9 @@ class RuleWindow:
         return None
 
     def tallies(self, now: float, *, always: bool) -> Iterator[BucketDelta]:
-        """Return the calls that the fleet has not been told of; they count as told.
+        """Return the calls that were not reported yet; they count as reported.
 
-        ``always``: something, even where there is nothing new, so that the sum is told in return.
+        ``always``: something, even where there is nothing new, so that the sum is sent in return.
         """
         if not isinstance(self.window, TimeWindow):
             return  # the last n calls of a fleet are nobody's to know

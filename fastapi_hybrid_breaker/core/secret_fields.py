@@ -1,4 +1,4 @@
-"""Fields of a text whose names tell that they hold secrets: found, and their values masked. Pure.
+"""Fields of a text whose names show that they hold secrets: found, and their values masked. Pure.
 
 No expression here looks at the same characters again and again, see ``redaction``.
 """

@@ -1,4 +1,4 @@
-"""Which fields hold secrets, told by their names. Pure."""
+"""Which fields hold secrets, by their names. Pure."""
 
 from __future__ import annotations
 

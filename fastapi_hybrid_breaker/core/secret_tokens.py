@@ -1,4 +1,4 @@
-"""Tokens whose form tells that they are secrets: found and masked. Pure.
+"""Tokens whose form shows that they are secrets: found and masked. Pure.
 
 No expression here looks at the same characters again and again, see ``redaction``.
 """

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class SharedCalls:
     """The calls of one CLOSED circuit that its fleet is to hear of.
 
-    ``run`` is this process's part in the fleet's run of failures, None before there was any: most
-    circuits never have a failure. ``tracks_successes``: successes matter for the fleet's run.
+    ``run`` is this process's part in the consecutive failures of all, None before there
+    was any: most circuits never have a failure. ``tracks_successes``: successes matter for the
+    failures that all count together.
     """
 
     __slots__ = ("_machine", "_outbox", "run", "sharing", "tracks_successes")
@@ -81,14 +82,14 @@ class SharedCalls:
     def end_run_of_fleet(self) -> None:
         """End the fleet's run with the recovery that closed the circuit here alone.
 
-        What was told of the run before stands still; the probes end it.
+        What was reported of the failures before stays; the probes end it.
         """
         self.run = SharedRun()
         self.run.has_told = True
         self.run.succeeded(self._machine.changed_at)
 
     def take(self, now: float, version: int, writer: str, *, collecting: bool) -> Report | None:
-        """Return what the fleet has to hear of the calls here; it counts as told.
+        """Return what is to be reported of the calls here; it counts as reported.
 
         ``collecting``: the fleet adds up calls at the moment, so that ours are wanted, good or bad.
         """

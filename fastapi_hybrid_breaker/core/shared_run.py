@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST_RUN: Final = 500
-"""Failures of one run that are told; rules that ask for more count this process's own alone."""
+"""Consecutive failures reported at most; rules that ask for more count this process's own alone."""
 
 ANNOUNCED_AGAIN: Final = 1.2
 """Seconds after which at the latest more failures of a run are announced again."""
@@ -29,7 +29,7 @@ class BucketDelta:
         width: seconds of a bucket.
         buckets: how many make the window.
         at: when the bucket began, monotonic seconds.
-        kinds: calls by their kind, as windows count them, which were not told before.
+        kinds: calls by their kind, as windows count them, which were not reported before.
     """
 
     window: str
@@ -41,15 +41,15 @@ class BucketDelta:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What this process has to tell of a circuit; all times are monotonic seconds.
+    """What this process has to report of a circuit; all times are monotonic seconds.
 
     Args:
         generation: the machine's, in which this was counted.
         version, writer: of the fleet's state under which it was counted.
         threshold: failures in a row that open the circuit by its rules here; 0: no such rule.
-        failures: when failures were that have not been told before.
-        success_at: when the last success was, where that is to be told; else None.
-        tallies: calls that have not been told before.
+        failures: when failures were that were not reported before.
+        success_at: when the last success was, where that is to be reported; else None.
+        tallies: calls that were not reported before.
         over_threshold: this process's own calls reach a rule's rate.
     """
 
@@ -64,9 +64,9 @@ class Report:
 
 
 class SharedRun:
-    """The part of this process in the fleet's run of failures.
+    """The part of this process in the fleet's consecutive failures.
 
-    ``untold`` are the times of the failures since the own last success that were not told yet;
+    ``untold`` are the times of the failures since the own last success that were not reported yet;
     ``has_told`` says that the fleet's run may hold failures of ours; ``owes_success`` that it
     has to hear of a success; ``success_at`` is the latest success noted; ``error`` describes the
     last failure.
@@ -134,14 +134,14 @@ class SharedRun:
         self.has_told = self.owes_success = False
 
     def take(self) -> tuple[tuple[float, ...], float | None]:
-        """Return what is to be told of the run: failures, and the last success if it matters.
+        """Return what is to be reported of the run: failures, and the last success if it matters.
 
-        It counts as told; whoever takes it sees to it that it arrives.
+        It counts as reported; whoever takes it makes sure that it arrives.
         """
         failures = tuple(self.untold)
         success_at = self.success_at if failures or self.owes_success else None
         self.untold.clear()
         self.owes_success = False
-        # A success that is told takes all that was told before with it.
+        # A success that is reported covers all that was reported before.
         self.has_told = bool(failures) or (self.has_told and success_at is None)
         return failures, success_at

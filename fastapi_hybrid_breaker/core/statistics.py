@@ -79,7 +79,7 @@ def _longer(one: float | None, other: float | None) -> float | None:
 
 
 class Statistics:
-    """What one circuit counts: its run of failures, and a window for the rules that share it.
+    """What one circuit counts: its consecutive failures, and a window for the rules that share it.
 
     ``run_threshold`` is the number of consecutive failures that opens it, or 0: no such rule.
     ``run`` are those failures, None where there are none. ``slow`` are the seconds after which
@@ -168,7 +168,7 @@ class Statistics:
         return max((one.seconds for one in windows if isinstance(one, TimeWindow)), default=0.0)
 
     def tallies(self, now: float, *, always: bool) -> tuple[BucketDelta, ...]:
-        """Return the calls that the fleet has not been told of; see ``RuleWindow.tallies``."""
+        """Return the calls that were not reported to the fleet yet; see ``RuleWindow.tallies``."""
         return tuple(tally for book in self.books for tally in book.tallies(now, always=always))
 
     def judge(self, now: float) -> bool:

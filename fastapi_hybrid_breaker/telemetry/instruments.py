@@ -60,7 +60,7 @@ class Source(Protocol):
         """What waits to be sent."""
 
     def corrected(self) -> Iterable[Observation]:
-        """Changes that no message told of."""
+        """Changes whose message did not arrive."""
 
 
 Observed = tuple[str, "Callable[[Source], Iterable[Observation]]", str, str]
@@ -129,7 +129,7 @@ _COUNTS: Final[tuple[Observed, ...]] = (
         "circuit_breaker.sync.corrections",
         lambda source: source.corrected(),
         "{change}",
-        "Changes of other instances that no message told of in time.",
+        "Changes of other instances whose message did not arrive in time.",
     ),
 )
 """What only rises."""
@@ -244,7 +244,7 @@ def is_measuring(provider: MeterProvider) -> bool:
     """Return whether anybody will read what is measured."""
     if is_placeholder(provider) or isinstance(_meter_of(provider), metrics.NoOpMeter):
         return False  # the second: the SDK is disabled
-    # The SDK without an exporter. Where a provider does not tell, it has one.
+    # The SDK without an exporter. A provider that does not say so has one.
     consumer = getattr(provider, "_measurement_consumer", None)
     return bool(getattr(consumer, "_reader_storages", True))
 

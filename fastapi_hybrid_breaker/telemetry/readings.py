@@ -102,7 +102,7 @@ class Readings:
         return self._of_sync(lambda status: status.queued)
 
     def corrected(self) -> Iterable[Observation]:
-        """Return the changes that no message told of."""
+        """Return the changes whose message did not arrive."""
         return self._of_sync(lambda status: status.corrected)
 
     def _of_sync(self, value: Callable[[SyncStatus], int]) -> Iterator[Observation]:

@@ -48,7 +48,7 @@ class Series:
         )
 
     def rejected(self, circuit: Circuit, retry_after: float) -> None:
-        """Count a rejection, and tell the span it was in."""
+        """Count a rejection, and add it to the span it was in."""
         self._put(self._instruments.rejections.add, 1, self._attributes)
         self._put(tell_rejection, circuit.key, retry_after)
 

@@ -22,7 +22,7 @@ def tell_rejection(key: str, retry_after: float) -> None:
 def tell_change(change: StateChange) -> None:
     """Record in the current span that something within it changed a circuit's state.
 
-    News of the fleet comes by background tasks, which have none.
+    Updates of the fleet come by background tasks, which have none.
     """
     span = trace.get_current_span()
     if span.is_recording():

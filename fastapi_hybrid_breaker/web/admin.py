@@ -71,7 +71,7 @@ _NAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "headers": {
             NAMED_HEADER: {
-                "description": "named: auth tells who asks; unnamed: who acts has to say it.",
+                "description": "named: auth knows who acts; unnamed: an action has to say it.",
                 "required": True,
                 "schema": {"enum": ["named", "unnamed"]},
             }

@@ -58,7 +58,7 @@ def problem(status: int, title: str, detail: str) -> JSONResponse:
 
 
 def done(header: str, reach: Reach | ResetResult, instance: str) -> Response:
-    """Answer that a change is made, in ``header`` how far it came, and who has the order."""
+    """Answer that a change is made, in ``header`` how far it came, and who has the action."""
     return Response(status_code=204, headers={header: reach, _INSTANCE_HEADER: instance})
 
 

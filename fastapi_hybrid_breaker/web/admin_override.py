@@ -140,7 +140,7 @@ def _add_clear(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
 
 
 async def _order_of(request: Request) -> OverrideOrder | Response:
-    """Return the order in a request's body, or the answer to one that is none.
+    """Return the override that a request's body asks for, or the answer to an invalid one.
 
     It is read here, since FastAPI would read a body that it knows of before it asks ``auth``.
     """

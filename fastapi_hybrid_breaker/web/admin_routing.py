@@ -126,7 +126,7 @@ def _allowed_methods(
     Several routes may have it, and the path of a key alone takes in all the others: what counts is
     the first route that matches, and those that share its path.
     """
-    # Who leaves the key out is told so by the endpoint.
+    # The endpoint itself answers a request without a key.
     path = template.replace(_KEY, path_params.get("key") or _KEY)
     known = [one for one in routes if isinstance(one, Route)]
     matching = [one for one in known if one.path_regex.fullmatch(path)]

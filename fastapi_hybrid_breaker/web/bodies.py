@@ -15,7 +15,7 @@ from fastapi_hybrid_breaker.core.override import KINDS_IN_WORDS, LONGEST
 from .admin_answers import TEXT_SCHEMA
 
 LONGEST_BODY: Final = 64 * 1024
-"""Bytes of a request's body; the largest order that is valid has fewer than 6,000."""
+"""Bytes of a request's body; the largest valid one has fewer than 6,000."""
 
 _Text = Annotated[
     str,

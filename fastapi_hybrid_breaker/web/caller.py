@@ -34,11 +34,11 @@ _NOT_A_NAME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, as far as ``auth`` tells.
+    """Who sends a request, as far as ``auth`` knows.
 
     Args:
         found: the name in what ``auth`` gave, unchecked; None where there is none.
-        is_secret: tells of a text whether it is one of the secrets that the request shows.
+        is_secret: whether a text is one of the secrets that the request shows.
     """
 
     found: str | None

@@ -31,7 +31,7 @@ class BackoffInfo(BaseModel):
 class ConfigInfo(BaseModel):
     """How a circuit decides, defaults filled in."""
 
-    mode: Mode = Field(description="shadow: it is only told which calls would be rejected.")
+    mode: Mode = Field(description="shadow: calls that would be rejected are only counted.")
     scope: Scope = Field(description="instance: each process decides for itself alone.")
     quorum: int | float = Field(
         description="Instances, or the share of them, that must see trouble to open it for all."
@@ -57,7 +57,7 @@ class ConfigInfo(BaseModel):
     failure_exceptions: list[str] = Field(description="Exceptions that count as failures.")
     success_exceptions: list[str] = Field(description="Exceptions that count as successes.")
     ignored_exceptions: list[str] = Field(description="Exceptions that are not counted.")
-    failure_result: str | None = Field(description="Tells which returned values are failures.")
+    failure_result: str | None = Field(description="Which returned values are failures.")
     failure_statuses: list[int] | None = Field(
         description="HTTP statuses that count as failures; null: 500 and above."
     )
@@ -111,7 +111,7 @@ class EvidenceInfo(BaseModel):
 
     cause: str = Field(description="The cause as the deciding process saw it.")
     rule: str = Field(description="The rule that was fulfilled, in words.")
-    failures: int = Field(description="The run of failures.")
+    failures: int = Field(description="Consecutive failures.")
     successes: int = Field(description="Successful probes.")
     window: str = Field(description="The rule's window, in words.")
     calls: int = Field(description="Calls in the window.")
@@ -147,7 +147,7 @@ class CircuitInfo(BaseModel):
     ready_to_probe: bool = Field(
         description="The recovery timeout has elapsed and nobody calls: the next call is admitted."
     )
-    failures: int = Field(description="The run of failures, or the run that opened it.")
+    failures: int = Field(description="Consecutive failures, or those that opened it.")
     successes: int = Field(description="Successful probes of this recovery.")
     next_attempt: float | None = Field(
         description="From when on an OPEN circuit admits a probe: epoch seconds; else null."
@@ -207,9 +207,9 @@ class SyncInfo(BaseModel):
     lag: float | None = Field(
         description="Seconds that the last change of another process took to get here; null: none."
     )
-    corrected: int = Field(description="Changes that no message told of in time.")
+    corrected: int = Field(description="Changes whose message did not arrive in time.")
     orders: list[str] = Field(
-        description="Circuits with an order given here that the fleet has not taken yet."
+        description="Circuits with an action given here that the fleet does not have yet."
     )
     error: str | None = Field(
         description="Why nothing is shared, and what to do about it; null: it is, or need not be."
@@ -217,7 +217,7 @@ class SyncInfo(BaseModel):
 
 
 class TroubleInfo(BaseModel):
-    """A circuit as another process last told of it, every 5 seconds."""
+    """A circuit as another process last reported it, every 5 seconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -241,17 +241,17 @@ class InstanceInfo(BaseModel):
     host: str = Field(description="The name of its machine.")
     started: float = Field(description="Epoch seconds, by its own clock.")
     last_seen: float = Field(description="Epoch seconds, by the clock of Redis.")
-    sync: str = Field(description="isolated: not heard of for 15 seconds.")
+    sync: str = Field(description="isolated: no heartbeat for 15 seconds.")
     library: str = Field(description="The version of this library that it runs.")
     circuits: dict[str, TroubleInfo] | None = Field(
         description="What it last said of circuits that are not CLOSED there, or reject calls;"
-        " null: it runs a version that does not tell."
+        " null: it runs a version that does not report it."
     )
     more: int = Field(description="How many more such circuits it has.")
 
 
 class FleetInfo(BaseModel):
-    """The processes that share circuits; none can be told while Redis does not answer."""
+    """The processes that share circuits; none are known while Redis does not answer."""
 
     instances: list[InstanceInfo] = Field(description="The oldest first.")
     sync: SyncInfo = Field(description="How the answering process stands to them.")

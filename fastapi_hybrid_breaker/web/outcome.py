@@ -23,7 +23,7 @@ SWITCHED = 101
 
 _ANSWERED = frozenset({400, 402, 404, 409, 410, 412, 423, 451})
 """Statuses below 500 with which an upstream that works answers what was asked wrongly. The others
-(such as 401, 408, 429, 499) may have been decided without it, or tell of its load."""
+(such as 401, 408, 429, 499) may have been decided without it, or be due to its load."""
 
 # The last one says that the application used a socket after its end.
 _LEAVING = (

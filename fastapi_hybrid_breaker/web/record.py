@@ -97,8 +97,8 @@ class RouteRequest(Request):
         if self._answered is None:
             self._settle_all(None, self.status)
         else:
-            told = error_of_application(self._answered, self.send_errors)
-            self._settle_all(told, None, answer=self.status)
+            error = error_of_application(self._answered, self.send_errors)
+            self._settle_all(error, None, answer=self.status)
 
     def end_with(self, error: BaseException) -> None:
         """Settle now: ``error`` left the application, or is the client's leaving."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
     from fastapi_hybrid_breaker.circuits.registry import Registry
 
-DETAIL: Final = "The circuit that guards this route cannot be told from the request."
+DETAIL: Final = "The circuit that guards this route cannot be determined from the request."
 """Nothing that the client sent: not every client shows it as text."""
 
 POLICY_VIOLATION: Final = 1008

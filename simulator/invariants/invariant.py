@@ -17,7 +17,7 @@ STEP = 0.5
 
 
 def is_shared(circuit: Circuit) -> bool:
-    """Tell whether a circuit is the fleet's, and not each instance's own."""
+    """Return whether a circuit is the fleet's, and not each instance's own."""
     return getattr(circuit.config, "scope", "fleet") == "fleet"
 
 
@@ -57,13 +57,13 @@ class Invariant:
         return ()
 
     def changed(self, instance: Instance, change: Any) -> None:
-        """Take a change of a circuit's state at an instance."""
+        """Record a change of a circuit's state at an instance."""
 
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
-        """Take a call that has been admitted and reaches its upstream."""
+        """Record a call that has been admitted and reaches its upstream."""
 
     def probed(self, instance: Instance, circuit: Circuit, probe: Probing) -> None:
-        """Take such a call that is a probe, before its upstream counts it."""
+        """Record such a call that is a probe, before its upstream counts it."""
 
     def rejected(self, instance: Instance, circuit: Circuit) -> None:
-        """Take a call that has been rejected."""
+        """Record a call that has been rejected."""

@@ -86,7 +86,7 @@ class MergedFailuresOpen(Invariant):
 
 
 def threshold_of(fleet: Fleet) -> int:
-    """Give the highest threshold of failures in a row; out of reach where a rule is another."""
+    """Return the highest threshold of failures in a row; out of reach where a rule is another."""
     rules = [rule for instance in fleet.instances for rule in instance.config.rules]
     runs = [rule.threshold for rule in rules if isinstance(rule, ConsecutiveFailures)]
     return max(runs) if len(runs) == len(rules) else 2**53

@@ -80,7 +80,7 @@ class MergedRatesOpen(Invariant):
 
 
 def needed_by(config: CircuitConfig) -> tuple[float, int]:
-    """Give the window, in seconds, and the calls in it that a configuration asks for."""
+    """Return the window, in seconds, and the calls in it that a configuration asks for."""
     for rule in config.rules:
         if isinstance(rule, FailureRate) and isinstance(rule.window, TimeWindow):
             return rule.window.seconds, rule.minimum_calls

@@ -53,7 +53,7 @@ class OverridesHold(Invariant):
                     yield f"instance {instance.number} lost the override of {circuit.key}"
 
     def _runs(self, instance: Instance, key: str, version: int, override: Override) -> bool:
-        """Tell whether an override has some time left, by the server if that has this one."""
+        """Return whether an override has some time left, by the server if that has this one."""
         store = self.fleet.server.store
         is_up = (
             override.deadline is not None

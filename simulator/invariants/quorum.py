@@ -50,7 +50,7 @@ class _OpensEverywhere(Invariant):
             return
         now = self.fleet.now()
         self._opened[change.key, instance.number] = now
-        is_own = change.instance in {"", instance.breaker.instance}  # and no late news of another's
+        is_own = change.instance in {"", instance.breaker.instance}  # not a late update
         if change.cause in self.causes and is_own:
             decided = self._decided.setdefault(change.key, {})
             decided[instance.number] = now
@@ -59,7 +59,7 @@ class _OpensEverywhere(Invariant):
                 self._due.append((now + SPREADS_IN, change.key, recent))
 
     def needed(self) -> int:
-        """Give the number of instances whose decision is everybody's."""
+        """Return the number of instances whose decision is everybody's."""
         return 1
 
     def look(self) -> Iterator[str]:
@@ -83,13 +83,13 @@ class _OpensEverywhere(Invariant):
 class QuorumOpensEverywhere(_OpensEverywhere):
     """Where as many instances as the quorum asks for have seen a circuit fail, it opens in all.
 
-    A probe that fails while others succeed does not count: the first to tell the server wins.
+    A probe that fails while others succeed does not count: the first to reach the server wins.
     """
 
     causes = frozenset({Cause.FAILURES, Cause.SLOW_CALLS})
 
     def needed(self) -> int:
-        """Give the quorum."""
+        """Return the quorum."""
         return quorum_of(self.fleet)
 
 
@@ -100,7 +100,7 @@ class OverridesReachAll(_OpensEverywhere):
 
 
 def quorum_of(fleet: Fleet) -> int:
-    """Give the number of instances that must have seen a circuit fail."""
+    """Return the number of instances that must have seen a circuit fail."""
     configs = [instance.config for instance in fleet.instances]
     wanted = [getattr(config, "quorum", 1) for config in configs]
     shares = [one if isinstance(one, int) else math.ceil(one * len(configs)) for one in wanted]

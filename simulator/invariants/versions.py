@@ -65,8 +65,8 @@ class VersionsNeverGoBack(Invariant):
 class OneStateForEachVersion(Invariant):
     """Who knows of the same version by the same writer is in the same state.
 
-    But for who has changed it since and has not told yet, or decided for itself alone. Otherwise
-    the repair, which compares versions, would find nothing to mend.
+    But for who has changed it since and has not reported it yet, or decided for itself
+    alone. Otherwise the repair, which compares versions, would find nothing to mend.
     """
 
     def look(self) -> Iterator[str]:

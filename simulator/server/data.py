@@ -32,7 +32,7 @@ class SortedSet(dict[str, float]):
     """Scores by member."""
 
     def ranked(self) -> list[tuple[str, float]]:
-        """Give members and scores, the lowest first, equal ones in the order of their bytes."""
+        """Return members and scores, the lowest first, equal ones in the order of their bytes."""
         return sorted(self.items(), key=lambda item: (item[1], item[0]))
 
 
@@ -53,21 +53,21 @@ class Data:
         """Epoch milliseconds after which a key is gone, of those that end."""
 
     def milliseconds(self) -> int:
-        """Give the server's time in whole epoch milliseconds."""
+        """Return the server's time in whole epoch milliseconds."""
         return int(self._now() * 1000)
 
     def exists(self, key: str) -> bool:
-        """Tell whether there is such a key, and let it end if its time is up."""
+        """Return whether there is such a key, and let it end if its time is up."""
         if key in self.ends and self.milliseconds() > self.ends[key]:
             self.delete(key)
         return key in self._values
 
     def value(self, key: str) -> Any:
-        """Give a key's value of whatever type, or None."""
+        """Return a key's value of whatever type, or None."""
         return self._values[key] if self.exists(key) else None
 
     def find(self, key: str, kind: type[V]) -> V | None:
-        """Give a value to read, or None.
+        """Return a value to read, or None.
 
         Raises:
             RefusedError: it is of another type.
@@ -78,14 +78,14 @@ class Data:
         return value
 
     def find_text(self, key: str) -> str | None:
-        """Give a string, or None; raises as ``find``."""
+        """Return a string, or None; raises as ``find``."""
         value = self.value(key)
         if value is not None and not isinstance(value, str):
             raise RefusedError(WRONG_TYPE)
         return value
 
     def make(self, key: str, kind: type[V]) -> V:
-        """Give a value to write to, made if need be; raises as ``find``."""
+        """Return a value to write to, made if need be; raises as ``find``."""
         value = self.find(key, kind)
         if value is None:
             value = self._values[key] = kind()
@@ -106,7 +106,7 @@ class Data:
             self.delete(key)
 
     def size(self) -> int:
-        """Give the number of members, fields and strings that are kept."""
+        """Return the number of members, fields and strings that are kept."""
         return sum(
             1 if isinstance(value, str) else len(value)
             for key, value in list(self._values.items())
@@ -114,7 +114,7 @@ class Data:
         )
 
     def copy(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """Give a copy of everything, for ``become``."""
+        """Return a copy of everything, for ``become``."""
         return {key: type(one)(one) for key, one in self._values.items()}, dict(self.ends)
 
     def become(self, copied: tuple[dict[str, Any], dict[str, int]]) -> None:

@@ -73,7 +73,7 @@ _protect: Final[Any] = _runtime.execute(_PROTECT)
 
 
 def digest(text: str) -> str:
-    """Give the name by which a server knows a script."""
+    """Return the name by which a server knows a script."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

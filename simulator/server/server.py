@@ -19,7 +19,7 @@ class Subscriber(Protocol):
     """A connection that has subscribed to channels."""
 
     def send(self, channel: str, data: bytes) -> None:
-        """Have a message go out on it."""
+        """Send a message on it."""
 
     def break_off(self) -> None:
         """End, as with the server's process."""
@@ -107,7 +107,7 @@ class Server:
         self.store.become(snapshot)
 
     def hang(self) -> None:
-        """Take everything and answer nothing."""
+        """Accept everything and answer nothing."""
         self.is_awake = False
 
     def resume(self) -> None:

@@ -34,11 +34,11 @@ class Store:
         """Seconds by which its clock has been set."""
 
     def now(self) -> float:
-        """Give the server's time, epoch seconds."""
+        """Return the server's time, epoch seconds."""
         return BEGAN + self._clock() + self.offset
 
     def snapshot(self) -> Any:
-        """Give a copy of all data, for a replica that falls behind."""
+        """Return a copy of all data, for a replica that falls behind."""
         return self.data.copy()
 
     def become(self, snapshot: Any | None) -> None:
@@ -51,11 +51,11 @@ class Store:
         self.data.become(({}, {}))
 
     def hash(self, key: str) -> dict[str, str]:
-        """Give a hash, for checks; empty where there is none."""
+        """Return a hash, for checks; empty where there is none."""
         return dict(self.data.find(key, Hash) or {})
 
     def scores(self, key: str) -> dict[str, float]:
-        """Give a sorted set, for checks; empty where there is none."""
+        """Return a sorted set, for checks; empty where there is none."""
         return dict(self.data.find(key, SortedSet) or {})
 
     def execute(self, command: tuple[Any, ...]) -> Any:

@@ -10,6 +10,6 @@ from .sorted_sets import SORTED_SETS
 from .strings import STRINGS
 
 Command: TypeAlias = Callable[..., Any]
-"""Takes the data and the command's arguments, and gives the answer, or raises RefusedError."""
+"""Receives the data and the command's arguments, returns the answer or raises RefusedError."""
 
 COMMANDS: Mapping[str, Command] = {**STRINGS, **HASHES, **SORTED_SETS}

@@ -39,7 +39,7 @@ class Stage:
 
 
 async def turns_of(cases: str, rounds: int) -> list[str]:
-    """Give the order of each round."""
+    """Return the order of each round."""
     stage = Stage()
     loops = {name: stage.case(name, 0.001) for name in cases}
     await measure(loops, rounds=rounds, clock=stage.clock, slice_seconds=0.01)

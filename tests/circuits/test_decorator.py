@@ -22,7 +22,7 @@ def decorated(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_keeps_name_doc_signature_and_annotations(circuit: Circuit) -> None:
     def price(sku: str, /, *, currency: str = "EUR") -> float:
-        """Tell a price."""
+        """Return a price."""
         return len(sku + currency)
 
     guarded = circuit(price)

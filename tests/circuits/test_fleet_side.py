@@ -18,7 +18,7 @@ from .parts import OPEN_TIME, fail, fine_sync, trip
 
 @pytest.fixture
 def stirs(breaker: HybridBreaker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give the keys that the fleet's part was told of, in a fleet of three."""
+    """Return the keys that the fleet's part was told of, in a fleet of three."""
     told: list[str] = []
     monkeypatch.setattr(breaker, "touched", lambda one: told.append(one.key))
     around = breaker.registry.peers

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    """Give what parent and child say about their circuits after the fork."""
+    """Return what parent and child say about their circuits after the fork."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.circuits.forking"],
         cwd=ROOT,

@@ -147,7 +147,7 @@ async def test_a_trip_inside_makes_the_outer_result_late(circuit: Circuit) -> No
 
 @pytest.fixture
 def ramping(clock: ManualClock) -> Circuit:
-    """Give a circuit that has recovered, and admits a tenth of the calls for now."""
+    """Return a circuit that has recovered, and admits a tenth of the calls for now."""
     config = CircuitConfig(
         failure_threshold=1, success_threshold=1, recovery_timeout=10.0, ramp_seconds=40.0
     )

@@ -28,7 +28,7 @@ from .parts import (
 
 @pytest.fixture
 def one(breaker: HybridBreaker, clock: ManualClock) -> Circuit:
-    """Give a circuit whose next call is its only probe."""
+    """Return a circuit whose next call is its only probe."""
     circuit = breaker.circuit("one", ONE_PROBE)
     let_probe(circuit, clock)
     return circuit

@@ -86,7 +86,7 @@ async def process_beside(server: Server | Proxy, *arguments: str) -> Ended:
 
 
 def replace_order(monkeypatch: pytest.MonkeyPatch, other: Any) -> Any:
-    """Have another function send an operator's action to Redis; return the usual one."""
+    """Make another function send an operator's action to Redis; return the usual one."""
     usual = Hand._order
     monkeypatch.setattr(Hand, "_order", other)
     return usual

@@ -67,7 +67,7 @@ async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server)
 
 
 def beat(breaker: HybridBreaker) -> None:
-    """Have a sign of life given at once."""
+    """Send a heartbeat at once."""
     session = session_of(breaker)
     session.exchange.heartbeat.beat()
     wake(session)

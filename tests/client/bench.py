@@ -35,7 +35,7 @@ class Bench:
         inside.open_here(self.circuit, self.config.recovery_timeout)
 
     def outcome(self) -> Outcome:
-        """Tell what the one call since the beginning said."""
+        """Return what the one call since the beginning said."""
         stats = self.circuit.stats()
         if not self.probing:
             assert stats.state is CircuitState.CLOSED

@@ -49,7 +49,7 @@ def real_transport(http: ModuleType, half: str, **options: Any) -> Any:
 
 @pytest.fixture
 async def make_caller(http: ModuleType, half: str) -> AsyncIterator[Callable[..., Caller]]:
-    """Give what makes a client around a guarded transport: real connections unless given."""
+    """Return what makes a client around a guarded transport: real connections unless given."""
     callers: list[Caller] = []
 
     def make(bench: Bench, inner: Any = None, circuit: Any = KEY, **options: Any) -> Caller:

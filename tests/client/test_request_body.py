@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def a_body(half: str, *, error: Exception | None = None) -> Any:
-    """Give an iterator of a chunk, which raises ``error`` after it."""
+    """Return an iterator of a chunk, which raises ``error`` after it."""
 
     async def async_body() -> AsyncIterator[bytes]:
         yield b"chunk"

@@ -64,7 +64,7 @@ class Reader:
         self.reader: Any = None
 
     async def next(self) -> Any:
-        """Give the next chunk; None at the end."""
+        """Return the next chunk; None at the end."""
         if self.half == "async":
             self.reader = self.reader or self.stream.__aiter__()
             return await anext(self.reader, None)

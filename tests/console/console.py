@@ -97,7 +97,7 @@ async def make_console(context: BrowserContext, address: str) -> Console:
 
 
 async def is_overflowing(page: Page) -> Any:
-    """Tell whether one would have to scroll sideways."""
+    """Return whether one would have to scroll sideways."""
     return await page.evaluate(
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )

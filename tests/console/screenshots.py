@@ -74,7 +74,7 @@ async def main(seconds: float, folder: Path) -> None:
 
 
 async def _play(clients: list[httpx2.AsyncClient], seconds: float) -> None:
-    """Have calls come, and things go wrong one after the other."""
+    """Make calls, and let things go wrong one after the other."""
     first, second, third = clients
     start = time.monotonic()
 

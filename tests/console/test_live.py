@@ -76,7 +76,7 @@ async def test_what_all_instances_reject_is_added_up(
 
 @contextmanager
 def playing(instance: Instance, key: str) -> Iterator[None]:
-    """Have calls come all the time."""
+    """Make calls all the time."""
     has_ended = threading.Event()
 
     def play() -> None:

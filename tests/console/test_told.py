@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def instance(name: str, last_seen: float) -> dict[str, Any]:
-    """Give one that was calm at its last sign of life."""
+    """Return one that was healthy at its last heartbeat."""
     return {
         "id": name,
         "host": f"host-of-{name}",
@@ -32,7 +32,7 @@ def instance(name: str, last_seen: float) -> dict[str, Any]:
 
 
 def snapshot(shown: Any, now: float) -> str:
-    """Give an event in which ``shown`` opened a second ago, after all signs of life."""
+    """Return an event in which ``shown`` opened a second ago, after all signs of life."""
     row = {
         "key": "parcels",
         "state": "OPEN",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def leased(now: float = OPEN_TIME, *, places: int = 2, **settings: Any) -> Machine:
-    """Give a member that is still OPEN and has had its lease granted at ``now``."""
+    """Return a member that is still OPEN and has had its lease granted at ``now``."""
     machine = opened(**settings)
     machine.grant(machine.opening, lease(now, places=places), 0)
     return machine

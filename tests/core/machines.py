@@ -53,7 +53,7 @@ class Machine:
 
 
 def fields_of(machine: Machine) -> dict[str, object]:
-    """Give all fields of a core and of its parts, to see whether any of them changes."""
+    """Return all fields of a core and of its parts, to see whether any of them changes."""
     found: dict[str, object] = {}
     left: list[tuple[str, Any]] = [("core", machine.core)]
     seen: set[int] = set()
@@ -105,7 +105,7 @@ def trip(machine: Machine, now: float = 0.0) -> StateChange:
 
 
 def half_open(now: float = OPEN_TIME, **settings: Any) -> tuple[Machine, Probe]:
-    """Give a machine that has opened and whose first probe runs."""
+    """Return a machine that has opened and whose first probe runs."""
     machine = make(**settings)
     trip(machine, now - machine.config.recovery_timeout)
     return machine, probe(machine, now)

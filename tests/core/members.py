@@ -18,13 +18,13 @@ def fleet(live: int = 3, *, is_connected: bool = True) -> Peers:
 
 
 def member(around: Peers | None = None, **settings: Any) -> Machine:
-    """Give a circuit of one of three connected instances, or of what ``around`` says."""
+    """Return a circuit of one of three connected instances, or of what ``around`` says."""
     config = CircuitConfig(**{"recovery_timeout": OPEN_TIME, **settings})
     return Machine("k", config, peers=around or fleet())
 
 
 def opened(around: Peers | None = None, **settings: Any) -> Machine:
-    """Give a member that opened at 0.0, to probe from OPEN_TIME on."""
+    """Return a member that opened at 0.0, to probe from OPEN_TIME on."""
     machine = member(around, **settings)
     trip(machine, 0.0)
     return machine
@@ -35,5 +35,5 @@ def lease(now: float, *, places: int = 2, seconds: float = 1.8) -> Lease:
 
 
 def is_on_the_fast_path(machine: Machine) -> bool:
-    """Tell whether a success costs a look at three slots, and no lock."""
+    """Return whether a success costs a look at three slots, and no lock."""
     return machine.free_permit is not None and not machine.counts_successes and not machine.noting

@@ -76,7 +76,7 @@ class Server:
         self._write(who, replace(proposal, state=CLOSED, reopenings=0, evidence=evidence), now)
 
     def lease(self, who: str, wish: LeaseWish, now: float) -> tuple[str, Lease, int]:
-        """Give the lease, or say that it is held, or why it makes no sense to ask."""
+        """Return the lease, or say that it is held, or why it makes no sense to ask."""
         nothing = Lease(places=0, deadline=self.ends)
         is_newer = (self.version, self.writer) > (wish.version, wish.writer)
         if (is_newer and self.writer != who) or self.state is CLOSED or not self.version:

@@ -10,7 +10,7 @@ NOTHING = ((), None)
 
 
 def told(*failures: float) -> SharedRun:
-    """Give a contribution whose failures so far were told."""
+    """Return a contribution whose failures so far were told."""
     contribution = SharedRun()
     for at in failures:
         contribution.failed(at, "")

@@ -219,7 +219,7 @@ def test_a_news_open_time_that_is_over_admits_a_probe_at_once() -> None:
 
 
 def closed_alone_on_top_of_an_opening() -> Machine:
-    """Give what has ended by itself an opening that runs on in the fleet."""
+    """Return what has ended by itself an opening that runs on in the fleet."""
     machine = make(success_threshold=1)
     machine.adopt(news(5, OPEN, remaining=1.0), 0.0)
     run(machine, SUCCESS, 1.0)

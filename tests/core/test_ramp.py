@@ -28,7 +28,7 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 
 
 def recovered(**settings: Any) -> Machine:
-    """Give a machine that has closed at 10.0, and ramps for 40 seconds."""
+    """Return a machine that has closed at 10.0, and ramps for 40 seconds."""
     defaults = {
         "failure_threshold": 1,
         "success_threshold": 1,
@@ -191,7 +191,7 @@ def test_a_configuration_that_comes_later_ramps_by_what_happened_before_it() -> 
 
 
 def told_long_ago(**fields: Any) -> News:
-    """Give the first word on a circuit that has been CLOSED since before this process came."""
+    """Return the first word on a circuit that has been CLOSED since before this process came."""
     return replace(news(5, CLOSED), age=1_000.0, **fields)
 
 

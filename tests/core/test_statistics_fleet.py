@@ -51,7 +51,7 @@ class Sums:
             counts.update(dict(enumerate(tally.kinds)))
 
     def at(self, now: float) -> dict[str, tuple[int, ...]]:
-        """Give the calls by window and kind that are in the windows now."""
+        """Return the calls by window and kind that are in the windows now."""
         sums = {}
         for name, (width, size) in self.windows.items():
             total: Counter[int] = Counter()

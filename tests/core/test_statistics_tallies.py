@@ -29,7 +29,7 @@ windows = st.sampled_from([TimeWindow(8.0, 8), TimeWindow(1.0, 4), TimeWindow(2.
 
 
 def kind_of(outcome: Outcome, seconds: float | None, limit: float | None) -> int | None:
-    """Give the place of a call among the kinds; None: it is not counted."""
+    """Return the place of a call among the kinds; None: it is not counted."""
     is_slow = limit is not None and seconds is not None and seconds > limit
     if outcome is NOT_COUNTED:
         return 4 if is_slow else None

@@ -100,7 +100,7 @@ def test_no_rounding_makes_a_count_negative(
 
 
 def size_of(thing: Any) -> int:
-    """Give the bytes of a thing and of all that it alone refers to."""
+    """Return the bytes of a thing and of all that it alone refers to."""
     seen: dict[int, Any] = {}
     left = [thing]
     while left:

@@ -26,7 +26,7 @@ def output() -> io.StringIO:
 
 @pytest.fixture
 def seen_stages(monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
-    """Give the stages of the performances to come."""
+    """Return the stages of the performances to come."""
     stages: list[Stage] = []
 
     class SeenStage(Stage):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def keep_at_most(channel: Channel, events: int) -> None:
-    """Have the channel forget all events but so many."""
+    """Make the channel forget all events but so many."""
     channel._ring._most = events
 
 
@@ -29,4 +29,4 @@ def readers_of(channel: Channel) -> int:
 
 def wakes_readers(channel: Channel) -> asyncio.Event:
     """Return what readers wait for."""
-    return channel._news
+    return channel._added

@@ -30,7 +30,7 @@ class Reader:
         self.pings = 0
 
     async def next(self) -> Event:
-        """Give the next event; raises StopAsyncIteration where the stream has ended."""
+        """Return the next event; raises StopAsyncIteration where the stream has ended."""
         fields: dict[str, str] = {}
         async for line in self._lines:
             if not line and fields:
@@ -44,7 +44,7 @@ class Reader:
         raise StopAsyncIteration
 
     async def until(self, name: str, **wanted: Any) -> Event:
-        """Give the next event of that name whose circuit, or itself, is as wanted."""
+        """Return the next event of that name whose circuit, or itself, is as wanted."""
         while True:
             event = await self.next()
             said = event.data.get("circuit", event.data)

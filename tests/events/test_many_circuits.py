@@ -31,7 +31,7 @@ LARGEST = 100_000
 
 
 async def read_event(events: AsyncGenerator[bytes]) -> tuple[dict[str, str], list[bytes]]:
-    """Give the fields of the next event, and the pieces in which it came."""
+    """Return the fields of the next event, and the pieces in which it came."""
     pieces: list[bytes] = []
     while not pieces or not pieces[-1].endswith(b"\n\n"):
         pieces.append(await anext(events))

@@ -29,7 +29,7 @@ WATCHED = 100.0
 async def watch(
     feed: Feed, happens: Callable[[], object] = lambda: None, every: float = WATCHED
 ) -> list[tuple[float, bytes]]:
-    """Give what a reader is sent, and when; ``happens`` is called every so many seconds."""
+    """Return what a reader is sent, and when; ``happens`` is called every so many seconds."""
     loop, sent = asyncio.get_running_loop(), []
 
     async def happen() -> None:

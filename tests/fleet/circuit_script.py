@@ -93,7 +93,7 @@ class CircuitScript:
         version: int | None = None,
         **more: object,
     ) -> str:
-        """Have a state there as the script writes it, and return its version."""
+        """Store a state there as the script writes it, and return its version."""
         next_attempt = 0 if state == "CLOSED" else self.now + left
         name = str(self.us - 1000 if version is None else version)
         fields = {"state": state, "failures": 3, "successes": 0, "nextAttempt": next_attempt}

@@ -254,7 +254,7 @@ assert len(HASH) == len(HASH_FIELDS)
 
 
 def run(name: str, examples: int, seed: int) -> None:
-    """Give a target so many odd values.
+    """Return a target so many odd values.
 
     Raises:
         Exception: whatever it raised beside ``MalformedError``.

@@ -44,7 +44,7 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
 
 
 async def fail(breaker: HybridBreaker, key: str, times: int = 3) -> None:
-    """Have guarded calls fail."""
+    """Make guarded calls that fail."""
 
     async def broken() -> None:
         raise ConnectionError
@@ -55,7 +55,7 @@ async def fail(breaker: HybridBreaker, key: str, times: int = 3) -> None:
 
 
 async def succeed(breaker: HybridBreaker, key: str, times: int = 1) -> None:
-    """Have guarded calls succeed."""
+    """Make guarded calls that succeed."""
 
     async def fine() -> None:
         return None
@@ -80,7 +80,7 @@ async def probe(breaker: HybridBreaker, key: str, *, works: bool = True) -> None
 
 
 async def cut_off(breaker: HybridBreaker) -> None:
-    """Have an instance send and hear nothing any more, while its calls go on."""
+    """Let an instance send and receive nothing any more, while its calls go on."""
     session = session_of(breaker)
     for task in tasks_of(session):
         task.end()
@@ -88,7 +88,7 @@ async def cut_off(breaker: HybridBreaker) -> None:
 
 
 def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
-    """Have instances take the server to be so far away, however busy this machine is.
+    """Make instances believe that the server is so far away, however busy this machine is.
 
     The longer it is, the more probes need a lease.
     """
@@ -99,7 +99,7 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
 
 
 def hush(*breakers: HybridBreaker) -> None:
-    """Have no sign of life sent in the next time, where a test counts commands."""
+    """Send no heartbeat in the next time, where a test counts commands."""
     for breaker in breakers:
         session = session_of(breaker)
         set_next_heartbeat(session.exchange, float("inf"))

@@ -71,7 +71,7 @@ class Player:
         return self.exchange.take(100)
 
     def deliver(self, requests: list[Request]) -> list[Any]:
-        """Have the server do it; the answers are not taken yet."""
+        """Make the server do it; the answers are not handled yet."""
         answers: list[Any] = []
         for request in requests:
             try:

@@ -217,7 +217,7 @@ class Process:
         return str(self._ask("clear_override", key=key, **said))
 
     def last(self, key: str = KEY) -> dict[str, str]:
-        """Give cause, name and reason of the last change."""
+        """Return cause, name and reason of the last change."""
         last: dict[str, str] = self._ask("last", key=key)
         return last
 
@@ -314,7 +314,7 @@ def until(condition: Callable[[], object], *seen: Process, key: str = KEY) -> No
 
 
 def agree(server: Server, processes: Sequence[Process], state: str, key: str = KEY) -> bool:
-    """Tell whether instances and hash hold the same state under the same version."""
+    """Return whether instances and hash hold the same state under the same version."""
     stored = server.hash(key)
     held = {(one["state"], str(one["version"])) for one in (two.stats(key) for two in processes)}
     return held == {(stored.get("state"), stored.get("version"))} and stored["state"] == state

@@ -65,7 +65,7 @@ class Proxy:
         return self.to_server, self.to_client
 
     def delay(self, seconds: float) -> None:
-        """Have every piece under way for so long, in each direction."""
+        """Keep every piece under way for so long, in each direction."""
         for way in self.ways:
             way.delay = seconds
 

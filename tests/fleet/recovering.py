@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_for_all(*players: Companion) -> None:
-    """Have the circuit open everywhere, and its open time end without a call."""
+    """Open the circuit everywhere, and let its recovery timeout elapse without a call."""
     players[0].fail()
     together(*players, seconds=0.5)
     assert {player.state for player in players} == {"OPEN"}

@@ -32,7 +32,7 @@ def session_of(breaker: HybridBreaker) -> Session:
 
 
 def wake(session: Session) -> None:
-    """Have the sender look now at what there is to send."""
+    """Make the sender look now at what there is to send."""
     session._sender.wake()
 
 
@@ -51,7 +51,7 @@ def count_failures(session: Session, counted: Any) -> None:
 
 
 def set_last_look(session: Session, at: float) -> None:
-    """Have the subscriber believe that its loop was last alive then."""
+    """Make the subscriber believe that its loop was last alive then."""
     session._listener.looked_at = at
 
 
@@ -81,7 +81,7 @@ def waiting_time_of(exchange: Exchange, circuit: Circuit) -> float:
 
 
 def reread_only(exchange: Exchange, *keys: str) -> None:
-    """Have no other circuits' turn come to be read with all the others."""
+    """Let no other circuit be read again with all the others."""
     exchange.rereading._pass = list(keys)
 
 
@@ -99,7 +99,7 @@ def jitter_of(exchange: Exchange) -> Any:
 
 
 def note_report(exchange: Exchange, key: str) -> None:
-    """Have a circuit reported at once."""
+    """Report a circuit at once."""
     exchange.own.schedule.note("report", key, 0.0)
 
 
@@ -141,7 +141,7 @@ def set_clock_of_held_overrides(breaker: HybridBreaker, clock: Any) -> None:
 
 
 def replace_credentials(source: Source, make: Callable[[Any], Any]) -> None:
-    """Have credentials looked up by another object, made of the threads for it."""
+    """Look credentials up by another object, made of the threads for it."""
     source._credentials = make(source._aside)
 
 

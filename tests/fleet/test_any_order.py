@@ -62,7 +62,7 @@ class Slow(Player):
             self.answer(requests, answers)
 
     def waits_in_vain(self, *, is_cut_off: bool) -> None:
-        """Give the answer up; who is cut off misses the messages and reads everything."""
+        """Return the answer up; who is cut off misses the messages and reads everything."""
         self.exchange.put_back(self.under_way)
         self.under_way, self.answers = [], None
         if is_cut_off:

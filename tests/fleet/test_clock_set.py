@@ -30,7 +30,7 @@ def shifted(tmp_path: Path) -> Iterator[ShiftedServer]:
 
 
 def read_again(*breakers: HybridBreaker) -> None:
-    """Have instances do at once what they do every 30 seconds."""
+    """Make instances do at once what they do every 30 seconds."""
     for breaker in breakers:
         session = session_of(breaker)
         session.exchange.rereading.repair()

@@ -38,7 +38,7 @@ def run_of(server: Server) -> int:
 
 
 async def known(server: Server, *breakers: HybridBreaker) -> None:
-    """Have them know the circuit before it matters, as one that was reset some time ago."""
+    """Let them know the circuit before it matters, as one that was reset some time ago."""
     await breakers[0].reset(KEY)
     server.ask.hincrby(f"circuit:{KEY}", "at", -5_000)
     for breaker in breakers:
@@ -117,7 +117,7 @@ async def test_a_first_use_without_a_run_costs_two_commands_and_nothing_after_it
 
 
 def written(server: Server, *, over_ours: bool, failures: int = 3) -> None:
-    """Have the hash say what a basic client has counted; its messages were before our time."""
+    """Write to the hash what a basic client has counted; its messages were before our time."""
     plain = {"state": "CLOSED", "failures": str(failures), "successes": "0", "nextAttempt": "0"}
     assert server.ask.exists(f"circuit:{KEY}") == over_ours
     server.ask.hset(f"circuit:{KEY}", mapping=plain)

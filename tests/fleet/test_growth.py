@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Have an instance take part."""
+    """Add an instance to the fleet."""
     with contextlib.ExitStack() as stack:
 
         def enter(instance: str, **settings: Any) -> Companion:
@@ -47,7 +47,7 @@ def count(player: Companion) -> Counter[str]:
 
 
 def make_suspect(*players: Companion) -> None:
-    """Have a failure at each, enough of them for the fleet; all hear of it."""
+    """Let a call fail at each, enough of them for the fleet; all receive it."""
     for player in players:
         player.fail()
         player.clock.advance(0.06)

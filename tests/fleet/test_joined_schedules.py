@@ -29,7 +29,7 @@ pytestmark = pytest.mark.every_server
 
 @pytest.fixture
 def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Have an instance take part."""
+    """Add an instance to the fleet."""
     with contextlib.ExitStack() as stack:
 
         def enter(instance: str, **config: Any) -> Companion:

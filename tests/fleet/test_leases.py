@@ -47,7 +47,7 @@ class Upstream:
 
 @contextlib.asynccontextmanager
 async def traffic(upstream: Upstream, *breakers: HybridBreaker) -> Any:
-    """Have each instance call all the time."""
+    """Let each instance call all the time."""
 
     async def call(breaker: HybridBreaker) -> None:
         while True:
@@ -65,7 +65,7 @@ async def traffic(upstream: Upstream, *breakers: HybridBreaker) -> Any:
 
 
 async def opened(*breakers: HybridBreaker) -> None:
-    """Have the first one open the circuit, and wait until all know each other and it."""
+    """Open the circuit at the first one, and wait until all know each other and it."""
     for breaker in breakers:
         breaker.circuit(KEY)
     await settled(*breakers)

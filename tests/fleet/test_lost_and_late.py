@@ -104,7 +104,7 @@ def test_old_hash_after_a_failover_is_written_over_by_who_knows_better(
 
 
 def go_back_to(server: Server, snapshot: dict[str, str]) -> None:
-    """Have the server hold what it held once, as after the loss of all writes since."""
+    """Put back into the server what it held once, as after the loss of all writes since."""
     server.ask.delete(f"circuit:{KEY}")
     server.ask.hset(f"circuit:{KEY}", mapping=snapshot)
 

@@ -30,7 +30,7 @@ def run_of(server: Server) -> int:
 
 
 def until_half_open(caller: Process, *seen: Process) -> None:
-    """Have ``caller`` begin a probe, and wait until all know of it."""
+    """Begin a probe at ``caller``, and wait until all know of it."""
     until(lambda: caller.hold() == "admitted", caller, *seen)
     until(lambda: all(one.state() == "HALF_OPEN" for one in seen), caller, *seen)
 

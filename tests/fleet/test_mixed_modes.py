@@ -25,7 +25,7 @@ REGISTER = f"circuit#override:{{circuit:{KEY}}}"
 
 
 def kinds(*processes: Process) -> list[str | None]:
-    """Give the override that each process has."""
+    """Return the override that each process has."""
     return [process.kind() for process in processes]
 
 

@@ -105,7 +105,7 @@ RAMPING = CircuitConfig(
 
 
 async def recovered(*breakers: HybridBreaker) -> None:
-    """Have a circuit open, and close again."""
+    """Open a circuit, and close it again."""
     for breaker in breakers:
         breaker.circuit(KEY)
     await fail(breakers[0], KEY)
@@ -118,13 +118,13 @@ async def recovered(*breakers: HybridBreaker) -> None:
 
 
 async def knows(breaker: HybridBreaker) -> None:
-    """Have a newcomer use the circuit, and wait until it has read what the fleet knows."""
+    """Let a newcomer use the circuit, and wait until it has read what the fleet knows."""
     breaker.circuit(KEY)
     await until(lambda: breaker.stats(KEY).version > 0)
 
 
 async def age(server: Server, seconds: float) -> None:
-    """Have what stands in the hash be older than it is."""
+    """Make what stands in the hash older than it is."""
     for name in ("at", "closedAt", "ramp"):
         if server.ask.hexists(f"circuit:{KEY}", name):
             server.ask.hincrby(f"circuit:{KEY}", name, round(-seconds * 1000))

@@ -32,7 +32,7 @@ def below(breaker: HybridBreaker) -> tuple[CircuitState, int, str]:
 
 
 async def overridden(server: Server, first: HybridBreaker, other: HybridBreaker) -> None:
-    """Have the circuit disabled at one instance, and both through with what follows."""
+    """Disable the circuit at one instance, and wait until both have done what follows."""
     await first.override(KEY, "disabled", by="ann", reason="it is fine", seconds=None)
     await until(lambda: other.stats(KEY).override is not None)
     await settled(first, other)

@@ -29,7 +29,7 @@ def ours(launch: Launcher) -> list[Process]:
 
 
 def say(ours: list[Process], calls: Callable[[], list[str]]) -> None:
-    """Have a plain service make calls; ours have heard of them when it returns."""
+    """Make calls at a basic-format service; ours know of them when it returns."""
     heard = [one.sync()["received"] for one in ours]
     said = calls()
     assert set(said) == {"admitted"}

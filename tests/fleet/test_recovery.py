@@ -34,7 +34,7 @@ def config(**more: Any) -> CircuitConfig:
 
 @pytest.fixture
 def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Have an instance take part."""
+    """Add an instance to the fleet."""
     with contextlib.ExitStack() as stack:
 
         def enter(instance: str, **settings: Any) -> Companion:
@@ -47,7 +47,7 @@ def join(server: Server) -> Iterator[Callable[..., Companion]]:
 
 
 async def opened(*breakers: HybridBreaker) -> None:
-    """Have the circuit open everywhere, and its open time end without a call."""
+    """Open the circuit everywhere, and let its recovery timeout elapse without a call."""
     fix_round_trip(*breakers, seconds=0.001)
     for breaker in breakers:
         breaker.circuit(KEY)

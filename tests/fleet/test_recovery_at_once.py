@@ -27,7 +27,7 @@ OPEN_TIME = 0.4
 
 @pytest.fixture
 def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Have an instance take part."""
+    """Add an instance to the fleet."""
     with contextlib.ExitStack() as stack:
 
         def enter(instance: str, **settings: Any) -> Companion:
@@ -40,7 +40,7 @@ def join(server: Server) -> Iterator[Callable[..., Companion]]:
 
 
 def hear(*players: Companion) -> None:
-    """Have everything sent and heard, in hardly any time."""
+    """Send and receive everything, in hardly any time."""
     together(*players, seconds=0.02, step=0.01)
 
 

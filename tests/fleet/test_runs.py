@@ -193,7 +193,7 @@ async def test_a_run_of_another_state_of_the_circuit_is_forgotten(server: Server
 
 
 def age_run(server: Server, *ages: float) -> None:
-    """Have the failures that the fleet counts be so many seconds old, the oldest first."""
+    """Make the failures that the fleet counts so many seconds old, the oldest first."""
     seconds, us = server.ask.time()
     now = seconds * 1_000_000 + us
     entries = [f"{now - round(age * 1e6)}:{one.partition(':')[2]}"

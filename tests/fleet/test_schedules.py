@@ -94,7 +94,7 @@ def test_trip_after_an_unsent_reset_is_not_lost(players: tuple[Player, Player]) 
 
 
 def reset_then_hear_of_a_trip(a: Player, b: Player) -> Future[None]:
-    """Have ``a`` reset, and hear of a trip of ``b`` before it has sent that."""
+    """Reset ``a``, which receives a trip of ``b`` before it has sent that."""
     b.succeed()
     play(a, b)
     done = a.reset()

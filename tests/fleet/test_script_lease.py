@@ -18,7 +18,7 @@ SLACK = 250
 def put(
     stopped: Stopped, state: str = "OPEN", *, ended: int = 1000, at: int = 60_000, **more: object
 ) -> None:
-    """Have a state there whose recovery timeout ended ``ended`` ms ago, written ``at`` ms ago."""
+    """Store a state there whose recovery timeout ended ``ended`` ms ago, written ``at`` ms ago."""
     next_attempt = 0 if state == "CLOSED" else stopped.now - ended
     fields = {"state": state, "failures": 3, "successes": 0, "nextAttempt": next_attempt}
     fields |= {"version": VERSION, "writer": "mm", "at": stopped.now - at}

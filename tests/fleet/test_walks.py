@@ -43,7 +43,7 @@ class Alone:
         self.breaker.sync.touched = self.exchange.touched
 
     def pieces(self) -> list[list[Request]]:
-        """Take all that is due, piece by piece; all of it is as good as answered."""
+        """Return all that is due, piece by piece; all of it is as good as answered."""
         pieces = []
         while self.exchange.next_due() == 0.0 or (self.exchange.next_due() or 1e9) <= self.clock():
             pieces.append(self.exchange.take(BATCH))

@@ -73,7 +73,7 @@ def _is_on_redis(item: pytest.Item) -> bool:
 
 
 def _without_shrinking() -> None:
-    """Have Hypothesis try the same examples each time, and not look for the shortest that fails."""
+    """Make Hypothesis try the same examples each time, and not look for the shortest that fails."""
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile(
         "mutation", database=None, derandomize=True, deadline=None, phases=phases

@@ -49,7 +49,7 @@ class Server:
         left: float = 0.0,
         at: float = 0.0,
     ) -> None:
-        """Have a state stored, with ``left`` seconds until its end, written at ``at`` seconds."""
+        """Store a state, with ``left`` seconds until its end, written at ``at`` seconds."""
         ends = round((BEGAN + self.seconds + left) * 1000) if state is not CLOSED else 0
         four = (state.value, "3", "0", str(ends))
         plain = zip(("state", "failures", "successes", "nextAttempt"), four, strict=True)

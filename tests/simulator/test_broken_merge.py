@@ -32,7 +32,7 @@ LATE: tuple[tuple[float, Kind], ...] = ((2.0, "shuffles"), (2.5, "repeats"))
 def break_script(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: str, new: str
 ) -> None:
-    """Have the package send a script in which ``old`` is ``new``."""
+    """Make the package send a script in which ``old`` is ``new``."""
     whole: Script = getattr(module, name)
     assert whole.text.count(old) == 1, "the script has changed"
     text = whole.text.replace(old, new)

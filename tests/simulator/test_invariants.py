@@ -30,7 +30,7 @@ Violate = Callable[[Fleet], AsyncIterator[None]]
 def find(
     invariant: type[Invariant], violate: Violate, scenario: Scenario = QUIET, *, look: bool = True
 ) -> list[str]:
-    """Have a fleet go wrong in steps, with a look after each, and give what was found at last."""
+    """Let a fleet go wrong in steps, look after each, and return what was found at last."""
 
     async def play() -> list[str]:
         prepare(defects)
@@ -235,7 +235,7 @@ def test_an_override_that_does_not_reach_all() -> None:
 
 
 async def fail_for_all_alone(fleet: Fleet) -> AsyncIterator[None]:
-    """Have all calls fail where nobody hears of anybody."""
+    """Let all calls fail where no instance receives anything."""
     for instance in fleet.instances:
         instance.link.is_cut = True
     fleet.upstreams[KEY].sicknesses.append(Sickness(1.0))
@@ -264,7 +264,7 @@ def test_calls_of_several_instances_that_do_not_count_together() -> None:
 
 
 def _probes(*begun: tuple[int, float, bool], drops: float = 0.0) -> Violate:
-    """Have probes begin that do not end: instance, seconds, whether under a lease."""
+    """Begin probes that do not end: instance, seconds, whether under a lease."""
 
     async def violate(fleet: Fleet) -> AsyncIterator[None]:
         if drops:

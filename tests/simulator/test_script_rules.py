@@ -44,7 +44,7 @@ class Server:
         return reply
 
     def below(self) -> tuple[int, str, CircuitState] | None:
-        """Give what the script holds to be the circuit's own state, under an override."""
+        """Return what the script holds to be the circuit's own state, under an override."""
         plain = BasicUpdate(due=0.0, is_live=False, may_close=False)
         reply = self.ask(self.instances[0].adopt_basic(KEY, plain, 5.0))
         return None if reply.stored is None else _name(reply)

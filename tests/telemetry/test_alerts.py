@@ -55,7 +55,7 @@ class Story:
             self.clock.advance(60.0)
 
     def alerts(self, folder: Path, expected: dict[int, bool]) -> None:
-        """Have Prometheus tell whether it alerts at these minutes."""
+        """Return whether Prometheus alerts at these minutes."""
         (rules,) = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
         (folder / "rules.yml").write_text(rules)
         minutes = range(self.minute)

@@ -56,7 +56,7 @@ def arm(circuit: Circuit) -> None:
 
 
 def read(circuit: Circuit) -> Outcome:
-    """Tell what the one call since ``arm`` said."""
+    """Return what the one call since ``arm`` said."""
     return {0: SUCCESS, 1: NOT_COUNTED, 2: FAILURE}[circuit.stats().failures]
 
 
@@ -73,7 +73,7 @@ def read_calm(circuit: Circuit, verdict: Outcome) -> None:
 
 
 def verdict_of(circuit: Circuit, act: Callable[[], object]) -> Outcome:
-    """Tell what ``act`` says about a CLOSED circuit, be it calm or one failure from that."""
+    """Return what ``act`` says about a CLOSED circuit, be it calm or one failure from that."""
     arm(circuit)
     act()
     verdict = read(circuit)

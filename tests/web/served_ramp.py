@@ -91,7 +91,7 @@ async def _recover(probe: Callable[..., Awaitable[None]], *args: object) -> None
 
 @app.get("/-/admitted")
 async def admitted() -> list[int]:
-    """Have everything that was begun make 100 calls, one after the other."""
+    """Make 100 calls in everything that was begun, one after the other."""
     counts = []
     while later:
         counts.append(await later.pop(0).admitted())

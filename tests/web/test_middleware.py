@@ -69,7 +69,7 @@ def calling(inner: ASGIApp) -> ASGIApp:
 
 
 async def run(inner: ASGIApp, send: Send = drop) -> Outcome:
-    """Tell what one request to ``inner`` says, whatever it raises."""
+    """Return what one request to ``inner`` says, whatever it raises."""
     breaker, _ = make_breaker()
     guarded = breaker.circuit(KEY)
 

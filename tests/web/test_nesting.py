@@ -204,7 +204,7 @@ class Unavailable(Exception):
 
 
 def rejecting(breaker: HybridBreaker, app: FastAPI) -> TestClient:
-    """Give routes guarded by one circuit, whose calls are rejected by another."""
+    """Return routes guarded by one circuit, whose calls are rejected by another."""
     trip(breaker.circuit("upstream"))
 
     @app.exception_handler(Unavailable)

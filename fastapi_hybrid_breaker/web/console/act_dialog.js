@@ -94,12 +94,12 @@ const FIELDS = {
       ),
     ),
   name: (isNeeded, caller, known) => {
-    if (caller === "named") return null; // what signing in tells counts
+    if (caller === "named") return null; // the name of the login counts
     const isRequired = isNeeded && caller === "unnamed";
     return field(
       isRequired ? "Your name" : "Your name (optional)",
       h("input", { id: "act-by", name: "by", required: isRequired, maxlength: "200", autocomplete: "off", value: known || null }),
-      caller === "unnamed" ? "The server does not know it. Whoever looks at the circuit later reads this." : "Where signing in tells your name, that one counts.",
+      caller === "unnamed" ? "The server does not know it. Whoever looks at the circuit later reads this." : "If your login has a name, that name is used.",
     );
   },
 };

@@ -32,7 +32,7 @@ export async function follow(lastId, signal) {
   return (await ask(EVENTS, { headers, signal })).body;
 }
 
-/** Give the circuit, and whether signing in names who asks: "named", "unnamed". */
+/** Return the circuit, and whether signing in names who asks: "named", "unnamed". */
 export async function show(key, signal) {
   const answer = await ask(pathOf(key), { signal });
   return { known: await answer.json(), caller: answer.headers.get("X-Circuit-Caller") ?? "" };

@@ -10,7 +10,7 @@ export class Batch {
     this.#draw = draw;
   }
 
-  /** Have the circuits of these keys drawn again (null: all) in the next frame. */
+  /** Draw the circuits of these keys again (null: all) in the next frame. */
   add(keys) {
     if (keys === null) this.#all = true;
     else for (const key of keys) this.#keys.add(key);

@@ -10,7 +10,7 @@ const CAUSES = {
   reset: "Reset",
   override: "Override set",
   override_ended: "Override ended",
-  fleet: "Told by the fleet",
+  fleet: "Received from another instance",
 };
 
 const OVERRIDES = { forced_open: "Forced open", disabled: "Disabled", shadow: "Shadow mode", enforced: "Enforced" };
@@ -25,9 +25,9 @@ export function causeInWords(text) {
   return Object.hasOwn(CAUSES, text) ? CAUSES[text] : text;
 }
 
-/** What brought a change about; one that the fleet told of has the cause in its evidence. */
+/** What brought a change about; one received from the fleet has the cause in its evidence. */
 export function causeOf({ cause, evidence }) {
-  const told = cause === "fleet" && evidence.cause ? evidence.cause : cause;
-  if (told === "override" && Object.hasOwn(OVERRIDES, evidence.rule)) return OVERRIDES[evidence.rule];
-  return causeInWords(told);
+  const actual = cause === "fleet" && evidence.cause ? evidence.cause : cause;
+  if (actual === "override" && Object.hasOwn(OVERRIDES, evidence.rule)) return OVERRIDES[evidence.rule];
+  return causeInWords(actual);
 }

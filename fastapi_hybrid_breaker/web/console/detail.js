@@ -53,7 +53,7 @@ export class Detail {
     this.key = null;
   }
 
-  /** Ask for what the events do not tell: configuration, history, where it is open on one instance only. */
+  /** Ask for what the events do not have: configuration, history, where it is open on one instance only. */
   async ask() {
     if (this.key === null) return;
     this.#asking?.abort();

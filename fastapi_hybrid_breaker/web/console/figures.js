@@ -14,7 +14,7 @@ function showsOverride(row) {
   return isFixed(row) || (row.override !== null && row.state === "CLOSED");
 }
 
-/** What `outlook` tells of. */
+/** What `outlook` is about. */
 export function outlookLabel({ row }) {
   return showsOverride(row) ? "Override" : "Next probe";
 }

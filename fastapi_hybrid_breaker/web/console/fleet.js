@@ -23,7 +23,7 @@ export class Fleet {
   }
 
   /**
-   * What the others say of a circuit that are not calm about it. `counts` is false for what is out
+   * What the others say of a circuit that do not report it as healthy. `counts` is false for what is out
    * of date, said before its last change here or by an instance that is cut off; and for what is in
    * shadow mode, which rejects nothing.
    */

@@ -57,7 +57,7 @@ function itemOf(change, time) {
 }
 
 function proofs({ evidence }, cause) {
-  // Of an act, and of a probe, it says nothing beside what the cause has said.
+  // Of an action, and of a probe, it adds nothing to the cause.
   const rule = evidence.by || evidence.rule.toLowerCase() === cause.toLowerCase() ? "" : evidence.rule;
   const calls = evidence.calls ? `${evidence.failed} of ${evidence.calls} calls failed${evidence.slow ? `, ${evidence.slow} slow` : ""}${evidence.window ? ` (${evidence.window})` : ""}` : "";
   return [

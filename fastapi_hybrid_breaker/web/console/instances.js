@@ -16,7 +16,7 @@ export function syncSign(state) {
   return h("span", { class: "sync", "data-tone": tone }, icon(name), word);
 }
 
-/** The short name of an instance, which is its host where that tells them apart. */
+/** The short name of an instance, which is its host where hosts differ. */
 export function nameOf(instance) {
   return h("span", { class: "instance-name" }, foreign(instance.host || "unknown host"), " ", foreign(short(instance.id), { class: "instance-id", title: instance.id }));
 }
@@ -53,7 +53,7 @@ export class Instances {
     byId("instance-list").replaceChildren(...fleet.instances.map((one) => this.#item(one)));
   }
 
-  /** What the answering one tells of itself, which is not as old as its last heartbeat. */
+  /** What the answering one reports of itself, which is not as old as its last heartbeat. */
   drawOwn() {
     if (this.#own) setText(this.#own, troublesHere(this.#model.circuits.values()));
   }
@@ -76,14 +76,14 @@ export class Instances {
         h("p", { class: "instance-facts" }, ...up),
       );
     }
-    const told = new Time();
-    told.show(instance.last_seen);
-    this.#times.push(told);
+    const reported = new Time();
+    reported.show(instance.last_seen);
+    this.#times.push(reported);
     return h(
       "li",
       { class: "instance" },
       h("div", { class: "instance-head" }, nameOf(instance), syncSign(instance.sync)),
-      h("p", { class: "instance-facts" }, troubles(instance), ", as reported ", told.element),
+      h("p", { class: "instance-facts" }, troubles(instance), ", as reported ", reported.element),
       h("p", { class: "instance-facts" }, ...up),
     );
   }
@@ -99,11 +99,11 @@ function troublesHere(circuits) {
 }
 
 function troubles({ circuits, more }) {
-  if (circuits === null) return "does not tell of its circuits";
-  const told = Object.values(circuits);
+  if (circuits === null) return "does not report its circuits";
+  const reports = Object.values(circuits);
   return inWords(
-    told.filter((one) => one.state !== "CLOSED" && !one.ready_to_probe && one.shadowed === null).length + more,
-    told.reduce((sum, one) => sum + one.rejecting, 0),
+    reports.filter((one) => one.state !== "CLOSED" && !one.ready_to_probe && one.shadowed === null).length + more,
+    reports.reduce((sum, one) => sum + one.rejecting, 0),
   );
 }
 

@@ -57,7 +57,7 @@ export class List {
       this.#rows.delete(key);
     }
     arrange(this.#list, elements);
-    this.#tell(chosen.length, shown.length);
+    this.#announce(chosen.length, shown.length);
   }
 
   tick() {
@@ -76,7 +76,7 @@ export class List {
     this.draw(new Set());
   }
 
-  #tell(chosen, shown) {
+  #announce(chosen, shown) {
     const total = this.#model.circuits.size;
     setHidden(this.#end, shown === chosen);
     setText(this.#count, chosen === total ? count(total, "circuit") : `${chosen.toLocaleString()} of ${count(total, "circuit")}`);
@@ -86,7 +86,7 @@ export class List {
   }
 }
 
-/** Give the list these children in this order, with few moves, and keep the keyboard's place. */
+/** Put into the list these children in this order, with few moves, and keep the keyboard's place. */
 function arrange(list, elements) {
   const focused = document.activeElement;
   let place = list.firstElementChild;

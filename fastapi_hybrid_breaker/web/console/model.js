@@ -5,7 +5,7 @@ import { Fleet } from "./fleet.js";
 import { Rejections } from "./rejections.js";
 import { statusOf } from "./status.js";
 
-/** What a circuit is of which only other instances have told. */
+/** What a circuit is of which only other instances have reported. */
 const UNKNOWN_HERE = {
   state: "CLOSED", ready_to_probe: false, why: "", since: null, next_attempt: null, failures: 0, rejected: 0, calls: null,
   failure_rate: null, slow_rate: null, alone: false, mode: "enforce", shadowed: 0, shadowed_failures: 0, version: 0,
@@ -44,7 +44,7 @@ export class Model extends EventTarget {
     if (type === "circuit") this.#changed(data);
     else if (type === "figures") this.#figures(data);
     else if (type === "instances") this.#instances(data.instances);
-    else this.#tell(type === "sync" ? [] : null);
+    else this.#notify(type === "sync" ? [] : null);
   }
 
   get(key) {
@@ -60,7 +60,7 @@ export class Model extends EventTarget {
       if (circuit.rejections.isQuiet) this.#rejecting.delete(circuit);
       if (differs) keys.push(circuit.key);
     }
-    if (keys.length) this.#tell(keys);
+    if (keys.length) this.#notify(keys);
   }
 
   get rejectedPerSecond() {
@@ -86,7 +86,7 @@ export class Model extends EventTarget {
 
   #changed({ at, circuit: row, change }) {
     const circuit = this.#take(row, at, true);
-    this.#tell([row.key]);
+    this.#notify([row.key]);
     this.dispatchEvent(new CustomEvent("circuit", { detail: { circuit, change } }));
   }
 
@@ -96,7 +96,7 @@ export class Model extends EventTarget {
       const circuit = this.circuits.get(key);
       if (circuit) this.#forget(circuit);
     }
-    this.#tell(gone.length ? null : circuits.map((row) => row.key));
+    this.#notify(gone.length ? null : circuits.map((row) => row.key));
   }
 
   #instances(instances) {
@@ -106,7 +106,7 @@ export class Model extends EventTarget {
       this.#listen(circuit);
       if (!circuit.isKnownHere && !circuit.others.length) this.#forget(circuit);
     }
-    this.#tell(null);
+    this.#notify(null);
   }
 
   #take(row, at, isContinuous) {
@@ -136,7 +136,7 @@ export class Model extends EventTarget {
     this.#rejecting.delete(circuit);
   }
 
-  #tell(keys) {
+  #notify(keys) {
     this.dispatchEvent(new CustomEvent("changed", { detail: keys }));
   }
 }

@@ -1,5 +1,5 @@
 // What became of an act: how far the server's answer says it came, what became of it where it had
-// to wait, and what the events say. Nothing is claimed that nobody has told.
+// to wait, and what the events say. Nothing is claimed that nobody has reported.
 
 import { REACHES } from "./acts.js";
 import { exchange } from "./api.js";
@@ -68,7 +68,7 @@ export class Outcome {
     this.#timer = setTimeout(() => this.#ask(this.#act), ASK_EVERY);
   }
 
-  /** Ask whether the process that has the order still has it. */
+  /** Ask whether the process that has the action still has it. */
   async #ask(act) {
     try {
       const { instance, state, orders } = await exchange();
@@ -107,9 +107,9 @@ export class Outcome {
   #others({ key, row }) {
     const living = this.#model.fleet.others.filter((one) => one.sync === "connected");
     if (!living.length) return "The other instances are cut off.";
-    const told = living.filter((one) => one.last_seen > (row.since ?? 0));
-    const waiting = living.length - told.length;
-    const unlike = told.filter((one) => (one.circuits?.[key]?.state ?? "CLOSED") !== row.state).length;
+    const reported = living.filter((one) => one.last_seen > (row.since ?? 0));
+    const waiting = living.length - reported.length;
+    const unlike = reported.filter((one) => (one.circuits?.[key]?.state ?? "CLOSED") !== row.state).length;
     if (waiting) return `${count(waiting, "other instance has", "other instances have")} not reported since.`;
     if (unlike) return `${count(unlike, "other instance says", "other instances say")} otherwise.`;
     return "The other instances say the same.";

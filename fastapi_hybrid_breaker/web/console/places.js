@@ -8,7 +8,7 @@ import { describeState, STATUSES } from "./status.js";
 import { Time } from "./times.js";
 import { perSecond } from "./words.js";
 
-const CALM = { state: "CLOSED", ready_to_probe: false, rejecting: 0, shadowed: null };
+const HEALTHY = { state: "CLOSED", ready_to_probe: false, rejecting: 0, shadowed: null };
 
 export class Places {
   #times = [];
@@ -32,11 +32,11 @@ export class Places {
     const isOwn = instance.id === fleet.own;
     const said = isOwn
       ? { ...circuit.row, rejecting: circuit.rejections.own, shadowed: circuit.row.mode === "shadow" ? circuit.row.shadowed : null }
-      : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? CALM);
-    const isSure = said !== null && (said !== CALM || instance.more === 0);
-    const told = new Time();
-    told.show(instance.last_seen);
-    if (!isOwn) this.#times.push(told);
+      : instance.circuits === null ? null : (instance.circuits[circuit.key] ?? HEALTHY);
+    const isSure = said !== null && (said !== HEALTHY || instance.more === 0);
+    const reported = new Time();
+    reported.show(instance.last_seen);
+    if (!isOwn) this.#times.push(reported);
     const isOld = !isOwn && instance.last_seen < (circuit.row.since ?? 0);
     const notes = [isOwn ? "answers this page" : "", isOld ? "no report since the last change" : "", openAt.includes(instance.id) ? "open for itself alone" : "", said?.shadowed ? `would have rejected ${shadowed(said)}` : ""].filter(Boolean);
     return h(
@@ -46,7 +46,7 @@ export class Places {
       h("td", {}, badge(isSure ? stateOf(said) : describeState(null))),
       h("td", { class: "number" }, isSure ? perSecond(said.rejecting) : "–"),
       h("td", {}, syncSign(instance.sync)),
-      h("td", {}, isOwn ? "now" : told.element),
+      h("td", {}, isOwn ? "now" : reported.element),
     );
   }
 }

@@ -1,7 +1,7 @@
 // Rejected calls per second of one circuit: of this process by the growth of its count, of the
 // others by what they say every few seconds. And what it was, for the chart.
 
-/** Seconds over which this process's rate is taken: as often as the others tell theirs. */
+/** Seconds over which this process's rate is taken: as often as the others report theirs. */
 const SPAN = 5;
 
 export const CHART_SECONDS = 600;
@@ -18,13 +18,13 @@ export class Rejections {
     return this.own + this.elsewhere;
   }
 
-  /** Take the count of a row. After a gap, or a restart, nobody knows when the calls came. */
+  /** Record the count of a row. After a gap, or a restart, nobody knows when the calls came. */
   count(total, at, isContinuous) {
     if (isContinuous && this.#last !== null && total > this.#last) this.#steps.push([at, total - this.#last]);
     this.#last = total;
   }
 
-  /** Look at the rate; tells whether it differs. `watched` are the seconds since counting began. */
+  /** Look at the rate; return whether it differs. `watched` are the seconds since counting began. */
   look(at, watched) {
     while (this.#steps.length && this.#steps[0][0] <= at - SPAN) this.#steps.shift();
     const calls = this.#steps.reduce((sum, [, number]) => sum + number, 0);
@@ -39,7 +39,7 @@ export class Rejections {
     return differs;
   }
 
-  /** Tells whether there is anything left to look at each second. */
+  /** Return whether there is anything left to look at each second. */
   get isQuiet() {
     return this.rate === 0 && this.#seen === 0 && this.#steps.length === 0;
   }

@@ -59,7 +59,7 @@ export class Row {
     this.tick(now);
   }
 
-  /** Go on with the time: what has not been told anew can have come nearer, or gone by. */
+  /** Go on with the time: what was not reported again can have come nearer, or gone by. */
   tick(now) {
     this.#since.tick();
     setText(this.#outlook, outlook(this.#circuit, now));

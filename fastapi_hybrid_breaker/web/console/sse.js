@@ -1,7 +1,7 @@
 // Reading server-sent events from the body of an answer. `EventSource` would do it by itself, but
-// cannot send a token, nor tell that the server has said nothing for a while.
+// cannot send a token, nor notice that the server has sent nothing for a while.
 
-/** Takes text as it comes, and gives the events that it completes. */
+/** Reads text as it comes, and returns the events that it completes. */
 export class EventParser {
   #rest = []; // of a line that is not complete: a snapshot is one long line, in many pieces
   #event = "";

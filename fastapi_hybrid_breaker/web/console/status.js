@@ -12,10 +12,10 @@ export const STATUSES = {
   closed: { word: "Closed", icon: "closed", rank: 6, tone: "closed" },
 };
 
-/** Give the name in STATUSES; `others` are what the other instances say, see `Fleet`. */
+/** Return the name in STATUSES; `others` are what the other instances say, see `Fleet`. */
 export function statusOf(row, others) {
   const isSaid = (state) => others.some((one) => one.counts && one.state === state && !one.ready_to_probe);
-  // Where it is ready to probe here, others can have told that it is open before that was so.
+  // Where it is ready to probe here, others can have reported it open before that was so.
   const isRejecting = others.some((one) => one.counts && one.state === "OPEN" && one.rejecting > 0);
   if (row.override?.kind === "forced_open") return "forced";
   if (row.override?.kind === "disabled") return "disabled";

@@ -1,4 +1,4 @@
-"""What is told of the circuits of a process: each change at once, figures every second.
+"""What readers receive of the circuits of a process: each change at once, figures every second.
 
 Everything runs on the event loop of the readers, some circuits at a time; a change of a circuit
 leaves no more behind on its own path than an entry in a queue.
@@ -59,7 +59,7 @@ class Broadcast:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._changes: deque[StateChange] = deque(maxlen=_MOST_CHANGES)
         self._stirred = asyncio.Event()
-        self._is_called = False  # the loop has been told that there are changes
+        self._is_called = False  # the loop knows that there are changes
         self._rows: dict[str, Row] = {}
         self._signs: dict[str, tuple[int, ...]] = {}
         self._instances: list[dict[str, Any]] = []
@@ -81,7 +81,7 @@ class Broadcast:
     async def _run(self) -> None:
         self._undo = self._breaker.on_change(self._changed)
         try:
-            await self._look(tell=False)
+            await self._look(send=False)
             self.channel.open()
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -103,7 +103,7 @@ class Broadcast:
 
     def _changed(self, change: StateChange) -> None:
         """Record a change, in any thread, on the path of a guarded call: note it, no more."""
-        if self.loop.is_closed():  # without an end: nobody is left to tell
+        if self.loop.is_closed():  # without an end: nobody is left to read
             self._undo()
             return
         self._changes.append(change)
@@ -119,13 +119,13 @@ class Broadcast:
             self._is_called = False
             if len(self._changes) == _MOST_CHANGES:  # some may be lost
                 self._changes.clear()
-                await self._look(tell=False)
+                await self._look(send=False)
                 self.channel.begin_anew()
-            told = 0
+            sent = 0
             while self._changes:
                 self._tell_change(self._changes.popleft())
-                told += 1
-                if told % AT_ONCE == 0:
+                sent += 1
+                if sent % AT_ONCE == 0:
                     self.channel.wake()
                     await asyncio.sleep(0)
             self.channel.wake()
@@ -143,7 +143,7 @@ class Broadcast:
     # -- figures ----------------------------------------------------------------------------
 
     async def _tell_figures(self) -> None:
-        """Send them news until nobody reads any more, or the server ends."""
+        """Send them what is new until nobody reads any more, or the server ends."""
         due = 0.0
         while self.channel.idle_for() <= LINGER and not is_server_ending():
             await asyncio.sleep(EVERY)  # at most, however long the pause: a server waits for us
@@ -153,30 +153,30 @@ class Broadcast:
                 ended = time.monotonic()
                 due = ended + _BUSY_SHARE * (ended - started)
 
-    async def _look(self, *, tell: bool = True) -> None:
-        """Look at all circuits, some at a time, and tell what differs."""
-        told: list[str] = []
+    async def _look(self, *, send: bool = True) -> None:
+        """Look at all circuits, some at a time, and send what differs."""
+        rows: list[str] = []
         seen: set[str] = set()
         for number, (key, row) in enumerate(self._look_at_each(), 1):
             seen.add(key)  # or it was evicted meanwhile, and is gone with the next look
             if row is not None and row.differs(self._rows.get(key)):
                 self._rows[key] = row
-                told.append(row.text)
+                rows.append(row.text)
             if number % AT_ONCE == 0:
-                if tell and told:
-                    self._tell_rows(told, [])
-                    told = []
+                if send and rows:
+                    self._send_rows(rows, [])
+                    rows = []
                 await asyncio.sleep(0)
         gone = [key for key in self._rows if key not in seen and self._is_gone(key)]
         for key in gone:
             del self._rows[key]
             self._signs.pop(key, None)
-        if tell and (told or gone):
-            self._tell_rows(told, gone)
-        self._look_at_sync(tell=tell)
+        if send and (rows or gone):
+            self._send_rows(rows, gone)
+        self._look_at_sync(send=send)
         self.channel.wake()
 
-    def _tell_rows(self, rows: list[str], gone: list[str]) -> None:
+    def _send_rows(self, rows: list[str], gone: list[str]) -> None:
         text = f'{{"at":{time.time():.3f},"circuits":[{",".join(rows)}]'
         self.channel.add("figures", f'{text},"gone":{json.dumps(gone)}}}')
 
@@ -208,11 +208,11 @@ class Broadcast:
         registry = self._breaker.registry
         return registry.get(key) is None and key not in registry.declared
 
-    def _look_at_sync(self, *, tell: bool) -> None:
+    def _look_at_sync(self, *, send: bool) -> None:
         sync = SyncInfo.model_validate(self._breaker.sync_status()).model_dump(mode="json")
         is_new = any(sync[name] != self._sync.get(name) for name in ("state", "orders"))
         self._sync = sync
-        if tell and is_new:
+        if send and is_new:
             self.channel.add("sync", json.dumps(sync))
 
     # -- instances --------------------------------------------------------------------------

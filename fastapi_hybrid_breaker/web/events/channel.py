@@ -35,7 +35,7 @@ class Channel:
         self._readers = 0
         self._left_at = time.monotonic()
         self._is_open = asyncio.Event()
-        self._news = asyncio.Event()
+        self._added = asyncio.Event()
         self.is_closed: bool = False
 
     # -- writing ----------------------------------------------------------------------------
@@ -53,8 +53,8 @@ class Channel:
         if self._shown == self._ring.end:
             return
         self._shown = self._ring.end
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        waiting, self._added = self._added, asyncio.Event()
+        waiting.set()
 
     def begin_anew(self) -> None:
         """Make all readers come again for a snapshot: events may have been lost."""
@@ -137,7 +137,7 @@ class Channel:
         """Wait for events, until the reader is to be sent something whether or not any come."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(ping_at):
-                await self._news.wait()
+                await self._added.wait()
 
     def _position_after(self, last_event_id: str | None) -> int | None:
         name, _, number = (last_event_id or "").partition("-")

@@ -10,7 +10,7 @@ import signal
 
 
 def is_server_ending() -> bool:
-    """Return whether the uvicorn server in this process has been told to end.
+    """Return whether the uvicorn server in this process is about to end.
 
     Its handler of the signal that ends it is a method of it.
     """

@@ -92,9 +92,9 @@ def is_quiet(circuit: Circuit) -> bool:
 
 
 def sign_of(circuit: Circuit) -> tuple[int, ...]:
-    """Return what tells cheaply that something has come to a quiet circuit besides successes.
+    """Return what differs once something but successes has come to a quiet circuit.
 
-    That is a call, a change, news, another configuration, or a circuit made anew with its key.
+    That is a call, a change, an update, another configuration, or a circuit made anew with its key.
     """
     core = circuit.core
     return (
