@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig
-from fastapi_hybrid_breaker.client.outcome import of_head, telling
+from fastapi_hybrid_breaker.client.outcome import about_upstream, of_head
 from fastapi_hybrid_breaker.core.states import Outcome
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ OWN_FAULTS: list[Exception] = [
 
 @pytest.mark.parametrize("error", OWN_FAULTS, ids=lambda e: f"{type(e).__module__}.{type(e)}")
 def test_the_callers_own_faults_tell_nothing(error: Exception) -> None:
-    assert telling(CONFIG, error) is None
+    assert about_upstream(CONFIG, error) is None
 
 
 @pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
@@ -85,14 +85,14 @@ def test_a_subclass_of_such_an_error_tells_nothing_either(http: ModuleType) -> N
     class Ours(http.PoolTimeout):  # type: ignore[misc, name-defined]
         pass
 
-    assert telling(CONFIG, Ours("x")) is None
+    assert about_upstream(CONFIG, Ours("x")) is None
 
 
 @pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_errors_of_the_dependency_tell(http: ModuleType) -> None:
     for name in ("ConnectTimeout", "ReadTimeout", "ReadError", "RemoteProtocolError", "ProxyError"):
         error: Exception = getattr(http, name)("x")
-        assert telling(CONFIG, error) is error
+        assert about_upstream(CONFIG, error) is error
 
 
 def test_a_strangers_class_of_the_same_name_tells() -> None:
@@ -100,24 +100,24 @@ def test_a_strangers_class_of_the_same_name_tells() -> None:
         pass
 
     error = PoolTimeout()
-    assert telling(CONFIG, error) is error
+    assert about_upstream(CONFIG, error) is error
 
 
 def test_a_group_tells_what_its_telling_members_tell() -> None:
     timeout, refused = httpx.PoolTimeout("x"), httpx2.ConnectError("x")
 
-    assert telling(CONFIG, ExceptionGroup("two", [timeout, httpx2.PoolTimeout("x")])) is None
-    told = telling(CONFIG, ExceptionGroup("two", [timeout, ExceptionGroup("in", [refused])]))
+    assert about_upstream(CONFIG, ExceptionGroup("two", [timeout, httpx2.PoolTimeout("x")])) is None
+    told = about_upstream(CONFIG, ExceptionGroup("two", [timeout, ExceptionGroup("in", [refused])]))
 
     assert isinstance(told, ExceptionGroup)
     assert told.exceptions == (refused,)
     whole = ExceptionGroup("all of it", [refused])
-    assert telling(CONFIG, whole) is whole
+    assert about_upstream(CONFIG, whole) is whole
 
 
 def test_cancellation_is_left_for_the_circuit_to_judge() -> None:
     error = asyncio.CancelledError()
-    assert telling(CONFIG, error) is error
+    assert about_upstream(CONFIG, error) is error
 
 
 @pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
@@ -126,6 +126,6 @@ def test_a_configuration_that_names_such_an_error_itself_has_it_counted(http: Mo
     named = CircuitConfig(failure_exceptions=(http.PoolTimeout, http.ConnectError))
     merely_a_base = CircuitConfig(failure_exceptions=(http.TimeoutException,))
 
-    assert telling(named, error) is error
-    assert telling(named, http.UnsupportedProtocol("x")) is None
-    assert telling(merely_a_base, error) is None
+    assert about_upstream(named, error) is error
+    assert about_upstream(named, http.UnsupportedProtocol("x")) is None
+    assert about_upstream(merely_a_base, error) is None
