@@ -120,7 +120,7 @@ class FleetSync:
         self._await_start()
 
     def _joined(self, incoming: Incoming | None) -> None:
-        """Have calls hand their news to the session that has begun; None: to nobody."""
+        """Make calls hand their reports to the session that has begun; None: to nobody."""
         self.changed = _ignore if incoming is None else incoming.changed
         self.touched = _ignore if incoming is None else incoming.touched
 

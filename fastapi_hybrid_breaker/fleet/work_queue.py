@@ -96,7 +96,7 @@ class WorkQueue:
                 yield kind, key, cut
 
     def due(self, kind: str, key: str, now: float) -> tuple[()]:  # noqa: ARG002 - one kind
-        """Take up an update of a basic-format client that was to wait until now."""
+        """Begin an update of a basic-format client that was to wait until now."""
         if key in self._work:
             self._ready[key] = None
         return ()

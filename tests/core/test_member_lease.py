@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -26,7 +26,6 @@ from .machines import (
     trip,
 )
 from .members import fleet, lease, member, opened
-
 
 # -- who needs one ------------------------------------------------------------------------------
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fastapi_hybrid_breaker import HybridBreaker
-
 
 KEY = "inventory-api"
 

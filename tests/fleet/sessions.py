@@ -64,7 +64,7 @@ def asyncio_task_of(supervised: Supervised) -> asyncio.Task[None] | None:
 
 
 def set_next_heartbeat(exchange: Exchange, due: float | None) -> None:
-    """Have the next heartbeat sent then; None: no other than those that are asked for."""
+    """Send the next heartbeat then; None: no other than those that are asked for."""
     exchange.own.schedule.drop("heartbeat", "")
     if due is not None:
         exchange.own.schedule.note("heartbeat", "", due)
