@@ -169,6 +169,6 @@ def test_who_opened_again_in_vain_asks_for_the_lease_like_anybody(
     assert b.state == "HALF_OPEN"  # a was first
     with pytest.raises(CircuitOpenError):
         b.call()
-    due = b.exchange.leases.next_due()
+    due = b.exchange.own.schedule.due_of("lease", KEY)
     assert due is not None
     assert due <= b.clock() + TERM
