@@ -142,7 +142,10 @@ class Breaker:
     def stats(self, key: str) -> CircuitStats:
         """Return the figures of a circuit, as this process knows it; makes no circuit."""
         circuit = self.registry.get(check_key(key))
-        return never_used(self.registry.config_for(key)) if circuit is None else circuit.stats()
+        if circuit is not None:
+            return circuit.stats()
+        config = self.registry.config_for(key)
+        return self.registry.held.over(key, never_used(config), config)
 
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
@@ -195,9 +198,12 @@ class Breaker:
         if circuit is not None:
             return CircuitView(key, config, circuit.stats(), circuit.history(), open_at)
         stats = await self.sync.peek(key, config)
-        if stats is None and key in self.registry.declared:
+        held = self.registry.held
+        if stats is None and (key in self.registry.declared or key in held):
             stats = never_used(config)
-        return None if stats is None else CircuitView(key, config, stats, (), open_at)
+        if stats is None:
+            return None
+        return CircuitView(key, config, held.over(key, stats, config), (), open_at)
 
     # -- listening ----------------------------------------------------------------------------
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.core.override import OverrideNews, OverrideSlot
+from fastapi_hybrid_breaker.core.states import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from fastapi_hybrid_breaker.core.config import CircuitConfig
+    from fastapi_hybrid_breaker.core.override import Override
+    from fastapi_hybrid_breaker.core.states import CircuitStats
 
     from .circuit import Circuit
 
@@ -59,6 +66,31 @@ class HeldOverrides:
             return True
         slot.current = news.override.since(self._clock())
         return self.keep(key, slot)
+
+    def overrides(self) -> Iterator[tuple[str, Override]]:
+        """Yield the overrides that have not expired, by key."""
+        now = self._clock()
+        for key, slot in tuple(self._slots.items()):
+            if slot.current is not None and not slot.current.is_over(now):
+                yield key, slot.current
+
+    def over(self, key: str, stats: CircuitStats, config: CircuitConfig) -> CircuitStats:
+        """Return ``stats`` of a key without a circuit as they are under its override, if any."""
+        slot, now = self._slots.get(key), self._clock()
+        if slot is None or slot.current is None or slot.current.is_over(now):
+            return stats
+        view = slot.current.view(now)
+        stats = replace(stats, mode=slot.mode(config, now), override=view)
+        state = slot.fixed_state(now)
+        if state is None:
+            return stats
+        wait, until = 0.0, None
+        if state is OPEN:
+            wait = config.recovery_timeout if view.remaining is None else view.remaining
+            until = None if view.remaining is None else time.time() + wait
+        return replace(
+            stats, state=state, retry_after=wait, next_attempt=until, ready_to_probe=False
+        )
 
     def release(self, key: str) -> None:
         """Hold nothing for a key any more: its circuit has it."""

@@ -249,6 +249,8 @@ def _add_health_route(router: APIRouter, breaker: "Breaker") -> None:
         async for key in in_turns([circuit.key for circuit in breaker.circuits()]):
             if (circuit := breaker.registry.get(key)) is not None:
                 survey.look_at(circuit)
+        async for key, override in in_turns(list(breaker.registry.held.overrides())):
+            survey.look_at_override(key, override)
         return HealthInfo.model_validate(survey.health(breaker.sync_status()))
 
 

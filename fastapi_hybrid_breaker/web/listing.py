@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import anyio
 from anyio.lowlevel import RunVar
 
-from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitState, CircuitView
+from fastapi_hybrid_breaker.core.states import READY_TO_PROBE, CircuitView
 
 from .models import CircuitInfo, ConfigInfo, SyncInfo
 from .turns import in_turns
@@ -87,7 +87,8 @@ class Listing:
     async def _page(self, wanted: Wanted) -> bytes:
         registry = self._breaker.registry
         page = Page(self._breaker, wanted)
-        keys = sorted({*registry.declared, *(circuit.key for circuit in registry)})
+        overridden = (key for key, _ in registry.held.overrides())
+        keys = sorted({*registry.declared, *(circuit.key for circuit in registry), *overridden})
         async for key in in_turns(keys):
             page.look_at(key)
         return page.json()
@@ -113,8 +114,13 @@ class Page:
             return
         registry = self._breaker.registry
         circuit = registry.get(key)
-        config = registry.declared.get(key) if circuit is None else circuit.config
-        if config is None or not _is_in(circuit, self._wanted.state):  # None: evicted since
+        if circuit is not None:
+            config = circuit.config
+        elif key in registry.declared or key in registry.held:
+            config = registry.config_for(key)
+        else:
+            return  # it was evicted, or its override has ended
+        if not self._is_wanted(key, circuit):
             return
         self._total += 1
         if key <= self._wanted.after:
@@ -126,6 +132,16 @@ class Page:
         info = CircuitInfo.of(CircuitView(key, config, stats), self._info_of(config))
         self._rows.append(info.model_dump_json().encode())
         self._last = key
+
+    def _is_wanted(self, key: str, circuit: Circuit | None) -> bool:
+        """Whether a circuit, None: one that nothing has called, is in the state that is wanted."""
+        state = self._wanted.state
+        if state is None:
+            return True
+        if circuit is None:
+            return self._breaker.state(key) == state
+        # One that is ready to probe is OPEN as well.
+        return circuit.is_ready_to_probe() if state == READY_TO_PROBE else circuit.state == state
 
     def json(self) -> bytes:
         """Return the page, see ``CircuitList``."""
@@ -140,13 +156,3 @@ class Page:
         _, info = self._configs.get(id(config)) or (config, ConfigInfo.of(config))
         self._configs[id(config)] = (config, info)
         return info
-
-
-def _is_in(circuit: Circuit | None, state: ShownState | None) -> bool:
-    """Whether a circuit, None: one that nothing has called, is shown where ``state`` is wanted."""
-    if state is None:
-        return True
-    if circuit is None:
-        return state == CircuitState.CLOSED
-    # One that is ready to probe is OPEN as well.
-    return circuit.is_ready_to_probe() if state == READY_TO_PROBE else circuit.state == state

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.circuits import held_overrides
@@ -135,3 +137,103 @@ async def test_more_overrides_than_are_held_are_read_with_the_first_use(
         assert held(one) == 10
         key = next(key for key in KEYS if one.registry.get(key) is None)
         await until(lambda: one.circuit(key).state == "OPEN")
+
+
+# -- shown before the first use -----------------------------------------------------------------
+
+
+async def override_each(operator: HybridBreaker, one: HybridBreaker) -> dict[str, str]:
+    """Override keys that ``one`` has not used in each way; return the kinds by key.
+
+    It has room for one circuit only: else it makes one of each key.
+    """
+    await succeed(one, "own")
+    kinds = {kind: kind for kind in ("forced_open", "disabled", "shadow", "enforced")}
+    for key, kind in kinds.items():
+        await operator.override(key, kind, by="ann", reason="x", seconds=50.0)
+    await until(lambda: all(key in one.registry.held for key in kinds))
+    assert len(one.registry) == 1
+    return kinds
+
+
+async def test_the_state_of_a_key_that_is_not_used_yet_is_that_of_its_override(
+    server: Server,
+) -> None:
+    async with fleet(server, 1) as (operator,), small(server, 1) as one:
+        kinds = await override_each(operator, one)
+        for key, kind in kinds.items():
+            shown, used = one.stats(key), one.circuit(key).stats()
+            assert shown.override is not None
+            assert (shown.override.kind, shown.override.by) == (kind, "ann")
+            assert (shown.state, shown.mode, shown.ready_to_probe) == (
+                used.state,
+                used.mode,
+                used.ready_to_probe,
+            )
+            assert (shown.retry_after > 0.0) == (used.retry_after > 0.0) == (kind == "forced_open")
+            assert (shown.next_attempt is None) == (used.next_attempt is None)
+        assert one.state("never-heard-of") == "CLOSED"
+
+
+async def test_health_names_overrides_of_keys_that_are_not_used_yet(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server, 1) as one:
+        kinds = await override_each(operator, one)
+        health = one.health()
+        assert (health.open, health.status) == (("forced_open",), "degraded")
+        assert health.overridden == tuple(sorted(kinds))
+        for key in kinds:
+            await one.clear_override(key, by="ann")
+        health = one.health()
+        assert (health.open, health.overridden, health.status) == ((), (), "ok")
+
+
+async def test_an_override_without_an_end_or_past_it_is_shown_so(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server, 1) as one:
+        await succeed(one, "own")
+        await operator.override("endless", "forced_open", by="ann", reason="x", seconds=None)
+        await operator.override("short", "forced_open", by="ann", reason="x", seconds=60.0)
+        await until(lambda: "endless" in one.registry.held and "short" in one.registry.held)
+        endless = one.stats("endless")
+        assert endless.next_attempt is None
+        assert endless.retry_after == CONFIG.recovery_timeout
+        set_clock_of_held_overrides(one, lambda: 1e12)  # long after
+        assert one.state("short") == "CLOSED"
+        assert one.stats("short").override is None
+        assert one.health().open == ("endless",)
+
+
+async def test_pages_show_overrides_of_keys_that_are_not_used_yet(server: Server) -> None:
+    async with fleet(server, 1) as (operator,), small(server, 1) as one:
+        kinds = await override_each(operator, one)
+        app = FastAPI()
+        app.include_router(one.admin_router(auth=None), prefix="/circuits")
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            listed = (await client.get("/circuits")).json()
+            rows = {row["key"]: row["override"] for row in listed["circuits"]}
+            assert rows.pop("own") is None
+            assert {key: override["kind"] for key, override in rows.items()} == kinds
+            opened = (await client.get("/circuits", params={"state": "OPEN"})).json()
+            assert [row["key"] for row in opened["circuits"]] == ["forced_open"]
+            for key, kind in kinds.items():
+                row = (await client.get(f"/circuits/{key}")).json()
+                assert (row["key"], row["override"]["kind"]) == (key, kind)
+                assert row["state"] == one.state(key)
+            assert (await client.get("/circuits/never-heard-of")).status_code == 404
+            health = (await client.get("/circuits/-/health")).json()
+            assert (health["open"], health["overridden"]) == (["forced_open"], sorted(kinds))
+        assert len(one.registry) == 1
+
+
+async def test_the_page_of_an_overridden_key_shows_what_redis_knows_below_it(
+    server: Server,
+) -> None:
+    async with fleet(server, 1) as (operator,), small(server, 1) as one:
+        await fail(operator, "dead")
+        await settled(operator)
+        await operator.override("dead", "disabled", by="ann", reason="x", seconds=None)
+        await until(lambda: "dead" in one.registry.held or one.registry.get("dead") is not None)
+        view = await one.look_up("dead")
+        assert view is not None
+        assert view.stats.override is not None
+        assert (view.stats.state, view.stats.override.kind) == ("CLOSED", "disabled")
