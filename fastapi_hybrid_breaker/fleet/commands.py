@@ -69,12 +69,6 @@ class Commands:
         """Return the command that reads a circuit's override."""
         return ("HGET", self.names.override(key), "override")
 
-    def script(
-        self, what: str, key: str, operation: str = NO_OPERATION, proposal: Proposal = UNKNOWN
-    ) -> tuple[Any, ...]:
-        """Return the command that sends a circuit's state, or (UNKNOWN) none."""
-        return self._script(what, key, operation, proposal)
-
     def reset(
         self, key: str, operation: str, *, by: str = "", reason: str = "", ramp: bool = False
     ) -> tuple[Any, ...]:
@@ -84,7 +78,7 @@ class Commands:
         """
         evidence = Evidence(cause=Cause.RESET, by=by, reason=reason)
         proposal = replace(UNKNOWN, evidence=evidence, let_back_for=0.0 if ramp else None)
-        return self._script("reset", key, operation, proposal)
+        return self.script("reset", key, operation, proposal)
 
     def overridden(self, keys: Iterable[str], *, wanted: bool) -> tuple[Any, ...]:
         """Return the command that lists circuits among those with an override, or removes them."""
@@ -95,7 +89,7 @@ class Commands:
     ) -> tuple[Any, ...]:
         """Return the command that adopts a basic update; ``recovery_timeout`` is in seconds."""
         more = (int(update.is_live), round(recovery_timeout * 1000), int(update.may_close))
-        return self._script("plain", key, NO_OPERATION, UNKNOWN, basic=more)
+        return self.script("plain", key, NO_OPERATION, UNKNOWN, basic=more)
 
     def override(
         self,
@@ -117,18 +111,22 @@ class Commands:
             kind, about = dump_override(view)
             told = (kind, lasts, about)
         base = based_on(version, writer)
-        return self._script(what, key, operation, base, override=told)
+        return self.script(what, key, operation, base, override=told)
 
-    def _script(
+    def script(
         self,
         what: str,
         key: str,
-        operation: str,
-        proposal: Proposal,
+        operation: str = NO_OPERATION,
+        proposal: Proposal = UNKNOWN,
         *,
         basic: tuple[int, int, int] = (0, 0, 0),
         override: tuple[Any, ...] = ("", "-", "{}"),
     ) -> tuple[Any, ...]:
+        """Return the command that sends a circuit's state, or (UNKNOWN) none.
+
+        ``basic`` and ``override`` are what the methods above send beside it.
+        """
         return _CIRCUIT.command(
             (self.names.hash(key), self.names.override(key)),
             what,

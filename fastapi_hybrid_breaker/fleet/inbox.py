@@ -64,8 +64,10 @@ class Inbox:
         except MalformedError as error:
             self._own.faults.dropped.warn(str(error))
             return
-        writers = {said.writer for said in (heard, override) if said is not None}
-        if writers == {self._own.name}:
+        name = self._own.name
+        if (heard is None or heard.writer == name) and (
+            override is None or override.writer == name
+        ):
             return  # our own: the answer to the request tells the same
         self.received += 1
         if override is not None:

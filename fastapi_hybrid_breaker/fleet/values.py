@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema, from_json
 
 from fastapi_hybrid_breaker.core.error_text import describe_error
-from fastapi_hybrid_breaker.core.keys import is_key
+from fastapi_hybrid_breaker.core.keys import fault_of
 
 VERSION_LIMIT: Final = 2**53 - 10**12
 """Versions are exact as Lua and JavaScript numbers, with room to count on."""
@@ -38,7 +38,7 @@ MOST_COUNTED: Final = 10**12
 LONGEST_JSON: Final = 2048
 """Bytes of JSON beside a state or an override."""
 
-_DIGITS: Final = re.compile(r"([0-9]{1,16})(?:\.0)?")
+_DIGITS: Final = r"^[0-9]{1,16}(\.0)?$"
 _CONTROL: Final = re.compile(r"[\x00-\x1f]")
 _ESCAPED: Final = re.compile(r"\\.")
 _QUOTED: Final = re.compile(r'"[^"]*"')
@@ -61,17 +61,28 @@ class MalformedError(ValueError):
 
 
 def _check_form(value: object) -> object:
-    """Refuse forms of numbers that pydantic would take, such as booleans and ``1_000``."""
+    """Return what is not an int nor text; refuse what pydantic would take, such as booleans."""
     if value is None:
         return 0
-    if isinstance(value, str):
-        digits = _DIGITS.fullmatch(value)
-        if digits is None:
-            raise ValueError("a number as text has 1 to 16 ASCII digits")
-        return int(digits[1])
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, float):
         raise ValueError("not a number")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Annotates a number that is text: 1 to 16 ASCII digits, and ``.0`` may follow."""
+
+    least: int
+    most: int
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return the field's schema (pydantic asks for this)."""
+        text = core_schema.str_schema(strict=True, pattern=_DIGITS)
+        number = core_schema.int_schema(ge=self.least, le=self.most)
+        return core_schema.chain_schema([text, number])
 
 
 _InRange = Field(ge=0, le=LATEST)
@@ -79,6 +90,7 @@ _InRange = Field(ge=0, le=LATEST)
 Number = Annotated[
     # What most are, first: then no function of ours is called.
     Annotated[int, Field(strict=True), _InRange]
+    | Annotated[int, Digits(0, LATEST)]
     | Annotated[int, _InRange, BeforeValidator(_check_form)],
     Field(union_mode="left_to_right"),
 ]
@@ -92,13 +104,7 @@ Count = Annotated[Number, AfterValidator(lambda value: min(value, MOST_COUNTED))
 """A count; above its range it is the highest, for a state matters more than a figure."""
 
 
-def _check_text(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("not text")  # noqa: TRY004 - pydantic collects ValueErrors
-    return value
-
-
-Version = Annotated[Number, Field(gt=0, lt=VERSION_LIMIT), BeforeValidator(_check_text)]
+Version = Annotated[int, Digits(1, VERSION_LIMIT - 1)]
 """The version of a state or an override: always text, since JSON numbers lose digits on the way."""
 
 
@@ -121,8 +127,8 @@ NameOrEmpty = Annotated[str, StringConstraints(strict=True, pattern="^[0-9A-Za-z
 
 
 def _check_key(value: str) -> str:
-    if not is_key(value):
-        raise ValueError("names no circuit")
+    if (fault := fault_of(value)) is not None:
+        raise ValueError(fault)
     return value
 
 
