@@ -100,7 +100,7 @@ class CircuitRequests:
                 "read",
                 key,
                 self._commands.read(key),
-                is_news=item.read,
+                is_applied=item.read,
                 is_live=item.is_live,
                 waiting=item.waiting,
             )
@@ -180,7 +180,7 @@ class CircuitRequests:
         except MalformedError as error:  # as good as none: who knows better writes it back
             self._own.faults.dropped.warn(str(error))
             heard = None
-        if request.is_news:
+        if request.is_applied:
             self._inbox.found(request.key, heard, is_live=request.is_live)
         for waiting in request.waiting:
             resolve(waiting, heard)

@@ -105,13 +105,13 @@ class Commands:
     ) -> tuple[Any, ...]:
         """Return the command that sets, clears (``view`` is None) or writes back an override."""
         if view is None:
-            told: tuple[Any, ...] = (CLEARED, "-", dump_about(by, reason))
+            parts: tuple[Any, ...] = (CLEARED, "-", dump_about(by, reason))
         else:
             lasts = "-" if view.remaining is None else max(1, round(view.remaining * 1000))
             kind, about = dump_override(view)
-            told = (kind, lasts, about)
+            parts = (kind, lasts, about)
         base = based_on(version, writer)
-        return self.script(what, key, operation, base, override=told)
+        return self.script(what, key, operation, base, override=parts)
 
     def script(
         self,

@@ -312,7 +312,7 @@ async def hang_up(client: Redis) -> None:
 
 
 async def close(what: Redis | PubSub) -> None:
-    """Close a client or a subscription; a server that is lost need not be told."""
+    """Close a client or a subscription; a server that is lost need not know."""
     with contextlib.suppress(Exception):
         async with Limit(_CLOSE_LIMIT):
             await what.aclose()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CLOCK_DOUBT: Final = 1.0
 """Seconds by which a message's stamp may differ from the server time as estimated here. Beyond,
-the message was held up or the server's clock was set: reading the hash tells with a fresh stamp."""
+the message was held up or the server's clock was set: the hash is read, with a fresh stamp."""
 
 
 class Inbox:
@@ -68,7 +68,7 @@ class Inbox:
         if (heard is None or heard.writer == name) and (
             override is None or override.writer == name
         ):
-            return  # our own: the answer to the request tells the same
+            return  # our own: the answer to the request says the same
         self.received += 1
         if override is not None:
             self._overrides.received(key, override)
@@ -77,7 +77,7 @@ class Inbox:
         circuit = self._own.registry.get(key)
         if circuit is None:
             self._own.server.note(heard.version, self._own.server.horizon())
-            # Never adopted from a message alone: it may be old news of what was forgotten.
+            # Never adopted from a message alone: it may be an old message about what was forgotten.
             if heard.is_basic:
                 has_room = self._own.work.edit(key, WorkItem.read_for_live)
             else:

@@ -20,9 +20,9 @@ class Post:
         look_at: when enough of them were counted; inf: they were.
         not_before: when asking makes sense.
         wants: a call could not be admitted, or will not be at the end of the recovery timeout.
-        running: own probes that the fleet was told to run.
-        own: own successes that it was told of.
-        renew_at: when it is to be told again that they run.
+        running: own probes that were reported to run.
+        own: own successes that were reported.
+        renew_at: when it is to be reported again that they run.
         heard_at: the server's time of the last signal of probes.
     """
 

@@ -320,6 +320,6 @@ class Leases:
             write_back(circuit, self._own.work)
             post.not_before = now + EARLY
         if wish.running or wish.own != post.own:
-            # What runs takes places until it is told to have ended.
+            # What runs takes places until its end is reported.
             post.renew_at = now + RENEW_EVERY
             self._schedule.note("lease", key, post.renew_at)

@@ -115,7 +115,7 @@ class Overrides:
     ) -> None:
         """Apply what the register says of a circuit's override.
 
-        ``make``: it was read just now, and may be news of a circuit that is not known here. From
+        ``make``: it was read just now, and may be about a circuit that is not known here. From
         a message alone such a circuit is never made.
         """
         news = heard.news(server_now)
@@ -126,7 +126,7 @@ class Overrides:
         if circuit is not None and heard.has_lost_mode_of(circuit.core):
             self._own.work.want(key, "restore_override", must=True)
             return
-        # What a message tells of is hardly over: rather is the server's clock not what we think.
+        # What a message is about is hardly over: rather is the server's clock not what we think.
         is_in_doubt = not make and news is not None and news.override is None and heard.kind
         if news is None or is_in_doubt or (circuit is None and not make):
             self._own.work.want(key, "read_override")

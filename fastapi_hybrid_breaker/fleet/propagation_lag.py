@@ -1,4 +1,4 @@
-"""How soon this process learns what others have changed, and whether messages told it."""
+"""How soon this process learns what others have changed, and whether by messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PropagationLag:
     ``lag`` is how long the last change took to get here, ``corrected`` the number of changes that
     were read, later than ``LATE``, though they were written while this process was subscribed: so
     long it disagreed with the fleet, since the message was lost or held up. ``heard`` is called
-    with the lag of each change, and whether a message told of it.
+    with the lag of each change, and whether it came by a message.
     """
 
     __slots__ = ("_awaits_time", "_since", "corrected", "heard", "lag", "unread")
@@ -33,7 +33,7 @@ class PropagationLag:
         self._awaits_time = False
         self.unread: dict[str, float] = {}
         """Circuits made here whose hash has not been read yet, and when they were made (monotonic
-        seconds): they have no news to miss."""
+        seconds): they have missed no message."""
         self.heard: Callable[[float, bool], object] | None = None
 
     def start(self) -> None:
@@ -41,7 +41,7 @@ class PropagationLag:
         self._since, self._awaits_time = None, False
 
     def subscribed(self) -> None:
-        """Record that messages come from now on; the next answer tells what time that is."""
+        """Record that messages come from now on; the next answer says what time that is."""
         self._since, self._awaits_time = None, True
 
     def take_time(self, server_now: float | None) -> None:

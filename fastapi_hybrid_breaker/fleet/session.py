@@ -37,7 +37,7 @@ _WAIT_TO_CLOSE: Final = 1.0
 """Seconds: a service starts without Redis, and stops within two seconds whatever Redis does."""
 
 _LONGEST_STALL: Final = 3.0
-"""Seconds. For a shorter time the event loop may stand still without anybody being told."""
+"""Seconds. For a shorter time the event loop may stand still without a warning."""
 
 _PIECE: Final = 200
 """Circuits that are prepared in a row, before other tasks of the loop have their turn."""
@@ -55,7 +55,7 @@ class SessionSetup:
         report_every: seconds between two reports of one circuit's failures, at least.
         new_instance: makes the name of a session's instance.
         lag: how late changes of others are; goes on from session to session.
-        joined: called with what guarded calls hand their news to, or None: nobody.
+        joined: called with what guarded calls hand over to, or None: nobody.
         outages: what sessions before have found of Redis.
         new_context: makes a context for what runs in the background: an empty one, so that it is
             part of nothing that happens to be going on where the breaker is started.

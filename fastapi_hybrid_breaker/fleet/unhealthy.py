@@ -44,15 +44,15 @@ class _Look:
         self.count = 0
         self._found: list[tuple[str, UnhealthyCircuit]] = []
 
-    def add(self, key: str, trouble: UnhealthyCircuit) -> None:
+    def add(self, key: str, unhealthy: UnhealthyCircuit) -> None:
         """Add a circuit that is worth reporting; of many the worst are kept."""
         self.count += 1
-        self._found.append((key, trouble))
+        self._found.append((key, unhealthy))
         if len(self._found) >= 4 * MOST:
             self._found = self.worst()
 
     def worst(self) -> list[tuple[str, UnhealthyCircuit]]:
-        """Return the worst, as many as are told, the very worst first."""
+        """Return the worst, as many as are reported, the very worst first."""
         return heapq.nsmallest(MOST, self._found, key=_by_urgency)
 
 
@@ -99,7 +99,7 @@ class UnhealthyCircuits:
             # Fewer than before: forgotten, and made anew.
             new = rejected - before if rejected >= before else rejected
             rate = new / look.seconds if look.seconds > 0 else 0.0
-            look.add(key, _trouble(circuit, state, rate))
+            look.add(key, _unhealthy(circuit, state, rate))
 
     def report(self, now: float) -> dict[str, Any]:
         """Return what to report, the worst first, as JSON values."""
@@ -107,25 +107,25 @@ class UnhealthyCircuits:
             pass
         look, self._look = self._look, None
         found, count = ([], 0) if look is None else (look.worst(), look.count)
-        told: dict[str, list[Any]] = {}
+        reported: dict[str, list[Any]] = {}
         ready: list[str] = []  # apart, as other versions know pairs only
         shadow: dict[str, list[int]] = {}
         room = LARGEST
-        for key, trouble in found:
-            times = 1 + trouble.ready_to_probe + (trouble.shadowed is not None)
+        for key, unhealthy in found:
+            times = 1 + unhealthy.ready_to_probe + (unhealthy.shadowed is not None)
             room -= (len(json.dumps(key)) + 30) * times
             if room < 0:
                 break
-            told[key] = [trouble.state, round(trouble.rejecting, 1)]
-            if trouble.ready_to_probe:
+            reported[key] = [unhealthy.state, round(unhealthy.rejecting, 1)]
+            if unhealthy.ready_to_probe:
                 ready.append(key)
-            if trouble.shadowed is not None:
-                shadow[key] = [trouble.shadowed, trouble.shadowed_failures]
+            if unhealthy.shadowed is not None:
+                shadow[key] = [unhealthy.shadowed, unhealthy.shadowed_failures]
         more = {name: about for name, about in (("ready", ready), ("shadow", shadow)) if about}
-        return {"circuits": told, "more": count - len(told), **more}
+        return {"circuits": reported, "more": count - len(reported), **more}
 
 
-def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> UnhealthyCircuit:
+def _unhealthy(circuit: Circuit, state: CircuitState, rejecting: float) -> UnhealthyCircuit:
     is_ready, stats = circuit.is_ready_to_probe(), circuit.stats()
     is_fixed = stats.override is not None and stats.override.kind.state is not None
     if stats.mode != "shadow" or is_fixed:
@@ -133,7 +133,7 @@ def _trouble(circuit: Circuit, state: CircuitState, rejecting: float) -> Unhealt
     return UnhealthyCircuit(state, rejecting, is_ready, stats.shadowed, stats.shadowed_failures)
 
 
-def _by_urgency(told: tuple[str, UnhealthyCircuit]) -> tuple[bool, bool, float, str]:
-    key, trouble = told
-    is_closed = trouble.state is CircuitState.CLOSED
-    return is_closed, trouble.ready_to_probe, -trouble.rejecting, key
+def _by_urgency(reported: tuple[str, UnhealthyCircuit]) -> tuple[bool, bool, float, str]:
+    key, unhealthy = reported
+    is_closed = unhealthy.state is CircuitState.CLOSED
+    return is_closed, unhealthy.ready_to_probe, -unhealthy.rejecting, key

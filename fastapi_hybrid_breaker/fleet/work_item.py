@@ -149,7 +149,7 @@ class WorkItem:
             if newest is not None:
                 self.adopt_basic(newest)
         elif request.kind == "read":
-            self.read = self.read or request.is_news
+            self.read = self.read or request.is_applied
             self.is_live = self.is_live or request.is_live
             self.waiting += request.waiting
         else:
@@ -196,7 +196,7 @@ class Request:
     reset: Reset | None = None
     override: OverrideOrder | None = None
     basic: BasicUpdate | None = None
-    is_news: bool = False  # a reading that this process takes in, beside showing it
+    is_applied: bool = False  # a reading that this process applies, beside showing it
     is_live: bool = False  # ... for a basic message about this moment
     waiting: list[Future[Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
