@@ -46,6 +46,8 @@ _SWAPS: Final = {
     "max": ("min",),
 }
 
+_compile: Final = lupa.lua51.LuaRuntime().eval("function(text) return loadstring(text) ~= nil end")
+
 
 def mutants_of(file: str, text: str) -> Iterator[Mutant]:
     """Return all mutants of one script or part of a script, in the order of the text."""
@@ -55,8 +57,7 @@ def mutants_of(file: str, text: str) -> Iterator[Mutant]:
 
 def compiles(text: str) -> bool:
     """Return whether a script is Lua at all."""
-    lua = lupa.lua51.LuaRuntime()
-    return bool(lua.eval("function(text) return loadstring(text) ~= nil end")(text))
+    return bool(_compile(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ def test_a_mutant_stands_where_its_line_is() -> None:
 
 @pytest.mark.parametrize("name", ["core", "circuits", "fleet"])
 def test_each_python_mutant_is_python(name: str) -> None:
-    for file in PARTS[name].files(ROOT)[::7]:
+    for file in PARTS[name].files(ROOT)[::15]:
         text = (ROOT / file).read_text(encoding="utf-8")
         for mutant in mutants_of(ROOT, file):
             ast.parse(mutant.applied_to(text))
