@@ -1,4 +1,4 @@
-"""What is shown of the answering instance is of this moment; that of the others as old as told."""
+"""What is shown of the answering instance is of this moment; of the others, their last report."""
 
 from __future__ import annotations
 
