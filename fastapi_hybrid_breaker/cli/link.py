@@ -71,6 +71,7 @@ class Link:
 
     async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Send commands and give their answers, a WRONGTYPE error being one."""
+        self.source.refuse_locked_key()
         answers: list[Any] = []
         for at in range(0, len(commands), BATCH):
             answers += await send(self.client, commands[at : at + BATCH])

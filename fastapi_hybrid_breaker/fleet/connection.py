@@ -24,7 +24,7 @@ from .limit import LOOK_EVERY, Limit
 from .redis_url import cannot_use, check_client_name, check_url
 from .scripts import by_sha
 from .sentinels import Sentinels
-from .tls_files import tls_fault
+from .tls_files import locked_key, tls_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -193,12 +193,23 @@ class Source:
         answers.
 
         Raises:
-            OSError, UnusableError: there is no such name.
+            OSError, UnusableError: there is no such name, or a key for TLS that cannot be used.
         """
+        self.refuse_locked_key()
         if not isinstance(self._pool, SentinelConnectionPool):
             await self._look_up(self._pool.connection_kwargs)
         if self._credentials is not None:
             await self._credentials.before_connecting()
+
+    def refuse_locked_key(self) -> None:
+        """Raise where a client that connects would ask for the password of a key for TLS.
+
+        Raises:
+            UnusableError: the key is encrypted, and no password is given.
+        """
+        for settings in self._settings():
+            if (fault := locked_key(settings)) is not None:
+                raise UnusableError(fault)
 
     async def _look_up(self, settings: Mapping[str, Any]) -> None:
         host = str(settings.get("host", "localhost"))

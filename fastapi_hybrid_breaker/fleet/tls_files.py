@@ -27,7 +27,27 @@ def tls_fault(settings: Mapping[str, Any], error: BaseException) -> str | None:
         settings: of the connection.
         error: with which it has failed.
     """
-    return _of_files(settings) or (_of_contents(settings) if _OF_TLS.search(str(error)) else None)
+    return (
+        _of_files(settings)
+        or locked_key(settings)
+        or (_of_contents(settings) if _OF_TLS.search(str(error)) else None)
+    )
+
+
+def locked_key(settings: Mapping[str, Any]) -> str | None:
+    """Return what is wrong where a key is encrypted and no password is given, else None.
+
+    OpenSSL would ask for one on the terminal, and the whole process would wait for the answer.
+    """
+    path = settings.get("ssl_keyfile") or settings.get("ssl_certfile")
+    if not path or settings.get("ssl_password"):
+        return None
+    try:
+        is_locked = b"ENCRYPTED" in Path(path).read_bytes()
+    except (OSError, ValueError, TypeError):
+        return None  # the client library cannot read it either
+    name = "ssl_keyfile" if settings.get("ssl_keyfile") else "ssl_certfile"
+    return _said(name, path, "its key is encrypted; set ssl_password") if is_locked else None
 
 
 def _of_files(settings: Mapping[str, Any]) -> str | None:

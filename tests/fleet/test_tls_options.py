@@ -10,7 +10,9 @@ import redis.asyncio
 from redis.asyncio.sentinel import Sentinel
 
 from fastapi_hybrid_breaker import HybridBreaker
-from fastapi_hybrid_breaker.fleet.connection import Source
+from fastapi_hybrid_breaker.cli.errors import Exit
+from fastapi_hybrid_breaker.fleet.connection import Source, UnusableError
+from tests.cli.command import run
 
 from .instances import until
 from .server import free_port
@@ -62,6 +64,7 @@ def files(tmp_path: Path) -> Path:
         "other-key": OTHER_KEY,
         "locked-key": LOCKED_KEY,
         "certificate": CERTIFICATE,
+        "both-locked": CERTIFICATE + LOCKED_KEY,
         "junk": "junk",
         "empty": "",
     }
@@ -98,6 +101,14 @@ def files(tmp_path: Path) -> Path:
             "ssl_certfile={at}/certificate.pem&ssl_keyfile={at}/locked-key.pem&ssl_password=hunter2",
             "ssl_certfile and ssl_keyfile and ssl_password cannot be used",
         ),
+        (
+            "ssl_certfile={at}/certificate.pem&ssl_keyfile={at}/locked-key.pem",
+            "ssl_keyfile cannot be read (its key is encrypted; set ssl_password)",
+        ),
+        (
+            "ssl_certfile={at}/both-locked.pem",
+            "ssl_certfile cannot be read (its key is encrypted; set ssl_password)",
+        ),
         ("ssl_certfile={at}/certificate.pem", "ssl_certfile cannot be used"),
         ("ssl_keyfile={at}/key.pem", "ssl_keyfile needs ssl_certfile"),
         ("ssl_ciphers=NONE-OF-THESE", "ssl_ciphers names no cipher"),
@@ -131,6 +142,33 @@ def test_a_file_of_the_sentinels_is_named_as_well(files: Path) -> None:
     fault = Source(sentinel.master_for("main")).tls_fault(TimeoutError())
     assert fault is not None
     assert fault.startswith("ssl_ca_certs cannot be read")
+
+
+def test_an_encrypted_key_of_the_sentinels_is_not_asked_about_on_the_terminal(files: Path) -> None:
+    at = {"ssl_certfile": files / "certificate.pem", "ssl_keyfile": files / "locked-key.pem"}
+    kwargs = {"ssl": True, **{name: str(path) for name, path in at.items()}}
+    sentinel = Sentinel([("127.0.0.1", 1)], sentinel_kwargs=kwargs)
+    with pytest.raises(UnusableError, match="its key is encrypted; set ssl_password"):
+        Source(sentinel.master_for("main")).refuse_locked_key()
+
+
+@pytest.mark.parametrize("options", ["&ssl_keyfile={at}/key.pem", "&ssl_keyfile={at}/none.pem", ""])
+@pytest.mark.parametrize("password", ["", "&ssl_password=hunter2"])
+def test_only_an_encrypted_key_without_a_password_is_refused(
+    files: Path, options: str, password: str
+) -> None:
+    at = f"rediss://127.0.0.1:1/0?ssl_certfile={files}/certificate.pem{password}"
+    Source(at + options.format(at=files)).refuse_locked_key()
+    if password:
+        Source(f"{at}&ssl_keyfile={files}/locked-key.pem").refuse_locked_key()
+
+
+def test_the_command_line_does_not_ask_for_the_password_of_a_key(files: Path) -> None:
+    key = files / "locked-key.pem"
+    url = f"rediss://127.0.0.1:1/0?ssl_certfile={files}/certificate.pem&ssl_keyfile={key}"
+    ended = run("show", "inventory-api", "--redis", url, COLUMNS="500")
+    assert ended.code == Exit.NO_REDIS
+    assert "its key is encrypted; set ssl_password" in ended.err
 
 
 @pytest.mark.parametrize("name", ["my service", "caf\xe9", "a\nb", b"a b", "\x00"])
