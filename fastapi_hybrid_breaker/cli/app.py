@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -50,6 +50,11 @@ TIMEOUT = 3.0
 PIPE_WIDTH = 250
 """Columns where there is no terminal: lines are for other programs, and not to be broken."""
 
+LEAST_WIDTH = 20
+USUAL_WIDTH = 80
+"""Columns: of a terminal that says it has fewer than the least (0, where nobody has told it) the
+usual is taken."""
+
 T = TypeVar("T")
 
 
@@ -62,9 +67,18 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except CommandError as error:
-            console = Console(stderr=True, highlight=False)
-            console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
-            raise typer.Exit(error.code) from None
+            _end(error)
+        except BrokenPipeError:
+            raise  # the reader has enough, which Typer knows what to do about
+        except OSError as error:  # those of Redis are a CommandError
+            text = f"the output cannot be written: {error.strerror or error}"
+            _end(CommandError(Exit.REFUSED, text))
+
+
+def _end(error: CommandError) -> NoReturn:
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+    raise typer.Exit(error.code) from None
 
 
 app: typer.Typer = typer.Typer(
@@ -309,6 +323,8 @@ def _console() -> Console:
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
+    elif console.width < LEAST_WIDTH:
+        console.width = USUAL_WIDTH
     return console
 
 

@@ -129,7 +129,12 @@ def _find_name(caller: object) -> str | None:
     if isinstance(caller, str):
         return caller or None
     for field in _NAMES:
-        found = caller.get(field) if isinstance(caller, Mapping) else getattr(caller, field, None)
-        if isinstance(found, str) and found:
-            return found
+        try:
+            found = (
+                caller.get(field) if isinstance(caller, Mapping) else getattr(caller, field, None)
+            )
+            if isinstance(found, str) and found:
+                return found
+        except Exception:  # noqa: BLE001, S112 - a row of a database whose session has ended
+            continue
     return None

@@ -72,6 +72,38 @@ def test_where_auth_gives_no_name_the_request_must(caller: object) -> None:
     assert names(admin) == ["bob", "carl"]
 
 
+class Detached:
+    """A row of a database whose session has ended; ``loaded`` has been read before."""
+
+    def __init__(self, **loaded: str) -> None:
+        self.__dict__.update(loaded)
+
+    def __getattr__(self, name: str) -> str:
+        raise RuntimeError(f"{name} cannot be loaded any more")
+
+
+class Gone(dict[str, str]):
+    """A mapping that cannot be read any more."""
+
+    def get(self, *_: object) -> str:
+        raise RuntimeError("gone")
+
+
+@pytest.mark.parametrize("caller", [Detached(), Gone()], ids=["row", "mapping"])
+def test_what_auth_gives_and_cannot_be_read_made_each_request_a_500(caller: object) -> None:
+    admin = admin_of(caller)
+    assert admin.put(by=...).status_code == 422
+    assert admin.put(by="bob").status_code == 204
+    assert admin.client.delete(PATH, params={"by": "carl"}).status_code == 204
+    assert names(admin) == ["bob", "carl"]
+
+
+def test_what_can_be_read_of_a_detached_row_is_the_name() -> None:
+    admin = admin_of(Detached(email="ann@example.com"))
+    assert admin.put(by="mallory").status_code == 204
+    assert names(admin) == ["ann@example.com"]
+
+
 @pytest.mark.parametrize("name", ["x" * 201, "two\nlines"])
 def test_a_name_of_auths_that_cannot_be_kept_is_a_422_that_says_whose_it_is(name: str) -> None:
     admin = admin_of({"sub": name})
