@@ -64,6 +64,19 @@ def test_the_end_of_the_open_time_is_proposed() -> None:
     assert (proposal.state, proposal.remaining) == (HALF_OPEN, 0.0)
 
 
+def test_the_end_of_an_opening_that_the_fleet_knows_is_proposed_too() -> None:
+    machine = make(failure_threshold=1)
+    trip(machine, 0.0)
+    opening = machine.propose(0.0)
+    assert opening is not None
+    machine.confirm(opening, news(machine.version + 1, OPEN), 0.0)
+    assert machine.propose(0.0) is None
+    probe(machine, OPEN_TIME)
+    proposal = machine.propose(OPEN_TIME)
+    assert proposal is not None
+    assert proposal.state is HALF_OPEN
+
+
 def test_a_proposal_says_what_is_left_of_the_open_time() -> None:
     machine = make(failure_threshold=2)
     trip(machine, 0.0)

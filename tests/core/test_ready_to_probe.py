@@ -165,3 +165,24 @@ def test_what_other_instances_tell_of_it_counts_once() -> None:
     assert machine.keeps_failing(201.0)
     machine.adopt(replace(reopened, version=9, evidence=replace(why, successes=1)), 300.0)
     assert not machine.keeps_failing(300.0)
+
+
+def test_a_rejected_caller_sees_half_open_only_after_the_recovery_timeout() -> None:
+    machine = make(success_threshold=1)
+    assert machine.shown_state(0.0) == "CLOSED"
+    trip(machine, 0.0)
+    assert machine.shown_state(OPEN_TIME - 0.001) is OPEN
+    assert machine.shown_state(OPEN_TIME) is HALF_OPEN
+    probe(machine, OPEN_TIME)
+    assert machine.shown_state(OPEN_TIME) is HALF_OPEN
+
+
+def test_under_a_forced_opening_a_rejected_caller_sees_it_open() -> None:
+    forced = make_override("forced_open", by="ann", reason="x", seconds=None, now=0.0)
+    machine = make(success_threshold=1)
+    machine.set_override(forced, "ann", 0.0)
+    assert machine.shown_state(0.0) is OPEN
+    machine = make(success_threshold=1)
+    trip(machine, 0.0)
+    machine.set_override(forced, "ann", 0.0)
+    assert machine.shown_state(OPEN_TIME) is OPEN
