@@ -52,7 +52,7 @@ PIPE_WIDTH = 250
 
 LEAST_WIDTH = 20
 USUAL_WIDTH = 80
-"""Columns: of a terminal that says it has fewer than the least (0, where nobody has told it) the
+"""Columns: of a terminal that says it has fewer than the least (0, if it does not know) the
 usual is taken."""
 
 T = TypeVar("T")
