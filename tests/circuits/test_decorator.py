@@ -27,7 +27,7 @@ def test_keeps_name_doc_signature_and_annotations(circuit: Circuit) -> None:
 
     guarded = circuit(price)
     assert inspect.signature(guarded) == inspect.signature(price)
-    assert (guarded.__name__, guarded.__doc__) == ("price", "Tell a price.")
+    assert (guarded.__name__, guarded.__doc__) == ("price", "Return a price.")
     assert guarded.__annotations__ == price.__annotations__
     assert guarded("ab", currency="USD") == 5
 
