@@ -50,7 +50,10 @@ PARTS: Final = {
 }
 
 _FOR_SCRIPT: Final = {
-    "circuit.lua": ("test_script_circuit.py", "test_script_override.py", "test_script_basic.py"),
+    "circuit.lua": (
+        *("test_script_circuit.py", "test_script_override.py"),
+        *("test_script_basic.py", "test_script_values.py"),
+    ),
     "evidence.lua": ("test_script_evidence.py",),
     "lease.lua": ("test_script_lease.py",),
     "heartbeat.lua": ("test_script_heartbeat.py",),
