@@ -8,17 +8,16 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import forks
-from .circuits.host import result_of_reset
-from .circuits.listeners import ChangeQueue
+from .circuits.host import Host
 from .circuits.registry import Registry
 from .core.checks import check_between, check_text
 from .core.keys import check_key, check_namespace, overlaps_of
 from .core.override import make_override
-from .core.peers import Peers
 from .core.states import CircuitState, CircuitStats, CircuitView, never_used
 from .environment import FROM_ENVIRONMENT, FromEnvironment, naming_variables
 from .fleet.sync import FleetSync
 from .health import Health, health_of
+from .operations import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from .circuits.circuit import Circuit
     from .circuits.host import Reach, ResetResult
     from .core.config import CircuitConfig
-    from .core.override import Override, OverrideKind
+    from .core.override import OverrideKind
     from .core.states import StateChange
     from .fleet.instances import Instance
     from .fleet.status import SyncStatus
@@ -69,36 +68,40 @@ class Breaker:
             namespace = settings.namespace
         if isinstance(max_circuits, FromEnvironment):
             max_circuits = settings.max_circuits
-        self.clock: Callable[[], float] = clock
-        self.random: Callable[[], float] = random
-        self.peers: Peers = Peers()
-        self.changes: ChangeQueue = ChangeQueue()
+        self._host: Host = Host(clock, random)
         self._starts = 0
         wanted = f"report_every must be a number of seconds from 0.01 to 10, not {report_every!r}"
         check_between(report_every, wanted, least=0.01, most=10.0)
         with naming_variables(from_environment):
             namespace = check_namespace(namespace)
             self._start_notes = [] if redis is None else overlaps_of(namespace)
-            self.registry: Registry = Registry(
-                self,
+            self._registry: Registry = Registry(
+                self._host,
                 defaults=settings.circuit_config() if defaults is None else defaults,
                 circuits=circuits or {},
                 max_circuits=max_circuits,
             )
-            self.sync: FleetSync = FleetSync(
-                redis,
-                namespace=namespace,
-                registry=self.registry,
-                clock=clock,
-                report_every=report_every,
+            self._join(
+                FleetSync(
+                    redis,
+                    namespace=namespace,
+                    registry=self._registry,
+                    clock=clock,
+                    report_every=report_every,
+                )
             )
-            self.registry.used_first = lambda key: self.sync.made(key)  # noqa: PLW0108 - may change
-        forks.note(self)
+        forks.note(self._after_fork)
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} of {len(self.registry)} circuits, {self.sync.status().state}>"
-        )
+        count, state = len(self._registry), self._sync.status().state
+        return f"<{type(self).__name__} of {count} circuits, {state}>"
+
+    def _join(self, sync: FleetSync) -> None:
+        """Share circuits by ``sync`` from now on; before any start."""
+        self._sync: FleetSync = sync
+        self._operations: Operations = Operations(self._registry, sync)
+        self._host.fleet, self._host.operations = sync, self._operations
+        self._registry.used_first = sync.made
 
     # -- circuits ---------------------------------------------------------------------------
 
@@ -109,15 +112,15 @@ class Breaker:
             ValueError: the key names no circuit (see ``core.keys``), or it exists with another
                 configuration than ``config``.
         """
-        return self.registry.find_or_make(key, config)
+        return self._registry.find_or_make(key, config)
 
-    def own_circuit(self, key: str) -> Circuit:
+    def _own_circuit(self, key: str) -> Circuit:
         """Find or make the circuit of ``key``, also where ``max_circuits`` leaves no room."""
-        return self.registry.find_or_make(key, must=True)
+        return self._registry.find_or_make(key, must=True)
 
     def circuits(self) -> Iterator[Circuit]:
         """Iterate over the circuits this process knows."""
-        return iter(self.registry)
+        return iter(self._registry)
 
     @overload
     async def execute(
@@ -133,7 +136,7 @@ class Breaker:
         Raises:
             CircuitOpenError: rejected; ``fn`` was not called.
         """
-        return await self.registry.find_or_make(key).execute(fn, *args, **kwargs)
+        return await self._registry.find_or_make(key).execute(fn, *args, **kwargs)
 
     def state(self, key: str) -> CircuitState:
         """Return the state of a circuit, as this process knows it; makes no circuit."""
@@ -141,47 +144,32 @@ class Breaker:
 
     def stats(self, key: str) -> CircuitStats:
         """Return the figures of a circuit, as this process knows it; makes no circuit."""
-        circuit = self.registry.get(check_key(key))
+        circuit = self._registry.get(check_key(key))
         if circuit is not None:
             return circuit.stats()
-        config = self.registry.config_for(key)
-        return self.registry.held.over(key, never_used(config), config)
+        config = self._registry.config_for(key)
+        return self._registry.held.over(key, never_used(config), config)
 
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
     ) -> ResetResult:
         """Close a circuit and clear its counters in the whole fleet; see ``Circuit.reset``."""
-        key = check_key(key)
-        by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
-        circuit = self.registry.get(key)
-        proposal = None
-        if circuit is not None:
-            proposal = circuit.reset_here(by=by, reason=reason, ramp=ramp)
-        reach, override = await self.sync.reset(key, proposal, by, reason, ramp=ramp)
-        return result_of_reset(key, reach, (circuit and circuit.stats().override) or override)
+        return await self._operations.reset(key, reason=reason, by=by, ramp=ramp)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
     ) -> Reach:
         """Set an override in the whole fleet; see ``Circuit.override``."""
-        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
-        key = self.own_circuit(key).key  # it is in force here at once, so there must be one
-        return await self.put(key, override, override.by, override.reason)
+        now = self._host.clock()
+        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=now)
+        key = self._own_circuit(key).key  # it is in force here at once, so there must be one
+        return await self._operations.put(key, override, override.by, override.reason)
 
     async def clear_override(self, key: str, *, by: str = "", reason: str = "") -> Reach:
         """End an override in the whole fleet; see ``Circuit.clear_override``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
-        return await self.put(key, None, by, reason)
-
-    async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
-        """Set or clear (None) an override in the whole fleet (called by circuits)."""
-        circuit = self.registry.get(key)
-        if circuit is None:
-            self.registry.held.release(key)
-        else:
-            circuit.put_here(override, by, reason)
-        return await self.sync.override(key, override, by, reason)
+        return await self._operations.put(key, None, by, reason)
 
     async def look_up(self, key: str) -> CircuitView | None:
         """Return a circuit's state and figures, from Redis where this process does not know it.
@@ -190,16 +178,16 @@ class Breaker:
         most. None: neither declared, nor known here, nor in Redis. Makes no circuit.
         """
         key = check_key(key)
-        circuit = self.registry.get(key)
-        config = self.registry.config_for(key) if circuit is None else circuit.config
+        circuit = self._registry.get(key)
+        config = self._registry.config_for(key) if circuit is None else circuit.config
         open_at: tuple[str, ...] = ()
         if config.scope == "instance" or config.quorum != 1:
-            open_at = await self.sync.open_at(key)
+            open_at = await self._sync.open_at(key)
         if circuit is not None:
             return CircuitView(key, config, circuit.stats(), circuit.history(), open_at)
-        stats = await self.sync.peek(key, config)
-        held = self.registry.held
-        if stats is None and (key in self.registry.declared or key in held):
+        stats = await self._sync.peek(key, config)
+        held = self._registry.held
+        if stats is None and (key in self._registry.declared or key in held):
             stats = never_used(config)
         if stats is None:
             return None
@@ -217,39 +205,22 @@ class Breaker:
         rest in the next turns, between other tasks. What a listener raises is logged. Returns a
         function that takes it off again.
         """
-        return self.changes.add(listener)
-
-    def called_unstarted(self) -> None:
-        """Report a guarded call before any start (called by circuits)."""
-        self.sync.called_unstarted()
-
-    def changed(self, circuit: Circuit) -> None:
-        """Notify the fleet of a circuit's change (called by circuits)."""
-        self.sync.changed(circuit)
-
-    def touched(self, circuit: Circuit) -> None:
-        """Notify the fleet of calls on a circuit (called by circuits)."""
-        self.sync.touched(circuit)
-
-    @property
-    def instance(self) -> str:
-        """This process's name in the fleet, "" outside of one."""
-        return self.sync.instance
+        return self._host.changes.add(listener)
 
     def sync_status(self) -> SyncStatus:
         """Return how the exchange with the fleet stands."""
-        return self.sync.status()
+        return self._sync.status()
 
     def health(self) -> Health:
         """Return which circuits are not CLOSED, and how the exchange with the fleet stands."""
-        return health_of(self.registry, self.sync_status())
+        return health_of(self._registry, self.sync_status())
 
     async def instances(self) -> list[Instance] | None:
         """Return the instances of the fleet, this one among them, the oldest first.
 
         Waits for Redis one second at most. None: there is no fleet, or Redis does not answer.
         """
-        return await self.sync.instances()
+        return await self._sync.instances()
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -262,13 +233,13 @@ class Breaker:
         if self._starts == 1:
             for note in self._start_notes:
                 log.warning("%s", note)
-        await self.sync.start()
+        await self._sync.start()
 
     async def stop(self) -> None:
         """End the exchange with the fleet within 2 seconds; circuits go on in memory."""
         self._starts = max(0, self._starts - 1)
-        await self.sync.stop()
-        self.changes.deliver(everything=True)
+        await self._sync.stop()
+        self._host.changes.deliver(everything=True)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -282,14 +253,14 @@ class Breaker:
     ) -> None:
         await self.stop()
 
-    def note_at_start(self, note: str) -> None:
+    def _note_at_start(self, note: str) -> None:
         """Log ``note`` as a warning when the breaker starts, once however often it was noted."""
         if note not in self._start_notes:
             self._start_notes.append(note)
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Start over in a child process: states stay, everything that runs stayed behind."""
         self._starts = 0
-        self.changes.after_fork()
-        self.sync.after_fork()
-        self.registry.after_fork()
+        self._host.changes.after_fork()
+        self._sync.after_fork()
+        self._registry.after_fork()

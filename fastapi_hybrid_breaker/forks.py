@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_living: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
 
 
-class Forkable(Protocol):
-    """Something that has to do with what a fork leaves behind."""
-
-    def after_fork(self) -> None:
-        """Start over, in the child."""
-
-
-_living: weakref.WeakSet[Forkable] = weakref.WeakSet()
-
-
-def note(one: Forkable) -> None:
-    """Make ``one`` start over in every child that is forked while it lives."""
-    _living.add(one)
+def note(start_over: Callable[[], object]) -> None:
+    """Call a method in every child that is forked while the object lives that it is of."""
+    _living[start_over.__self__] = start_over.__name__  # type: ignore[attr-defined] # of a method
 
 
 def _after_fork() -> None:
-    for one in list(_living):
-        one.after_fork()
+    for one, name in list(_living.items()):
+        getattr(one, name)()
 
 
 if hasattr(os, "register_at_fork"):

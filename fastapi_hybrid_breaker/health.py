@@ -59,11 +59,11 @@ class Survey:
 
     def look_at(self, circuit: Circuit) -> None:
         """Look at a circuit."""
-        core = circuit.core
+        core = circuit._core
         override, machine = core.override.current, core.machine
         if override is None and machine.state is CLOSED:
             return  # most are
-        now = circuit.clock()
+        now = circuit._clock()
         state, mode = machine.state, core.config.mode
         if override is not None and not override.is_over(now):
             self._overridden.append(circuit.key)

@@ -61,14 +61,14 @@ def open_circuit(breaker: Breaker, key: str, retry_after: float = 60.0) -> Itera
     check_seconds("retry_after", retry_after)
     circuit = breaker.circuit(key)
     before = circuit.stats()
-    circuit.open_here(retry_after)
+    circuit._open_here(retry_after)
     try:
         yield circuit
     finally:
         if before.state is CircuitState.OPEN:
-            circuit.open_here(before.retry_after)
+            circuit._open_here(before.retry_after)
         else:
-            circuit.reset_here()
+            circuit._reset_here()
 
 
 class ManualClock:

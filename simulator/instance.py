@@ -72,13 +72,15 @@ class Instance:
             clock=self.process.monotonic,
             random=random.random,
         )
-        self.breaker.sync = FleetSync(
-            SimulatedSource(self.fleet.server, self.link),
-            namespace="circuit",
-            registry=self.breaker.registry,
-            clock=self.process.monotonic,
-            new_instance=lambda: f"instance{number}x{self.lives}",
-            new_context=self.process.context.copy,
+        self.breaker._join(
+            FleetSync(
+                SimulatedSource(self.fleet.server, self.link),
+                namespace="circuit",
+                registry=self.breaker._registry,
+                clock=self.process.monotonic,
+                new_instance=lambda: f"instance{number}x{self.lives}",
+                new_context=self.process.context.copy,
+            )
         )
         process = self.process
         self.breaker.on_change(lambda change: self._note(process, change))
@@ -90,7 +92,7 @@ class Instance:
         self.is_running = False
         self.link.is_dead = True
         self.process.kill()
-        if (session := self.breaker.sync._session) is not None:
+        if (session := self.breaker._sync._session) is not None:
             session.end()  # else its tasks would be started again
 
     def set_wall(self, seconds: float) -> None:
@@ -148,11 +150,11 @@ class Instance:
 
     def _probe(self, circuit: Circuit) -> Probing | None:
         """Make of a call admitted now what it is to its upstream; None: no probe."""
-        core = circuit.core
+        core = circuit._core
         if core.machine.state is CircuitState.CLOSED or core.override.current is not None:
             return None
         lease = core.machine.probes.lease.current
-        has_lease = lease is not None and circuit.clock() < lease.deadline
+        has_lease = lease is not None and circuit._clock() < lease.deadline
         probe = Probing(self.number, self.fleet.now(), has_lease)
         self.fleet.probed(self, circuit, probe)
         return probe

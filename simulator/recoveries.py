@@ -146,7 +146,7 @@ class _Watch:
     def count_commands(self) -> None:
         """Count what the instances send from now on, by kind."""
         for instance in self._fleet.instances:
-            session = instance.breaker.sync._session
+            session = instance.breaker._sync._session
             if session is None:
                 raise RuntimeError("an instance did not start")
             session.exchange.take = self._counted(session.exchange.take)  # type: ignore[method-assign]
@@ -169,7 +169,7 @@ class _Watch:
     async def _until(self, state: CircuitState) -> None:
         circuits = [one.breaker.circuit(KEY) for one in self._fleet.instances]
         async with asyncio.timeout(_MOST_SECONDS):
-            while any(circuit.core.machine.state is not state for circuit in circuits):  # noqa: ASYNC110
+            while any(circuit._core.machine.state is not state for circuit in circuits):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_EVERY)
 
     def _counted(self, take: Any) -> Any:
@@ -187,10 +187,10 @@ class _Watch:
         return counted
 
     def _rejected(self, _: Instance, circuit: Circuit) -> None:
-        core = circuit.core
+        core = circuit._core
         is_late = (
             core.machine.state is CircuitState.HALF_OPEN
-            or circuit.clock() >= core.machine.open_until
+            or circuit._clock() >= core.machine.open_until
         )
         if is_late and self._now.closed is None:
             self._now.rejected += 1

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     import pytest
 
     from fastapi_hybrid_breaker import Circuit, CircuitConfig
-    from fastapi_hybrid_breaker.circuits.host import CallObserver
+    from fastapi_hybrid_breaker.circuits.host import CallObserver, Host
+    from fastapi_hybrid_breaker.circuits.listeners import ChangeQueue
+    from fastapi_hybrid_breaker.circuits.registry import Registry
     from fastapi_hybrid_breaker.core.circuit_core import CircuitCore
     from fastapi_hybrid_breaker.core.lease import Lease, LeaseWish
     from fastapi_hybrid_breaker.core.news import News, Proposal
     from fastapi_hybrid_breaker.core.override import Override, OverrideNews
+    from fastapi_hybrid_breaker.core.peers import Peers
     from fastapi_hybrid_breaker.core.shared_run import Report
     from fastapi_hybrid_breaker.core.states import StateChange
+    from fastapi_hybrid_breaker.fleet.sync import FleetSync
 
 admit = admission.admit
 settle = settling.settle
@@ -136,7 +140,7 @@ class Inside:
 
 
 def core_of(circuit: Circuit) -> CircuitCore:
-    return circuit.core
+    return circuit._core
 
 
 def of(circuit: Circuit) -> Inside:
@@ -144,44 +148,44 @@ def of(circuit: Circuit) -> Inside:
 
 
 def observer_of(circuit: Circuit) -> Any:
-    return circuit.observer
+    return circuit._observer
 
 
 def clock_of(circuit: Circuit) -> Callable[[], float]:
-    return circuit.clock
+    return circuit._clock
 
 
 def set_clock(circuit: Circuit, clock: Callable[[], float]) -> None:
-    circuit.clock = clock
+    circuit._clock = clock
 
 
 def mark_guarded_by_route(circuit: Circuit) -> None:
     """As a circuit is that has guarded a request before."""
-    circuit.guarded_by_route = True
+    circuit._guarded_by_route = True
 
 
 def observe(circuit: Circuit, observer: CallObserver | None, *, measured: bool) -> None:
-    circuit.observe(observer, measured=measured)
+    circuit._observe(observer, measured=measured)
 
 
 def open_here(circuit: Circuit, seconds: float) -> None:
-    circuit.open_here(seconds)
+    circuit._open_here(seconds)
 
 
 def reset_here(circuit: Circuit) -> Proposal:
-    return circuit.reset_here()
+    return circuit._reset_here()
 
 
 def put_here(circuit: Circuit, override: Override | None, by: str, reason: str = "") -> None:
-    circuit.put_here(override, by, reason)
+    circuit._put_here(override, by, reason)
 
 
 def configure(circuit: Circuit, config: CircuitConfig) -> None:
-    circuit.configure(config)
+    circuit._configure(config)
 
 
 def after_fork(circuit: Circuit) -> None:
-    circuit.after_fork()
+    circuit._after_fork()
 
 
 def lock_of(circuit: Circuit) -> Any:
@@ -193,16 +197,16 @@ def replace_lock(circuit: Circuit, lock: Any) -> None:
 
 
 def lock_of_listeners(breaker: HybridBreaker) -> Any:
-    return breaker.changes._turn
+    return breaker._host.changes._turn
 
 
 def lock_of_registry(breaker: HybridBreaker) -> Any:
-    return breaker.registry._lock
+    return breaker._registry._lock
 
 
 def look_for_room_again(breaker: HybridBreaker) -> None:
     """Make a full registry look at once for circuits that can go."""
-    breaker.registry._eviction._looked_at = float("-inf")
+    breaker._registry._eviction._looked_at = float("-inf")
 
 
 def record_evictions(monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:
@@ -220,10 +224,9 @@ def permit_in_context() -> Any:
     return context._permit.get()
 
 
-def breaker_of(circuit: Circuit) -> HybridBreaker:
-    breaker = circuit._host
-    assert isinstance(breaker, HybridBreaker)
-    return breaker
+def changes_of(owner: HybridBreaker | Circuit) -> ChangeQueue:
+    """Return the queue in which the changes of all circuits of a breaker wait for listeners."""
+    return owner._host.changes
 
 
 class FleetSide:
@@ -233,59 +236,83 @@ class FleetSide:
         self._circuit = circuit
 
     def propose(self) -> Proposal | None:
-        with self._circuit.locked() as core:
-            return core.membership.propose(self._circuit.clock())
+        with self._circuit._hold() as core:
+            return core.membership.propose(self._circuit._clock())
 
     def adopt(self, news: News) -> None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             core.membership.adopt(news, now)
 
     def adopt_override(self, news: OverrideNews) -> None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             core.adopt_override(news, now)
 
     def lift(self) -> None:
-        with self._circuit.changing():
+        with self._circuit._change():
             pass
 
     def take_report(self, *, collecting: bool) -> Report | None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             return core.membership.take_report(now, collecting=collecting)
 
     def listen(self, seconds: float) -> None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             core.membership.calls.listen(now, now + seconds)
 
     def run_ended(self, seconds: float) -> None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             core.membership.calls.run_ended(now, now + seconds)
 
     def object_to_run(self, since: float) -> bool:
-        with self._circuit.locked() as core:
+        with self._circuit._hold() as core:
             return core.membership.calls.object_to_run(since)
 
     def vote(self) -> bool | None:
-        with self._circuit.locked() as core:
+        with self._circuit._hold() as core:
             return core.membership.vote()
 
     def withdrew(self) -> None:
-        with self._circuit.locked() as core:
+        with self._circuit._hold() as core:
             core.membership.withdrew()
 
     def wish(self) -> LeaseWish | None:
-        with self._circuit.locked() as core:
-            return core.wish(self._circuit.clock())
+        with self._circuit._hold() as core:
+            return core.wish(self._circuit._clock())
 
     def grant(self, opening: int | None, lease: Lease, successes: int) -> None:
         assert opening is not None
-        with self._circuit.locked() as core:
+        with self._circuit._hold() as core:
             core.machine.probes.grant(opening, lease, successes)
 
     def see_lease(self, opening: int | None, until: float, successes: int) -> None:
         assert opening is not None
-        with self._circuit.locked() as core:
+        with self._circuit._hold() as core:
             core.machine.probes.see_lease(opening, until, successes)
 
     def hear_probing(self, probes: int, seconds: float, successes: int) -> None:
-        with self._circuit.changing() as (core, now):
+        with self._circuit._change() as (core, now):
             core.machine.probes.hear_probing(now, probes, seconds, successes)
+
+
+def host_of(breaker: HybridBreaker) -> Host:
+    return breaker._host
+
+
+def peers_of(breaker: HybridBreaker) -> Peers:
+    return breaker._host.peers
+
+
+def registry_of(breaker: HybridBreaker) -> Registry:
+    return breaker._registry
+
+
+def sync_of(breaker: HybridBreaker) -> FleetSync:
+    return breaker._sync
+
+
+def own_circuit_of(breaker: HybridBreaker, key: str) -> Circuit:
+    return breaker._own_circuit(key)
+
+
+def after_fork_of(breaker: HybridBreaker) -> None:
+    breaker._after_fork()

@@ -97,7 +97,7 @@ async def of_ours() -> list[Case]:
     guarded = guards(Ways(call=opened.circuit("bench").call), upstream)["call"]
     await drive_to_open(guarded, upstream, ours)
     routed = make_breaker(Setting()).circuit("routed")
-    routed.guarded_by_route = True  # as the guard of a route does
+    routed._guarded_by_route = True  # as the guard of a route does
     unread, measured = make_breaker(Setting()), make_breaker(Setting())
     instrument(unread, meter_provider=MeterProvider())  # no exporter
     instrument(measured, meter_provider=MeterProvider([InMemoryMetricReader()]))

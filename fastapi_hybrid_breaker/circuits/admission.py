@@ -33,11 +33,11 @@ def admit(circuit: Circuit, *, is_route: bool = False) -> Permit:
     Raises:
         CircuitOpenError: rejected.
     """
-    permit: Permit | None = circuit.core.free_permit
+    permit: Permit | None = circuit._core.free_permit
     if permit is not None:
         return permit
-    now = circuit.clock()
-    if (wait := circuit.core.reject_until - now) > 0.0:
+    now = circuit._clock()
+    if (wait := circuit._core.reject_until - now) > 0.0:
         raise rejection(circuit, wait)
     return begin(circuit, now, UNKNOWN, ROUTE if is_route else None, enters=False)
 
@@ -51,8 +51,8 @@ def rejection(
     circuit.rejected += 1
     if (request := recorded_request()) is not None:
         request.note_rejection(circuit.key)
-    if circuit.observer is not None:
-        circuit.observer.rejected(circuit, retry_after)
+    if circuit._observer is not None:
+        circuit._observer.rejected(circuit, retry_after)
     error = CircuitOpenError(circuit.key, retry_after)
     if state is HALF_OPEN:
         error.state = state
@@ -82,7 +82,7 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
         CircuitOpenError: rejected.
         TypeError: ``fn`` is what a callable returned.
     """
-    core, machine = circuit.core, circuit.core.machine
+    core, machine = circuit._core, circuit._core.machine
     sequence = machine.sequence  # before the state: one of an earlier state counts for nothing
     if machine.state is CLOSED and machine.recovery.ramp is None and core.override.current is None:
         if core.membership.sharing.peers.awaits_start or not core.timed:
@@ -117,8 +117,8 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
     elif type(permit) is CallPermit:
         if permit.is_shadowed:
             circuit.shadowed += 1
-            if circuit.observer is not None:
-                circuit.observer.shadowed(circuit)
+            if circuit._observer is not None:
+                circuit._observer.shadowed(circuit)
         if enters and (permit.is_shadowed or machine.recovery.ramp is not None):
             enter(permit)
     return permit
@@ -126,9 +126,9 @@ def begin(  # noqa: C901, PLR0912 - one step after the other
 
 def _note_start(circuit: Circuit) -> None:
     """Report a call before any start; later calls find the free permit held back until then."""
-    core = circuit.core
+    core = circuit._core
     if core.membership.sharing.peers.awaits_start:
-        circuit._host.called_unstarted()
+        circuit._host.fleet.called_unstarted()
     elif core.free_permit is None:
-        with circuit.locked():
+        with circuit._hold():
             pass  # which publishes it

@@ -49,33 +49,33 @@ class Circuit:
 
     __slots__ = (
         "__weakref__",
+        "_clock",
+        "_config_is_guess",
+        "_core",
+        "_guarded_by_route",
         "_host",
         "_judge",
         "_locked",
-        "clock",
-        "config_is_guess",
-        "core",
-        "guarded_by_route",
+        "_observer",
+        "_used",
         "key",
-        "observer",
         "rejected",
         "shadowed",
-        "used",
     )
 
     def __init__(self, core: CircuitCore, host: Host) -> None:
-        self.core: CircuitCore = core
+        self._core: CircuitCore = core
         self.key: str = core.outbox.key
         """The name by which the whole fleet knows the circuit."""
-        self.clock: Callable[[], float] = (
+        self._clock: Callable[[], float] = (
             host.clock
         )  # monotonic seconds; at hand, for it is read often
-        self.observer: CallObserver | None = None
-        self.guarded_by_route: bool = False  # so that requests must hear of outcomes
+        self._observer: CallObserver | None = None
+        self._guarded_by_route: bool = False  # so that requests must hear of outcomes
         self.rejected: int = 0
         self.shadowed: int = 0
-        self.used: int = 0  # number of its last look-up, see registry.py; 0: none
-        self.config_is_guess: bool = False  # made for an update of the fleet
+        self._used: int = 0  # number of its last look-up, see registry.py; 0: none
+        self._config_is_guess: bool = False  # made for an update of the fleet
         self._host = host
         self._locked = Locked(core, host)
         self._judge = Judge(self.key, core, host.clock)
@@ -92,10 +92,10 @@ class Circuit:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` returned nothing to await (not counted): use ``call_sync`` for it.
         """
-        core = self.core
+        core = self._core
         permit: Permit | None = core.free_permit
         if permit is None:
-            now = self.clock()
+            now = self._clock()
             if (wait := core.reject_until - now) > 0.0:
                 raise rejection(self, wait, fn)
             permit = begin(self, now, fn)
@@ -104,7 +104,7 @@ class Circuit:
         except BaseException as error:
             settle_error(self, permit, error, fn)
             raise
-        if core.counts_successes or self.guarded_by_route:
+        if core.counts_successes or self._guarded_by_route:
             settle_result(self, permit, result)
         return result
 
@@ -116,10 +116,10 @@ class Circuit:
             TypeError: ``fn`` is asynchronous (use ``call``) or a generator function (guard its
                 body with ``guard()``); not counted.
         """
-        core = self.core
+        core = self._core
         permit: Permit | None = core.free_permit
         if permit is None:
-            now = self.clock()
+            now = self._clock()
             if (wait := core.reject_until - now) > 0.0:
                 raise rejection(self, wait, fn)
             permit = begin(self, now, fn)
@@ -130,7 +130,7 @@ class Circuit:
         except BaseException as error:
             settle_error(self, permit, error, fn)
             raise
-        if core.counts_successes or self.guarded_by_route:
+        if core.counts_successes or self._guarded_by_route:
             settle_result(self, permit, result)
         return result
 
@@ -149,10 +149,10 @@ class Circuit:
             CircuitOpenError: rejected; ``fn`` was not called.
             TypeError: ``fn`` is a generator function (not counted).
         """
-        core = self.core
+        core = self._core
         permit: Permit | None = core.free_permit
         if permit is None:
-            now = self.clock()
+            now = self._clock()
             if (wait := core.reject_until - now) > 0.0:
                 raise rejection(self, wait, fn)
             permit = begin(self, now, fn)
@@ -164,7 +164,7 @@ class Circuit:
         except BaseException as error:
             settle_error(self, permit, error, fn)
             raise
-        if core.counts_successes or self.guarded_by_route:
+        if core.counts_successes or self._guarded_by_route:
             settle_result(self, permit, result)
         return result
 
@@ -204,7 +204,7 @@ class Circuit:
             RuntimeError: it is the circuit that keys beyond ``max_circuits`` share.
         """
         self._refuse_shared()
-        return await self._host.reset(self.key, reason=reason, by=by, ramp=ramp)
+        return await self._host.operations.reset(self.key, reason=reason, by=by, ramp=ramp)
 
     async def override(
         self, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
@@ -228,9 +228,9 @@ class Circuit:
             TypeError, ValueError: a value of another type or range.
             RuntimeError: it is the circuit that keys beyond ``max_circuits`` share.
         """
-        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self.clock())
+        override = make_override(kind, by=by, reason=reason, seconds=seconds, now=self._clock())
         self._refuse_shared()
-        return await self._host.put(self.key, override, override.by, override.reason)
+        return await self._host.operations.put(self.key, override, override.by, override.reason)
 
     async def clear_override(self, *, by: str = "", reason: str = "") -> Reach:
         """End the override, here at once and in the whole fleet; harmless without one.
@@ -245,11 +245,11 @@ class Circuit:
         """
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
         self._refuse_shared()
-        return await self._host.put(self.key, None, by, reason)
+        return await self._host.operations.put(self.key, None, by, reason)
 
     def _refuse_shared(self) -> None:
         """Refuse an operator's action on the circuit of keys that have none of their own."""
-        if self.core.override.current is NEVER_REJECTS:
+        if self._core.override.current is NEVER_REJECTS:
             raise RuntimeError(
                 "this circuit stands for all keys beyond max_circuits: it can be neither reset nor"
                 " overridden; use breaker.reset(key) or breaker.override(key, ...)"
@@ -258,30 +258,30 @@ class Circuit:
     # -- looking: changes nothing -----------------------------------------------------------
 
     @property
-    def serial(self) -> int:
+    def _serial(self) -> int:
         """The number of this circuit in this process; another one with its key has another."""
         return self._judge.serial
 
     @property
     def config(self) -> CircuitConfig:
         """How it decides."""
-        return self.core.config
+        return self._core.config
 
     @property
     def state(self) -> CircuitState:
         """The state in force, its own or an override's; OPEN until a call comes after its time."""
-        core = self.core
+        core = self._core
         if core.override.current is None:
             return core.machine.state
-        return core.effective_state(self.clock())
+        return core.effective_state(self._clock())
 
     def retry_after(self) -> float:
         """Return the seconds until a call may be admitted; 0.0: one may be now."""
-        return self.core.retry_after(self.clock())
+        return self._core.retry_after(self._clock())
 
     def is_ready_to_probe(self) -> bool:
         """Return whether it waits for a call, which will be a probe; see ``CircuitStats``."""
-        return self.core.is_ready_to_probe(self.clock())
+        return self._core.is_ready_to_probe(self._clock())
 
     def stats(self) -> CircuitStats:
         """Return the figures of this moment."""
@@ -289,36 +289,36 @@ class Circuit:
 
     def history(self) -> tuple[StateChange, ...]:
         """Return the last changes, oldest first; ``history_size`` of them at most."""
-        with self.locked():
+        with self._hold():
             return self._locked.history()
 
     # -- from outside of calls ------------------------------------------------------------------
 
-    def locked(self) -> AbstractContextManager[CircuitCore]:
+    def _hold(self) -> AbstractContextManager[CircuitCore]:
         """Hold the circuit's lock; what came of it is delivered after."""
         return self._locked.hold(self)
 
-    def changing(self) -> AbstractContextManager[tuple[CircuitCore, float]]:
+    def _change(self) -> AbstractContextManager[tuple[CircuitCore, float]]:
         """As ``locked``, with the time; an override that has expired ends before the change."""
         return self._locked.change(self)
 
-    def reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:
+    def _reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:
         """Close the circuit in this process; return what to send to the fleet."""
-        with self.changing() as (core, now):
+        with self._change() as (core, now):
             core.reset(now, by=by, reason=reason, ramp=ramp)
             return core.membership.describe(now)
 
-    def open_here(self, seconds: float) -> None:
+    def _open_here(self, seconds: float) -> None:
         """Open the circuit in this process only, for so long; see ``testing.open_circuit``."""
-        with self.changing() as (core, now):
+        with self._change() as (core, now):
             core.open_for(seconds, now)
 
-    def put_here(self, override: Override | None, by: str, reason: str = "") -> None:
+    def _put_here(self, override: Override | None, by: str, reason: str = "") -> None:
         """Set or clear the override in this process."""
-        with self.changing() as (core, now):
+        with self._change() as (core, now):
             core.set_override(override, by, now, reason)
 
-    def observe(self, observer: CallObserver | None, *, measured: bool) -> None:
+    def _observe(self, observer: CallObserver | None, *, measured: bool) -> None:
         """Report the circuit's calls to ``observer`` from now on; None: to nobody.
 
         Args:
@@ -327,17 +327,17 @@ class Circuit:
             measured: it wants to hear of each call, and how long it took; else of rejections, and
                 of those calls only that change something.
         """
-        with self.locked() as core:
-            self.observer = observer
+        with self._hold() as core:
+            self._observer = observer
             core.measure(wanted=measured)
 
-    def configure(self, config: CircuitConfig) -> None:
+    def _configure(self, config: CircuitConfig) -> None:
         """Apply the configuration of the code that uses it, where the one so far was a guess."""
-        with self.locked() as core:
+        with self._hold() as core:
             core.configure(config)
             self._judge.classifier = classifier_of(config)
-            self.config_is_guess = False
+            self._config_is_guess = False
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Start over in a child process: a lock may have been held by a thread left behind."""
         self._locked.after_fork()

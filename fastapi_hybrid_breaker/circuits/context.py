@@ -50,7 +50,7 @@ class Request:
     def permit_of(self, machine: StateMachine) -> Permit | None:
         """Return the request's own permit of a circuit, None where that does not guard it."""
         for circuit, permit in self.guards:
-            if circuit.core.machine is machine:
+            if circuit._core.machine is machine:
                 return permit
         return None
 
@@ -85,9 +85,8 @@ _request: ContextVar[Request | None] = ContextVar("hybrid_breaker_request", defa
 enter_request: Callable[[Request | None], Token[Request | None]] = _request.set
 leave_request: Callable[[Token[Request | None]], None] = _request.reset
 
-# For what runs in this context, but not for the call or request that it is the context of.
-enter_permit: Callable[[Enclosing | None], Token[Enclosing | None]] = _permit.set
-leave_permit: Callable[[Token[Enclosing | None]], None] = _permit.reset
+enter_permit: Callable[[Enclosing | None], object] = _permit.set
+"""Run what follows inside of that permit alone; None: inside of none."""
 
 innermost_permit: Callable[[], Enclosing | None] = _permit.get
 """Return the innermost permit that was entered in this context; its call may be over."""

@@ -34,14 +34,14 @@ def decorate(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]:
-    core = circuit.core
+    core = circuit._core
 
     @functools.wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         # As ``Circuit.call``: awaiting that would be a second coroutine for each call.
         permit: Permit | None = core.free_permit
         if permit is None:
-            now = circuit.clock()
+            now = circuit._clock()
             if (wait := core.reject_until - now) > 0.0:
                 raise rejection(circuit, wait, fn)
             permit = begin(circuit, now, fn)
@@ -50,7 +50,7 @@ def _guard_async(circuit: Circuit, fn: Callable[..., Any]) -> Callable[..., Any]
         except BaseException as error:
             settle_error(circuit, permit, error, fn)
             raise
-        if core.counts_successes or circuit.guarded_by_route:
+        if core.counts_successes or circuit._guarded_by_route:
             settle_result(circuit, permit, result)
         return result
 

@@ -75,7 +75,7 @@ class Eviction:
 
     def made(self, circuit: Circuit) -> None:
         """Note a circuit that was made."""
-        self._made.append((circuit.used, circuit.key))
+        self._made.append((circuit._used, circuit.key))
 
     def forget_one(self) -> bool:
         """Forget the circuit with which the least is lost; return whether there was one."""
@@ -110,9 +110,9 @@ class Eviction:
             key = unseen.pop()
             circuit = self._by_key.get(key)
             if circuit is not None:
-                loss = loss_of(circuit.core, now, is_used=circuit.used > 0)
+                loss = loss_of(circuit._core, now, is_used=circuit._used > 0)
                 if loss is not None:
-                    found.append((loss, circuit.used, key))
+                    found.append((loss, circuit._used, key))
         if not unseen:
             found.sort(key=itemgetter(0, 1))
             self._listed, self._next_list = deque(found), []
@@ -127,10 +127,10 @@ class Eviction:
             circuit = self._by_key.get(key)
             if circuit is None or key in self._kept:
                 continue
-            if circuit.used != used and passed_over < _PASSED_OVER:
+            if circuit._used != used and passed_over < _PASSED_OVER:
                 passed_over += 1
                 continue
-            loss_now = loss_of(circuit.core, now, is_used=circuit.used > 0)
+            loss_now = loss_of(circuit._core, now, is_used=circuit._used > 0)
             del circuit
             if loss_now is not None and loss_now <= loss and self._forget(key):
                 return True
@@ -146,7 +146,7 @@ class Eviction:
     def _forget(self, key: str) -> bool:
         """Forget a circuit, unless somebody holds it: they must go on meeting the one and only."""
         circuit = self._by_key[key]
-        reference, override = weakref.ref(circuit), circuit.core.override
+        reference, override = weakref.ref(circuit), circuit._core.override
         is_in_force = override.current is not None and not override.has_expired(self._clock())
         if is_in_force and not self._held.keep(key, override):
             return False
@@ -156,6 +156,6 @@ class Eviction:
             return True
         self._held.release(key)
         self._by_key[key] = held
-        if held.used:
-            held.used = next_use()
+        if held._used:
+            held._used = next_use()
         return False

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def stats_of(circuit: Circuit) -> CircuitStats:
     """Return the figures of ``circuit``; an override that has expired is left out."""
-    now = circuit.clock()
-    with circuit.locked() as core:
+    now = circuit._clock()
+    with circuit._hold() as core:
         machine = core.machine
         override = core.override.current
         if override is not None and override.is_over(now):

@@ -33,10 +33,10 @@ class Guard:
         if self._permit is not None:
             raise RuntimeError(f"this guard of circuit {self._circuit.key!r} is entered already")
         circuit = self._circuit
-        core = circuit.core
+        core = circuit._core
         permit: Permit | None = core.free_permit
         if permit is None:
-            now = circuit.clock()
+            now = circuit._clock()
             if (wait := core.reject_until - now) > 0.0:
                 raise rejection(circuit, wait)
             permit = begin(circuit, now)
@@ -56,7 +56,7 @@ class Guard:
             settle_error(self._circuit, permit, error)
         else:
             circuit = self._circuit
-            if circuit.core.counts_successes or circuit.guarded_by_route:
+            if circuit._core.counts_successes or circuit._guarded_by_route:
                 settle(circuit, permit, SUCCESS)
 
     async def __aenter__(self) -> Self:

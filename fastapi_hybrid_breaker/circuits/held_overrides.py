@@ -101,6 +101,6 @@ class HeldOverrides:
         slot = self._slots.pop(circuit.key, None)
         if slot is None or slot.current is None or slot.has_expired(self._clock()):
             return
-        with circuit.changing() as (core, now):
+        with circuit._change() as (core, now):
             view = slot.current.view(now)
             core.adopt_override(OverrideNews(slot.version, slot.writer, view), now)

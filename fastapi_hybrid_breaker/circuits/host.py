@@ -1,19 +1,21 @@
-"""What a circuit needs from the breaker it belongs to."""
+"""What circuits need from the breaker they belong to."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
+from fastapi_hybrid_breaker.core.peers import Peers
+
+from .listeners import ChangeQueue
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi_hybrid_breaker.core.override import Override, OverrideView
-    from fastapi_hybrid_breaker.core.peers import Peers
     from fastapi_hybrid_breaker.core.states import Outcome
 
     from .circuit import Circuit
-    from .listeners import ChangeQueue
 
 log: logging.Logger = logging.getLogger("fastapi_hybrid_breaker")
 
@@ -77,34 +79,50 @@ class CallObserver(Protocol):
         """Record that such a call failed."""
 
 
-class Host(Protocol):
-    """The breaker, as its circuits see it."""
+class Fleet(Protocol):
+    """What circuits report to: called outside of every lock, by any thread, and never raises."""
 
-    clock: Callable[[], float]
-    """Monotonic seconds."""
+    changed: Callable[[Circuit], object]
+    """Proposes a circuit's change."""
 
-    changes: ChangeQueue
-    """Queues changes of state under a circuit's lock, and delivers them outside of it."""
-
-    random: Callable[[], float]
-    """Returns numbers from 0 to 1, for jitter."""
-
-    peers: Peers
-    """How this process stands to its fleet."""
+    touched: Callable[[Circuit], object]
+    """Looks at what calls have made of a circuit."""
 
     def called_unstarted(self) -> None:
-        """Report a guarded call before any start; called outside every lock, never raises."""
+        """Report a guarded call before any start."""
 
-    def touched(self, circuit: Circuit) -> None:
-        """Notify the fleet of calls on a circuit; called outside every lock, never raises."""
 
-    def changed(self, circuit: Circuit) -> None:
-        """Notify the fleet of a circuit's change; called outside every lock, never raises."""
+class Operations(Protocol):
+    """What an operator wants of a circuit, here and in the whole fleet."""
 
     async def reset(
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
     ) -> ResetResult:
-        """Reset a circuit in the whole fleet."""
+        """Reset a circuit."""
 
     async def put(self, key: str, override: Override | None, by: str, reason: str) -> Reach:
-        """Set or clear (None) a circuit's override in the whole fleet."""
+        """Set or clear (None) a circuit's override."""
+
+
+class Host:
+    """What all circuits of one breaker have in common.
+
+    Args:
+        clock: monotonic seconds.
+        random: gives numbers from 0 to 1, for jitter.
+
+    ``peers`` is how this process stands to its fleet; ``changes`` queues changes of state under a
+    circuit's lock, and delivers them outside of it. ``fleet`` and
+    ``operations`` are put there by whoever makes it, before the first circuit is used.
+    """
+
+    __slots__ = ("changes", "clock", "fleet", "operations", "peers", "random")
+
+    fleet: Fleet
+    operations: Operations
+
+    def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
+        self.clock: Callable[[], float] = clock
+        self.random: Callable[[], float] = random
+        self.peers: Peers = Peers()
+        self.changes: ChangeQueue = ChangeQueue()

@@ -9,7 +9,7 @@ import threading
 import time
 from asyncio import _get_running_loop
 from collections import deque
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from inspect import iscoroutinefunction
 from itertools import repeat
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
-from .context import enter_permit, enter_request, leave_permit, leave_request
+from .context import enter_permit, enter_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,19 +136,10 @@ class ChangeQueue:
             try:
                 if not turn.acquire(blocking=False):
                     return
-                # Listeners and logging handlers may make guarded calls. These are not part of the
-                # call or request that brought a change about, which may even be another thread's.
-                request, permit = enter_request(None), enter_permit(None)
-                try:
-                    while (self._calls or self._queue) and (
-                        everything or self._slice is None or self._has_time()
-                    ):
-                        self._step()
-                finally:
-                    leave_permit(permit)
-                    leave_request(request)
-                    if (self._calls or self._queue) and self._slice is None:
-                        self._begin_slice()  # a listener has raised what ends its thread
+                # In a copy of the context: the collector of garbage may have brought this about
+                # amid the setting of a variable, and another one set in the same context then
+                # crashes CPython (seen in 3.11).
+                copy_context().run(self._deliver_here, everything)
             finally:
                 # Whether or not it was acquired: a signal's handler may raise in between. (And
                 # nothing is called before it, not even suppress(): there it may raise again.)
@@ -156,6 +147,20 @@ class ChangeQueue:
                     turn.release()
                 except RuntimeError:
                     pass
+
+    def _deliver_here(self, everything: bool) -> None:  # noqa: FBT001 - for Context.run
+        # Listeners and logging handlers may make guarded calls. These are not part of the call or
+        # request that brought a change about, which may even be another thread's.
+        enter_request(None)
+        enter_permit(None)
+        try:
+            while (self._calls or self._queue) and (
+                everything or self._slice is None or self._has_time()
+            ):
+                self._step()
+        finally:
+            if (self._calls or self._queue) and self._slice is None:
+                self._begin_slice()  # a listener has raised what ends its thread
 
     def _step(self) -> None:
         """Log the next change, or call the next listener for it.

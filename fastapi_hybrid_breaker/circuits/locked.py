@@ -84,12 +84,12 @@ class Locked:
         while not self.lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
             if outbox.needs_sync:
                 outbox.needs_sync = False
-                self._host.touched(circuit)
+                self._host.fleet.touched(circuit)
             elif outbox.has_changed:
                 outbox.has_changed = False
                 with self.lock:
                     self._record()
-                self._host.changed(circuit)
+                self._host.fleet.changed(circuit)
                 self._host.changes.deliver()
             elif not self.deferred or not self._settle_deferred():
                 return

@@ -134,7 +134,7 @@ class Registry:
         """
         circuit = self.by_key.get(key)
         if circuit is not None and config is None:
-            circuit.used = next_use()
+            circuit._used = next_use()
             return circuit
         key = check_key(key)
         if config is not None:
@@ -146,10 +146,10 @@ class Registry:
                 if not self._make_room(key, must=must or key in self.held):
                     return self._overflowing(key)
                 circuit, is_new = self._make(key, config or self.config_for(key), next_use()), True
-            elif config is not None and circuit.config_is_guess:
+            elif config is not None and circuit._config_is_guess:
                 # Made for an update of the fleet, by a guess: the code that uses it knows better,
                 # and must not fail because it came later than the update.
-                circuit.configure(config)
+                circuit._configure(config)
         if is_new:
             self.held.put(circuit)
             self.used_first(key)
@@ -159,7 +159,7 @@ class Registry:
                 f"circuit {key!r} exists with another configuration: {circuit.config!r},"
                 f" not {config!r}"
             )
-        circuit.used = next_use()
+        circuit._used = next_use()
         return circuit
 
     def hear_of(self, key: str) -> Circuit | None:
@@ -173,7 +173,7 @@ class Registry:
                 return circuit
             self._make_room(key)
             circuit = self._make(key, self.config_for(key), 0)
-            circuit.config_is_guess = True
+            circuit._config_is_guess = True
         self.held.put(circuit)
         return circuit
 
@@ -189,15 +189,15 @@ class Registry:
         """Make new locks: a thread that is not in the child may have held the old ones."""
         self._lock = threading.RLock()
         for circuit in self:
-            circuit.after_fork()
+            circuit._after_fork()
         if self._overflow is not None:
-            self._overflow.after_fork()
+            self._overflow._after_fork()
 
     def _make(self, key: str, config: CircuitConfig, used: int) -> Circuit:
         circuit = self.by_key[key] = Circuit(
             CircuitCore(key, config, self._host.random, self._host.peers), self._host
         )
-        circuit.used = used
+        circuit._used = used
         self._eviction.made(circuit)
         if self.made is not None:
             self.made(circuit)

@@ -45,18 +45,18 @@ def settle(  # noqa: C901, PLR0912 - one step after the other
         is_gate: the permit was only a gate for a call inside, which had an outcome and a
             duration of its own: nobody observes this one.
     """
-    core, locked = circuit.core, circuit._locked
-    if circuit.guarded_by_route and outcome is not NOT_COUNTED:
+    core, locked = circuit._core, circuit._locked
+    if circuit._guarded_by_route and outcome is not NOT_COUNTED:
         if (request := recorded_request()) is not None:
             request.note_outcome(core.machine)
         if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
             return
-    now = circuit.clock()
+    now = circuit._clock()
     if not is_gate:
         if core.timed and seconds is None and not isinstance(permit, int):
             seconds = now - permit.started
-        if circuit.observer is not None:
-            _observe(circuit, circuit.observer, permit, outcome, seconds)
+        if circuit._observer is not None:
+            _observe(circuit, circuit._observer, permit, outcome, seconds)
     if outcome is NOT_COUNTED:
         if isinstance(permit, int | NestedPermit):
             return
@@ -108,7 +108,7 @@ def _observe(
 
 def settle_result(circuit: Circuit, permit: Permit, result: object) -> None:
     """Record a returned value as the outcome of the call that ``permit`` admitted."""
-    core = circuit.core
+    core = circuit._core
     if not core.counts_successes and isinstance(permit, int):  # only the guard of a route asks
         if (request := recorded_request()) is not None:
             request.note_outcome(core.machine)
@@ -142,11 +142,11 @@ def settle_error(
         rejected_inside(circuit, permit, rejection._kind)
     settle(circuit, permit, outcome, seconds, error)
     if outcome is FAILURE:
-        mark_counted(error, judge.serial, circuit.core.machine.sequence)
+        mark_counted(error, judge.serial, circuit._core.machine.sequence)
 
 
 def rejected_inside(circuit: Circuit, permit: Permit, kind: object = ROUTE) -> None:
     """Record that the call of ``permit`` ends because this circuit rejected one inside it."""
     if isinstance(permit, Probe):
-        with circuit.locked() as core:
+        with circuit._hold() as core:
             core.machine.probes.rejected_inside(permit, kind)

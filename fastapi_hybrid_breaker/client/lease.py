@@ -63,7 +63,7 @@ class Lease:
         self._record = Request(recorded_request())
         self._token: Token[Request | None] | None = None
         self._is_watched = False  # the head was good, and the body decides
-        self.timed: bool = circuit.core.timed
+        self.timed: bool = circuit._core.timed
         self._waited = 0.0  # seconds, for the dependency
         self._since: float | None = None  # waiting since then, monotonic seconds
         if isinstance(permit, Probe):
@@ -125,7 +125,7 @@ class Lease:
 
     def waits(self) -> None:
         """Begin to wait for the dependency; what the caller does in between is no matter."""
-        self._since = self._circuit.clock()
+        self._since = self._circuit._clock()
 
     def came(self) -> None:
         """Record that it has answered, or sent a chunk."""
@@ -162,7 +162,7 @@ class Lease:
             return None
         if self._since is None:
             return self._waited
-        return self._waited + self._circuit.clock() - self._since
+        return self._waited + self._circuit._clock() - self._since
 
     def _settle(
         self, outcome: Outcome, *, error: str | None = None, asked: float | None = None
@@ -171,11 +171,11 @@ class Lease:
         if permit is None:
             return
         circuit = self._circuit
-        if circuit.core.machine in self._record.counted:  # by a guard inside, in this process
+        if circuit._core.machine in self._record.counted:  # by a guard inside, in this process
             settle(circuit, permit, NOT_COUNTED, is_gate=True)
             return
         # A healthy circuit looks at failures only: that saves its lock.
-        if outcome is FAILURE or circuit.core.counts_successes or circuit.guarded_by_route:
+        if outcome is FAILURE or circuit._core.counts_successes or circuit._guarded_by_route:
             settle(
                 self._circuit, permit, outcome, seconds=self._seconds(), error=error, asked=asked
             )

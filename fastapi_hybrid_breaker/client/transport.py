@@ -67,7 +67,7 @@ class GuardedTransport:
         self._inner = inner
         self._key = _checked(circuit)
         if isinstance(self._key, str):
-            breaker.registry.keep(self._key)
+            breaker._registry.keep(self._key)
         self._circuit: Circuit | None = None
 
     def __repr__(self) -> str:
@@ -146,7 +146,7 @@ class GuardedTransport:
             # Not before the first request: the application may still be being put together, and
             # somebody give the circuit a configuration of its own. Held from then on.
             if self._circuit is None:
-                self._circuit = self._breaker.own_circuit(self._key)
+                self._circuit = self._breaker._own_circuit(self._key)
             return self._circuit
         key = self._key(request)
         try:

@@ -221,9 +221,9 @@ class BasicFormatClients:
     def received(self, circuit: "Circuit", update: SharedState, *, is_live: bool) -> None:
         """React to an update. ``is_live``: it came by a message, about this moment."""
         key, now = circuit.key, self._own.clock()
-        with circuit.locked() as core:
+        with circuit._hold() as core:
             ours = core.membership.describe(now)
-        if (fixed := circuit.core.override.fixed_state(now)) is not None:
+        if (fixed := circuit._core.override.fixed_state(now)) is not None:
             # It repeats the override, or contradicts it: the circuit's own state stays.
             if update.state is not fixed:
                 self.reassertions.want(key, "show", SHOW_EVERY)

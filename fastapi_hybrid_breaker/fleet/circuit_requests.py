@@ -120,8 +120,8 @@ class CircuitRequests:
         self._own.work.put_back(request)
 
     def _change_request(self, circuit: Circuit) -> Request | None:
-        with circuit.locked() as core:
-            proposal = core.membership.propose(circuit.clock())
+        with circuit._hold() as core:
+            proposal = core.membership.propose(circuit._clock())
         if proposal is None:
             return None
         before, operation = self._proposed.get(circuit.key, (None, ""))
@@ -132,11 +132,11 @@ class CircuitRequests:
         return Request("change", circuit.key, command, proposal)
 
     def _restore_request(self, circuit: Circuit) -> Request | None:
-        with circuit.locked() as core:
-            ours = core.membership.describe(circuit.clock())
-        if circuit.core.membership.unsynced or circuit.config.scope != "fleet" or not ours.version:
+        with circuit._hold() as core:
+            ours = core.membership.describe(circuit._clock())
+        if circuit._core.membership.unsynced or circuit.config.scope != "fleet" or not ours.version:
             return None  # a change of our own says it all, and who decides alone knows nothing else
-        if circuit.core.membership.local_only:  # what it departed from, for itself, was CLOSED
+        if circuit._core.membership.local_only:  # what it departed from, for itself, was CLOSED
             ours = replace(UNKNOWN, version=ours.version, writer=ours.writer)
         command = self._commands.script("restore", circuit.key, proposal=ours)
         return Request("restore", circuit.key, command, ours)
@@ -146,8 +146,8 @@ class CircuitRequests:
         proposal = reset.proposal
         if circuit is not None and proposal is not None:
             # As it was decided, on top of what has been heard by now.
-            with circuit.locked() as core:
-                ours = core.membership.describe(circuit.clock())
+            with circuit._hold() as core:
+                ours = core.membership.describe(circuit._clock())
             proposal = replace(proposal, version=ours.version, writer=ours.writer)
         command = self._commands.reset(
             key, reset.operation, by=reset.by, reason=reset.reason, ramp=reset.ramp
@@ -201,7 +201,7 @@ class CircuitRequests:
         if circuit is not None and news.version:
             is_ours = status == "done" or (status == "repeat" and news.writer == self._own.name)
             if is_ours and request.proposal is not None and request.kind != "restore":
-                with circuit.changing() as (core, now):
+                with circuit._change() as (core, now):
                     core.membership.confirm(request.proposal, news, now)
             else:
                 # What was refused for building on something older may build on this.
@@ -209,7 +209,7 @@ class CircuitRequests:
                     (request.proposal.version, request.proposal.writer)
                     == (news.version, news.writer)
                 )
-                with circuit.changing() as (core, now):
+                with circuit._change() as (core, now):
                     is_refused = status == "refused" and is_on_this
                     core.membership.adopt(news, now, refused=is_refused)
             self._compared(circuit)  # what happened here meanwhile builds on it

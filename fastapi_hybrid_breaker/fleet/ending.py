@@ -45,7 +45,7 @@ class Ending:
         """Log which circuits' changes Redis has not taken, now that nothing more will be sent."""
         keys = dict.fromkeys(own.work.operations.keys())
         for circuit in own.registry:
-            if circuit.core.membership.unsynced:
+            if circuit._core.membership.unsynced:
                 keys[circuit.key] = None
         if keys and self.unsent is None:
             number = "1 circuit" if len(keys) == 1 else f"{len(keys)} circuits"

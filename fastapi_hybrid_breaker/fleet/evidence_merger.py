@@ -105,7 +105,7 @@ class EvidenceMerger:
 
     def touched(self, circuit: Circuit) -> None:
         """Look at what calls have made of a circuit."""
-        core, now, key = circuit.core, self._own.clock(), circuit.key
+        core, now, key = circuit._core, self._own.clock(), circuit.key
         contribution = core.membership.calls.run
         if core.machine.statistics.over_threshold or (
             contribution is not None and contribution.owes_success
@@ -116,14 +116,14 @@ class EvidenceMerger:
 
     def received_basic(self, circuit: Circuit, update: SharedState) -> None:
         """Record what a client of the basic format counts; it is reported with failures of ours."""
-        if update.state is circuit.core.machine.state:
+        if update.state is circuit._core.machine.state:
             self.note_basic(circuit, update.failures, self._own.clock())
 
     def note_basic(self, circuit: Circuit, failures: int, at: float) -> None:
         """Record consecutive failures that clients of the basic format had counted at ``at``."""
         now, key = self._own.clock(), circuit.key
         self._basic_clients.note_failures(key, failures, at)
-        contribution = circuit.core.membership.calls.run
+        contribution = circuit._core.membership.calls.run
         if contribution is not None and (contribution.has_told or contribution.untold):
             self._schedule.note("report", key, self._soonest(key, now + FIRST_WAIT))
 
@@ -131,23 +131,25 @@ class EvidenceMerger:
         """Apply a signal about a circuit's present state; return whether it leaves work to do."""
         key, now = circuit.key, self._own.clock()
         if signal.name == "armed":
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.membership.calls.listen(now, now + signal.seconds)
             self._schedule.drop("confirm", key)
         elif signal.name == "end":
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.membership.calls.run_ended(now, now + LISTEN_ON)
             self._schedule.drop("confirm", key)
             self._suspects.pop(key, None)
             self._enough.drop(key)
         elif signal.name == "suspect":
             # Heard after the fact by whoever missed the beginning: successes matter from now on.
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.membership.calls.listen(now, now + LISTEN_ON)
             self.suspected(key, signal.seconds)
             self._enough.note(key, now + HELD_BACK, now)
             self._await_confirmation(circuit, 0.0)
-        elif signal.name == "hot" and (longest := circuit.core.machine.statistics.longest_window()):
+        elif signal.name == "hot" and (
+            longest := circuit._core.machine.statistics.longest_window()
+        ):
             self._heat(key, now + min(signal.seconds, longest))
             self._schedule.note(
                 "report",
@@ -173,7 +175,7 @@ class EvidenceMerger:
             return
         elif kind == "report":
             yield from self._report(circuit, now)
-        elif circuit.core.machine.state is CircuitState.CLOSED:
+        elif circuit._core.machine.state is CircuitState.CLOSED:
             yield self._confirmation(circuit)
 
     def put_back(self, request: Request) -> None:
@@ -185,7 +187,7 @@ class EvidenceMerger:
         suspect = self._suspects.pop(key, None)
         if suspect is None or circuit is None:
             return
-        with circuit.locked() as core:
+        with circuit._hold() as core:
             is_wrong = core.membership.calls.object_to_run(suspect.since)
         if is_wrong:
             self._schedule.note("report", key, now + self._own.random.uniform(0, OBJECTION_JITTER))
@@ -206,7 +208,7 @@ class EvidenceMerger:
             return
         if pending is None:
             basic = self._basic_clients.failures_of(key)
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 report = core.membership.take_report(now, collecting=collecting)
             if collecting:  # look again, until the calls have left the windows
                 is_new = report is not None and any(any(one.kinds) for one in report.tallies)
@@ -220,7 +222,7 @@ class EvidenceMerger:
 
     def _is_enough(self, circuit: Circuit, now: float) -> bool:
         """Whether there is nothing to report but failures of a run that is long enough."""
-        core = circuit.core
+        core = circuit._core
         owes_success = (
             core.membership.calls.run is not None and core.membership.calls.run.owes_success
         )
@@ -250,7 +252,7 @@ class EvidenceMerger:
             self._own,
             circuit,
             self._own.clock(),
-            threshold=circuit.core.machine.statistics.run_threshold,
+            threshold=circuit._core.machine.statistics.run_threshold,
             objecting=TO_OBJECT,
         )
 
@@ -273,7 +275,7 @@ class EvidenceMerger:
             self._write_back(request, circuit, pending)
         elif request.kind == "confirm":
             if sums.status == "confirmed":
-                with circuit.changing() as (core, now):
+                with circuit._change() as (core, now):
                     fleet_trips.trip_by_run(core, request.about, sums.run, now)
         elif pending is not None:
             self._judge(circuit, pending.report, sums)
@@ -291,7 +293,7 @@ class EvidenceMerger:
     def _judge(self, circuit: Circuit, report: Report, sums: Sums) -> None:
         key, now = circuit.key, self._own.clock()
         if sums.run == 0:
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.membership.calls.run_ended(now, now + LISTEN_ON)
         elif sums.status == "unsaid":
             self._schedule.note("report", key, now + self._own.report_every)
@@ -304,7 +306,7 @@ class EvidenceMerger:
             is_new = any(any(tally.kinds) for tally in report.tallies)
             self._poll(key, now, is_new=is_new, slowest=SLOWEST_POLL)
         if sums.hot_for is not None and sums.hot_for >= JUDGE_AFTER:
-            with circuit.changing() as (core, now):
+            with circuit._change() as (core, now):
                 fleet_trips.judge_fleet(core, report.generation, sums.calls, now)
 
     def _poll(self, key: str, now: float, *, is_new: bool, slowest: float) -> None:
@@ -317,7 +319,7 @@ class EvidenceMerger:
         self._schedule.note("report", key, now + pause)
 
     def _await_confirmation(self, circuit: Circuit, already: float) -> None:
-        contribution = circuit.core.membership.calls.run
+        contribution = circuit._core.membership.calls.run
         if contribution is not None and contribution.has_told:
             wait = max(0.0, TO_OBJECT + LATER - already)
             due = self._own.clock() + wait + self._own.random.uniform(0, CONFIRM_JITTER)

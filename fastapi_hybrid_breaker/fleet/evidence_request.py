@@ -27,7 +27,7 @@ def evidence_request(
 
     Its answer matters only while the circuit has the same generation, which goes with it.
     """
-    with circuit.locked() as core:
+    with circuit._hold() as core:
         generation = core.machine.generation
         version, writer = core.membership.version, core.membership.writer
     command = report_command(

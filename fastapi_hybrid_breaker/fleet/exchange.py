@@ -148,7 +148,7 @@ class Exchange:
         if not own.work.want(key, "read"):
             own.lag.unread.pop(key, None)
         circuit = own.registry.get(key)
-        is_overridden = circuit is not None and circuit.core.override.current is not None
+        is_overridden = circuit is not None and circuit._core.override.current is not None
         if is_overridden or self.overrides.lacks_some:
             own.work.want(key, "read_override")  # it may have ended meanwhile
 
@@ -239,7 +239,7 @@ class Exchange:
     def _indexed(self, key: str, version: int) -> None:
         circuit, server = self.own.registry.get(key), self.own.server
         horizon = server.horizon()
-        known = 0 if circuit is None else circuit.core.membership.version
+        known = 0 if circuit is None else circuit._core.membership.version
         server.warn_of_far(version, horizon, known)
         # Beyond the horizon it says nothing of the version that stands in the hash.
         if version > horizon or is_newer((version, ""), (known, ""), horizon):

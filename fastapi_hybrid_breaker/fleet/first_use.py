@@ -45,7 +45,7 @@ class FirstUse:
 
         ``made_at``: when the circuit was made here (monotonic seconds), before its first call.
         """
-        core = circuit.core
+        core = circuit._core
         if (
             core.machine.state is not CircuitState.CLOSED
             or not core.membership.sharing.shares_calls()
@@ -74,11 +74,11 @@ class FirstUse:
         circuit = self._own.registry.get(request.key)
         if circuit is None:
             return
-        state = (circuit.core.membership.version, circuit.core.membership.writer)
+        state = (circuit._core.membership.version, circuit._core.membership.writer)
         run = parse_run(answer, state, self._own.server.now() or 0.0)
         if run is not None:
-            now = circuit.clock()
-            with circuit.locked() as core:
+            now = circuit._clock()
+            with circuit._hold() as core:
                 core.membership.calls.listen(now, now + RUN_LIFE)
             if run.is_suspect:
                 self._merger.suspected(circuit.key, run.lasts)

@@ -105,7 +105,7 @@ class Inbox:
         circuit = self._own.registry.get(signal.key)
         if circuit is None:
             return False
-        core = circuit.core
+        core = circuit._core
         if (core.membership.version, core.membership.writer) != (signal.version, signal.writer):
             return False  # about a state that this process does not know, or not any more
         self.received += 1
@@ -148,8 +148,8 @@ class Inbox:
         self, circuit: Circuit, heard: SharedState, *, is_live: bool, is_first: bool = False
     ) -> None:
         self._own.work.forget_basic(circuit.key)
-        with circuit.locked() as core:
-            ours = core.membership.describe(circuit.clock())
+        with circuit._hold() as core:
+            ours = core.membership.describe(circuit._clock())
         server_now = self._own.server.now()
         if (heard.version, heard.writer) == (ours.version, ours.writer):
             return
@@ -160,7 +160,7 @@ class Inbox:
         news = heard.news(server_now)
         self._own.server.note(heard.version, news.horizon, ours.version)
         if news.is_newer_than(ours.version, ours.writer):
-            with circuit.changing() as (core, now):
+            with circuit._change() as (core, now):
                 core.membership.adopt(news, now)
             if heard.writer != self._own.name and not is_first:
                 self._own.lag.learned(heard.at, server_now, by_message=is_live)

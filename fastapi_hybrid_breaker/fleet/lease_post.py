@@ -39,7 +39,7 @@ class Post:
 
     def has_report_of(self, circuit: Circuit) -> bool:
         """Whether the fleet may not know yet what runs here, or has succeeded."""
-        core = circuit.core
+        core = circuit._core
         return bool(
             core.machine.probes.running
             or self.running

@@ -104,7 +104,7 @@ class Leases:
 
     def changed(self, circuit: Circuit, rejected: int) -> None:
         """Look at a circuit's new state; so many calls had been rejected when it changed."""
-        core, key, now = circuit.core, circuit.key, self._own.clock()
+        core, key, now = circuit._core, circuit.key, self._own.clock()
         if core.machine.state is CircuitState.CLOSED:
             self._leave(key)
             self._schedule.drop("lease", key)
@@ -119,7 +119,7 @@ class Leases:
 
     def touched(self, circuit: Circuit, rejected: int) -> None:
         """Report probes, and ask for a lease that a call wants; so many had been rejected then."""
-        core, now = circuit.core, self._own.clock()
+        core, now = circuit._core, self._own.clock()
         if core.machine.state is CircuitState.CLOSED:
             return
         post = self._post(circuit, rejected)
@@ -130,13 +130,13 @@ class Leases:
 
     def seen(self, circuit: Circuit, signal: Signal) -> bool:
         """Record what is said of probes; returns whether there is something to do."""
-        if circuit.core.machine.state is CircuitState.CLOSED:
+        if circuit._core.machine.state is CircuitState.CLOSED:
             return False
         post, now = self._post(circuit, circuit.rejected), self._own.clock()
         if (
             not signal.sent_at
         ):  # of a version that says only that some run, and never that they ended
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 probes = core.machine.probes
                 if probes.lease.opening is not None:
                     probes.see_lease(probes.lease.opening, now + min(signal.seconds, TERM), 0)
@@ -148,7 +148,7 @@ class Leases:
         post.heard_at = signal.sent_at
         instance = self._own.name
         elsewhere = sum(many for who, many in (signal.running or {}).items() if who != instance)
-        with circuit.locked() as core:
+        with circuit._hold() as core:
             core.machine.probes.hear_probing(now, elsewhere, signal.seconds, signal.successes)
         if signal.by == instance:
             return False
@@ -161,7 +161,7 @@ class Leases:
 
     def _post(self, circuit: Circuit, rejected: int) -> Post:
         """Return how this process stands in the present trouble, from its beginning on."""
-        core, key, now = circuit.core, circuit.key, self._own.clock()
+        core, key, now = circuit._core, circuit.key, self._own.clock()
         post = self._posts.get(key)
         if post is not None and post.opening == core.machine.probes.lease.opening:
             return post
@@ -182,7 +182,7 @@ class Leases:
 
     def _spread(self, circuit: Circuit) -> float:
         """Return over how many seconds to ask: many circuits may have opened together."""
-        together = self._ends.near(circuit.core.machine.open_until)
+        together = self._ends.near(circuit._core.machine.open_until)
         return min(LONGEST_SPREAD, _SPREAD_EACH * (1 + together))
 
     def _turn(self, circuit: Circuit) -> float:
@@ -195,7 +195,7 @@ class Leases:
         share = self._own.random.random() * self._own.registry.peers.live / _ASK_AT_ONCE
         if share <= 1.0:
             return 0.0
-        calls = circuit.core.machine.probes.lease.calls_per_second or inf
+        calls = circuit._core.machine.probes.lease.calls_per_second or inf
         return log2(share) * max(_TURN, _TURN_CALLS / calls)
 
     def _unused_term(self) -> float:
@@ -211,8 +211,8 @@ class Leases:
             self._leave(key)
             return
         self._count_calls(circuit, post, now)
-        post.wants = post.wants or circuit.core.machine.probes.lease.is_wanted
-        with circuit.locked() as core:
+        post.wants = post.wants or circuit._core.machine.probes.lease.is_wanted
+        with circuit._hold() as core:
             wish = core.wish(now)
         if wish is None:
             post.wants = False
@@ -249,16 +249,16 @@ class Leases:
         elif post.look_at < inf:
             post.look_at = inf
             calls = circuit.rejected - post.rejected
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 lease = core.machine.probes.lease
                 lease.expect_calls((calls + 1) / max(now - post.since, EARLY))
-            if calls and circuit.core.machine.state is CircuitState.OPEN:
-                post.wants = not circuit.core.machine.probes.lease.calls_are_rare()
+            if calls and circuit._core.machine.state is CircuitState.OPEN:
+                post.wants = not circuit._core.machine.probes.lease.calls_are_rare()
                 post.not_before += self._turn(circuit)
 
     def _request(self, circuit: Circuit, wish: LeaseWish, now: float) -> Request:
         # One that is given before the end of the recovery timeout lasts as much longer.
-        early = max(0.0, circuit.core.machine.open_until - now)
+        early = max(0.0, circuit._core.machine.open_until - now)
         term = TERM if wish.running else early + self._unused_term()
         usable = term - SAFETY if wish.running else early + self._unused_term() / 2
         command = _SCRIPT.command(
@@ -298,17 +298,17 @@ class Leases:
         if status not in {"granted", "held", "full"}:
             post.running = post.own = 0  # it was not taken down
         if status == "granted":
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 lease = Lease(reply.places, usable_until)
                 core.machine.probes.grant(wish.opening, lease, successes)
             # Where it is not used, somebody else may have more calls.
             post.not_before = now if wish.running else ends + self._own.random.uniform(0, AFTER_YOU)
         elif status == "held":
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.machine.probes.see_lease(wish.opening, now + left, successes)
             post.not_before = now + left + self._turn(circuit)
         elif status == "full":
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.machine.probes.hear_probing(now, wish.places, left, successes)
             post.not_before = now + min(left, _POLL)
         elif status == "early":

@@ -75,7 +75,7 @@ class Overrides:
 
         ``is_repair``: and list it in the set of all, and show the effective state in the hash.
         """
-        if circuit.core.override.current is None:
+        if circuit._core.override.current is None:
             return
         self._own.work.want(circuit.key, "read_override", must=True)
         if is_repair:
@@ -86,7 +86,7 @@ class Overrides:
         """End what is over, and have the basic fields show it."""
         circuit = self._own.registry.get(key)
         if circuit is not None:
-            with circuit.changing():
+            with circuit._change():
                 pass  # what has expired ends
         self._own.work.want(key, "show", must=True)
 
@@ -103,7 +103,7 @@ class Overrides:
         set back.
         """
         circuit, horizon = self._own.registry.get(key), self._own.server.horizon()
-        slot = None if circuit is None else circuit.core.override
+        slot = None if circuit is None else circuit._core.override
         ours = (0, "") if slot is None else (slot.version, slot.writer)
         if horizon == NO_HORIZON or is_newer(ours, (heard.version, heard.writer), horizon):
             self._own.work.want(key, "read_override")
@@ -121,9 +121,9 @@ class Overrides:
         news = heard.news(server_now)
         circuit = self._own.registry.get(key)
         if news is not None:
-            known = circuit.core.override.version if circuit else 0
+            known = circuit._core.override.version if circuit else 0
             self._own.server.note(heard.version, news.horizon, known)
-        if circuit is not None and heard.has_lost_mode_of(circuit.core):
+        if circuit is not None and heard.has_lost_mode_of(circuit._core):
             self._own.work.want(key, "restore_override", must=True)
             return
         # What a message is about is hardly over: rather is the server's clock not what we think.
@@ -138,9 +138,9 @@ class Overrides:
                 self._own.faults.dropped.warn("an override for which there is no room")
                 self.lacks_some = True
             return
-        with circuit.changing() as (core, now):
+        with circuit._change() as (core, now):
             core.adopt_override(news, now)
-        override = circuit.core.override.current
+        override = circuit._core.override.current
         if override is not None and override.deadline is not None:
             self.note_end(key, override.deadline)
 
@@ -167,9 +167,9 @@ class Overrides:
             )
             return Request("override", key, command, override=order)
         circuit = self._own.registry.get(key)
-        if circuit is None or not circuit.core.override.version:
+        if circuit is None or not circuit._core.override.version:
             return None
-        core = circuit.core
+        core = circuit._core
         by, reason = _who_cleared(circuit)
         command = self._commands.override(
             "restore_override",
@@ -186,9 +186,9 @@ class Overrides:
     def _show_command(self, key: str) -> tuple[Any, ...]:
         """Name the override that is over, if it ended here: the server's clock may differ."""
         circuit = self._own.registry.get(key)
-        if circuit is None or circuit.core.override.current is not None:
+        if circuit is None or circuit._core.override.current is not None:
             return self._commands.script("show", key)
-        core = circuit.core
+        core = circuit._core
         ended = based_on(core.override.version, core.override.writer)
         return self._commands.script("show", key, proposal=ended)
 
@@ -247,8 +247,8 @@ class Overrides:
         circuit = self._own.registry.get(key)
         ours = (0, "")
         if circuit is not None:
-            ours = (circuit.core.override.version, circuit.core.override.writer)
-        is_overridden = circuit is not None and circuit.core.override.current is not None
+            ours = (circuit._core.override.version, circuit._core.override.writer)
+        is_overridden = circuit is not None and circuit._core.override.current is not None
         heard = self._read_register(answer)
         if heard is not None:
             self.follow(key, heard, self._own.server.now(), make=True)

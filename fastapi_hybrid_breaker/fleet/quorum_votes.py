@@ -50,18 +50,18 @@ class QuorumVotes:
 
     def touched(self, circuit: Circuit) -> None:
         """Look at what has become of a circuit."""
-        if circuit.core.membership.local_only or circuit.core.membership.has_voted:
+        if circuit._core.membership.local_only or circuit._core.membership.has_voted:
             self._schedule.note("vote", circuit.key, 0.0)
 
     def stands_alone(self, circuit: Circuit) -> None:
         """Report a circuit that is open only here: whoever reconnects begins with that."""
-        if circuit.core.membership.local_only:
+        if circuit._core.membership.local_only:
             self._schedule.note("vote", circuit.key, 0.0)
 
     def leave(self) -> None:
         """Withdraw all votes: they end with this process."""
         for circuit in self._own.registry:
-            if circuit.core.membership.has_voted:
+            if circuit._core.membership.has_voted:
                 self._is_leaving = True
                 self._schedule.note("vote", circuit.key, 0.0)
 
@@ -83,7 +83,7 @@ class QuorumVotes:
         circuit = self._own.registry.get(key)
         if circuit is None:
             return
-        with circuit.locked() as core:
+        with circuit._hold() as core:
             stands = core.membership.vote()
         if stands is not None:
             stands = stands and not self._is_leaving
@@ -109,7 +109,7 @@ class QuorumVotes:
             known = (
                 None
                 if circuit is None
-                else (circuit.core.membership.version, circuit.core.membership.writer)
+                else (circuit._core.membership.version, circuit._core.membership.writer)
             )
             found = parse_votes(answer, known, self._own.server.now() or 0.0)
             for waiting in request.waiting:
@@ -120,9 +120,9 @@ class QuorumVotes:
     def _count(self, circuit: Circuit, generation: int, sums: Sums) -> None:
         if sums.status == "stale":
             self._own.work.want(circuit.key, "read")
-        elif not circuit.core.membership.local_only:
+        elif not circuit._core.membership.local_only:
             # Where the server has lost the circuit, nobody counts it either.
-            with circuit.locked() as core:
+            with circuit._hold() as core:
                 core.membership.withdrew()
         elif circuit.config.scope != "fleet":
             pass  # it is only to be seen; nobody's state is the fleet's to be written back
@@ -132,6 +132,6 @@ class QuorumVotes:
         else:
             live = max(self._own.registry.peers.live, sums.votes)
             if sums.votes >= votes_needed(circuit.config.quorum, live):
-                with circuit.locked() as core:
+                with circuit._hold() as core:
                     core.membership.join(generation)
                 self._own.work.want_change(circuit)

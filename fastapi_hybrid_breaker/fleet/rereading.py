@@ -78,8 +78,8 @@ class Rereading:
         if circuit is None:
             return
         if is_first:
-            now = circuit.clock()
-            with circuit.locked() as core:
+            now = circuit._clock()
+            with circuit._hold() as core:
                 core.membership.calls.listen(now, now + FIRST_WORD)
         self._overrides.look_at(circuit, is_repair=False)
         self._changed(circuit)
@@ -93,7 +93,7 @@ class Rereading:
 
     def _read_if_shared(self, circuit: Circuit) -> None:
         self._overrides.look_at(circuit, is_repair=True)
-        if circuit.core.membership.version:
+        if circuit._core.membership.version:
             self._own.work.want(circuit.key, "read", must=True)
 
     def repair(self) -> None:
@@ -113,10 +113,10 @@ class Rereading:
         self._votes.stands_alone(circuit)
         self._overrides.look_at(circuit, is_repair=True)
         is_chosen = live <= _REPAIRERS or self._own.random.random() < _REPAIRERS / live
-        if is_chosen and circuit.core.machine.state is not CircuitState.CLOSED:
+        if is_chosen and circuit._core.machine.state is not CircuitState.CLOSED:
             self._own.work.want(circuit.key, "read", must=True)
-            if circuit.core.membership.version:
-                self._index.note(circuit.key, circuit.core.membership.version)
+            if circuit._core.membership.version:
+                self._index.note(circuit.key, circuit._core.membership.version)
 
     def end(self) -> None:
         """Read nothing more."""

@@ -174,8 +174,8 @@ class Session:
             return
         piece = list(islice(circuits, _PIECE))
         for circuit in piece:
-            if circuit.core.membership.version:  # none has, at a first start
-                with circuit.locked() as core:
+            if circuit._core.membership.version:  # none has, at a first start
+                with circuit._hold() as core:
                     core.membership.forget_fleet()
         if len(piece) == _PIECE:
             context = self._setup.new_context()

@@ -219,8 +219,8 @@ class FleetSync:
             from .first_use import FIRST_WORD  # noqa: PLC0415 - only for a session
 
             if (circuit := self._registry.get(key)) is not None:
-                now = circuit.clock()
-                with circuit.locked() as core:
+                now = circuit._clock()
+                with circuit._hold() as core:
                     core.membership.calls.listen(now, now + FIRST_WORD)
             session.incoming.put(partial(session.exchange.read, key, self._clock()))
 

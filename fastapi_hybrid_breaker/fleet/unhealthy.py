@@ -93,7 +93,7 @@ class UnhealthyCircuits:
             return
         state, rejected = circuit.state, circuit.rejected
         is_well = state is CircuitState.CLOSED and rejected == before
-        if not is_well or circuit.core.override.current is not None:
+        if not is_well or circuit._core.override.current is not None:
             self._watched[key] = rejected
         if not is_well:
             # Fewer than before: forgotten, and made anew.

@@ -66,7 +66,7 @@ class WorkQueue:
 
     def want_change(self, circuit: Circuit) -> None:
         """Propose a circuit's state, if it is one that the fleet has not seen."""
-        if circuit.core.membership.unsynced:
+        if circuit._core.membership.unsynced:
             self.want(circuit.key, "change", must=True)
 
     def forget_basic(self, key: str) -> None:

@@ -20,8 +20,8 @@ def write_back(circuit: Circuit, work: WorkQueue, *, must: bool = False) -> None
 
     ``must``: also a state that has long been the normal one.
     """
-    now = circuit.clock()
-    with circuit.locked() as core:
+    now = circuit._clock()
+    with circuit._hold() as core:
         ours = core.membership.describe(now)
         changed_at, is_alone = core.machine.changed_at, core.membership.local_only
     is_stale = ours.state is CircuitState.CLOSED and now - changed_at > WRITE_BACK_CLOSED

@@ -80,7 +80,7 @@ class _Instrumentation:
         self._breaker = breaker
         self._provider = provider
         self._labels = labels
-        self._about = {names.NAMESPACE: breaker.sync.namespace}
+        self._about = {names.NAMESPACE: breaker._sync.namespace}
         self._instruments = instruments_of(provider or metrics.get_meter_provider())
         self._put = Careful()
         self._series: dict[str, Series] = {}
@@ -93,8 +93,8 @@ class _Instrumentation:
         weakref.finalize(breaker, self._put.stop)
         self._instruments.sources.add(self._readings)
         self._forget_listener = breaker.on_change(self._changed)
-        breaker.sync.lag.heard = self._learned
-        breaker.registry.made = self._made
+        breaker._sync.lag.heard = self._learned
+        breaker._registry.made = self._made
         self._attach()
 
     def end(self) -> None:
@@ -102,12 +102,12 @@ class _Instrumentation:
         if self._is_over:
             return
         self._is_over = True
-        self._breaker.registry.made = None
-        self._breaker.sync.lag.heard = None
+        self._breaker._registry.made = None
+        self._breaker._sync.lag.heard = None
         self._forget_listener()
         self._instruments.sources.discard(self._readings)
         for circuit in self._circuits():
-            circuit.observe(None, measured=False)
+            circuit._observe(None, measured=False)
         self._put.stop()
         self._put.catch_up()
         _instrumented.discard(self._breaker)
@@ -131,13 +131,13 @@ class _Instrumentation:
 
     def _observe(self, circuit: Circuit) -> None:
         if self._is_observed:
-            circuit.observe(self._series_of(circuit), measured=self._is_measured)
+            circuit._observe(self._series_of(circuit), measured=self._is_measured)
         if self._is_over:  # meanwhile, in another thread
-            circuit.observe(None, measured=False)
+            circuit._observe(None, measured=False)
 
     def _circuits(self) -> Iterator[Circuit]:
         yield from self._breaker.circuits()
-        if (surplus := self._breaker.registry.overflow) is not None:
+        if (surplus := self._breaker._registry.overflow) is not None:
             yield surplus
 
     def _series_of(self, circuit: Circuit) -> Series:
@@ -169,7 +169,7 @@ class _Instrumentation:
 
     def _count_change(self, change: StateChange) -> None:
         self._attach()
-        circuit = self._breaker.registry.get(change.key)
+        circuit = self._breaker._registry.get(change.key)
         label = names.OTHER if circuit is None else self._labels.of(circuit)
         attributes = {
             **self._about,

@@ -223,7 +223,7 @@ class _Made:
 
 
 _made: Final = _Made()
-forks.note(_made)
+forks.note(_made.after_fork)
 
 
 def instruments_of(provider: MeterProvider) -> Instruments:

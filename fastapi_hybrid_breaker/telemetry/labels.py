@@ -43,7 +43,7 @@ class Labels:
         # By circuit, not by key: what is forgotten leaves nothing behind here.
         self._given: weakref.WeakKeyDictionary[Circuit, str] = weakref.WeakKeyDictionary()
         self.declared: dict[str, str] = {
-            each: self._admit(self._wish(each)) for each in breaker.registry.declared
+            each: self._admit(self._wish(each)) for each in breaker._registry.declared
         }
 
     def of(self, circuit: Circuit) -> str:
@@ -58,7 +58,7 @@ class Labels:
 
     def _wish(self, key: str) -> str | None:
         if self._key is None:
-            registry = self._breaker.registry
+            registry = self._breaker._registry
             return key if is_key_public(registry, key) else registry.pattern_for(key)
         try:
             label: object = self._key(key)

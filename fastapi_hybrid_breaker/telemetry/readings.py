@@ -33,7 +33,7 @@ class Readings:
         self._breaker = breaker
         self._labels = labels
         self._asked = asked
-        self._about = {names.NAMESPACE: breaker.sync.namespace}
+        self._about = {names.NAMESPACE: breaker._sync.namespace}
         self._seen: set[str] = set(labels.declared.values())
         self._seen_ready: set[str] = set()  # most never are, and need no series for it
 
@@ -60,11 +60,11 @@ class Readings:
 
     def reopened(self) -> Iterable[Observation]:
         """Return how many circuits keep failing, 0 where none does: a series does not end there."""
-        now = self._breaker.clock()
+        now = self._breaker._host.clock()
         found = Counter(
             self._labels.of(circuit)
             for circuit in self._breaker.circuits()
-            if circuit.core.machine.recovery.keeps_failing(now)
+            if circuit._core.machine.recovery.keeps_failing(now)
         )
         for label in tuple(self._seen):
             yield Observation(found[label], {**self._about, names.KEY: label})
@@ -72,9 +72,9 @@ class Readings:
     def overrides(self) -> Iterable[Observation]:
         """Return the circuits that an operator holds, and nothing where there is none."""
         found: Counter[tuple[str, str]] = Counter()
-        now = self._breaker.clock()
+        now = self._breaker._host.clock()
         for circuit in self._breaker.circuits():
-            override = circuit.core.override.current
+            override = circuit._core.override.current
             if override is not None and not override.is_over(now):
                 found[self._labels.of(circuit), override.kind.value] += 1
         for (label, kind), count in found.items():

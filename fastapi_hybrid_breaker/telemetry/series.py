@@ -44,7 +44,7 @@ class Series:
     def settled(self, circuit: Circuit, outcome: Outcome, seconds: float | None) -> None:
         """Count a call that ran."""
         self._put(
-            self._count, circuit.core.machine.statistics.slow, self._by_outcome[outcome], seconds
+            self._count, circuit._core.machine.statistics.slow, self._by_outcome[outcome], seconds
         )
 
     def rejected(self, circuit: Circuit, retry_after: float) -> None:

@@ -84,7 +84,7 @@ def make_admin_router(breaker: "Breaker", *, auth: Callable[..., Any] | None) ->
     """Make the router; see ``HybridBreaker.admin_router``."""
     _check_auth(auth)
     if auth is None:
-        breaker.note_at_start(_OPEN_TO_ANYONE)
+        breaker._note_at_start(_OPEN_TO_ANYONE)
     callers = Callers(auth)
     asked = [Depends(refuse_other_sites), *([] if auth is None else [Depends(auth)])]
     router = make_router(
@@ -175,7 +175,7 @@ def _add_reset_route(router: APIRouter, breaker: "Breaker", callers: Callers) ->
         except ValueError as error:
             return unprocessable(error)
         result = await breaker.reset(key, **said, ramp=ramp)
-        response = done(RESET_HEADER, result, breaker.instance)
+        response = done(RESET_HEADER, result, breaker._sync.instance)
         if result.override is not None:
             response.headers[OVERRIDDEN_HEADER] = describe_override(result.override)
         return response
@@ -247,9 +247,9 @@ def _add_health_route(router: APIRouter, breaker: "Breaker") -> None:
         """
         survey = Survey()
         async for key in in_turns([circuit.key for circuit in breaker.circuits()]):
-            if (circuit := breaker.registry.get(key)) is not None:
+            if (circuit := breaker._registry.get(key)) is not None:
                 survey.look_at(circuit)
-        async for key, override in in_turns(list(breaker.registry.held.overrides())):
+        async for key, override in in_turns(list(breaker._registry.held.overrides())):
             survey.look_at_override(key, override)
         return HealthInfo.model_validate(survey.health(breaker.sync_status()))
 

@@ -100,7 +100,7 @@ def _add_set(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
         if by is None:
             return problem(422, "Unprocessable Content", _NEEDS_NAME)
         reach = await breaker.override(key, order.kind, by=by, reason=reason, seconds=order.seconds)
-        return done(OVERRIDE_HEADER, reach, breaker.instance)
+        return done(OVERRIDE_HEADER, reach, breaker._sync.instance)
 
 
 def _add_clear(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
@@ -136,7 +136,7 @@ def _add_clear(router: APIRouter, breaker: "Breaker", callers: Callers) -> None:
         except ValueError as error:
             return unprocessable(error)
         reach = await breaker.clear_override(key, **said)
-        return done(OVERRIDE_HEADER, reach, breaker.instance)
+        return done(OVERRIDE_HEADER, reach, breaker._sync.instance)
 
 
 async def _order_of(request: Request) -> OverrideOrder | Response:

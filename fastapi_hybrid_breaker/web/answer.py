@@ -40,5 +40,5 @@ def answer_to(scope: Scope, error: CircuitOpenError) -> Response | WebSocketClos
         record = None
     if not can_respond(scope) or (record is not None and record.status == SWITCHED):
         return WebSocketClose(TRY_AGAIN_LATER, "Circuit breaker is OPEN")
-    is_public = record is not None and is_key_public(record.breaker.registry, error.key)
+    is_public = record is not None and is_key_public(record.breaker._registry, error.key)
     return rejection_response(error, is_public=is_public)

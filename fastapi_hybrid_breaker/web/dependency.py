@@ -107,7 +107,7 @@ class RouteGuard(Depends):
         record = scope.get(SCOPE_KEY)
         if not isinstance(record, RouteRequest):
             raise NotInstalledError(_NOT_INSTALLED)
-        registry = record.breaker.registry
+        registry = record.breaker._registry
         if isinstance(self.key, str):
             registry.keep(self.key)
             circuit = registry.find_or_make(self.key)

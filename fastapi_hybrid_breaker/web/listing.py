@@ -85,7 +85,7 @@ class Listing:
             return await self._page(wanted)
 
     async def _page(self, wanted: Wanted) -> bytes:
-        registry = self._breaker.registry
+        registry = self._breaker._registry
         page = Page(self._breaker, wanted)
         overridden = (key for key, _ in registry.held.overrides())
         keys = sorted({*registry.declared, *(circuit.key for circuit in registry), *overridden})
@@ -112,7 +112,7 @@ class Page:
         folded = key.casefold()
         if not all(word in folded for word in self._words):
             return
-        registry = self._breaker.registry
+        registry = self._breaker._registry
         circuit = registry.get(key)
         if circuit is not None:
             config = circuit.config

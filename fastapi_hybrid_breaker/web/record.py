@@ -68,14 +68,14 @@ class RouteRequest(Request):
         Raises:
             CircuitOpenError: rejected.
         """
-        if self.is_uncounted or (self.guards and self.permit_of(circuit.core.machine) is not None):
+        if self.is_uncounted or (self.guards and self.permit_of(circuit._core.machine) is not None):
             return
         try:
             permit = admit(circuit, is_route=True)
         except CircuitOpenError as error:
             self.note_rejection(error.key)  # known through the scope, whatever the context
             raise
-        circuit.guarded_by_route = True
+        circuit._guarded_by_route = True
         self.guards: tuple[Guard, ...] = (*self.guards, (circuit, permit))
         self.unsettled = True
         if not isinstance(permit, int):
@@ -87,7 +87,7 @@ class RouteRequest(Request):
         """Record the status of the answer, or (101) that a WebSocket was accepted."""
         self.status = status
         if self._is_timed:
-            self._headers_sent_at = self.breaker.clock()
+            self._headers_sent_at = self.breaker._host.clock()
         if status >= 400 and self.unsettled:
             handled = sys.exc_info()[1]
             self._answered = None if handled is self._handled_outside else handled
@@ -127,7 +127,7 @@ class RouteRequest(Request):
             return
         self.unsettled = False
         for circuit, permit in self.guards:
-            core = circuit.core
+            core = circuit._core
             if self.is_uncounted or core.machine in self.counted:
                 settle(circuit, permit, NOT_COUNTED, is_gate=True)
                 continue
@@ -149,10 +149,10 @@ class RouteRequest(Request):
 
     def _seconds(self, circuit: Circuit, permit: Permit) -> float | None:
         """Return how long the headers took, where a rule asks: streams last as long as wanted."""
-        if isinstance(permit, int) or not circuit.core.timed:
+        if isinstance(permit, int) or not circuit._core.timed:
             return None
         sent_at = self._headers_sent_at
-        return (circuit.clock() if sent_at is None else sent_at) - permit.started
+        return (circuit._clock() if sent_at is None else sent_at) - permit.started
 
 
 def leave_uncounted(scope: Scope) -> None:

@@ -34,13 +34,13 @@ class AllAgree(Invariant):
             status = instance.breaker.sync_status()
             if status.state != "connected":
                 yield f"instance {instance.number} is {status.state}"
-            for circuit in instance.breaker.registry:
+            for circuit in instance.breaker._registry:
                 if is_shared(circuit):
                     yield from self._state_agrees(instance, circuit.key)
                 yield from self._override_agrees(instance, circuit.key)
 
     def _state_agrees(self, instance: Instance, key: str) -> Iterator[str]:
-        core = instance.breaker.circuit(key).core
+        core = instance.breaker.circuit(key)._core
         stored = self.fleet.server.store.hash(NAMES.hash(key))
         values = [stored.get(field) for field in HASH_FIELDS]
         heard = parse_hash([None if one is None else one.encode() for one in values])

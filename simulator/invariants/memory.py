@@ -27,10 +27,10 @@ class MemoryIsBounded(Invariant):
         for instance in self.fleet.instances:
             if not instance.is_running:
                 continue
-            circuits = len(instance.breaker.registry)
+            circuits = len(instance.breaker._registry)
             if circuits > keys:
                 yield f"instance {instance.number} has {circuits} circuits of {keys}"
-            session = instance.breaker.sync._session
+            session = instance.breaker._sync._session
             if session is not None and len(session.own.work) > keys * _ERRANDS_PER_CIRCUIT:
                 yield f"the queue of instance {instance.number} grows"
         lives = sum(instance.lives for instance in self.fleet.instances)

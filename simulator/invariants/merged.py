@@ -43,7 +43,7 @@ class MergedFailuresOpen(Invariant):
     def admitted(self, instance: Instance, circuit: Circuit) -> None:
         """Count a call that is going to fail for certain."""
         key, now = circuit.key, self.fleet.now()
-        is_counted = is_shared(circuit) and circuit.core.override.current is None
+        is_counted = is_shared(circuit) and circuit._core.override.current is None
         # A reset of a closed circuit empties the counts too, and is no change of its state.
         before = self._versions.get(key)
         version = self.fleet.server.store.hash(NAMES.hash(key)).get("version")
@@ -78,7 +78,7 @@ class MergedFailuresOpen(Invariant):
             del self._since[key]
             for instance in self.fleet.instances:
                 circuit = instance.breaker.circuit(key)
-                if is_shared(circuit) and circuit.core.machine.state is CircuitState.CLOSED:
+                if is_shared(circuit) and circuit._core.machine.state is CircuitState.CLOSED:
                     yield (
                         f"instance {instance.number} has {key} CLOSED"
                         f" after {count} failures in the fleet"

@@ -43,7 +43,7 @@ class MergedRatesOpen(Invariant):
         """Note when a call ends that is going to fail for certain."""
         key = circuit.key
         ends = self.fleet.now() + 1.5 * self.fleet.scenario.duration
-        is_counted = is_shared(circuit) and circuit.core.override.current is None
+        is_counted = is_shared(circuit) and circuit._core.override.current is None
         if self.fleet.upstreams[key].share_of(instance.number) < 1.0 or not is_counted:
             self._well_at[key] = ends
         self._ended.setdefault(key, deque(maxlen=10_000)).append(ends)
@@ -71,12 +71,12 @@ class MergedRatesOpen(Invariant):
             is_failing = self._well_at.get(key, 0.0) < decided - seconds
             if is_failing and count >= minimum:
                 for instance in fleet.instances:
-                    if instance.breaker.circuit(key).core.machine.state is CircuitState.CLOSED:
+                    if instance.breaker.circuit(key)._core.machine.state is CircuitState.CLOSED:
                         yield f"instance {instance.number} has {key} CLOSED at a rate of 1"
 
     def _has_override(self, key: str) -> bool:
         circuits = [instance.breaker.circuit(key) for instance in self.fleet.instances]
-        return any(circuit.core.override.current is not None for circuit in circuits)
+        return any(circuit._core.override.current is not None for circuit in circuits)
 
 
 def needed_by(config: CircuitConfig) -> tuple[float, int]:

@@ -40,8 +40,8 @@ class OverridesHold(Invariant):
         for instance in self.fleet.instances:
             if not instance.is_running:
                 continue
-            for circuit in instance.breaker.registry:
-                core = circuit.core
+            for circuit in instance.breaker._registry:
+                core = circuit._core
                 which = (instance.number, instance.lives, circuit.key)
                 if core.override.current is not None:
                     self._known[which] = core.override.version, core.override.current
@@ -81,7 +81,7 @@ class OverridesHold(Invariant):
 
 
 def _in_force(instance: Instance, circuit: Circuit) -> OverrideKind | None:
-    override = circuit.core.override.current
+    override = circuit._core.override.current
     if override is None or override.is_over(instance.process.monotonic()):
         return None
     return override.kind

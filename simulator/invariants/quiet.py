@@ -61,9 +61,9 @@ class HealthyCallsSendNothing(Invariant):
 
     def _open_alone(self) -> int:
         return sum(
-            circuit.core.membership.local_only
+            circuit._core.membership.local_only
             for instance in self.fleet.instances
-            for circuit in instance.breaker.registry
+            for circuit in instance.breaker._registry
         )
 
     def _begin(self, at: float, sent: int) -> None:

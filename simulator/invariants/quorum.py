@@ -50,7 +50,7 @@ class _OpensEverywhere(Invariant):
             return
         now = self.fleet.now()
         self._opened[change.key, instance.number] = now
-        is_own = change.instance in {"", instance.breaker.instance}  # not a late update
+        is_own = change.instance in {"", instance.breaker._sync.instance}  # not a late update
         if change.cause in self.causes and is_own:
             decided = self._decided.setdefault(change.key, {})
             decided[instance.number] = now

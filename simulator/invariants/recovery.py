@@ -22,8 +22,8 @@ class NothingRejectsForEver(Invariant):
     def recovered(self) -> Iterator[str]:
         """Look for circuits that are not closed."""
         for instance in self.fleet.instances:
-            for circuit in instance.breaker.registry:
+            for circuit in instance.breaker._registry:
                 stats = instance.breaker.stats(circuit.key)
-                state = circuit.core.machine.state
+                state = circuit._core.machine.state
                 if state is not CircuitState.CLOSED and stats.override is None:
                     yield f"instance {instance.number} still has {circuit.key} {state} after it all"

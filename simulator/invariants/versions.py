@@ -47,8 +47,8 @@ class VersionsNeverGoBack(Invariant):
         for instance in self.fleet.instances:
             if not instance.is_running:
                 continue
-            for circuit in instance.breaker.registry:
-                core = circuit.core
+            for circuit in instance.breaker._registry:
+                core = circuit._core
                 which = (instance.number, instance.lives, circuit.key)
                 now = ((core.membership.version, core.membership.writer), core.override.version)
                 before = self._seen.get(which, ((0, ""), 0))
@@ -76,8 +76,8 @@ class OneStateForEachVersion(Invariant):
             if not instance.is_running:
                 continue
             ordered = instance.breaker.sync_status().orders
-            for circuit in instance.breaker.registry:
-                ours, membership = circuit.core.machine.state, circuit.core.membership
+            for circuit in instance.breaker._registry:
+                ours, membership = circuit._core.machine.state, circuit._core.membership
                 if not membership.version or circuit.key in ordered or not _tells_all(circuit):
                     continue
                 which = (circuit.key, membership.version, membership.writer)
@@ -92,6 +92,6 @@ class OneStateForEachVersion(Invariant):
 def _tells_all(circuit: Circuit) -> bool:
     return (
         is_shared(circuit)
-        and not circuit.core.membership.unsynced
-        and not circuit.core.membership.local_only
+        and not circuit._core.membership.unsynced
+        and not circuit._core.membership.local_only
     )

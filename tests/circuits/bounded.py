@@ -28,7 +28,7 @@ class Breaker(HybridBreaker):
 
     @property
     def keys(self) -> set[str]:
-        return set(self.registry.by_key)
+        return set(inside.registry_of(self).by_key)
 
     def use(self, *keys: str) -> None:
         for key in keys:
@@ -50,7 +50,7 @@ class Breaker(HybridBreaker):
     def hears(
         self, key: str, state: str, remaining: float = 60.0, version: int = 7
     ) -> Circuit | None:
-        circuit = self.registry.hear_of(key)
+        circuit = inside.registry_of(self).hear_of(key)
         if circuit is not None:
             FleetSide(circuit).adopt(News(version, "b", CircuitState(state), 1, 0, remaining))
         return circuit

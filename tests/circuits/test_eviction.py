@@ -148,7 +148,7 @@ def test_a_change_that_the_fleet_has_not_heard_of_is_kept() -> None:
     breaker.settle("shared", Outcome.SUCCESS)
     breaker.time.advance(3600.0)
     assert breaker.circuit("surplus").key == "overflow"
-    proposal = FleetSide(breaker.registry.by_key["shared"]).propose()
+    proposal = FleetSide(inside.registry_of(breaker).by_key["shared"]).propose()
     assert proposal is not None
     breaker.hears("shared", "CLOSED", version=8)
     breaker.time.advance(3600.0)
@@ -193,7 +193,7 @@ async def test_an_override_keeps_its_circuit_as_long_as_it_lasts() -> None:
 def test_an_open_circuit_that_calls_are_rejected_by_is_kept() -> None:
     """The open time is over, and other instances have the right to probe."""
     breaker = Breaker(1)
-    breaker.registry.peers.is_connected, breaker.registry.peers.live = True, 2
+    inside.registry_of(breaker).peers.is_connected, inside.registry_of(breaker).peers.live = True, 2
     breaker.trip("k")
     breaker.time.advance(10.0)
     with pytest.raises(CircuitOpenError):
@@ -260,6 +260,6 @@ def test_circuits_make_room_while_somebody_walks_over_all_of_them() -> None:
         seen.add(walked.key)
         if len(seen) == 10:
             breaker.use(*(f"new-{number}" for number in range(50)))
-    assert breaker.registry.overflow is None
+    assert inside.registry_of(breaker).overflow is None
     assert {f"new-{number}" for number in range(50)} <= breaker.keys
     assert len(seen) < 100  # what has gone is not met any more

@@ -20,8 +20,8 @@ from .parts import OPEN_TIME, fail, fine_sync, trip
 def stirs(breaker: HybridBreaker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the keys that the fleet's part was told of, in a fleet of three."""
     told: list[str] = []
-    monkeypatch.setattr(breaker, "touched", lambda one: told.append(one.key))
-    around = breaker.registry.peers
+    monkeypatch.setattr(inside.sync_of(breaker), "touched", lambda one: told.append(one.key))
+    around = inside.registry_of(breaker).peers
     around.has_fleet, around.is_connected, around.live = True, True, 3
     return told
 
@@ -225,7 +225,7 @@ def test_who_noted_no_success_objects_to_nothing(circuit: Circuit, stirs: list[s
 
 def test_a_success_in_the_first_moment_of_a_clock_is_one() -> None:
     breaker = HybridBreaker(redis=None, clock=ManualClock(0.0))
-    breaker.registry.peers.has_fleet = True
+    inside.registry_of(breaker).peers.has_fleet = True
     circuit = breaker.circuit("k")
     FleetSide(circuit).listen(5.0)
     circuit.call_sync(lambda: None)

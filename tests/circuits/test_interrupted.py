@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, CircuitState, HybridBreaker
+from tests import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ def at_all_places(
             assert place > 4
             return
         yield place, circuit, clock, heard
-        breaker.changes.deliver()  # what is left: else there are ever more places
+        inside.changes_of(breaker).deliver()  # what is left: else there are ever more places
     raise AssertionError("it never ends")
 
 
@@ -111,7 +112,7 @@ ACTS = pytest.mark.parametrize(
         pytest.param(nothing, lambda circuit: call(circuit, failing), id="opening"),
         pytest.param(opened, lambda circuit: call(circuit, fine), id="closing"),
         pytest.param(opened, lambda circuit: call(circuit, failing), id="opening-again"),
-        pytest.param(nothing, lambda circuit: circuit.reset_here(), id="reset"),
+        pytest.param(nothing, inside.reset_here, id="reset"),
         pytest.param(nothing, lambda circuit: circuit.stats(), id="look"),
     ],
 )
@@ -154,6 +155,6 @@ def test_an_open_circuit_rejects_at_once_after_an_interrupted_call(
     prepare: Callable[[Circuit, Clock], object], act: Callable[[Circuit], object]
 ) -> None:
     for place, circuit, clock, _ in at_all_places(prepare, act):
-        machine = circuit.core.machine
+        machine = inside.core_of(circuit).machine
         if machine.state is CircuitState.OPEN and clock.now < machine.open_until:
             assert not call(circuit, fine), place

@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests import inside
-from tests.inside import breaker_of, lock_of, replace_lock
+from tests.inside import changes_of, lock_of, replace_lock
 
 from .parts import OPEN_TIME, PATIENCE
 
@@ -113,10 +113,10 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
         other.start()
         other.join(PATIENCE)
 
-    breaker = breaker_of(probing)
+    changes = changes_of(probing)
     mine = inside.admit(probing)
     leave_a_probe_behind(probing, Outcome.SUCCESS)
-    breaker.on_change(try_the_lock)
+    changes.add(try_the_lock)
     steps: dict[str, Callable[[], Any]] = {
         "admit": lambda: inside.admit(probing),
         "settle": lambda: inside.settle(probing, mine, Outcome.NOT_COUNTED),
@@ -158,7 +158,7 @@ def test_what_is_finalized_as_the_lock_is_taken_is_delivered_after_it(
     was_free: list[bool] = []
     mine, left_behind = inside.admit(probing), inside.admit(probing)
     lock = lock_of(probing)
-    breaker_of(probing).on_change(lambda _: was_free.append(not lock._is_owned()))
+    changes_of(probing).add(lambda _: was_free.append(not lock._is_owned()))
     if step == "settle again":
         inside.settle(probing, mine, Outcome.NOT_COUNTED)
     steps: dict[str, Callable[[], Any]] = {

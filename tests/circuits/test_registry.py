@@ -71,7 +71,7 @@ def test_recently_used_circuit_outlives_idle_ones() -> None:
 async def test_so_does_one_whose_key_calls_are_made_under() -> None:
     breaker = bounded(10)
     await breaker.execute("busy", fine)
-    busy = weakref.ref(breaker.registry.by_key["busy"])
+    busy = weakref.ref(inside.registry_of(breaker).by_key["busy"])
     for number in range(200):
         breaker.circuit(f"tenant-{number}")
         await breaker.execute("busy", fine)
@@ -102,8 +102,8 @@ def test_key_heard_of_never_pushes_out_one_used_here() -> None:
     breaker = bounded(2)
     for key in ("a", "b"):
         breaker.circuit(key)
-    assert breaker.registry.hear_of("c") is None
-    assert breaker.registry.hear_of("a") is breaker.circuit("a")
+    assert inside.registry_of(breaker).hear_of("c") is None
+    assert inside.registry_of(breaker).hear_of("a") is breaker.circuit("a")
 
 
 def test_configuration_by_key_then_pattern_then_default() -> None:
@@ -194,7 +194,7 @@ def test_recovery_that_the_fleet_has_not_heard_of_is_not_forgotten() -> None:
 def test_circuit_known_from_the_fleet_first_takes_the_configuration_of_the_code() -> None:
     """The code must not fail for having been later than the news."""
     breaker = bounded(10)
-    heard = breaker.registry.hear_of("a")
+    heard = inside.registry_of(breaker).hear_of("a")
     assert heard is not None
     FleetSide(heard).adopt(News(1, "b", CircuitState.OPEN, failures=1, successes=0, remaining=5.0))
     config = CircuitConfig(failure_threshold=9)
@@ -208,7 +208,7 @@ def test_circuit_known_from_the_fleet_first_takes_the_configuration_of_the_code(
 def test_circuit_heard_of_has_the_configuration_that_was_declared_for_its_key() -> None:
     config = CircuitConfig(failure_threshold=9)
     breaker = bounded(10, circuits={"host:*": config})
-    heard = breaker.registry.hear_of("host:a")
+    heard = inside.registry_of(breaker).hear_of("host:a")
     assert heard is not None
     assert heard.config is config
 
@@ -292,7 +292,7 @@ def test_iterating_while_circuits_are_made_is_safe() -> None:
         breaker.circuit(f"a{number}")
     for circuit in breaker.circuits():
         breaker.circuit(f"made for {circuit.key}")
-    assert len(breaker.registry) == 100
+    assert len(inside.registry_of(breaker)) == 100
 
 
 async def test_calls_under_the_overflow_circuit_are_never_rejected() -> None:

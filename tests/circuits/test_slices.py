@@ -14,6 +14,7 @@ import pytest
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker, StateChange
 from fastapi_hybrid_breaker.circuits.listeners import ChangeQueue
 from fastapi_hybrid_breaker.core.states import CLOSED, OPEN, Cause
+from tests import inside
 from tests.patience import PATIENCE
 
 from .parts import BrokenError
@@ -217,7 +218,7 @@ async def test_stop_leaves_nothing_unheard(heard: list[str]) -> None:
     breaker.on_change(lambda one: heard.append(one.key))
     async with breaker:
         for number in range(MANY):
-            breaker.circuit(f"host-{number}").open_here(60.0)
+            inside.open_here(breaker.circuit(f"host-{number}"), 60.0)
         assert len(heard) < MANY
     assert heard == keys(MANY)
 
@@ -301,11 +302,11 @@ async def test_a_change_by_a_listener_comes_after_all_that_was_queued_before() -
     def reset_the_first(one: StateChange) -> None:
         heard.append((one.key, one.new))
         if one.key == "host-0" and one.new == "OPEN":
-            breaker.circuit("host-0").reset_here()
+            inside.reset_here(breaker.circuit("host-0"))
 
     breaker.on_change(reset_the_first)
     for number in range(100):
-        breaker.circuit(f"host-{number}").open_here(60.0)
+        inside.open_here(breaker.circuit(f"host-{number}"), 60.0)
     while len(heard) < 101:
         await asyncio.sleep(0)
     chain = [new for key, new in heard if key == "host-0"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker import StateChange
 
 MOST_FUNCTIONS = 36
-MOST_FILES = 19
+MOST_FILES = 18
 """Of a trip, with no Redis and one listener. To be lowered, never raised: to 26 and 12."""
 
 

@@ -7,6 +7,7 @@ import time
 
 from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT
+from tests import inside
 from tests.fleet.instances import fail, fleet, settled, until
 from tests.fleet.server import Server, arrived
 from tests.fleet.speaker import PlainSpeaker
@@ -38,9 +39,9 @@ async def test_the_command_is_no_instance_and_a_lone_service_stays_alone(server:
         ):
             done = await beside(server, *order)
             assert done.code == 0, done
-            assert server.ask.zrange("circuit#{live}", 0, -1) == [breaker.instance]
+            assert server.ask.zrange("circuit#{live}", 0, -1) == [inside.sync_of(breaker).instance]
         assert server.ask.hkeys("circuit#{live}:about") == about
-        assert breaker.peers.live == 1
+        assert inside.peers_of(breaker).live == 1
         heard = [json.loads(message["data"]) for message in arrived(signals)]
         assert all(one["signal"] == "tick" and one["live"] == 1 for one in heard), heard
         signals.close()

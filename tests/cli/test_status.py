@@ -10,6 +10,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.fleet.names import Names
+from tests import inside
 from tests.fleet.instances import CONFIG, fail, fleet, probe, settled, succeed, until
 from tests.fleet.server import Server
 from tests.fleet.sessions import session_of, wake
@@ -71,7 +72,7 @@ async def test_status_lists_circuits_the_worst_first(server: Server) -> None:
         assert re.search(r"forced_open by ann: moving \(\dm( \d+s)? left\)", out)
         assert "disabled by bob: it lies (until cleared)" in out
         assert "✖ 2 OPEN  ◐ 1 HALF_OPEN  ✔ 2 CLOSED" in out
-        assert breaker.instance in out
+        assert inside.sync_of(breaker).instance in out
         assert "connected" in out
 
 
@@ -127,7 +128,7 @@ async def test_json_has_the_shape_that_is_documented(server: Server) -> None:
         assert (row["failures"], row["override"], row["open_at"]) == (3, None, [])
         assert row["evidence"]["rule"] == "3 failures in a row"
         assert row["version"] == breaker.stats(KEY).version
-        assert row["writer"] == breaker.instance
+        assert row["writer"] == inside.sync_of(breaker).instance
         assert 0 < row["retry_after"] <= 30
         assert row["next_attempt"] == pytest.approx(said["at"] + row["retry_after"])
         assert row["since"] <= said["at"]

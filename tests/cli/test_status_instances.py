@@ -10,6 +10,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.fleet.names import Names
+from tests import inside
 from tests.fleet.instances import cut_off, fail, fleet, settled, succeed, until
 from tests.fleet.server import Server
 from tests.fleet.sessions import session_of, wake
@@ -31,13 +32,13 @@ async def test_instances_where_it_is_open_alone_are_named(server: Server) -> Non
         await until(lambda: 0 < a.stats(KEY).version == b.stats(KEY).version)
         await fail(a, KEY)
         votes = Names("circuit").evidence(KEY)
-        await until(lambda: a.instance in (server.ask.hget(votes, ":votes") or ""))
+        await until(lambda: inside.sync_of(a).instance in (server.ask.hget(votes, ":votes") or ""))
         (row,) = (await beside(server, "status", "--json")).json["circuits"]
-        assert (row["state"], row["open_at"]) == ("CLOSED", [a.instance])
+        assert (row["state"], row["open_at"]) == ("CLOSED", [inside.sync_of(a).instance])
         for order in (("status",), ("show", KEY)):
             out = (await beside(server, *order)).out
             assert "(open at 1)" in out
-            assert f"{a.instance} (" in out
+            assert f"{inside.sync_of(a).instance} (" in out
 
 
 async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server) -> None:
@@ -49,19 +50,19 @@ async def test_circuit_that_only_one_instance_has_open_is_listed(server: Server)
             with pytest.raises(CircuitOpenError):
                 await succeed(a, KEY)
         votes = Names("circuit").evidence(KEY)
-        await until(lambda: a.instance in (server.ask.hget(votes, ":votes") or ""))
+        await until(lambda: inside.sync_of(a).instance in (server.ask.hget(votes, ":votes") or ""))
         for _ in range(2):  # a rate is between two signs of life
             beat(a)
             await settled(a)
         assert server.ask.keys(f"circuit:{KEY}") == []
         (row,) = (await beside(server, "status", "--json")).json["circuits"]
         assert (row["key"], row["state"], row["own_state"]) == (KEY, "CLOSED", None)
-        assert row["open_at"] == [a.instance]
+        assert row["open_at"] == [inside.sync_of(a).instance]
         assert "(open at 1)" in (await beside(server, "status")).out
         out = (await beside(server, "show", KEY)).out
         there = {line.split()[0]: line for line in out.splitlines() if "connected" in line}
-        assert "✖ OPEN" in there[a.instance]
-        assert "CLOSED, or unknown" in there[b.instance]
+        assert "✖ OPEN" in there[inside.sync_of(a).instance]
+        assert "CLOSED, or unknown" in there[inside.sync_of(b).instance]
         assert (await beside(server, "reset", KEY)).code == 0
         await until(lambda: a.state(KEY) == "CLOSED")
 
@@ -111,10 +112,13 @@ async def test_instance_that_is_not_heard_of_is_isolated(server: Server) -> None
         await cut_off(b)
         seconds, microseconds = server.ask.time()
         seen = int(seconds * 1000 + microseconds / 1000) - 20_000
-        server.ask.zadd("circuit#{live}", {b.instance: seen})
+        server.ask.zadd("circuit#{live}", {inside.sync_of(b).instance: seen})
         said = (await beside(server, "status", "--json")).json
         sync = {one["id"]: one["sync"] for one in said["instances"]}
-        assert sync == {a.instance: "connected", b.instance: "isolated"}
+        assert sync == {
+            inside.sync_of(a).instance: "connected",
+            inside.sync_of(b).instance: "isolated",
+        }
         assert "isolated" in (await beside(server, "status")).out
 
 

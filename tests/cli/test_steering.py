@@ -10,6 +10,7 @@ import pytest
 
 from fastapi_hybrid_breaker import CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.fleet.names import Names
+from tests import inside
 from tests.fleet.instances import CONFIG, fail, fleet, settled, succeed, until
 from tests.fleet.server import Server
 
@@ -157,7 +158,7 @@ async def test_the_answer_of_an_order_is_what_redis_says_after_it(server: Server
         assert said["circuit"]["state"] == "CLOSED"
         assert said["circuit"]["evidence"]["by"] == "ann"
         assert str(said["circuit"]["version"]) == server.hash(KEY)["version"]
-        assert [one["id"] for one in said["instances"]] == [breaker.instance]
+        assert [one["id"] for one in said["instances"]] == [inside.sync_of(breaker).instance]
         opened = await beside(server, "open", "new", "--reason", "x", "--until-cleared", "--json")
         assert opened.json["known"] is False
         assert opened.json["circuit"]["retry_after"] is None

@@ -23,6 +23,7 @@ from rich.console import Console
 from fastapi_hybrid_breaker.cli.errors import CommandError
 from fastapi_hybrid_breaker.cli.options import Place
 from fastapi_hybrid_breaker.cli.watch import EVERY, watch
+from tests import inside
 from tests.fleet.instances import fail, fleet, settled
 from tests.fleet.speaker import PlainSpeaker
 from tests.patience import PATIENCE
@@ -136,7 +137,7 @@ async def test_watch_shows_the_worst_that_find_room(server: Server) -> None:
             await asyncio.to_thread(watching.until, "more circuits")
             assert "open-00" in watching.seen
             assert "open-49" not in watching.seen
-            assert breaker.instance in watching.seen
+            assert inside.sync_of(breaker).instance in watching.seen
             assert watching.interrupt() == 0
 
 

@@ -54,7 +54,7 @@ def rejections(circuit: Circuit) -> list[CircuitOpenError]:
 
 def test_each_rejection_can_be_rebuilt_from_its_args() -> None:
     circuit = HybridBreaker(redis=None, clock=ManualClock()).circuit("k")
-    circuit.open_here(60.0)
+    inside.open_here(circuit, 60.0)
     for error in rejections(circuit):
         assert error.args == ("k", 60.0)
         rebuilt = type(error)(*json.loads(json.dumps(error.args)))
@@ -67,7 +67,7 @@ def test_the_state_of_a_rejection_while_probing_travels_with_a_pickle() -> None:
     clock = ManualClock()
     config = CircuitConfig(half_open_max_calls=1)
     circuit = HybridBreaker(redis=None, clock=clock, defaults=config).circuit("k")
-    circuit.open_here(60.0)
+    inside.open_here(circuit, 60.0)
     clock.advance(60.0)
     inside.admit(circuit)
     for error in rejections(circuit):

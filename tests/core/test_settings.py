@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.settings import BreakerSettings
+from tests import inside
 
 SECRET = "hunter2"  # noqa: S105 - looked for, to be found nowhere
 URL = f"redis://app:{SECRET}@127.0.0.1:1/0"
@@ -25,7 +26,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     settings = BreakerSettings()
     assert settings.circuit_config() == CircuitConfig()
     assert (settings.redis_url, settings.namespace) == (None, "circuit")
-    assert HybridBreaker().registry.most == 10_000
+    assert inside.registry_of(HybridBreaker()).most == 10_000
     assert HybridBreaker().sync_status().state == "disabled"
 
 
@@ -70,8 +71,8 @@ def test_a_declared_circuit_wins_over_the_environment(monkeypatch: pytest.Monkey
 
 def test_an_explicit_number_of_circuits_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIRCUIT_MAX_CIRCUITS", "7")
-    assert HybridBreaker().registry.most == 7
-    assert HybridBreaker(max_circuits=8).registry.most == 8
+    assert inside.registry_of(HybridBreaker()).most == 7
+    assert inside.registry_of(HybridBreaker(max_circuits=8)).most == 8
 
 
 def test_an_explicit_namespace_wins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,7 +171,7 @@ async def test_the_fleet_is_told_of_and_its_loss(
         fleet(server, 1, CONFIG) as (other,),
         reading(port) as reader,
     ):
-        names = {breaker.instance, other.instance}
+        names = {inside.sync_of(breaker).instance, inside.sync_of(other).instance}
         snapshot = await reader.next()
         told = snapshot.data["instances"]
         while {one["id"] for one in told} != names:
@@ -179,7 +179,7 @@ async def test_the_fleet_is_told_of_and_its_loss(
         await fail(other, KEY)
         event = await reader.until("circuit", state="OPEN")
         assert event.data["change"]["cause"] == "fleet"
-        assert event.data["change"]["instance"] == other.instance
+        assert event.data["change"]["instance"] == inside.sync_of(other).instance
         server.kill()
         await reader.until("sync", state="isolated")
         server.start()
@@ -208,7 +208,11 @@ async def test_what_instances_reject_is_told_by_their_signs_of_life(
         said: Any = None
         while not said or said["rejecting"] == 0.0:
             event = await reader.until("instances")
-            found = [one for one in event.data["instances"] if one["id"] == other.instance]
+            found = [
+                one
+                for one in event.data["instances"]
+                if one["id"] == inside.sync_of(other).instance
+            ]
             said = found[0]["circuits"].get(KEY) if found else None
         assert said["state"] == "OPEN"
         rejecting.cancel()
@@ -219,7 +223,7 @@ async def test_a_quiet_circuit_that_gets_another_configuration_or_is_made_anew_i
 ) -> None:
     monkeypatch.setattr(broadcast, "EVERY", 0.02)
     async with served() as (breaker, port):
-        breaker.registry.hear_of(KEY)  # before the code that uses it
+        inside.registry_of(breaker).hear_of(KEY)  # before the code that uses it
         inside.open_here(breaker.circuit("other"), 60.0)
         inside.reset_here(breaker.circuit("other"))
         async with reading(port) as reader:
@@ -228,7 +232,7 @@ async def test_a_quiet_circuit_that_gets_another_configuration_or_is_made_anew_i
             breaker.circuit(KEY, CircuitConfig(mode="shadow"))
             (row,) = (await reader.until("figures")).data["circuits"]
             assert (row["key"], row["mode"]) == (KEY, "shadow")
-            del breaker.registry.by_key["other"]  # as if to make room
+            del inside.registry_of(breaker).by_key["other"]  # as if to make room
             breaker.circuit("other")
             (row,) = (await reader.until("figures")).data["circuits"]
             assert (row["key"], row["since"]) == ("other", None)

@@ -137,11 +137,11 @@ async def test_without_readers_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("fastapi_hybrid_breaker.web.events.channel.PING_EVERY", 0.02)
     async with served() as (breaker, port):
         for _ in range(2):
-            assert not breaker.changes
+            assert not inside.changes_of(breaker)
             async with reading(port) as reader:
                 await reader.next()
-                assert len(breaker.changes) == 1
-            await until(lambda: not breaker.changes)
+                assert len(inside.changes_of(breaker)) == 1
+            await until(lambda: not inside.changes_of(breaker))
         assert not [one for one in asyncio.all_tasks() if "Broadcast" in repr(one.get_coro())]
 
 
@@ -156,11 +156,11 @@ def test_a_loop_that_was_closed_by_hand_leaves_no_listener() -> None:
 
     loop = asyncio.new_event_loop()
     events = loop.run_until_complete(begin())
-    assert len(breaker.changes) == 1
+    assert len(inside.changes_of(breaker)) == 1
     unfinished = asyncio.all_tasks(loop)
     loop.close()
     inside.open_here(breaker.circuit(KEY), 60.0)
-    assert not breaker.changes
+    assert not inside.changes_of(breaker)
     assert asyncio.run(begin())  # who comes on another loop is told as ever
     for task in unfinished:
         task._log_destroy_pending = False  # type: ignore[attr-defined]

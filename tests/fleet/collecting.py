@@ -13,6 +13,7 @@ import faulthandler
 import gc
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ import httpx
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 
 PATIENCE = 60.0
+VARIABLES = [ContextVar[int](f"variable {number}") for number in range(8)]
 CONFIG = CircuitConfig(failure_threshold=1, success_threshold=1, recovery_timeout=0.001)
 
 
@@ -50,6 +52,12 @@ def trip(transport: Any, host: str) -> None:
         transport.handle_request(httpx.Request("GET", f"http://{host}/broken"))
 
 
+def set_variables() -> None:
+    for number in range(20):
+        for variable in VARIABLES:
+            variable.set(number)
+
+
 def begin(work: Coroutine[Any, Any, object]) -> None:
     """Run it until it waits for the first time."""
     work.send(None)
@@ -63,6 +71,7 @@ async def main(url: str, act: str) -> None:
         acts: dict[str, Callable[[int], object]] = {
             "trips": lambda number: trip(transport, f"other{number}"),
             "resets": lambda number: begin(breaker.reset(f"other{number}:80")),
+            "sets variables of its context": lambda _: set_variables(),
             "makes a circuit": lambda number: breaker.circuit(f"new{number}"),
         }
         hosts = [f"host{number}" for number in range(150)]

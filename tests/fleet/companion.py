@@ -27,11 +27,11 @@ class Companion(Player):
     ) -> None:
         super().__init__(server, instance, **config)
         self.own.server.note_round_trip = lambda _: None  # type: ignore[method-assign]
-        self.breaker.peers.round_trip = round_trip
+        inside.peers_of(self.breaker).round_trip = round_trip
         self.pubsub.subscribe("circuit#signals")
         self.arrived()
-        self.breaker.sync.touched = self._stirred
-        peers = self.breaker.peers
+        inside.sync_of(self.breaker).touched = self._stirred
+        peers = inside.peers_of(self.breaker)
         peers.has_fleet = peers.is_connected = True
         peers.live = live
         set_next_heartbeat(self.exchange, float("inf"))

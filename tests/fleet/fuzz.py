@@ -46,6 +46,7 @@ from fastapi_hybrid_breaker.fleet.values import MalformedError, as_text
 from fastapi_hybrid_breaker.fleet.work_item import Request
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+from tests import inside
 
 from .evidence_in_json import evidence_in, quoted_evidence
 from .odd import answers, as_json, binary, depths, mangled, spoilt, texts, values
@@ -197,7 +198,7 @@ class _Process:
         clock = ManualClock()
         breaker = HybridBreaker(redis=None, clock=clock, max_circuits=9)
         self.circuit = breaker.circuit(KEY)
-        self.own = OwnInstance("me", Names("circuit"), breaker.registry, clock=clock)
+        self.own = OwnInstance("me", Names("circuit"), inside.registry_of(breaker), clock=clock)
         self.exchange = Exchange(self.own)
         self.exchange.read(KEY)
         self.exchange.overrides.read_all()

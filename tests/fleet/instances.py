@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from tests import inside
 from tests.patience import PATIENCE
 
 from .sessions import drained, session_of, set_next_heartbeat, tasks_of
@@ -95,7 +96,7 @@ def fix_round_trip(*breakers: HybridBreaker, seconds: float) -> None:
     for breaker in breakers:
         session = session_of(breaker)
         session.own.server.note_round_trip = lambda _: None  # type: ignore[method-assign]
-        breaker.peers.round_trip = seconds
+        inside.peers_of(breaker).round_trip = seconds
 
 
 def hush(*breakers: HybridBreaker) -> None:

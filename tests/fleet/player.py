@@ -36,9 +36,11 @@ class Player:
         settings = {"failure_threshold": 1, "success_threshold": 1, "recovery_timeout": 30.0}
         defaults = CircuitConfig(**(settings | config))
         self.breaker = HybridBreaker(redis=None, defaults=defaults, clock=self.clock)
-        self.own = OwnInstance(instance, Names("circuit"), self.breaker.registry, clock=self.clock)
+        self.own = OwnInstance(
+            instance, Names("circuit"), inside.registry_of(self.breaker), clock=self.clock
+        )
         self.exchange = Exchange(self.own)
-        self.breaker.sync.changed = self.exchange.changed
+        inside.sync_of(self.breaker).changed = self.exchange.changed
         self.raw = redis_py.Redis(port=server.port, protocol=2)
         self.pubsub = self.raw.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe("circuit:updates")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker.fleet.quorum_votes import QuorumVotes
+from tests import inside
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def current_session(breaker: HybridBreaker) -> Session | None:
-    return breaker.sync._session
+    return inside.sync_of(breaker)._session
 
 
 def session_of(breaker: HybridBreaker) -> Session:
@@ -137,7 +138,7 @@ def failures_of_basic_clients(session: Session) -> Any:
 
 
 def set_clock_of_held_overrides(breaker: HybridBreaker, clock: Any) -> None:
-    breaker.registry.held._clock = clock
+    inside.registry_of(breaker).held._clock = clock
 
 
 def replace_credentials(source: Source, make: Callable[[Any], Any]) -> None:

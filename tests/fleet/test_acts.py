@@ -74,7 +74,7 @@ async def test_a_reset_by_an_instance_that_does_not_know_the_circuit_tells_it_to
         await fail(a, KEY)
         await settled(a)
         async with fleet(server, 1) as (b,):
-            b.registry.by_key.pop(KEY)
+            inside.registry_of(b).by_key.pop(KEY)
             await b.reset(KEY, reason="it is back", by="ann")
             await until(lambda: a.state(KEY) is CLOSED)
             assert said(a) == ("reset", "ann", "it is back")

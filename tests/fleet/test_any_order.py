@@ -79,7 +79,7 @@ class Slow(Player):
     def is_evicted(self) -> None:
         """Forget the circuit, as the registry does for want of room with one that may go."""
         if loss_of(self.core, self.clock(), is_used=True) is not None:
-            del self.breaker.registry.by_key[KEY]
+            del inside.registry_of(self.breaker).by_key[KEY]
 
     def send(self) -> None:
         """Send all there is, with prompt answers, but for what is under way."""

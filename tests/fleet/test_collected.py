@@ -16,7 +16,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("act", ["trips", "resets", "makes a circuit"])
+@pytest.mark.parametrize(
+    "act", ["trips", "resets", "makes a circuit", "sets variables of its context"]
+)
 def test_event_loop_goes_on_when_half_read_streams_are_collected_while_a_call(
     server: Server, act: str
 ) -> None:

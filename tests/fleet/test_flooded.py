@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
+from tests import inside
 
 from .instances import CONFIG, fail, probe, settled, succeed, until
 from .player import KEY
@@ -36,7 +37,7 @@ async def flooded(server: Server) -> AsyncIterator[tuple[HybridBreaker, HybridBr
         for number in range(FLOOD):
             await fail(big, f"host-{number}")
         await settled(small, big)
-        await until(lambda: len(small.registry) == ROOM, "the small one is full")
+        await until(lambda: len(inside.registry_of(small)) == ROOM, "the small one is full")
         yield small, big
 
 
@@ -60,7 +61,7 @@ async def test_a_key_that_is_used_is_protected(server: Server) -> None:
         assert not await rejects(small, "used here")
         await fail(small, "used here")
         assert await rejects(small, "used here")
-        assert len(small.registry) <= ROOM
+        assert len(inside.registry_of(small)) <= ROOM
 
 
 @pytest.mark.parametrize("key", [KEY, "host-7", "never used"])
@@ -97,7 +98,9 @@ async def test_an_override_set_elsewhere_is_in_force_once_its_key_is_used(server
     async with flooded(server) as (small, big):
         await big.override("unknown to it", "forced_open", by="ann", reason="t", seconds=None)
         await settled(small, big)
-        assert small.registry.get("unknown to it") is None  # no room for what is only heard of
+        assert (
+            inside.registry_of(small).get("unknown to it") is None
+        )  # no room for what is only heard of
         small.circuit("unknown to it")
         await settled(small)
         assert await rejects(small, "unknown to it")

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.circuits import held_overrides
+from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .links import sync
@@ -36,27 +37,27 @@ async def override_all(breaker: HybridBreaker, seconds: float | None = None) -> 
 
 
 def held(breaker: HybridBreaker) -> int:
-    return len(breaker.registry.held)
+    return len(inside.registry_of(breaker).held)
 
 
 async def test_overrides_of_others_keys_left_a_process_own_keys_unprotected(server: Server) -> None:
     async with fleet(server, 1) as (operator,), small(server) as before:
         await override_all(operator)
-        await until(lambda: held(before) + len(before.registry) == len(KEYS))
+        await until(lambda: held(before) + len(inside.registry_of(before)) == len(KEYS))
         async with small(server) as after:  # it reads what the other has heard
-            await until(lambda: held(after) + len(after.registry) == len(KEYS))
+            await until(lambda: held(after) + len(inside.registry_of(after)) == len(KEYS))
             for one in (before, after):
                 await fail(one, "own")
                 assert one.state("own") == "OPEN"
                 assert one.circuit("own").key == "own"
-                assert len(one.registry) <= 5
+                assert len(inside.registry_of(one)) <= 5
                 assert one.sync_status().dropped == 0
 
 
 async def test_a_held_override_is_in_force_with_the_very_first_call(server: Server) -> None:
     async with fleet(server, 1) as (operator,), small(server) as one:
         await override_all(operator)
-        await until(lambda: held(one) + len(one.registry) == len(KEYS))
+        await until(lambda: held(one) + len(inside.registry_of(one)) == len(KEYS))
         server.hang()  # nobody can be asked
         for key in KEYS:
             with pytest.raises(CircuitOpenError):
@@ -69,14 +70,14 @@ async def test_a_held_override_is_in_force_with_the_very_first_call(server: Serv
 async def test_a_held_override_that_is_cleared_holds_no_longer(server: Server) -> None:
     async with fleet(server, 1) as (operator,), small(server) as one:
         await override_all(operator)
-        await until(lambda: held(one) + len(one.registry) == len(KEYS))
+        await until(lambda: held(one) + len(inside.registry_of(one)) == len(KEYS))
         for key in KEYS[10:20]:
             await operator.clear_override(key, by="ann")
-        await until(lambda: not any(key in one.registry.held for key in KEYS[10:20]))
+        await until(lambda: not any(key in inside.registry_of(one).held for key in KEYS[10:20]))
         for key in KEYS[10:20]:
             await succeed(one, key)
         # Cleared by itself, while it knows no circuit of that name.
-        key = next(key for key in KEYS[20:] if key in one.registry.held)
+        key = next(key for key in KEYS[20:] if key in inside.registry_of(one).held)
         assert await one.clear_override(key, by="ann") == "fleet"
         await succeed(one, key)
         await settled(one)
@@ -88,8 +89,8 @@ async def test_a_held_override_whose_end_was_not_heard_is_read_with_the_first_us
 ) -> None:
     async with fleet(server, 1) as (operator,), small(server) as one:
         await override_all(operator)
-        await until(lambda: held(one) + len(one.registry) == len(KEYS))
-        key = next(key for key in KEYS if key in one.registry.held)
+        await until(lambda: held(one) + len(inside.registry_of(one)) == len(KEYS))
+        key = next(key for key in KEYS if key in inside.registry_of(one).held)
         session = session_of(one)
         session.exchange.inbox.receive = lambda _: None  # type: ignore[method-assign]
         await operator.clear_override(key, by="ann")
@@ -102,9 +103,9 @@ async def test_a_held_override_ends_when_its_time_is_up(server: Server) -> None:
     async with fleet(server, 1) as (operator,):
         await override_all(operator, seconds=60.0)
         async with small(server) as one:
-            await until(lambda: held(one) + len(one.registry) == len(KEYS))
+            await until(lambda: held(one) + len(inside.registry_of(one)) == len(KEYS))
             set_clock_of_held_overrides(one, lambda: clock + 1e9)  # long after
-            key = next(key for key in KEYS if one.registry.get(key) is None)
+            key = next(key for key in KEYS if inside.registry_of(one).get(key) is None)
             await succeed(one, key)
 
 
@@ -119,11 +120,11 @@ async def test_declared_keys_and_those_in_use_keep_their_overridden_circuits(
             for key in ("declared", "used"):
                 await operator.override(key, "forced_open", by="ann", reason="x", seconds=None)
             await override_all(operator)
-            await until(lambda: held(one) + len(one.registry) == len(KEYS) + 2)
+            await until(lambda: held(one) + len(inside.registry_of(one)) == len(KEYS) + 2)
             del used
             for at in range(20):
                 one.circuit(f"other-{at}")
-            assert {"declared", "used"} <= set(one.registry.by_key)
+            assert {"declared", "used"} <= set(inside.registry_of(one).by_key)
 
 
 async def test_more_overrides_than_are_held_are_read_with_the_first_use(
@@ -135,7 +136,7 @@ async def test_more_overrides_than_are_held_are_read_with_the_first_use(
         await until(lambda: held(one) == 10 and one.sync_status().dropped)
         await settled(one)
         assert held(one) == 10
-        key = next(key for key in KEYS if one.registry.get(key) is None)
+        key = next(key for key in KEYS if inside.registry_of(one).get(key) is None)
         await until(lambda: one.circuit(key).state == "OPEN")
 
 
@@ -151,8 +152,8 @@ async def override_each(operator: HybridBreaker, one: HybridBreaker) -> dict[str
     kinds = {kind: kind for kind in ("forced_open", "disabled", "shadow", "enforced")}
     for key, kind in kinds.items():
         await operator.override(key, kind, by="ann", reason="x", seconds=50.0)
-    await until(lambda: all(key in one.registry.held for key in kinds))
-    assert len(one.registry) == 1
+    await until(lambda: all(key in inside.registry_of(one).held for key in kinds))
+    assert len(inside.registry_of(one)) == 1
     return kinds
 
 
@@ -192,7 +193,12 @@ async def test_an_override_without_an_end_or_past_it_is_shown_so(server: Server)
         await succeed(one, "own")
         await operator.override("endless", "forced_open", by="ann", reason="x", seconds=None)
         await operator.override("short", "forced_open", by="ann", reason="x", seconds=60.0)
-        await until(lambda: "endless" in one.registry.held and "short" in one.registry.held)
+        await until(
+            lambda: (
+                "endless" in inside.registry_of(one).held
+                and "short" in inside.registry_of(one).held
+            )
+        )
         endless = one.stats("endless")
         assert endless.next_attempt is None
         assert endless.retry_after == CONFIG.recovery_timeout
@@ -222,7 +228,7 @@ async def test_pages_show_overrides_of_keys_that_are_not_used_yet(server: Server
             assert (await client.get("/circuits/never-heard-of")).status_code == 404
             health = (await client.get("/circuits/-/health")).json()
             assert (health["open"], health["overridden"]) == (["forced_open"], sorted(kinds))
-        assert len(one.registry) == 1
+        assert len(inside.registry_of(one)) == 1
 
 
 async def test_the_page_of_an_overridden_key_shows_what_redis_knows_below_it(
@@ -232,7 +238,12 @@ async def test_the_page_of_an_overridden_key_shows_what_redis_knows_below_it(
         await fail(operator, "dead")
         await settled(operator)
         await operator.override("dead", "disabled", by="ann", reason="x", seconds=None)
-        await until(lambda: "dead" in one.registry.held or one.registry.get("dead") is not None)
+        await until(
+            lambda: (
+                "dead" in inside.registry_of(one).held
+                or inside.registry_of(one).get("dead") is not None
+            )
+        )
         view = await one.look_up("dead")
         assert view is not None
         assert view.stats.override is not None

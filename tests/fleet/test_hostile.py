@@ -20,6 +20,7 @@ from fastapi_hybrid_breaker.fleet.messages import (
     parse_message,
 )
 from fastapi_hybrid_breaker.fleet.values import VERSION_LIMIT, MalformedError
+from tests import inside
 
 from .instances import CONFIG, fail, fleet, settled, succeed, until
 from .server import Server
@@ -189,7 +190,7 @@ async def test_flood_of_foreign_open_keys_never_makes_more_than_max_circuits(
         await until(lambda: breaker.sync_status().received == 200)
         await settled(breaker)
         assert len(list(breaker.circuits())) == 50
-        assert breaker.registry.get("used here") is not None
+        assert inside.registry_of(breaker).get("used here") is not None
         assert breaker.sync_status().dropped >= 150
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitOpenError
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, probe, settled, succeed, until
@@ -56,7 +57,7 @@ async def test_who_does_not_know_it_reads_that_it_is_idle(server: Server) -> Non
         async with fleet(server, 1, max_circuits=1) as (full,):
             held = full.circuit("held")
             await settled(full)
-            assert full.registry.get(KEY) is None
+            assert inside.registry_of(full).get(KEY) is None
             async with asyncio.timeout(PATIENCE):  # its idea of the server's time may be behind
                 while True:
                     found = await full.look_up(KEY)
@@ -75,7 +76,9 @@ async def test_the_others_are_told_that_it_is_idle(server: Server) -> None:
         session.exchange.heartbeat.beat()
         wake(session)
         await settled(a)
-        told = {one.id: one for one in await b.instances() or ()}[a.instance].circuits
+        told = {one.id: one for one in await b.instances() or ()}[
+            inside.sync_of(a).instance
+        ].circuits
         assert told is not None
         assert (told[KEY].state, told[KEY].ready_to_probe) == ("OPEN", True)
 
@@ -87,7 +90,7 @@ async def test_a_circuit_that_was_forgotten_is_open_again_when_it_is_used(server
         await until(lambda: is_ready(breaker))
         await settled(breaker)
         held = [breaker.circuit(f"other-{number}") for number in range(2)]
-        assert breaker.registry.get(KEY) is None
+        assert inside.registry_of(breaker).get(KEY) is None
         held.clear()
         breaker.circuit(KEY)
         await until(lambda: is_ready(breaker))
@@ -103,12 +106,12 @@ async def test_openings_of_another_service_leave_the_keys_used_here_their_room(
         await settled(theirs)
         options = {"circuits": {"declared": CONFIG}, "max_circuits": 20}
         async with fleet(server, 1, **options) as (ours,):
-            await until(lambda: len(ours.registry) == 20)
+            await until(lambda: len(inside.registry_of(ours)) == 20)
             for key in ("declared", *(f"ours-{number}" for number in range(10))):
                 await fail(ours, key)
                 with pytest.raises(CircuitOpenError):
                     await succeed(ours, key)
-            assert len(ours.registry) == 20
+            assert len(inside.registry_of(ours)) == 20
 
 
 async def test_an_operator_is_told_fleet_where_it_is_in_force_here_too(server: Server) -> None:

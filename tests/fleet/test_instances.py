@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet import heartbeat
+from tests import inside
 
 from .instances import CONFIG, cut_off, fleet, settled, until
 
@@ -33,10 +34,10 @@ async def test_each_instance_is_listed_with_what_it_tells_of_itself(server: Serv
 
 async def test_who_comes_and_who_goes_is_known_at_once(server: Server) -> None:
     async with fleet(server, 2) as (a, b):
-        await until(lambda: a.peers.live == b.peers.live == 2)
+        await until(lambda: inside.peers_of(a).live == inside.peers_of(b).live == 2)
         async with fleet(server, 1) as (c,):
-            await until(lambda: a.peers.live == b.peers.live == 3)
-            assert c.peers.live == 3
+            await until(lambda: inside.peers_of(a).live == inside.peers_of(b).live == 3)
+            assert inside.peers_of(c).live == 3
         found = await a.instances()
         assert found is not None
         assert len(found) == 2
@@ -48,9 +49,9 @@ async def test_who_gives_no_sign_of_life_does_not_count_any_more(
     monkeypatch.setattr(heartbeat, "LOST_AFTER", 0.3)
     monkeypatch.setattr(heartbeat, "BEAT_EVERY", 0.1)
     async with fleet(server, 2) as (a, b):
-        await until(lambda: a.peers.live == 2)
+        await until(lambda: inside.peers_of(a).live == 2)
         await cut_off(b)
-        await until(lambda: a.peers.live == 1)
+        await until(lambda: inside.peers_of(a).live == 1)
         found = {one.id: one.sync for one in await a.instances() or ()}
         assert found[b.sync_status().instance] == "isolated"
         monkeypatch.setattr(heartbeat, "FORGOTTEN_AFTER", 0.3)

@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
+from tests import inside
 
 from .companion import Companion, together
 from .player import KEY
@@ -76,13 +77,13 @@ def test_after_a_flush_the_fleet_does_not_seem_to_be_one_instance(
         player.send()
     players[0].exchange.heartbeat.beat()
     players[0].send()
-    assert players[0].breaker.peers.live == 3
+    assert inside.peers_of(players[0].breaker).live == 3
     server.ask.flushall()
     players[0].exchange.heartbeat.beat()
     players[0].send()
     players[1].listen()
-    assert players[0].breaker.peers.live == 3
-    assert players[1].breaker.peers.live == 3
+    assert inside.peers_of(players[0].breaker).live == 3
+    assert inside.peers_of(players[1].breaker).live == 3
 
 
 def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
@@ -94,7 +95,7 @@ def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
     a.send()
     time.sleep(0.7)
     a.clock.advance(0.7)
-    a.breaker.peers.is_connected = False
+    inside.peers_of(a.breaker).is_connected = False
     a.call()
     assert a.state == "CLOSED"
     a.fail()
@@ -102,7 +103,7 @@ def test_failures_counted_while_a_recovery_was_untold_are_told_afterwards(
     a.clock.advance(1.0)
     requests = a.take()  # the recovery, and the report that it holds back
     a.answer(requests, a.deliver(requests))
-    a.breaker.peers.is_connected = True
+    inside.peers_of(a.breaker).is_connected = True
     together(a, seconds=0.3)
     evidence = f"circuit#evidence:{{circuit:{KEY}}}"
     assert len((server.ask.hget(evidence, ":run") or "").split()) == 2
@@ -131,7 +132,7 @@ def test_a_count_window_in_trouble_does_not_report_for_ever(join: Any) -> None:
 
 def test_a_success_of_who_first_uses_a_circuit_during_a_run_ends_it(join: Any) -> None:
     a, b, c = (join(name, failure_threshold=2) for name in ("aaaa", "bbbb", "cccc"))
-    c.breaker.registry.by_key.clear()
+    inside.registry_of(c.breaker).by_key.clear()
     a.fail()
     together(a, b, c, seconds=0.3)
     for _ in range(20):
@@ -178,7 +179,7 @@ def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
     time.sleep(0.6)
     for player in (a, b):
         player.clock.advance(0.6)
-    a.breaker.peers.is_connected = False  # Redis is lost for a moment
+    inside.peers_of(a.breaker).is_connected = False  # Redis is lost for a moment
     a.call()  # probed, closed
     assert a.state == "CLOSED"
     a.fail()  # and opened again, for itself
@@ -186,7 +187,7 @@ def test_a_recovery_is_told_although_the_circuit_opened_again_for_itself(
     a.clock.advance(0.4)
     a.call()
     assert a.state == "CLOSED"
-    a.breaker.peers.is_connected = True
+    inside.peers_of(a.breaker).is_connected = True
     a.exchange.read_all()
     together(a, b, seconds=0.3)
     assert a.state == b.state == server.hash(KEY)["state"] == "CLOSED"

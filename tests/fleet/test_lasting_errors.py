@@ -14,6 +14,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet.causes import explain
 from fastapi_hybrid_breaker.fleet.connection import Source
 from fastapi_hybrid_breaker.fleet.standing import Outages, Standing
+from tests import inside
 
 from .instances import CONFIG, fail, settled, until
 from .links import sync
@@ -260,7 +261,7 @@ def test_a_lasting_cause_is_logged_again_every_ten_minutes(
 ) -> None:
     now = 0.0
     outages = Outages(lambda: now)
-    peers = HybridBreaker(redis=None).peers
+    peers = inside.peers_of(HybridBreaker(redis=None))
 
     def session() -> Standing:
         return Standing(Source("redis://127.0.0.1"), peers, outages)

@@ -70,7 +70,7 @@ async def opened(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.peers.live == len(breakers))
+        await until(lambda b=breaker: inside.peers_of(b).live == len(breakers))
     await fail(breakers[0], KEY, times=1)
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")

@@ -135,7 +135,7 @@ def test_after_fork_forgets_the_session(server: Server) -> None:
     async def main() -> None:
         async with fleet(server, 1) as (a,):
             session = session_of(a)
-            a.after_fork()
+            inside.after_fork_of(a)
             assert a.sync_status().state == "disabled"
             await session.stop()
 
@@ -146,7 +146,7 @@ async def test_peek_reads_what_this_process_does_not_know(server: Server) -> Non
     async with fleet(server) as (a, b):
         await fail(a, "inventory-api")
         await settled(a, b)
-        b.registry.by_key.clear()
+        inside.registry_of(b).by_key.clear()
         found = await b.look_up("inventory-api")
         assert found is not None
         assert found.stats.state == "OPEN"

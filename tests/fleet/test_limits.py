@@ -19,6 +19,7 @@ from fastapi_hybrid_breaker import HybridBreaker
 from fastapi_hybrid_breaker.fleet.connection import Source
 from fastapi_hybrid_breaker.fleet.credentials import AsideCredentials
 from fastapi_hybrid_breaker.fleet.limit import Limit
+from tests import inside
 
 from .instances import CONFIG, fail, until
 from .links import sync
@@ -212,7 +213,7 @@ async def test_child_of_a_fork_during_a_look_up_does_not_wait_for_its_parents_th
     assert names.waiting == 1
     hung, names.answers = names.answers, threading.Event()
     names.answers.set()
-    breaker.after_fork()  # as in a child, which has none of its parent's threads
+    inside.after_fork_of(breaker)  # as in a child, which has none of its parent's threads
     try:
         async with asyncio.timeout(HANG), breaker:
             await until(lambda: sync(breaker) == "connected")

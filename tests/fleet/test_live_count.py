@@ -11,6 +11,7 @@ from fastapi_hybrid_breaker import CircuitConfig
 from fastapi_hybrid_breaker.core.peers import Peers
 from fastapi_hybrid_breaker.fleet.live_count import LiveCount
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .instances import fail, fleet, settled, until
 from .player import KEY, Player
@@ -87,12 +88,12 @@ async def test_a_tick_of_a_million_instances_does_not_keep_a_quorum_from_opening
             breaker.circuit(KEY)
         await settled(*breakers)
         for breaker in breakers:
-            await until(lambda b=breaker: b.peers.live == 3)
+            await until(lambda b=breaker: inside.peers_of(b).live == 3)
         for _ in range(5):
             server.ask.publish("circuit#signals", json.dumps({"signal": "tick", "live": 10**6}))
         await settled(*breakers)
         for breaker in breakers:
-            assert breaker.peers.live <= 6
+            assert inside.peers_of(breaker).live <= 6
         for breaker in breakers[:2]:
             await fail(breaker, KEY)
         await until(lambda: breakers[2].state(KEY) == "OPEN")
@@ -119,4 +120,4 @@ async def test_three_that_start_together_know_of_each_other_before_the_next_hear
     monkeypatch.setattr("fastapi_hybrid_breaker.fleet.heartbeat.BEAT_EVERY", 10_000.0)
     async with fleet(server, 3) as breakers:
         for breaker in breakers:
-            await until(lambda b=breaker: b.peers.live == 3)
+            await until(lambda b=breaker: inside.peers_of(b).live == 3)

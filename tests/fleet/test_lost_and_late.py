@@ -145,7 +145,7 @@ def test_who_is_open_alone_ends_an_opening_that_the_server_went_back_to_as_well(
     server: Server,
 ) -> None:
     a = Player(server, "aaaa", quorum=2)
-    a.breaker.peers.live = 2
+    inside.peers_of(a.breaker).live = 2
     a.reset()
     a.send()
     reset = server.hash(KEY)
@@ -193,9 +193,9 @@ def test_news_of_a_forgotten_key_is_read_and_not_adopted_from_the_message(
         "at": 1_790_000_000_000,
     }
     b.exchange.inbox.receive(json.dumps(said).encode())
-    assert b.breaker.registry.get("forgotten") is None
+    assert inside.registry_of(b.breaker).get("forgotten") is None
     b.send()
-    assert b.breaker.registry.get("forgotten") is None  # no hash: old news
+    assert inside.registry_of(b.breaker).get("forgotten") is None  # no hash: old news
     server.ask.hset("circuit:forgotten", mapping={"state": "OPEN", "nextAttempt": str(2**52)})
     b.exchange.inbox.receive(json.dumps(said).encode())
     b.send()

@@ -214,7 +214,7 @@ async def test_a_stop_while_all_is_read_ends_it(server: Server) -> None:
     assert breaker.sync_status().state == "disabled"
     async with breaker:  # and the next one reads everything again
         await until(lambda: breaker.sync_status().state == "connected")
-        assert not breaker.sync.lag.unread
+        assert not inside.sync_of(breaker).lag.unread
 
 
 async def test_what_many_calls_have_left_is_sent_before_a_stop(

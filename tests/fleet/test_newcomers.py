@@ -188,7 +188,7 @@ async def test_what_is_written_back_keeps_the_time_of_the_recovery(server: Serve
         before = server.hash(KEY)
         server.ask.delete(f"circuit:{KEY}")
         clock.advance(2.0)
-        a.sync.made(KEY)  # have it read
+        inside.sync_of(a).made(KEY)  # have it read
         await until(lambda: server.hash(KEY))
         after = server.hash(KEY)
         for name in ("closedAt", "ramp"):

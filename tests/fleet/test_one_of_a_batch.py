@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.own_instance import OwnInstance
 from fastapi_hybrid_breaker.fleet.work_item import Request
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 
 from .odd import HUGE
 from .sessions import note_report, replace_report, set_next_heartbeat
@@ -43,7 +44,9 @@ class Fault:
     def __init__(self, key: str, error: type[Exception]) -> None:
         clock = ManualClock()
         self.breaker = HybridBreaker(redis=None, clock=clock)
-        self.own = OwnInstance("me", Names("circuit"), self.breaker.registry, clock=clock)
+        self.own = OwnInstance(
+            "me", Names("circuit"), inside.registry_of(self.breaker), clock=clock
+        )
         self.exchange = Exchange(self.own)
         set_next_heartbeat(self.exchange, None)
         self._key, self._error = key, error

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastapi_hybrid_breaker import CircuitConfig, FailureRate, HybridBreaker, TimeWindow
+from tests import inside
 
 from .instances import fail, fleet, probe, settled, succeed, until
 
@@ -25,7 +26,7 @@ async def ready(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.peers.live == len(breakers))
+        await until(lambda b=breaker: inside.peers_of(b).live == len(breakers))
 
 
 async def open_at(breaker: HybridBreaker) -> set[str]:

@@ -53,7 +53,7 @@ async def opened(*breakers: HybridBreaker) -> None:
         breaker.circuit(KEY)
     await settled(*breakers)
     for breaker in breakers:
-        await until(lambda b=breaker: b.peers.live == len(breakers))
+        await until(lambda b=breaker: inside.peers_of(b).live == len(breakers))
     await fail(breakers[0], KEY, times=1)
     for breaker in breakers:
         await until(lambda b=breaker: b.state(KEY) == "OPEN")
@@ -150,7 +150,7 @@ def test_a_lease_that_nobody_uses_passes_on_soon(server: Server, join: Any) -> N
     a, b = (join(name, round_trip=60.0) for name in ("aaaa", "bbbb"))
     open_for_all(a, b)
     for player in (a, b):
-        player.breaker.peers.round_trip = 0.01  # as it is
+        inside.peers_of(player.breaker).round_trip = 0.01  # as it is
         inside.of(player.circuit).calls_per_second = 1_000.0  # and yet calls are many
     with pytest.raises(CircuitOpenError):
         a.call()
@@ -180,7 +180,7 @@ def test_it_lasts_for_four_round_trips_and_two_seconds_at_most(
 ) -> None:
     a = join("aaaa", round_trip=60.0)
     open_for_all(a)
-    a.breaker.peers.round_trip = round_trip
+    inside.peers_of(a.breaker).round_trip = round_trip
     inside.of(a.circuit).calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()
@@ -194,7 +194,7 @@ def test_a_lease_that_is_used_is_prolonged_and_shortened_when_the_probe_has_ende
 ) -> None:
     a = join("aaaa", round_trip=60.0, success_threshold=3)
     open_for_all(a)
-    a.breaker.peers.round_trip = 0.01
+    inside.peers_of(a.breaker).round_trip = 0.01
     inside.of(a.circuit).calls_per_second = 1_000.0
     with pytest.raises(CircuitOpenError):
         a.call()

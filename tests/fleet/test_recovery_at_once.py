@@ -158,10 +158,10 @@ def test_a_probe_that_ends_while_redis_is_away_is_reported_after_that(
     permit = inside.admit(a.circuit)
     hear(a, b)
     assert _field(server, "probing").startswith("aaaa:1:")
-    a.breaker.peers.is_connected = False
+    inside.peers_of(a.breaker).is_connected = False
     inside.settle(a.circuit, permit, Outcome.NOT_COUNTED)
     a.send()
-    a.breaker.peers.is_connected = True
+    inside.peers_of(a.breaker).is_connected = True
     a.exchange.read_all()
     set_next_heartbeat(a.exchange, None)  # whose answer is that nobody else lives
     hear(a, b)

@@ -182,7 +182,7 @@ def test_reset_of_a_circuit_that_is_made_again_before_it_is_sent(
 ) -> None:
     a, b = players
     a.reset()
-    del a.breaker.registry.by_key[KEY]  # as for want of room
+    del inside.registry_of(a.breaker).by_key[KEY]  # as for want of room
     a.fail()
     assert inside.of(a.circuit).generation == 1  # as that of the reset
     play(a, b)
@@ -199,7 +199,7 @@ def test_change_of_a_circuit_that_is_made_again_is_no_repetition(
     a.deliver(lost)
     a.exchange.put_back(lost)
     a.clock.advance(10.0)
-    del a.breaker.registry.by_key[KEY]
+    del inside.registry_of(a.breaker).by_key[KEY]
     a.fail()
     assert inside.of(a.circuit).generation == 1  # as that of the trip before it
     play(a, b)

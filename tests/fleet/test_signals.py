@@ -136,4 +136,4 @@ async def test_a_hot_signal_is_believed_for_one_window_at_most(server: Server) -
         server.ask.publish("circuit#signals", json.dumps(said))
         hot = collecting_of(session_of(a).exchange)
         await until(lambda: hot.get(KEY))
-        assert hot.get(KEY) <= a.clock() + 5.0
+        assert hot.get(KEY) <= inside.host_of(a).clock() + 5.0

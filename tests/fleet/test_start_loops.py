@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
+from tests import inside
 from tests.patience import PATIENCE
 
 from .instances import CONFIG, fail, fleet, succeed, until
@@ -63,12 +64,12 @@ async def test_second_loop_goes_on_with_sharing_when_the_first_one_stops(
 ) -> None:
     breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
     await other.run(breaker.start())
-    first = breaker.instance
+    first = inside.sync_of(breaker).instance
     await breaker.start()
-    assert breaker.instance == first
+    assert inside.sync_of(breaker).instance == first
     await other.run(breaker.stop())
     await until(lambda: sync(breaker) == "connected")
-    assert breaker.instance != first
+    assert inside.sync_of(breaker).instance != first
     await fail(breaker, KEY)
     await until(lambda: server.hash(KEY).get("state") == "OPEN")
     await breaker.stop()
@@ -106,10 +107,10 @@ async def test_second_loop_that_has_stopped_does_not_take_over(server: Server, o
     async with fleet(server, 1) as (breaker,):
         await other.run(breaker.start())
         await other.run(breaker.stop())
-        instance = breaker.instance
+        instance = inside.sync_of(breaker).instance
     assert sync(breaker) == "disabled"
     await asyncio.sleep(0.01)
-    assert breaker.instance == "" != instance
+    assert inside.sync_of(breaker).instance == "" != instance
 
 
 def test_probes_go_on_after_a_loop_that_ended_without_a_stop(server: Server) -> None:
@@ -129,7 +130,7 @@ def test_probes_go_on_after_a_loop_that_ended_without_a_stop(server: Server) -> 
 
     asyncio.run(again())
     assert breaker.state(KEY) == "CLOSED"
-    assert (sync(breaker), breaker.peers.has_fleet) == ("disabled", False)
+    assert (sync(breaker), inside.peers_of(breaker).has_fleet) == ("disabled", False)
 
 
 def test_without_redis_everything_works_under_any_event_loop() -> None:

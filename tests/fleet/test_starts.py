@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastapi_hybrid_breaker import HybridBreaker
+from tests import inside
 
 from .instances import CONFIG, fail, until
 from .links import sync
@@ -29,13 +30,13 @@ HANG = 30.0
 async def test_start_during_a_stop_is_shared_afterwards(server: Server) -> None:
     breaker = HybridBreaker(redis=server.url, defaults=CONFIG)
     await breaker.start()
-    first = breaker.instance
+    first = inside.sync_of(breaker).instance
     stop = asyncio.create_task(breaker.stop())
     await asyncio.sleep(0)
     await breaker.start()
     await stop
     assert sync(breaker) == "connected"
-    assert breaker.instance not in {"", first}
+    assert inside.sync_of(breaker).instance not in {"", first}
     await fail(breaker, KEY)
     await until(lambda: server.hash(KEY).get("state") == "OPEN")
     await breaker.stop()

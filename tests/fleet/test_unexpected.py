@@ -26,6 +26,7 @@ from fastapi_hybrid_breaker.fleet.shared_override import SharedOverride
 from fastapi_hybrid_breaker.fleet.values import MalformedError, read_number
 from fastapi_hybrid_breaker.fleet.work_item import Request
 from fastapi_hybrid_breaker.throttled_log import ThrottledLog
+from tests import inside
 
 from .evidence_in_json import evidence_in, quoted_evidence
 from .instances import fail, fleet, settled, until
@@ -204,7 +205,11 @@ async def test_a_number_of_310_digits_in_a_heartbeat_ends_no_sender(server: Serv
             server.ask.hset("circuit#{live}:about", name, json.dumps(said))
         found = await a.instances()
         assert found is not None
-        assert {one.id for one in found} == {a.instance, b.instance, "odd"}
+        assert {one.id for one in found} == {
+            inside.sync_of(a).instance,
+            inside.sync_of(b).instance,
+            "odd",
+        }
         assert a.sync_status().dropped == 1
         await fail(a, KEY)
         await until(lambda: b.state(KEY) == "OPEN")

@@ -23,7 +23,7 @@ from .sessions import watched_by
 def watched(keys: int = 1, name: str = "k") -> tuple[HybridBreaker, UnhealthyCircuits, ManualClock]:
     clock = ManualClock()
     breaker = HybridBreaker(redis=None, clock=clock, max_circuits=200)
-    troubles = UnhealthyCircuits(breaker.registry)
+    troubles = UnhealthyCircuits(inside.registry_of(breaker))
 
     def changed(change: StateChange) -> None:
         circuit = breaker.circuit(change.key)
@@ -109,7 +109,7 @@ def test_a_circuit_made_anew_is_told_in_a_way_that_others_understand() -> None:
     reject(breaker, "k0", 9)
     troubles.report(clock())
     inside.reset_here(breaker.circuit("k0"))
-    del breaker.registry.by_key["k0"]  # as if to make room
+    del inside.registry_of(breaker).by_key["k0"]  # as if to make room
     inside.open_here(breaker.circuit("k0"), 60.0)
     reject(breaker, "k0", 2)
     assert read_troubles(troubles.report(clock() + 1)) == (

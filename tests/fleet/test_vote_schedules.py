@@ -94,7 +94,7 @@ def test_votes_are_asked_for_again_where_enough_came_to_be_by_others_leaving(
     a.fail()
     together(a, b, c, d, seconds=0.1)
     for player in (a, b, c, d):
-        player.breaker.peers.live = 2  # two have left: one vote is half of the rest
+        inside.peers_of(player.breaker).live = 2  # two have left: one vote is half of the rest
     a.exchange.rereading.repair()
     together(a, b, seconds=0.2)
     assert b.state == "OPEN"

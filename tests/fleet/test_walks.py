@@ -37,10 +37,12 @@ class Alone:
         self.breaker = HybridBreaker(redis=None, defaults=config, clock=self.clock, **options)
         for key in keys:
             self.breaker.circuit(key)
-        self.own = OwnInstance("me", Names("circuit"), self.breaker.registry, clock=self.clock)
+        self.own = OwnInstance(
+            "me", Names("circuit"), inside.registry_of(self.breaker), clock=self.clock
+        )
         self.exchange = Exchange(self.own)
-        self.breaker.sync.changed = self.exchange.changed
-        self.breaker.sync.touched = self.exchange.touched
+        inside.sync_of(self.breaker).changed = self.exchange.changed
+        inside.sync_of(self.breaker).touched = self.exchange.touched
 
     def pieces(self) -> list[list[Request]]:
         """Return all that is due, piece by piece; all of it is as good as answered."""
@@ -82,7 +84,7 @@ def test_a_circuit_that_is_evicted_amid_the_reading_is_passed_over() -> None:
     alone.exchange.take(BATCH)
     for number in range(200):
         alone.breaker.circuit(f"new-{number}")
-    assert alone.breaker.registry.overflow is None  # no walk holds a circuit
+    assert inside.registry_of(alone.breaker).overflow is None  # no walk holds a circuit
     alone.pieces()
     assert alone.own.faults.defects.count == 0
 
@@ -158,7 +160,7 @@ def test_a_repair_of_open_circuits_reads_each_of_them_50_at_a_time() -> None:
 @pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 400])
 def test_a_heartbeat_looks_at_50_circuits_at_a_time_and_tells_the_worst(number: int) -> None:
     alone = Alone(KEYS[:number])
-    troubles = UnhealthyCircuits(alone.breaker.registry)
+    troubles = UnhealthyCircuits(inside.registry_of(alone.breaker))
     for at, key in enumerate(KEYS[:number]):
         circuit = alone.breaker.circuit(key)
         inside.open_here(circuit, 60.0)

@@ -62,5 +62,5 @@ def instruments_of(circuit: Circuit) -> Any:
 
 def labelled_by(breaker: HybridBreaker) -> Any:
     """Return what is remembered of circuits that have a label."""
-    observing: Any = breaker.registry.made
+    observing: Any = inside.registry_of(breaker).made
     return observing.__self__._labels._given

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from fastapi_hybrid_breaker import Circuit, CircuitOpenError, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.circuits.parts import trip
 from tests.fleet.instances import fail, fleet, until
 from tests.fleet.server import Server
@@ -144,7 +145,7 @@ async def test_in_a_fleet_a_change_names_who_decided(
             await fail(here, "db")
         undo()
         ((_, told),) = events(spans)
-        assert told["circuit_breaker.instance"] == here.instance != ""
+        assert told["circuit_breaker.instance"] == inside.sync_of(here).instance != ""
 
 
 async def test_each_task_tells_its_own_span(

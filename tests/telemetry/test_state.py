@@ -9,6 +9,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from fastapi_hybrid_breaker.testing import ManualClock
+from tests import inside
 from tests.circuits.parts import trip
 
 from .collected import Collected
@@ -71,9 +72,9 @@ def test_a_circuit_that_keeps_failing_is_counted_until_it_succeeds(
 def test_a_declared_circuit_has_a_state_before_its_first_call(
     breaker: HybridBreaker, collect: Collect
 ) -> None:
-    assert len(breaker.registry) == 0
+    assert len(inside.registry_of(breaker)) == 0
     assert states(collect(), "stock") == {"closed": 1, "open": 0, "half_open": 0}
-    assert len(breaker.registry) == 0
+    assert len(inside.registry_of(breaker)) == 0
 
 
 def test_circuits_of_one_label_are_counted_together(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from fastapi_hybrid_breaker import CircuitConfig, CircuitState, CircuitStats
+from tests import inside
 
 from .admin_served import Admin
 from .bench import KEY, make_half_open, trip
@@ -170,7 +171,7 @@ def test_a_circuit_known_only_to_redis_is_shown(
     async def peek(key: str, config: CircuitConfig) -> CircuitStats:
         return CircuitStats(CircuitState.OPEN, 5, 0, 1_800_000_000.0, 7.0, 0, 3)
 
-    monkeypatch.setattr(admin.breaker.sync, "peek", peek)
+    monkeypatch.setattr(inside.sync_of(admin.breaker), "peek", peek)
     page = admin.client.get("/circuits/elsewhere").json()
     assert (page["state"], page["version"], page["retry_after"]) == ("OPEN", 3, 7.0)
     assert list(admin.breaker.circuits()) == []
@@ -192,7 +193,7 @@ def test_delete_tells_how_far_it_came(
     async def reset(key: str, proposal: object, by: str, reason: str, *, ramp: bool) -> Any:
         return reach, None
 
-    monkeypatch.setattr(admin.breaker.sync, "reset", reset)
+    monkeypatch.setattr(inside.sync_of(admin.breaker), "reset", reset)
     response = admin.client.delete("/circuits/unknown-here")
     assert (response.status_code, response.headers["x-circuit-reset"]) == (204, reach)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from fastapi_hybrid_breaker import CircuitConfig, circuit
+from tests import inside
 
 from .bench import FAILURE, KEY, SUCCESS, calm, client_of, make_breaker, verdict_of
 
@@ -37,7 +38,9 @@ def test_a_good_status_that_is_declared_a_failure_is_one() -> None:
 def test_it_is_so_though_that_is_declared_while_the_request_runs() -> None:
     app = FastAPI()
     breaker, _ = make_breaker(app)
-    known = breaker.registry.hear_of(KEY)  # of the fleet, and so without its configuration
+    known = inside.registry_of(breaker).hear_of(
+        KEY
+    )  # of the fleet, and so without its configuration
     assert known is not None
     calm(known)
 

@@ -59,10 +59,10 @@ async def test_a_circuit_that_guards_requests_outlives_idle_ones() -> None:
     busy = None
     for number in range(200):
         await guard(HTTPConnection({"type": "http", SCOPE_KEY: RouteRequest(breaker, None)}))
-        busy = busy or weakref.ref(breaker.registry.by_key["busy"])
+        busy = busy or weakref.ref(inside.registry_of(breaker).by_key["busy"])
         breaker.circuit(f"tenant-{number}")
     assert busy is not None
-    assert busy() is breaker.registry.by_key.get("busy")
+    assert busy() is inside.registry_of(breaker).by_key.get("busy")
 
 
 def test_a_route_is_protected_where_dead_hosts_fill_all_places() -> None:
@@ -98,7 +98,7 @@ def test_a_circuit_that_a_route_guards_is_never_forgotten() -> None:
     for number in range(50):
         breaker.circuit(f"tenant-{number}")
     gc.collect()
-    assert guarded() is breaker.registry.by_key["of-a-route"]
+    assert guarded() is inside.registry_of(breaker).by_key["of-a-route"]
 
 
 def test_an_open_circuit_keeps_the_request_from_the_endpoint() -> None:
@@ -332,9 +332,9 @@ def test_of_two_breakers_on_one_application_the_later_one_is_nearer() -> None:
 
 def test_a_key_is_public_as_long_as_a_guard_names_it() -> None:
     breaker = HybridBreaker(redis=None)
-    assert not is_key_public(breaker.registry, "only-here")
+    assert not is_key_public(inside.registry_of(breaker), "only-here")
     guard = circuit("only-here")
-    assert is_key_public(breaker.registry, "only-here")
+    assert is_key_public(inside.registry_of(breaker), "only-here")
     del guard
     gc.collect()
-    assert not is_key_public(breaker.registry, "only-here")
+    assert not is_key_public(inside.registry_of(breaker), "only-here")

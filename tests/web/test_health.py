@@ -131,7 +131,7 @@ async def test_a_process_out_of_rotation_becomes_ready_again_although_nobody_cal
     names: dict[str, Any] = {}
     exec(compile(example, DOCS, "exec"), names)  # noqa: S102
     breaker = names["breaker"]
-    circuit, now = breaker.circuit("local-disk"), breaker.clock()
+    circuit, now = breaker.circuit("local-disk"), inside.host_of(breaker).clock()
     inside.open_here(circuit, 60.0)
     transport = httpx2.ASGITransport(names["app"])
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

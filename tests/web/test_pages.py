@@ -16,6 +16,7 @@ from fastapi_hybrid_breaker.health import Survey
 from fastapi_hybrid_breaker.testing import ManualClock
 from fastapi_hybrid_breaker.web.listing import Page, Wanted
 from fastapi_hybrid_breaker.web.models import CircuitInfo
+from tests import inside
 from tests.turns import Turns
 
 from .bench import CONFIG, make_half_open, trip
@@ -109,7 +110,7 @@ def test_a_page_begins_after_a_key_that_is_gone() -> None:
     served = Served(KEYS[:10], max_circuits=10)
     _, following, _ = served.page(limit=5)
     assert following == KEYS[4]
-    del served.breaker.registry.by_key[KEYS[4]]  # as if to make room
+    del inside.registry_of(served.breaker).by_key[KEYS[4]]  # as if to make room
     assert served.page(after=following)[0] == KEYS[5:10]
     assert served.page(after="host-0004a")[0] == KEYS[5:10]
     assert served.page(after="zzz") == ([], None, 9)
@@ -239,7 +240,7 @@ async def test_circuits_can_be_evicted_while_they_are_listed(
         await asyncio.sleep(0)
     for number in range(100):
         served.breaker.circuit(f"new-{number:03}")
-    assert served.breaker.registry.overflow is None
+    assert inside.registry_of(served.breaker).overflow is None
     (response,) = await listing
     page = response.json()
     assert page["total"] == len(page["circuits"]) < 500

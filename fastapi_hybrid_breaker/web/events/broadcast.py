@@ -71,7 +71,7 @@ class Broadcast:
         """Return all that is known at this moment as JSON, in pieces that are made when taken."""
         rest = {
             "at": round(time.time(), 3),
-            "instance": self._breaker.instance,
+            "instance": self._breaker._sync.instance,
             "library": library_version(),
             "instances": self._instances,
             "sync": self._sync,
@@ -131,7 +131,7 @@ class Broadcast:
             self.channel.wake()
 
     def _tell_change(self, change: StateChange) -> None:
-        circuit = self._breaker.registry.get(change.key)
+        circuit = self._breaker._registry.get(change.key)
         if circuit is None:  # evicted since
             return
         now = time.time()
@@ -182,7 +182,7 @@ class Broadcast:
 
     def _look_at_each(self) -> Iterator[tuple[str, Row | None]]:
         """Return each known and each declared circuit, with its row unless that is as it was."""
-        registry = self._breaker.registry
+        registry = self._breaker._registry
         # Keys and not circuits: those could not be evicted as long as they are held here.
         for key in [circuit.key for circuit in registry]:
             yield key, self._look_at_one(key)
@@ -191,7 +191,7 @@ class Broadcast:
                 yield key, row_of(CircuitView(key, config, self._breaker.stats(key)), time.time())
 
     def _look_at_one(self, key: str) -> Row | None:
-        circuit = self._breaker.registry.get(key)
+        circuit = self._breaker._registry.get(key)
         if circuit is None:  # evicted since
             return None
         sign = sign_of(circuit) if is_quiet(circuit) else None
@@ -205,7 +205,7 @@ class Broadcast:
         return row_of(view, time.time())
 
     def _is_gone(self, key: str) -> bool:
-        registry = self._breaker.registry
+        registry = self._breaker._registry
         return registry.get(key) is None and key not in registry.declared
 
     def _look_at_sync(self, *, send: bool) -> None:

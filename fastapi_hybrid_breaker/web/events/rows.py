@@ -86,7 +86,7 @@ def row_of(view: CircuitView, now: float) -> Row:
 
 def is_quiet(circuit: Circuit) -> bool:
     """Return whether a circuit is such that only what ``sign_of`` gives can make its row differ."""
-    core = circuit.core
+    core = circuit._core
     is_closed = core.machine.state is CircuitState.CLOSED and core.override.current is None
     return is_closed and not core.machine.statistics.books
 
@@ -96,13 +96,13 @@ def sign_of(circuit: Circuit) -> tuple[int, ...]:
 
     That is a call, a change, an update, another configuration, or a circuit made anew with its key.
     """
-    core = circuit.core
+    core = circuit._core
     return (
-        circuit.serial,
+        circuit._serial,
         core.machine.generation,
         core.membership.version,
         core.machine.failures,
-        int(circuit.clock() // 60)
+        int(circuit._clock() // 60)
         if core.machine.failures
         else 0,  # old ones leave a run by themselves
         core.membership.sharing.shadow,
