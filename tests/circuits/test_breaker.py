@@ -130,3 +130,10 @@ def test_a_wrong_argument_is_refused_at_once(wrong: dict[str, Any], said: str) -
 def test_a_listener_that_could_never_hear_is_refused(breaker: HybridBreaker, listener: Any) -> None:
     with pytest.raises(TypeError, match="a plain function of one StateChange"):
         breaker.on_change(listener)
+
+
+def test_a_key_that_was_never_used_shows_the_figures_of_a_circuit_without_calls() -> None:
+    breaker = HybridBreaker(redis=None)
+    shown = breaker.stats("never-used")
+    assert shown == breaker.circuit("new").stats()
+    assert (shown.reopenings, shown.shadowed, shown.shadowed_failures) == (0, 0, 0)

@@ -14,7 +14,8 @@ from fastapi_hybrid_breaker import (
     FailureRate,
     TimeWindow,
 )
-from fastapi_hybrid_breaker.circuits import eviction
+from fastapi_hybrid_breaker.circuits import eviction, held_overrides
+from fastapi_hybrid_breaker.core.override import OverrideKind, OverrideNews, OverrideView
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests import inside
 from tests.inside import FleetSide
@@ -188,6 +189,48 @@ async def test_an_override_keeps_its_circuit_as_long_as_it_lasts() -> None:
     breaker.time.advance(60.0)
     breaker.churn(50, "later")
     assert "off" not in breaker.keys
+
+
+def test_an_override_heard_of_takes_no_room_from_a_key_in_use() -> None:
+    breaker = Breaker(1)
+    circuit = inside.registry_of(breaker).hear_of("off")
+    assert circuit is not None
+    view = OverrideView(OverrideKind.FORCED_OPEN, "ann", "a test", None)
+    FleetSide(circuit).adopt_override(OverrideNews(7, "b", view))
+    del circuit
+    breaker.use("own")
+    assert breaker.keys == {"own"}
+    assert breaker.stats("off").override == view
+    breaker.use("off")
+    assert breaker.state("off") == "OPEN"
+
+
+def test_where_one_override_more_cannot_be_held_its_circuit_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held_overrides, "_MOST", 0)
+    breaker = Breaker(1)
+    circuit = inside.registry_of(breaker).hear_of("off")
+    assert circuit is not None
+    view = OverrideView(OverrideKind.FORCED_OPEN, "ann", "a test", None)
+    FleetSide(circuit).adopt_override(OverrideNews(7, "b", view))
+    del circuit
+    assert breaker.circuit("surplus").key == "overflow"
+    assert breaker.keys == {"off"}
+
+
+def test_new_keys_get_circuits_where_those_that_were_held_are_free_again() -> None:
+    """For a second there was no room: the list was used up, and the next one not begun."""
+    breaker = Breaker(100)
+    held = [breaker.circuit(f"held-{number}") for number in range(50)]
+    free = [breaker.circuit(f"free-{number}") for number in range(50)]
+    assert breaker.circuit("surplus").key == "overflow"
+    free.clear()
+    breaker.time.advance(1.0)
+    new = [breaker.circuit("new-0")]  # looks at all, and passes over those that are held
+    held.clear()
+    new.extend(breaker.circuit(f"new-{number}") for number in range(1, 90))
+    assert [one.key for one in new] == [f"new-{number}" for number in range(90)]
 
 
 def test_an_open_circuit_that_calls_are_rejected_by_is_kept() -> None:

@@ -218,6 +218,20 @@ def test_call_inside_of_one_that_would_have_been_rejected_is_not_another_one(
         assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (number, number)
 
 
+def test_an_error_of_a_call_in_another_context_is_that_of_the_call_around_it_too(
+    circuit: Circuit,
+) -> None:
+    """One failure was shown as two where the inner call did not know of the outer one."""
+    trip(circuit)
+
+    def outer() -> None:
+        contextvars.Context().run(circuit.call_sync, broken_sync)
+
+    with pytest.raises(BrokenError):
+        circuit.call_sync(outer)
+    assert (circuit.stats().shadowed, circuit.stats().shadowed_failures) == (2, 1)
+
+
 def test_one_error_object_of_many_calls_is_a_failure_of_each(circuit: Circuit) -> None:
     trip(circuit)
     error = BrokenError()

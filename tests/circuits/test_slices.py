@@ -169,6 +169,21 @@ async def test_two_event_loops_share_the_work_in_order(
     assert heard == keys(200)
 
 
+async def test_a_slice_lasts_two_milliseconds(heard: list[str]) -> None:
+    now = 0.0
+    changes = ChangeQueue(lambda: now)
+    changes.add(lambda one: heard.append(one.key))
+    bring_about(changes, 0, 3 * AT_ONCE)
+    now = 0.0019
+    bring_about(changes, 3 * AT_ONCE, 3 * AT_ONCE + 1)
+    assert len(heard) == 3 * AT_ONCE + 1
+    now = 0.002
+    bring_about(changes, 3 * AT_ONCE + 1, 3 * AT_ONCE + 2)
+    assert len(heard) == 3 * AT_ONCE + 1
+    await asyncio.sleep(0)
+    assert heard == keys(3 * AT_ONCE + 2)
+
+
 # -- nothing is lost ----------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import time
 from typing import Any
@@ -179,3 +180,21 @@ def test_another_word_is_refused(how: Any) -> None:
 def test_what_cannot_describe_is_refused(how: Any) -> None:
     with pytest.raises(TypeError, match="describe_error must be 'type', 'text' or a function"):
         CircuitConfig(describe_error=how)
+
+
+def test_a_text_that_is_too_long_is_kept_up_to_the_end_of_a_word() -> None:
+    words = describe_error(RuntimeError("beginning " * 500))
+    assert words.startswith("RuntimeError: beginning beginning")
+    assert describe_error(RuntimeError("x" * 5_000)) == "RuntimeError"
+
+
+class OwnValueError(ValueError):
+    """Of no library: its text is written by those who know what it quotes."""
+
+
+def test_what_is_quoted_goes_where_the_standard_library_quotes_its_input() -> None:
+    with pytest.raises(ipaddress.AddressValueError) as refusal:
+        ipaddress.IPv4Address(SECRET)
+    assert SECRET in str(refusal.value)
+    assert describe_error(refusal.value) == "AddressValueError: Expected 4 octets in '***'"
+    assert describe_error(OwnValueError("not 'ready'")) == "OwnValueError: not 'ready'"

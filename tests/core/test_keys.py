@@ -160,3 +160,10 @@ def test_a_namespace_that_overlaps_with_another_one_was_silent(
 @pytest.mark.parametrize("namespace", ["circuit", "prod.eu", "prod-eu", "a/b", "büro"])
 def test_other_namespaces_overlap_with_none(namespace: str) -> None:
     assert overlaps_of(check_namespace(namespace)) == []
+
+
+def test_a_key_of_the_longest_size_is_shown_whole_where_it_is_refused() -> None:
+    key = "x" * (LONGEST_KEY - 1) + "\n"
+    with pytest.raises(ValueError, match="control characters") as refusal:
+        check_key(key)
+    assert repr(key) in str(refusal.value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fastapi_hybrid_breaker.core.evidence import Evidence
 from fastapi_hybrid_breaker.core.states import Cause, CircuitState
 
 from .machines import (
@@ -268,3 +270,12 @@ def test_a_refusal_that_comes_twice_changes_nothing_the_second_time() -> None:
     generation = machine.generation
     assert machine.adopt(news(5, OPEN, remaining=7.0), 1.0, refused=True) is None
     assert machine.generation == generation
+
+
+def test_an_opening_after_a_failed_probe_is_one_change_where_no_other_was_heard_of() -> None:
+    """A CLOSED circuit seemed to open, to probe and to open again."""
+    machine = make()
+    reopened = replace(
+        news(7, OPEN, remaining=OPEN_TIME), evidence=Evidence(cause=Cause.PROBE_FAILED)
+    )
+    assert machine.adopt(reopened, 0.0) == change(CLOSED, OPEN, Cause.FLEET, 1)

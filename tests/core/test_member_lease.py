@@ -144,6 +144,22 @@ def test_a_lease_that_was_given_early_does_not_shorten_the_open_time() -> None:
     probe(machine, OPEN_TIME)
 
 
+@pytest.mark.parametrize("live", [2, 3])
+@pytest.mark.parametrize("outcome", [SUCCESS, NOT_COUNTED])
+def test_the_fleet_hears_of_a_place_that_is_taken_and_of_one_that_is_free_again(
+    live: int, outcome: Any
+) -> None:
+    machine = opened(fleet(live=live), success_threshold=3)
+    machine.grant(machine.opening, lease(OPEN_TIME), 0)
+    machine.adopt(news(5, HALF_OPEN), OPEN_TIME)
+    machine.touched = False
+    first = probe(machine, OPEN_TIME)
+    assert machine.touched
+    machine.touched = False
+    machine.settle(first, outcome, OPEN_TIME)
+    assert machine.touched
+
+
 # -- how it ends --------------------------------------------------------------------------------
 
 

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from fastapi_hybrid_breaker import HybridBreaker
-from fastapi_hybrid_breaker.circuits.counted import counted_as, mark_counted, running_in
+from fastapi_hybrid_breaker.circuits.counted import (
+    counted_as,
+    mark_counted,
+    marks_on,
+    running_in,
+)
 from fastapi_hybrid_breaker.core.config import CircuitConfig
 from fastapi_hybrid_breaker.core.errors import CircuitOpenError
 from fastapi_hybrid_breaker.core.outcomes import Classifier, classifier_of
@@ -185,6 +190,15 @@ def test_a_counted_error_in_a_new_group_is_not_counted_again() -> None:
     assert told(ExceptionGroup("g", [inner, KeyError()])) is FAILURE
 
 
+def test_an_error_that_many_callers_share_keeps_its_last_hundred_marks() -> None:
+    error = ValueError()
+    for circuit in range(150):
+        mark(error, circuit=circuit)
+    assert len(marks_on(error)) == 100
+    counted = [number for number in range(150) if counted_as(error, number, running_in()) == 5]
+    assert counted == list(range(50, 150))
+
+
 @dataclass(frozen=True)
 class FrozenError(Exception):
     code: int
@@ -280,3 +294,11 @@ def test_classifiers_are_shared_by_the_same_configuration_only_and_go_with_it() 
     assert gone() is None
     ignoring = [CircuitConfig(ignored_exceptions=(ValueError,)) for _ in range(100)]  # ids again
     assert {classifier_of(config).judge(ValueError()) for config in ignoring} == {NOT_COUNTED}
+
+
+def test_of_a_program_that_makes_classes_as_it_runs_a_thousand_are_remembered() -> None:
+    classifier, most = Classifier(CircuitConfig()), 0
+    for number in range(1_001):
+        assert classifier.judge(type(f"Error{number}", (Exception,), {})()) is FAILURE
+        most = max(most, len(classifier.plain))
+    assert (most, len(classifier.plain)) == (1_000, 1)

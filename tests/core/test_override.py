@@ -176,6 +176,53 @@ def test_a_clearing_that_nothing_here_needs_is_no_change() -> None:
     assert machine.adopt_override(told(4, FORCED), 0.0) is None
 
 
+def written(version: int, remaining: float | None = 99.0) -> OverrideNews:
+    """What the register says of the override that ``override()`` has set here."""
+    return OverrideNews(version, "me", OverrideView(FORCED, "ann", "a migration", remaining))
+
+
+def test_an_override_of_ones_own_ends_when_the_register_says_that_it_is_over() -> None:
+    """It went on where the clock of this host was behind that of the server."""
+    machine = make()
+    machine.put(override(), "ann", 0.0)
+    machine.adopt_override(written(5), 1.0)
+    change = machine.adopt_override(OverrideNews(5, "me", None), 50.0)
+    assert change is not None
+    assert (change.cause, machine.in_force(50.0)) == ("override_ended", CLOSED)
+
+
+def test_the_end_of_an_override_before_does_not_end_one_that_was_set_since() -> None:
+    machine = make()
+    machine.put(override(), "ann", 0.0)
+    machine.adopt_override(written(5), 1.0)
+    machine.put(override(DISABLED), "bob", 2.0)  # and the register does not know yet
+    assert machine.adopt_override(OverrideNews(5, "me", None), 3.0) is None
+    assert machine.override.kind is DISABLED
+
+
+@pytest.mark.parametrize(
+    ("version", "writer", "is_heard"),
+    [(5, "me", False), (5, "a", False), (5, "z", True), (6, "a", True), (4, "z", False)],
+)
+def test_of_two_clearings_the_one_that_comes_after_counts(
+    version: int, writer: str, is_heard: bool
+) -> None:
+    machine = make()
+    machine.adopt_override(written(5), 1.0)
+    machine.put(override(DISABLED), "bob", 2.0)
+    machine.adopt_override(OverrideNews(version, writer, None), 3.0)
+    assert (machine.override is None) is is_heard
+
+
+def test_an_override_as_it_is_received_ends_after_the_seconds_that_it_has_left() -> None:
+    view = OverrideView(FORCED, "bob", "other", 5.0)
+    assert view.since(100.0) == Override(FORCED, "bob", "other", 105.0)
+    assert view.since(100.0).view(101.0).remaining == 4.0
+    unlimited = OverrideView(DISABLED, "bob", "other", None)
+    assert unlimited.since(100.0) == Override(DISABLED, "bob", "other", None)
+    assert unlimited.since(100.0).view(101.0) == unlimited
+
+
 # -- what can be ordered ---------------------------------------------------------------------------
 
 GOOD = {"kind": "forced_open", "by": "ann", "reason": "x", "seconds": 5.0, "now": 0.0}

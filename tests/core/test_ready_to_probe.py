@@ -66,6 +66,16 @@ def test_who_was_rejected_after_the_open_time_waits_for_a_while() -> None:
     assert machine.is_ready_to_probe(OPEN_TIME + 8.0 + QUIET_AFTER)
 
 
+def test_whether_it_is_ready_is_shown_as_true_or_false() -> None:
+    """Pages showed null for one that had rejected somebody."""
+    machine = bound()
+    shown = [machine.is_ready_to_probe(now) for now in (0.0, OPEN_TIME)]
+    machine.see_lease(machine.opening, OPEN_TIME + 10.0, 0)
+    assert is_rejected(machine, OPEN_TIME)
+    shown.append(machine.is_ready_to_probe(OPEN_TIME))
+    assert shown == [False, True, False]
+
+
 @pytest.mark.parametrize("kind", ["forced_open", "disabled"])
 def test_under_an_override_nothing_is_probed(kind: str) -> None:
     machine = make()

@@ -257,3 +257,29 @@ def test_an_error_with_a_long_line_stopped_the_event_loop(unit: str, end: str) -
     mask_quoted(text)
     # The processor's time of this thread alone, and a hundred times what it takes.
     assert time.thread_time() - begin < 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f'no such header "{S}"', 'no such header "***"'),
+        (f"no such header '{S}'", "no such header '***'"),
+        (f"b'{S}' or \"{S}\"", "b'***' or \"***\""),
+        ("nothing is quoted", "nothing is quoted"),
+    ],
+)
+def test_what_is_quoted_goes_whatever_the_quotes(text: str, left: str) -> None:
+    assert mask_quoted(text) == left
+
+
+def test_a_url_with_an_empty_user_keeps_its_host() -> None:
+    assert redact("GET http://@host/items failed") == "GET http://***@host/items failed"
+
+
+@pytest.mark.parametrize(("changes", "is_masked"), [(23, False), (24, False), (25, True)])
+def test_a_long_word_is_a_token_where_more_than_48_percent_of_it_change_kind(
+    changes: int, is_masked: bool
+) -> None:
+    mixed = ("aB1" * 50)[: changes + 1]
+    word = mixed.ljust(50, mixed[-1])
+    assert (redact(f"got {word}") == "got ***") is is_masked
