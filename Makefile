@@ -73,10 +73,10 @@ machine: $(READY)
 
 # Coverage makes Python twice to three times as slow, so it is a target of its own.
 test: machine
-	$(VENV)/bin/python -m pytest --numprocesses 4 -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 6 -m "not slow" $(ARGS)
 
 test-all: machine
-	$(VENV)/bin/python -m pytest --numprocesses 4 $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 6 $(ARGS)
 
 coverage: machine
 	$(VENV)/bin/python -m pytest --numprocesses 4 -m "not slow" --cov --cov-report=term $(ARGS)
