@@ -10,6 +10,7 @@ from fastapi_hybrid_breaker.circuits import admission, context, eviction, settli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     import pytest
 
@@ -186,6 +187,11 @@ def configure(circuit: Circuit, config: CircuitConfig) -> None:
 
 def after_fork(circuit: Circuit) -> None:
     circuit._after_fork()
+
+
+def amid_a_change(circuit: Circuit) -> AbstractContextManager[object]:
+    """Hold a circuit's lock as whatever changes it does; calls that end now are settled after."""
+    return circuit._change()
 
 
 def lock_of(circuit: Circuit) -> Any:

@@ -154,7 +154,6 @@ class StateMachine:
         is_slow = limit is not None and seconds is not None and seconds > limit
         if outcome is FAILURE or is_slow:
             self.failures += 1
-            self.sequence += 1
             rule = f"a probe took over {limit:g} s" if is_slow else "a probe failed"
             evidence = self.describe(Cause.PROBE_FAILED, rule=rule, error=error)
             self.open(Cause.PROBE_FAILED, now, evidence, asked)

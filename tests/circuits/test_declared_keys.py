@@ -108,3 +108,10 @@ def test_keys_without_a_circuit_are_named_in_the_log_once_a_minute(
         caplog.clear()
         breaker.churn(100)
         assert len(caplog.records) == 1
+
+
+def test_a_key_is_known_to_stand_in_the_code_where_it_is_declared_or_kept() -> None:
+    registry = inside.registry_of(Breaker(3, circuits={"declared": CONFIG, "host:*": CONFIG}))
+    registry.keep("of a route")
+    found = {key: registry.is_in_code(key) for key in ("declared", "of a route", "host:a", "x")}
+    assert found == {"declared": True, "of a route": True, "host:a": False, "x": False}

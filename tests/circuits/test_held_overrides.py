@@ -183,3 +183,12 @@ def test_the_first_call_of_a_key_meets_no_override_that_is_over(
     clock.advance(5.0)
     assert breaker.circuit("a").call_sync(fine_sync) == 1
     assert (breaker.circuit("a").history(), len(held)) == ((), 0)
+
+
+def test_a_circuit_that_is_heard_of_is_under_the_override_that_is_held_for_it(
+    breaker: HybridBreaker,
+) -> None:
+    registry = inside.registry_of(breaker)
+    registry.held.follow("a", set_())
+    assert registry.hear_of("a") is not None
+    assert (breaker.state("a"), len(registry.held)) == ("OPEN", 0)

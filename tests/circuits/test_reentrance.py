@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastapi_hybrid_breaker import Circuit, CircuitConfig, HybridBreaker
+from fastapi_hybrid_breaker import Backoff, Circuit, CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.states import Outcome
 from tests import inside
@@ -183,3 +183,25 @@ def test_the_place_of_a_probe_left_behind_comes_back(probing: Circuit, allocatio
     inside.admit(probing)
     with pytest.raises(Exception, match="OPEN for k"):
         inside.admit(probing)
+
+
+def test_a_call_that_ends_while_another_that_had_to_wait_is_settled_waits_too() -> None:
+    """The circuit opened within its own opening, and counted a second failure for it."""
+    ends: list[Any] = []
+
+    def as_a_finalizer() -> float:
+        while ends:
+            inside.settle(circuit, ends.pop(), Outcome.FAILURE)
+        return 0.5
+
+    config = CircuitConfig(failure_threshold=1, backoff=Backoff(jitter=0.5))
+    breaker = HybridBreaker(redis=None, defaults=config, random=as_a_finalizer)
+    circuit = breaker.circuit("k")
+    first, second = inside.admit(circuit), inside.admit(circuit)
+    with inside.amid_a_change(circuit):
+        inside.settle(circuit, first, Outcome.FAILURE)
+        assert circuit.history() == ()
+        ends.append(second)
+    assert ends == []
+    assert (inside.of(circuit).generation, circuit.stats().failures) == (1, 1)
+    assert [one.new for one in circuit.history()] == ["OPEN"]
