@@ -299,7 +299,7 @@ class Circuit:
         return self._locked.hold(self)
 
     def _change(self) -> AbstractContextManager[tuple[CircuitCore, float]]:
-        """As ``locked``, with the time; an override that has expired ends before the change."""
+        """Hold the lock for a change and yield the time; an expired override ends before it."""
         return self._locked.change(self)
 
     def _reset_here(self, *, by: str = "", reason: str = "", ramp: bool = False) -> Proposal:

@@ -1,9 +1,10 @@
 """What the running code is inside of: calls that circuits admitted, and guarded requests.
 
 Two context variables. ``_permit`` is set around the body of a call that was admitted as a probe,
-as one of a ramp's share, or is timed; ``_request`` is set by the web middleware. A context is
-copied into tasks and threads that outlive the call, so nothing is ever taken back: a mark counts
-as long as the call or request that it stands for runs.
+as one of a ramp's share, or by shadow mode alone; ``_request`` around each request by the web
+middleware, and around each call of a guarded transport. A context is copied into tasks and threads
+that outlive the call, so nothing is ever taken back: a mark counts as long as the call or request
+that it stands for runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The permits of calls: what ``Circuit.admit`` returns and ``Circuit.settle`` takes."""
+"""The permits of calls: what admitting returns (admission.py) and settling takes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ EnteredPermit: TypeAlias = Probe | CallPermit
 """A permit that calls inside of the one it admitted have to know of."""
 
 Permit: TypeAlias = int | EnteredPermit | NestedPermit
-"""The right to run one guarded call, to be given back to ``Circuit.settle`` exactly once.
+"""The right to run one guarded call, to be given back to ``settle`` exactly once.
 
 While CLOSED the sequence number itself is the permit of a call that nobody times: no allocation.
 """

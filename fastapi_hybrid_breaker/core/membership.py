@@ -236,7 +236,7 @@ class Membership:
     ) -> None:
         """Apply when the fleet's circuit recovered, and since when calls are let back.
 
-        ``known`` is what was known here, if the circuit was CLOSED already: it stands where the
+        ``known`` is what was known here, if the circuit was CLOSED already: it stands where
         the update does not say, as that of an older version, or of a recovery brought about by two.
         """
         recovered_for, let_back_for = news.recovered_for, news.let_back_for
