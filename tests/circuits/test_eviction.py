@@ -219,6 +219,26 @@ def test_where_one_override_more_cannot_be_held_its_circuit_stays(
     assert breaker.keys == {"off"}
 
 
+def test_an_overridden_circuit_that_somebody_holds_has_its_override_by_itself() -> None:
+    breaker = Breaker(1)
+    circuit = inside.registry_of(breaker).hear_of("off")
+    assert circuit is not None
+    view = OverrideView(OverrideKind.FORCED_OPEN, "ann", "a test", None)
+    FleetSide(circuit).adopt_override(OverrideNews(7, "b", view))
+    assert breaker.circuit("surplus").key == "overflow"
+    assert (breaker.keys, len(inside.registry_of(breaker).held)) == ({"off"}, 0)
+
+
+def test_a_circuit_that_was_held_when_it_was_to_go_counts_as_used_then() -> None:
+    breaker = Breaker(3)
+    held = [breaker.circuit("held")]
+    breaker.use("first", "second", "third")
+    assert breaker.keys == {"held", "second", "third"}
+    held.clear()
+    breaker.use("fourth")
+    assert breaker.keys == {"held", "third", "fourth"}
+
+
 def test_new_keys_get_circuits_where_those_that_were_held_are_free_again() -> None:
     """For a second there was no room: the list was used up, and the next one not begun."""
     breaker = Breaker(100)

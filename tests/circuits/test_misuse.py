@@ -264,3 +264,37 @@ async def test_a_coroutine_in_place_of_its_function_is_no_rejection_while_open(
     with pytest.raises(TypeError, match=r"needs the callable, not what it returned"):
         await getattr(circuit, shape)(fine())
     assert circuit.rejected == 0
+
+
+@pytest.mark.parametrize("is_probe", [False])
+async def test_only_misuse_is_explained_and_only_once(circuit: Circuit) -> None:
+    """Errors of the called function were said not to be counted; guards around said so again."""
+    with pytest.raises(TypeError) as misuse, circuit.guard():
+        await circuit.call(fine_sync)  # type: ignore[arg-type]
+    said = explained(misuse)
+    assert (said.count("not counted"), "fine_sync could not be called" in said) == (1, True)
+
+    def wrong() -> None:
+        raise TypeError("of its own")
+
+    with pytest.raises(TypeError) as own:
+        circuit.call_sync(wrong)
+    assert explained(own) == "of its own"
+
+
+@pytest.mark.parametrize("is_probe", [False])
+def test_what_is_no_function_is_not_decorated_and_leaves_no_warning(circuit: Circuit) -> None:
+    unawaited = fine()
+    with pytest.raises(TypeError, match="a circuit decorates functions, not <coroutine"):
+        circuit(unawaited)  # type: ignore[type-var]
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
+        unawaited.send(None)
+
+
+@pytest.mark.parametrize("is_probe", [False])
+def test_a_function_that_is_said_to_wrap_itself_is_guarded(circuit: Circuit) -> None:
+    def fn() -> int:
+        return 1
+
+    fn.__wrapped__ = fn  # type: ignore[attr-defined]
+    assert circuit(fn)() == 1
