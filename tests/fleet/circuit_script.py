@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 HASH, OVERRIDE = "circuit:pay", "circuit#override:{circuit:pay}"
 DAY = 86_400_000
 HOUR = 3_600_000
+WEEK = 7 * DAY
+
+ANN = '{"by":"ann","reason":"x"}'
+SHADOW = '{"mode":"shadow","by":"ann","reason":"x"}'
+OVER = SHADOW.replace("shadow", "-")
 
 _ANSWER = (
     *("status", "version", "writer", "state", "failures", "successes", "nextAttempt", "at"),

@@ -51,11 +51,15 @@ PARTS: Final = {
 
 _FOR_SCRIPT: Final = {
     "circuit.lua": (
-        *("test_script_circuit.py", "test_script_override.py"),
+        *("test_script_circuit.py", "test_script_versions.py"),
+        *("test_script_override.py", "test_script_override_ends.py"),
         *("test_script_basic.py", "test_script_values.py"),
     ),
-    "evidence.lua": ("test_script_evidence.py",),
-    "lease.lua": ("test_script_lease.py",),
+    "evidence.lua": (
+        *("test_script_evidence.py", "test_script_evidence_announced.py"),
+        *("test_script_evidence_opening.py", "test_script_evidence_windows.py"),
+    ),
+    "lease.lua": ("test_script_lease.py", "test_script_probes.py"),
     "heartbeat.lua": ("test_script_heartbeat.py",),
 }
 """Those that ask the scripts by themselves, at a time that does not pass: they are quick, and kill
