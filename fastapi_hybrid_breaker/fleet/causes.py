@@ -34,6 +34,7 @@ _CODES: Final = {
     "AskError": "ASK",
     "ClusterCrossSlotError": "CROSSSLOT",
     "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
     "MovedError": "MOVED",
     "NoPermissionError": "NOPERM",
     "OutOfMemoryError": "OOM",
@@ -126,6 +127,30 @@ _LASTING: Final[tuple[tuple[str, str, str], ...]] = (
         "replica",
         r"READONLY|read only replica|previous master is now a (slave|replica)",
         "is a read-only replica: give the address of the primary, or use Sentinel",
+    ),
+    (
+        "lost primary",
+        r"MASTERDOWN|replica-serve-stale-data",
+        (
+            "is a replica that has lost its primary: give the address of the primary, or use"
+            " Sentinel"
+        ),
+    ),
+    (
+        "replicas",
+        r"NOREPLICAS|Not enough good (slaves|replicas)",
+        (
+            "refuses to write since too few of its replicas are connected: bring them back, or"
+            " lower min-replicas-to-write on the server"
+        ),
+    ),
+    (
+        "clients",
+        r"max number of clients",
+        (
+            "takes no more clients: raise maxclients on the server (and its limit of open files),"
+            " or close connections that nobody needs"
+        ),
     ),
     (
         "memory",

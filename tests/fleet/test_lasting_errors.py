@@ -7,7 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis.exceptions import AuthenticationError, MovedError, NoPermissionError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as LostError
 
 from fastapi_hybrid_breaker import HybridBreaker
@@ -189,6 +195,34 @@ async def test_full_server_and_replica(special: Any, caplog: pytest.LogCaptureFi
     await isolated_by(replica.url, "is a read-only replica", caplog)
 
 
+async def test_server_that_lacks_replicas_was_called_unreachable(
+    special: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = special("--min-replicas-to-write", "1")
+    await isolated_by(one.url, "too few of its replicas are connected", caplog, trips=True)
+
+
+async def test_server_without_room_for_a_client_was_called_unreachable(
+    special: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = special()
+    one.ask.config_set("maxclients", 1)
+    async with HybridBreaker(redis=one.url, defaults=CONFIG) as breaker:
+        # A connection that is closed before the answer is read does not say why.
+        await until(lambda: any("takes no more clients" in line for line in errors(caplog)))
+        assert sync(breaker) == "isolated"
+        one.ask.config_set("maxclients", 100)
+        await until(lambda: sync(breaker) == "connected")
+
+
+async def test_replica_without_a_primary_was_called_unreachable(
+    special: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = special("--replicaof", "127.0.0.1", str(free_port()))
+    one.ask.config_set("replica-serve-stale-data", "no")
+    await isolated_by(one.url, "is a replica that has lost its primary", caplog)
+
+
 # -- the words --------------------------------------------------------------------------------
 
 
@@ -211,6 +245,10 @@ def said_of(error: Exception) -> tuple[str, bool]:
         (NoPermissionError("something that is new"), "see the ACL"),
         (ResponseError("this user has no permissions to run the 'evalsha' command"), "EVALSHA"),
         (ResponseError("MISCONF Redis is configured to save RDB snapshots"), "disk"),
+        (ResponseError("NOREPLICAS Not enough good slaves to write. script: 1"), "min-replicas"),
+        (LostError("max number of clients reached"), "raise maxclients"),
+        (ResponseError("max number of clients + cluster connections reached"), "raise maxclients"),
+        (MasterDownError("Link with MASTER is down and replica-serve-stale-data"), "lost its"),
         (LostError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), "ssl_ca_certs"),
         (LostError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS"),
     ],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .circuit_script import ANN, SHADOW, WEEK, CircuitScript
 from .evidence_script import EVIDENCE, HASH, HOUR, LIFE, VERSION, Asker, put
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ def test_evidence_in_the_hash_of_the_circuit_goes_without_the_circuit(closed: St
     assert ":seen:bb" not in left
     assert {"state", "version", "writer", "x:of"} <= set(left)
     assert left[":of"] == f"{later}|mm"
+
+
+@pytest.mark.parametrize(("about", "life"), [(SHADOW, -1), (ANN, WEEK)])
+def test_evidence_in_the_hash_of_an_override_ended_that_after_two_hours(
+    stopped: Stopped, about: str, life: int
+) -> None:
+    """A mode until it is cleared went with it, and one that was cleared could come back."""
+    none = {"version": "0", "writer": ""}
+    Asker(stopped, evidence=HASH).fails(**none)
+    CircuitScript(stopped, HASH).ask("override", about=about)
+    Asker(stopped, evidence=HASH).fails(**none)
+    assert stopped.ask.pttl(HASH) == -1 if life < 0 else stopped.lives(HASH, life)
 
 
 def test_evidence_lives_for_two_hours(stopped: Stopped) -> None:

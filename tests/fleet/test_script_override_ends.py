@@ -58,6 +58,26 @@ def test_when_it_is_over_and_there_never_was_a_state_nothing_is_left(
     }
 
 
+@pytest.mark.every_server
+def test_what_is_left_of_a_cleared_override_goes_after_a_week(either: CircuitScript) -> None:
+    """Without a state nothing else gave the hash an end: it stayed for ever."""
+    either.ask("override", kind="forced_open")
+    assert either.stopped.ask.pttl(either.beside) == -1
+    either.ask("override")
+    assert either.stopped.lives(either.beside, WEEK)
+    either.ask("override", about=SHADOW)
+    assert either.stopped.ask.pttl(either.beside) == -1
+    either.ask("override", about=SHADOW.replace("shadow", "-"))
+    assert either.stopped.lives(either.beside, WEEK)
+
+
+def test_a_mode_with_an_end_does_not_stay_without_a_state(either: CircuitScript) -> None:
+    either.ask("override", about=SHADOW, lasts=5000)
+    assert either.stopped.lives(either.beside, HOUR + 5000)
+    either.ask("restore_override", version=either.us + 1, writer="bb", about=SHADOW, lasts=7000)
+    assert either.stopped.lives(either.beside, HOUR + 7000)
+
+
 def test_an_override_with_an_end_lives_an_hour_longer(either: CircuitScript) -> None:
     script = either
     script.put("CLOSED")

@@ -174,14 +174,13 @@ if what == 'override' or what == 'restore_override' then
       ends = lasts > 0 and now + lasts or 0, about = ARGV[21], mode = mode_of(ARGV[21]) }
   end
   redis.call('HSET', KEYS[2], 'override', register(), 'override_ops', known)
-  if KEYS[2] ~= KEYS[1] then
-    if not is_lasting() then
-      redis.call('PEXPIRE', KEYS[2], digits(CLEARED_LIFE))
-    elseif override.ends == 0 then
-      redis.call('PERSIST', KEYS[2])
-    else
-      redis.call('PEXPIREAT', KEYS[2], digits(override.ends + SHORTEST_LIFE))
-    end
+  -- Where this is the circuit's own hash, what stands there of a state makes it live longer below.
+  if not is_lasting() then
+    redis.call('PEXPIRE', KEYS[2], digits(CLEARED_LIFE))
+  elseif override.ends == 0 then
+    redis.call('PERSIST', KEYS[2])
+  else
+    redis.call('PEXPIREAT', KEYS[2], digits(override.ends + SHORTEST_LIFE))
   end
   settle_below()
   if override.kind == '-' then let_back(opening_ended) end

@@ -34,7 +34,7 @@ local KINDS = 5
 local what, instance, report, base, base_writer = ARGV[1], ARGV[2], whole(ARGV[3]), ARGV[4], ARGV[5]
 local threshold = whole(ARGV[9])
 
-local raw = redis.call('HMGET', KEYS[1], 'version', 'writer', 'state')
+local raw = redis.call('HMGET', KEYS[1], 'version', 'writer', 'state', 'override')
 local version = version_of(raw[1], raw[2])
 if version > 0 and (digits(version) ~= base or raw[2] ~= base_writer) then
   return { 'stale', '0', '-1', '-1', '0' }
@@ -57,7 +57,8 @@ end
 
 local function put(field, value) redis.call('HSET', KEYS[2], field, value) end
 put(':of', base .. '|' .. base_writer)
-if KEYS[2] ~= KEYS[1] or not raw[3] then redis.call('PEXPIRE', KEYS[2], digits(LIFE)) end
+-- A state or an override in the same hash says how long that lives.
+if KEYS[2] ~= KEYS[1] or not (raw[3] or raw[4]) then redis.call('PEXPIRE', KEYS[2], digits(LIFE)) end
 
 local function signal(name, ms)
   redis.call('PUBLISH', ARGV[6], '{"p":' .. ARGV[8] .. ',"key":' .. ARGV[7] .. ',"signal":"' .. name
