@@ -8,9 +8,11 @@ Kinds are found by name, so that no library has to be imported or even installed
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
+from traceback import walk_tb
 from typing import Any, Final, Literal, TypeAlias
 
 from .redaction import MASK, mask_quoted, redact
@@ -54,13 +56,33 @@ def describe_error(error: object, how: DescribeError = "text") -> str:
             else:
                 text = "" if how == "type" else _explainer(kind)(error)
                 described = f"{name}: {text}" if text else name
-        except Exception:  # noqa: BLE001 - functions and texts of strangers can raise anything
+        except BaseException as raised:
+            # Functions and texts of strangers can raise anything, SystemExit too. But a signal that
+            # ends the program, or a call that lasts too long, only happens to arrive here.
+            if isinstance(raised, KeyboardInterrupt) or _is_of_a_signal(raised):
+                raise
             described = name if callable(how) else f"{name} (its text cannot be had)"
     described = described[:LONGEST_ERROR]  # first: a text can be long
     if described.isprintable():
         return described
     # Control characters would forge log lines.
     return "".join(char if char.isprintable() else " " for char in described)
+
+
+def _is_of_a_signal(raised: BaseException) -> bool:
+    """Whether a signal's handler has raised it, which may run between any two lines."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {_code_of(one) for one in handlers if callable(one)}
+    frames = walk_tb(raised.__traceback__)
+    return any(frame.f_code in codes for frame, _ in frames)
+
+
+def _code_of(handler: Any) -> object:
+    while isinstance(handler, partial):
+        handler = handler.func
+    if not hasattr(handler, "__code__"):  # neither a function nor a method
+        handler = handler.__call__
+    return getattr(handler, "__code__", None)
 
 
 @lru_cache(maxsize=256)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import ipaddress
 import itertools
+import signal
+import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastapi_hybrid_breaker import CircuitConfig
+from fastapi_hybrid_breaker import CircuitConfig, CircuitState, HybridBreaker
 from fastapi_hybrid_breaker.core.error_text import LONGEST_ERROR, describe_error
 from fastapi_hybrid_breaker.core.redaction import mask_quoted, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRET = "s3cret"  # noqa: S105
 
@@ -186,6 +193,79 @@ def test_a_text_that_is_too_long_is_kept_up_to_the_end_of_a_word() -> None:
     words = describe_error(RuntimeError("beginning " * 500))
     assert words.startswith("RuntimeError: beginning beginning")
     assert describe_error(RuntimeError("x" * 5_000)) == "RuntimeError"
+
+
+# -- what is raised instead of a text --------------------------------------------------------------
+
+
+class Untold(Exception):
+    """Its text raises what it was made with, or what a call of that raises."""
+
+    def __str__(self) -> str:
+        what = self.args[0]
+        raise (what() or AssertionError) if callable(what) else what
+
+
+class Panic(BaseException):
+    """As libraries in other languages raise it."""
+
+
+LEAVES = [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), Panic(), MemoryError()]
+
+
+@pytest.mark.parametrize("what", LEAVES, ids=repr)
+def test_a_text_that_raised_system_exit_ended_the_program(what: BaseException) -> None:
+    def describe(_: BaseException) -> str:
+        raise what
+
+    assert describe_error(Untold(what)) == "Untold (its text cannot be had)"
+    assert describe_error(ValueError("x"), describe) == "ValueError"
+
+
+async def test_a_circuit_opens_though_the_text_of_its_error_raises_system_exit() -> None:
+    breaker = HybridBreaker(redis=None, defaults=CircuitConfig(failure_threshold=1))
+
+    async def call() -> None:
+        raise Untold(SystemExit(3))
+
+    with pytest.raises(Untold):
+        await breaker.execute("x", call)
+    assert breaker.state("x") is CircuitState.OPEN
+
+
+class Worker:
+    """Ends or interrupts what runs, as servers of applications and runners of jobs do."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, *_: object) -> None:
+        raise self.error
+
+    def abort(self, *_: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda *_: sys.exit(1),
+        Worker(SystemExit(1)).abort,
+        Worker(SystemExit(1)),
+        functools.partial(Worker(Panic()).abort, 1),
+        Worker(TimeoutError("soft limit")),
+        signal.default_int_handler,
+    ],
+)
+def test_a_signal_that_arrives_while_an_error_is_described_goes_through(
+    handler: Callable[..., None],
+) -> None:
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises((SystemExit, Panic, TimeoutError, KeyboardInterrupt)):
+            describe_error(Untold(lambda: signal.raise_signal(signal.SIGUSR1)))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 class OwnValueError(ValueError):
