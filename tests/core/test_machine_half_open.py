@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastapi_hybrid_breaker.core.machine import StateMachine
 from fastapi_hybrid_breaker.core.override import make_override
 from fastapi_hybrid_breaker.core.probe import Probe
 from fastapi_hybrid_breaker.core.probes import RETRY_WHILE_PROBING
+from fastapi_hybrid_breaker.core.rules import CountWindow, SlowCallRate
 from fastapi_hybrid_breaker.core.states import Cause, Outcome
 
 from .machines import (
@@ -193,3 +196,20 @@ def test_a_probe_is_no_earlier_sign_than_the_one_before() -> None:
     machine.see_probing(OPEN_TIME + 2.0)
     probe(machine, OPEN_TIME + 1.0)
     assert machine.last_sign == OPEN_TIME + 2.0
+
+
+def test_a_probe_that_fails_is_one_more_of_the_failures_that_are_shown() -> None:
+    machine, first = half_open(failure_threshold=3)
+    assert machine.failures == 3
+    machine.settle(first, FAILURE, OPEN_TIME)
+    assert (machine.failures, machine.evidence.failures) == (4, 4)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(1.0, CLOSED), (1.001, OPEN)])
+def test_a_probe_is_slow_that_took_longer_than_the_rule_says(seconds: float, state: Any) -> None:
+    slow = SlowCallRate(0.5, slower_than=1.0, window=CountWindow(2), minimum_calls=2)
+    machine = make(trip=slow, success_threshold=1)
+    for _ in range(2):
+        machine.settle(admit(machine), SUCCESS, 0.0, seconds=2.0)
+    machine.settle(probe(machine, OPEN_TIME), SUCCESS, OPEN_TIME, seconds=seconds)
+    assert machine.state is state

@@ -223,6 +223,13 @@ def test_an_override_as_it_is_received_ends_after_the_seconds_that_it_has_left()
     assert unlimited.since(100.0).view(101.0) == unlimited
 
 
+def test_in_its_last_second_an_override_shows_what_is_left_of_it_and_then_nothing() -> None:
+    machine = make()
+    machine.put(override(seconds=5.0), "ann", 0.0)
+    assert machine.retry_after(4.75) == 0.25
+    assert [machine.override.remaining(now) for now in (4.75, 5.0, 6.0)] == [0.25, 0.0, 0.0]
+
+
 # -- what can be ordered ---------------------------------------------------------------------------
 
 GOOD = {"kind": "forced_open", "by": "ann", "reason": "x", "seconds": 5.0, "now": 0.0}

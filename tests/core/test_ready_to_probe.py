@@ -177,6 +177,15 @@ def test_what_other_instances_tell_of_it_counts_once() -> None:
     assert not machine.keeps_failing(300.0)
 
 
+def test_an_opening_at_the_end_of_the_one_before_is_another_failed_recovery() -> None:
+    machine = bound()
+    why = Evidence(cause=Cause.PROBE_FAILED)
+    reopened = News(5, "b", OPEN, 1, 0, OPEN_TIME, evidence=why)
+    machine.adopt(reopened, 100.0)
+    machine.adopt(replace(reopened, version=6), 100.0 + OPEN_TIME)
+    assert machine.keeps_failing(100.0 + OPEN_TIME)
+
+
 def test_a_rejected_caller_sees_half_open_only_after_the_recovery_timeout() -> None:
     machine = make(success_threshold=1)
     assert machine.shown_state(0.0) == "CLOSED"

@@ -51,3 +51,12 @@ def test_an_opening_that_the_fleet_knows_is_not_proposed_again_after_shadow_mode
     assert machine.propose(0.0) is None
     machine.put(None, "ann", 1.0)
     assert machine.propose(1.0) is None
+
+
+def test_after_a_fork_the_figures_are_of_the_childs_own_calls() -> None:
+    machine = trying()
+    run(machine, FAILURE)
+    machine.after_fork()
+    assert calls(machine) == 0
+    run(machine, FAILURE)
+    assert calls(machine) == 1
