@@ -28,7 +28,9 @@ async def handle_rejection(connection: HTTPConnection, error: Exception) -> Resp
         raise TypeError(f"this handles CircuitOpenError, not {error!r}")
     record = connection.scope.get(SCOPE_KEY)
     if isinstance(record, RouteRequest):
-        record.note_rejection(error.key)  # of a call in an executor, which knows of no request
+        record.shared.note_rejection(
+            error.key
+        )  # of a call in an executor
     # The handler of a WebSocket may return anything that can be called like a response.
     return answer_to(connection.scope, error)  # type: ignore[return-value]
 

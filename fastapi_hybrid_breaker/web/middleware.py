@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastapi_hybrid_breaker.circuits.context import (
-    Request,
     current_request,
     enter_request,
     leave_request,
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from fastapi_hybrid_breaker.breaker import Breaker
+    from fastapi_hybrid_breaker.circuits.context import Request
 
 
 class CircuitMiddleware:
@@ -44,9 +44,12 @@ class CircuitMiddleware:
             return
         mounted_in = scope.get(SCOPE_KEY)
         # One that calls this application in process shares its context with it.
-        outer = mounted_in if isinstance(mounted_in, Request) else current_request()
+        if isinstance(mounted_in, RouteRequest):
+            outer: Request | None = mounted_in.shared
+        else:
+            outer = current_request()
         record = scope[SCOPE_KEY] = RouteRequest(self.breaker, outer)
-        token = enter_request(record)
+        token = enter_request(record.shared)
         try:
             await self.app(scope, receive, watch(record, send))
         except BaseException as error:
@@ -56,7 +59,7 @@ class CircuitMiddleware:
             if record.unsettled:
                 record.end()
         finally:
-            record.is_over = True
+            record.shared.is_over = True
             try:  # noqa: SIM105 - suppress() is an object more for each request
                 leave_request(token)
             except ValueError:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from fastapi_hybrid_breaker.breaker import Breaker
     from fastapi_hybrid_breaker.circuits.circuit import Circuit
-    from fastapi_hybrid_breaker.circuits.context import Guard
     from fastapi_hybrid_breaker.circuits.permits import Permit
 
 SCOPE_KEY: Final = "fastapi_hybrid_breaker"
@@ -27,8 +26,10 @@ SCOPE_KEY: Final = "fastapi_hybrid_breaker"
 reference, so that guards further in and the middleware further out share one record."""
 
 
-class RouteRequest(Request):
+class RouteRequest:
     """One request, from the middleware's entrance to its exit.
+
+    ``shared`` is what guarded calls inside of it, in whatever context, read and write.
 
     Args:
         breaker: whose circuits guard here.
@@ -44,12 +45,13 @@ class RouteRequest(Request):
         "breaker",
         "is_uncounted",
         "send_errors",
+        "shared",
         "status",
         "unsettled",
     )
 
     def __init__(self, breaker: Breaker, outer: Request | None) -> None:
-        super().__init__(outer)
+        self.shared: Request = Request(outer)
         self.breaker: Breaker = breaker
         self.unsettled: bool = False  # guards have permits that are to be given back
         self.is_uncounted: bool = False  # for a page of our own, or of a key that cannot be made
@@ -68,15 +70,16 @@ class RouteRequest(Request):
         Raises:
             CircuitOpenError: rejected.
         """
-        if self.is_uncounted or (self.guards and self.permit_of(circuit._core.machine) is not None):
+        shared = self.shared
+        if self.is_uncounted or shared.permit_of(circuit._core.machine) is not None:
             return
         try:
             permit = admit(circuit, is_route=True)
         except CircuitOpenError as error:
-            self.note_rejection(error.key)  # known through the scope, whatever the context
+            shared.note_rejection(error.key)  # known through the scope, whatever the context
             raise
         circuit._guarded_by_route = True
-        self.guards: tuple[Guard, ...] = (*self.guards, (circuit, permit))
+        shared.guards = (*shared.guards, (circuit, permit))
         self.unsettled = True
         if not isinstance(permit, int):
             self._is_timed = True
@@ -110,9 +113,10 @@ class RouteRequest(Request):
 
     def looks_healthy(self) -> bool:
         """Whether a client that left now would leave behind successes."""
+        rejected = bool(self.shared.rejected)
         return self.unsettled and all(
-            outcome_of_status(circuit.config, self.status, rejected=bool(self.rejected)) is SUCCESS
-            for circuit, _ in self.guards
+            outcome_of_status(circuit.config, self.status, rejected=rejected) is SUCCESS
+            for circuit, _ in self.shared.guards
         )
 
     def _settle_all(
@@ -126,9 +130,9 @@ class RouteRequest(Request):
         if not self.unsettled:
             return
         self.unsettled = False
-        for circuit, permit in self.guards:
+        for circuit, permit in self.shared.guards:
             core = circuit._core
-            if self.is_uncounted or core.machine in self.counted:
+            if self.is_uncounted or core.machine in self.shared.counted:
                 settle(circuit, permit, NOT_COUNTED, is_gate=True)
                 continue
             seconds = self._seconds(circuit, permit) if self._is_timed else None
@@ -137,12 +141,12 @@ class RouteRequest(Request):
                 settle_error(circuit, permit, error, seconds=seconds)
                 continue
             judged = answer if is_answer else status
-            outcome = outcome_of_status(core.config, judged, rejected=bool(self.rejected))
+            outcome = outcome_of_status(core.config, judged, rejected=bool(self.shared.rejected))
             if outcome is SUCCESS and isinstance(permit, int) and not core.counts_successes:
-                if self.outer is not None:
-                    self.outer.note_outcome(core.machine)
+                if self.shared.outer is not None:
+                    self.shared.outer.note_outcome(core.machine)
                 continue
-            if outcome is NOT_COUNTED and circuit.key in self.rejected:
+            if outcome is NOT_COUNTED and circuit.key in self.shared.rejected:
                 rejected_inside(circuit, permit)
             text = f"status {judged}" if outcome is FAILURE else None
             settle(circuit, permit, outcome, seconds, text)

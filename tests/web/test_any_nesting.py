@@ -140,7 +140,7 @@ class World:
 
     async def _in_route(self, body: Callable[[], Awaitable[None]]) -> None:
         record = RouteRequest(self.breaker, current_request())
-        token = enter_request(record)
+        token = enter_request(record.shared)
         try:
             try:
                 record.enter(self.circuit)
@@ -153,7 +153,7 @@ class World:
             record.end_with(error)
             raise
         finally:
-            record.is_over = True
+            record.shared.is_over = True
             leave_request(token)
 
     async def burst(self, node: Node, at_once: int) -> None:
