@@ -28,9 +28,8 @@ async def handle_rejection(connection: HTTPConnection, error: Exception) -> Resp
         raise TypeError(f"this handles CircuitOpenError, not {error!r}")
     record = connection.scope.get(SCOPE_KEY)
     if isinstance(record, RouteRequest):
-        record.shared.note_rejection(
-            error.key
-        )  # of a call in an executor
+        # It may be that of a call in an executor, whose context knows of no request.
+        record.shared.note_rejection(error.key)
     # The handler of a WebSocket may return anything that can be called like a response.
     return answer_to(connection.scope, error)  # type: ignore[return-value]
 

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 
 from fastapi_hybrid_breaker import HybridBreaker
@@ -15,9 +16,10 @@ from tests import inside
 from .instances import CONFIG, cut_off, fleet, settled, until
 
 if TYPE_CHECKING:
-    import pytest
-
     from .server import Server
+
+
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
 
 
 async def test_each_instance_is_listed_with_what_it_tells_of_itself(server: Server) -> None:

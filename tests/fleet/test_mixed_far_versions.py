@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .server import Server
 
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
+
 @pytest.mark.parametrize("version", [AHEAD, VERSION_LIMIT - 2])
 def test_present_processes_go_on_beside_one_of_the_previous_version(
     launch: Launcher, server: Server, version: int | str

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .process import Launcher, Process
     from .server import Server
 
-pytestmark = pytest.mark.parametrize("previous", PREVIOUS, indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("previous", PREVIOUS, indirect=True),
+    pytest.mark.usefixtures("unhurried_answers"),
+]
 
 REGISTER = f"circuit#override:{{circuit:{KEY}}}"
 

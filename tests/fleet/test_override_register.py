@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 OPEN, CLOSED = CircuitState.OPEN, CircuitState.CLOSED
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 REGISTER = f"circuit#override:{{circuit:{KEY}}}"
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from .server import Server
 
+pytestmark = pytest.mark.usefixtures("unhurried_answers")
+
 KEY = "inventory-api"
 
 STATS = {"state": "OPEN", "failures": 5, "successes": 0, "nextAttempt": 1_790_000_060_000}

@@ -218,7 +218,7 @@ async def test_the_callers_context_is_as_it_was() -> None:
 
     scope = dict(SCOPE)
     await CircuitMiddleware(app, breaker)(scope, receive, drop)
-    assert inside == [scope[SCOPE_KEY]]
+    assert inside == [scope[SCOPE_KEY].shared]
     assert current_request() is None
 
 
