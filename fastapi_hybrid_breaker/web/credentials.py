@@ -6,9 +6,10 @@ import base64
 import binascii
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from starlette.requests import HTTPConnection
 
@@ -63,9 +64,16 @@ _FIELD: Final = re.compile(r'(?:(\w+)=)?"?([^\s,"]+)')
 """A part of what follows a scheme: a text, or a field and its value as Digest has them."""
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")
+_FOR_URLS: Final = str.maketrans("+/", "-_")
+
+_LEFT_OUT: Final = "=.*\u2026 "
+"""What stands behind a text that goes on, and behind base64."""
+
+_NAME: Final = re.compile(r"[^\W\d_][\w.+\-]*@[\w.\-]+|(?:[^\W\d_]|[ .\-])+")
+"""A name as it stands before the signature of a cookie, or in another value: no token."""
 
 _SHORTEST_PART: Final = 8
-"""Characters of a secret that makes a secret of a text around it."""
+"""Characters of a secret that makes a secret of a text around it, or of the beginning of one."""
 
 _LONGEST_PIECE: Final = 20
 """Characters of a piece of a secret from which on the piece is one as well: a user's name often
@@ -74,22 +82,49 @@ stands in a token of theirs."""
 
 def is_credential(text: str, request: HTTPConnection) -> bool:
     """Whether ``text`` is a secret of ``request``, holds one, or is a long piece of one."""
-    text = text.strip()
+    text = _plain(text)
     login = _basic_login(request.headers.get("authorization", ""))
-    if login is not None and text == login[0] != login[1] != "":
+    if login is not None and text == _plain(login[0]) != _plain(login[1]) != "":
         return False  # the name of who has logged in, whatever else it stands in
-    return text in _possible_keys(request) or holds_secret(text, request)
+    keys = _in_all_forms(_possible_keys(request))
+    return any(text == key or _begins(text, key) for key in keys) or holds_secret(text, request)
 
 
 def holds_secret(text: str, request: HTTPConnection) -> bool:
     """Whether ``text`` has to do with what is certainly a secret of ``request``."""
-    text = text.strip()
+    text = _plain(text)
     return any(
         text == secret
         or (len(secret) >= _SHORTEST_PART and secret in text)
         or (len(text) >= _LONGEST_PIECE and text in secret)
-        for secret in _secrets(request)
+        or _begins(text, secret)
+        for secret in _in_all_forms(_secrets(request))
     )
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` in one case: a secret in the other one can be guessed from it."""
+    return text.strip().casefold()
+
+
+def _in_all_forms(secrets: Iterable[str]) -> Iterator[str]:
+    """Yield secrets as they are and as they are often encoded, so that a text can be compared."""
+    for secret in secrets:
+        if not secret:
+            continue
+        data = secret.encode("utf-8", "surrogateescape")
+        encoded = base64.b64encode(data).decode().rstrip("=")
+        forms = (secret, encoded, encoded.translate(_FOR_URLS), data.hex(), quote(data, safe=""))
+        yield from dict.fromkeys(map(_plain, forms))
+
+
+def _begins(text: str, secret: str) -> bool:
+    """Whether ``text`` is the beginning of ``secret``, but for a name in front of it."""
+    text = text.rstrip(_LEFT_OUT)
+    if len(text) < _SHORTEST_PART or not secret.startswith(text):
+        return False
+    following = secret[len(text) : len(text) + 1]
+    return following.isalnum() or not _NAME.fullmatch(text)
 
 
 def _possible_keys(request: HTTPConnection) -> Iterator[str]:
