@@ -16,13 +16,14 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+from .secret_disguises import without_disguise
 from .secret_fields import MASK, QUOTED, mask_fields
 from .secret_tokens import mask_tokens
 
 __all__ = ["MASK", "mask_quoted", "redact"]
 
 _HINT: Final = re.compile(
-    r"[=@?&#:\-_<%'\"/0-9]|bearer|basic|token|apikey|negotiate|ntlm|eyj|pass|auth", re.IGNORECASE
+    r"[=@?&#:\-_<%'\"/0-9\t]|bearer|basic|token|apikey|negotiate|ntlm|eyj|pass|auth", re.IGNORECASE
 )
 """What a text has at least that may hold a secret: a character, or a word."""
 
@@ -39,7 +40,7 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 _PLAIN_NAME: Final = re.compile(r"[\w.\-\[\]$%]{1,40}")
 _MATRIX: Final = re.compile(r"(;[\w.\-]+=)[^/;]+")
 
-_QUERY: Final = re.compile(r"([?&#;][\w.\-\[\]$%]{1,40}=)[^\s&]+")
+_QUERY: Final = re.compile(r"([?&#;][\w.\-\[\]$%]{1,40}=)(?!\*\*\*(?:[;\s]|$))[^\s&]+")
 """A parameter of a URL that has no scheme."""
 
 _LOGIN: Final = re.compile(
@@ -57,6 +58,9 @@ _HEADER: Final = re.compile(
 _ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _MOST_ENCODINGS: Final = 3
 
+_MOST_PASSES: Final = 4
+"""How often a text is looked at: what is left beside a mask can read as something else."""
+
 _DETAIL: Final = re.compile(r"(\([\w\", ]+\)=\()[^)]*")
 """A column and its value, as PostgreSQL quotes them."""
 
@@ -69,13 +73,28 @@ def redact(text: str) -> str:
     parameters go, and parts of the path that look random. Of other texts the values of what is
     called after a secret (``password=``, ``"api_key":``, ``Authorization:``) and tokens go.
     """
-    if not _HINT.search(text):
-        return text
-    text = _redact_plain(text)
-    return _WORD.sub(_redact_encoded, text) if _ENCODED.search(text) else text
+    for _ in range(_MOST_PASSES):
+        before, text = text, _redact_shown(text)
+        if _ENCODED.search(text):
+            text = _WORD.sub(_redact_encoded, text)
+        if text == before:
+            break
+    return text
+
+
+def _redact_shown(text: str) -> str:
+    """Redact a text, and in the form in which it reads if that holds a secret."""
+    plain = without_disguise(text)
+    if plain != text:
+        redacted = _redact_plain(plain)
+        if redacted != plain:
+            return redacted
+    return _redact_plain(text)
 
 
 def _redact_plain(text: str) -> str:
+    if not _HINT.search(text):
+        return text
     text = _redact_urls(text)
     text = _QUERY.sub(rf"\1{MASK}", text)
     text = _HEADER.sub(rf"\1{MASK}", text)
@@ -91,7 +110,7 @@ def _redact_encoded(found: re.Match[str]) -> str:
     word = plain = found[0]
     for _ in range(_MOST_ENCODINGS):
         plain = unquote(plain)
-    redacted = _redact_plain(plain)
+    redacted = _redact_shown(plain)
     return word if redacted == plain else redacted
 
 

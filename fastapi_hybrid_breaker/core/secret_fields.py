@@ -15,7 +15,7 @@ MASK: Final = "***"
 QUOTED: Final = r"[bru]?'(?:[^'\\]|\\.?|'')*+(?:'|$)|[bru]?\"(?:[^\"\\]|\\.?|\"\")*+(?:\"|$)"
 
 _FIELD: Final = re.compile(
-    r"(?<![\w.\-])([\w.\-]++)(?:\\*+[\"'\]])*+(?:\s|\\++[nrt]){0,20}+(=>|[=:])(?:\s|\\++[nrt](?=\w))*+"
+    r"(?<![\w.\-])([\w.\-]++)(?:\\*+[\"'\]])*+(?:\s|\\++[nrt]){0,20}+(=>|[=:])(?:\s|\\++[nrt](?=[\w*]))*+"
 )
 """A name, and what stands between it and its value."""
 
@@ -30,6 +30,14 @@ _VALUE: Final = re.compile(
 )
 """Quoted, or a number, or up to a semicolon, or masked already, or up to white space that is not
 escaped."""
+
+_LINE_END: Final = r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
+
+_BLOCK: Final = re.compile(
+    r"[ \t]*+(?:[|>][+\-0-9]{0,2}[ \t]*+)?"
+    rf"(?:{_LINE_END}(?:[ \t]++(?:-[ \t])?|-[ \t]|(?={_LINE_END}))(?:(?!{_LINE_END})[^\n])*+)++"
+)
+"""The indented lines or the list below a name, as YAML has them."""
 
 _EMPTY: Final = re.compile(r"(?:none|null|nil|true|false|undefined)(?![\w.\-])", re.IGNORECASE)
 """Values that explain something, and are no secret."""
@@ -60,13 +68,19 @@ _ELEMENT: Final = re.compile(r"(<([\w.:\-]{1,80}+)(?:\s[^<>]{0,200})?>)[^<]++(?=
 
 _OPTION: Final = re.compile(r"((?<![\w\-])--([\w\-]{1,80}+)\s{1,20})\S+")
 
+_COLUMN: Final = re.compile(
+    r"(?<![\w.\-])([\w.\-]{1,80}+)[\"']?[ ]{0,20}(?:\t|\\{1,8}t)(?:[ \t]|\\{1,8}t)*+"
+)
+_CELL: Final = re.compile(QUOTED + r"|(?:\\++.?|\S)+")
+"""A name in a table whose columns a tab divides, and the value behind it."""
+
 
 def mask_fields(text: str) -> str:
     """Return ``text`` with the values of secret fields masked, whatever the notation."""
     text = _mask_assigned(text)
     for notation in (_PAIR, _OBJECT, _ELEMENT, _OPTION):
         text = notation.sub(_mask_named, text)
-    return text
+    return _mask_columns(text)
 
 
 def _mask_named(found: re.Match[str]) -> str:
@@ -80,9 +94,22 @@ def _mask_assigned(text: str) -> str:
     while (found := _FIELD.search(text, begin)) is not None:
         begin = found.end()
         if _is_secret(text, found):
-            end = _end_of_value(text, begin)
+            block = _BLOCK.match(text, found.end(2)) if found[2] == ":" else None
+            end = _end_of_value(text, begin) if block is None else block.end()
             parts += [text[at:begin], MASK if end > begin else ""]
             at = begin = end
+    return "".join([*parts, text[at:]])
+
+
+def _mask_columns(text: str) -> str:
+    parts: list[str] = []
+    at = begin = 0
+    while (found := _COLUMN.search(text, begin)) is not None:
+        begin = found.end()
+        cell = _CELL.match(text, begin)
+        if cell is not None and is_secret_name(found[1]) and not _PROSE.match(text, begin):
+            parts += [text[at:begin], MASK]
+            at = begin = cell.end()
     return "".join([*parts, text[at:]])
 
 

@@ -37,13 +37,31 @@ _FORMS: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*", re.DOTALL)
 
 _SAID: Final = re.compile(
-    r"(\b(?:password|passphrase|passcode|secret|credentials?|api key|otp|pin"
+    r"(\b(?:password|passwd|pwd|passphrase|passcode|secret|credentials?|api key|otp|pin"
     r"|(?:otp|pin|verification|security|mfa|sms|access|backup|recovery|login) code)\s+"
     r"(?:for (?:user )?+\S{1,60} )?+(?:(?:is|was):?\s+|provided:\s+)?)"
     r"(?:" + QUOTED + r"|(?<=provided: )\S+|(?=[^\s\d]{0,100}\d)[^\s,;()\[\]{}<>]{4,})",
     re.IGNORECASE,
 )
 """A sentence with a secret in it: quoted, or a word that has digits."""
+
+_MIXED: Final = r"(?=[^\s\d]{0,100}\d)(?=\d{0,100}[A-Za-z]|[A-Za-z])"
+"""Before a word that has letters and digits, as secrets have and sentences have not."""
+
+_TOKEN_SAID: Final = re.compile(
+    r"(\b(?:token|(?:access|client|signing|private) key)\s+(?:is|was):?\s+)"
+    rf"(?:{QUOTED}"
+    rf"|{_MIXED}(?!(?:base|utf|sha|rs|hs|es|ps|v|oauth|http)[\d-])[^\s,;()\[\]{{}}<>]{{6,}}+)",
+    re.IGNORECASE,
+)
+"""A sentence with a token in it; one of digits alone may be a number of something."""
+
+_LOGIN: Final = re.compile(
+    r"((?:\bPASS|\b(?i:log ?in)\s+(?:(?i:as|user|with)\s+){0,2}"
+    r"(?!(?i:after|as|at|attempt|by|failed|for|from|in|of|on|page|timeout|to|took|user|via|with)\s)"
+    rf"[^\s:]{{1,60}})\s+[\\\"']{{0,9}}){_MIXED}[^\s\"',;(){{}}]{{6,}}+"
+)
+"""User and password as IMAP's command has them; and FTP's command."""
 
 _COMMAND: Final = re.compile(
     r"((?<!\S)(?:-[uU]|--user|--proxy-user)\s{1,20}[^\s:]{0,100}:"
@@ -63,6 +81,8 @@ def mask_tokens(text: str) -> str:
     """Return ``text`` with tokens masked, and what stands after the words for a secret."""
     text = _PRIVATE_KEY.sub(MASK, text)
     text = _SAID.sub(rf"\1{MASK}", text)
+    text = _TOKEN_SAID.sub(rf"\1{MASK}", text)
+    text = _LOGIN.sub(rf"\1{MASK}", text)
     text = _COMMAND.sub(rf"\1{MASK}", text)
     text = _DIGEST.sub(rf"\1{MASK}", text)
     text = _SCHEME.sub(rf"\1{MASK}", text)
