@@ -31,11 +31,13 @@ _VALUE: Final = re.compile(
 """Quoted, or a number, or up to a semicolon, or masked already, or up to white space that is not
 escaped."""
 
-_LINE_END: Final = r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
+_LINE_END: Final = r"(?:\r\n?|[\n\x85\u2028\u2029]|(?:\\{1,8}r)?\\{1,8}n|\\{1,8}r)"
+_LINE: Final = rf"(?s:(?!{_LINE_END}).)*+"
 
 _BLOCK: Final = re.compile(
-    r"[ \t]*+(?:[|>][+\-0-9]{0,2}[ \t]*+)?"
-    rf"(?:{_LINE_END}(?:[ \t]++(?:-[ \t])?|-[ \t]|(?={_LINE_END}))(?:(?!{_LINE_END})[^\n])*+)++"
+    rf"[ \t]*+(?:[!&](?:(?!{_LINE_END})\S){{1,60}}[ \t]++){{0,3}}"
+    rf"(?:[|>?][+\-0-9]{{0,2}}[ \t]*+(?:\#{_LINE})?{_LINE_END}{_LINE}|(?={_LINE_END}[ \t\-\r\n\\]))"
+    rf"(?:{_LINE_END}(?:[ \t]++(?:-[ \t])?|-[ \t]|(?={_LINE_END})){_LINE})*+"
 )
 """The indented lines or the list below a name, as YAML has them."""
 
@@ -69,7 +71,7 @@ _ELEMENT: Final = re.compile(r"(<([\w.:\-]{1,80}+)(?:\s[^<>]{0,200})?>)[^<]++(?=
 _OPTION: Final = re.compile(r"((?<![\w\-])--([\w\-]{1,80}+)\s{1,20})\S+")
 
 _COLUMN: Final = re.compile(
-    r"(?<![\w.\-])([\w.\-]{1,80}+)[\"']?[ ]{0,20}(?:\t|\\{1,8}t)(?:[ \t]|\\{1,8}t)*+"
+    r"(?<![\w.\-])([\w.\-]{1,80}+)[\"']?[ ]{0,20}(?:[\t\v]|\\{1,8}t)(?:[ \t]|\\{1,8}t)*+"
 )
 _CELL: Final = re.compile(QUOTED + r"|(?:\\++.?|\S)+")
 """A name in a table whose columns a tab divides, and the value behind it."""
@@ -95,7 +97,7 @@ def _mask_assigned(text: str) -> str:
         begin = found.end()
         if _is_secret(text, found):
             block = _BLOCK.match(text, found.end(2)) if found[2] == ":" else None
-            end = _end_of_value(text, begin) if block is None else block.end()
+            end = max(_end_of_value(text, begin), found.end() if block is None else block.end())
             parts += [text[at:begin], MASK if end > begin else ""]
             at = begin = end
     return "".join([*parts, text[at:]])

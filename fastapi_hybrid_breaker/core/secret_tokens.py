@@ -59,7 +59,7 @@ _TOKEN_SAID: Final = re.compile(
 _LOGIN: Final = re.compile(
     r"((?:\bPASS|\b(?i:log ?in)\s+(?:(?i:as|user|with)\s+){0,2}"
     r"(?!(?i:after|as|at|attempt|by|failed|for|from|in|of|on|page|timeout|to|took|user|via|with)\s)"
-    rf"[^\s:]{{1,60}})\s+[\\\"']{{0,9}}){_MIXED}[^\s\"',;(){{}}]{{6,}}+"
+    rf"[^\s:]{{1,60}})\s+(?:(?i:with|using)\s+)?[\\\"']{{0,9}}){_MIXED}[^\s\"',;(){{}}]{{6,}}+"
 )
 """User and password as IMAP's command has them; and FTP's command."""
 
