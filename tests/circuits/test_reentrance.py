@@ -102,7 +102,10 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
 ) -> None:
     was_free: list[bool] = []
 
-    def try_the_lock(_: StateChange) -> None:
+    def try_the_lock(change: StateChange) -> None:
+        if change.new != "CLOSED":
+            return
+
         def attempt() -> None:
             got = lock_of(probing).acquire(timeout=0.5)
             was_free.append(got)
@@ -113,10 +116,9 @@ def test_no_listener_runs_while_its_thread_holds_the_circuits_lock(
         other.start()
         other.join(PATIENCE)
 
-    changes = changes_of(probing)
+    changes_of(probing).add(try_the_lock)  # first: the collector may run at any line from now on
     mine = inside.admit(probing)
     leave_a_probe_behind(probing, Outcome.SUCCESS)
-    changes.add(try_the_lock)
     steps: dict[str, Callable[[], Any]] = {
         "admit": lambda: inside.admit(probing),
         "settle": lambda: inside.settle(probing, mine, Outcome.NOT_COUNTED),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fastapi_hybrid_breaker.fleet.unhealthy import UnhealthyCircuits
     from fastapi_hybrid_breaker.fleet.until import Until
 
+    from .server import Server
+
 
 def current_session(breaker: HybridBreaker) -> Session | None:
     return inside.sync_of(breaker)._session
@@ -156,3 +158,16 @@ def times_of(until: Until) -> Any:
 
 def count_no_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(QuorumVotes, "_count", lambda *_: None)
+
+
+def subscribed_since(breaker: HybridBreaker) -> float:
+    """Return from when on messages come, in the server's epoch seconds."""
+    since = inside.sync_of(breaker).lag._since
+    assert since is not None, "not subscribed"
+    return since
+
+
+def time_of(server: Server) -> float:
+    """Return the server's time in epoch seconds."""
+    seconds, microseconds = server.ask.time()
+    return seconds + microseconds / 1e6

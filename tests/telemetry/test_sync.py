@@ -12,7 +12,7 @@ from fastapi_hybrid_breaker import CircuitConfig, HybridBreaker
 from fastapi_hybrid_breaker.telemetry import instrument
 from tests.fleet.instances import fail, fleet, settled, until
 from tests.fleet.server import Server
-from tests.fleet.sessions import session_of, wake
+from tests.fleet.sessions import session_of, subscribed_since, time_of, wake
 
 from .collected import Collected
 
@@ -93,10 +93,9 @@ async def test_a_change_that_no_message_told_of_is_a_correction(
         await settled(here, there)
         session = session_of(here)
         view, inbox = session.own.server, session.exchange.inbox
-        # What is written in the moment of the subscription, give or take what its clock is known
-        # by, is no correction.
-        began = view.now() or 0.0
-        await until(lambda: (view.now() or 0.0) > began + 0.05)
+        # What is written before the subscription is no correction; when that was is known as well
+        # as the server's clock is.
+        await until(lambda: time_of(server) > subscribed_since(here))
         monkeypatch.setattr(inbox, "receive", lambda _: None)  # its messages get lost
         written = time.monotonic()
         await fail(there, "db")
