@@ -99,8 +99,7 @@ class Breaker:
     def _join(self, sync: FleetSync) -> None:
         """Share circuits by ``sync`` from now on; before any start."""
         self._sync: FleetSync = sync
-        self._operations: Operations = Operations(self._registry, sync)
-        self._host.fleet, self._host.operations = sync, self._operations
+        self._host.fleet, self._host.operations = sync, Operations(self._registry, sync)
         self._registry.used_first = sync.made
 
     # -- circuits ---------------------------------------------------------------------------
@@ -154,7 +153,7 @@ class Breaker:
         self, key: str, *, reason: str = "", by: str = "", ramp: bool = False
     ) -> ResetResult:
         """Close a circuit and clear its counters in the whole fleet; see ``Circuit.reset``."""
-        return await self._operations.reset(key, reason=reason, by=by, ramp=ramp)
+        return await self._host.operations.reset(key, reason=reason, by=by, ramp=ramp)
 
     async def override(
         self, key: str, kind: OverrideKind | str, *, by: str, reason: str, seconds: float | None
@@ -163,13 +162,13 @@ class Breaker:
         now = self._host.clock()
         override = make_override(kind, by=by, reason=reason, seconds=seconds, now=now)
         key = self._own_circuit(key).key  # it is in force here at once, so there must be one
-        return await self._operations.put(key, override, override.by, override.reason)
+        return await self._host.operations.put(key, override, override.by, override.reason)
 
     async def clear_override(self, key: str, *, by: str = "", reason: str = "") -> Reach:
         """End an override in the whole fleet; see ``Circuit.clear_override``."""
         key = check_key(key)
         by, reason = check_text("by", by, least=0), check_text("reason", reason, least=0)
-        return await self._operations.put(key, None, by, reason)
+        return await self._host.operations.put(key, None, by, reason)
 
     async def look_up(self, key: str) -> CircuitView | None:
         """Return a circuit's state and figures, from Redis where this process does not know it.

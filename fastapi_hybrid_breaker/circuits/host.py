@@ -112,8 +112,8 @@ class Host:
         random: gives numbers from 0 to 1, for jitter.
 
     ``peers`` is how this process stands to its fleet; ``changes`` queues changes of state under a
-    circuit's lock, and delivers them outside of it. ``fleet`` and
-    ``operations`` are put there by whoever makes it, before the first circuit is used.
+    circuit's lock, and delivers them outside of it. Whoever makes it puts ``fleet`` and
+    ``operations`` there, before the first circuit is used.
     """
 
     __slots__ = ("changes", "clock", "fleet", "operations", "peers", "random")

@@ -59,7 +59,7 @@ class Judge:
             ):
                 return FAILURE
         except Exception:  # noqa: BLE001, S110 - a property of a stranger's class
-            pass
+            pass  # then it gets the closer look below
         try:
             if isinstance(error, TypeError) and explain_misuse(error, fn):
                 return NOT_COUNTED

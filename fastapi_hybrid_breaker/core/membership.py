@@ -263,7 +263,7 @@ class Membership:
             return True
         machine = self.machine
         is_closed = machine.state is CLOSED
-        counted_for = 0.0 if is_closed else now - machine.recovery.troubled_at
+        counted_for = 0.0 if is_closed else now - machine.recovery.left_closed_at
         return news.age > counted_for + _FIRST_WORD
 
     def _stand_on(self, news: News, now: float) -> None:
@@ -291,7 +291,7 @@ class Membership:
         recovery = machine.recovery
         if recovery.reopenings or news.recovered_for is None:
             return
-        closed_for = news.recovered_for - (now - recovery.troubled_at)
+        closed_for = news.recovered_for - (now - recovery.left_closed_at)
         ends = recovery.continue_row(news.reopenings, closed_for)
         if ends is not None:
             machine.open_until = max(machine.open_until, ends)

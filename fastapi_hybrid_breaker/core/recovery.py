@@ -30,8 +30,8 @@ class Recovery:
     """The openings and recoveries of one circuit.
 
     ``reopenings`` are the openings in a row; ``recovered_at`` is when a recovery closed the
-    circuit, ``troubled_at`` when it left CLOSED, ``ramp_from`` when calls were let back, whether by
-    a ramp or not; all in monotonic seconds.
+    circuit, ``left_closed_at`` when it left CLOSED, ``ramp_from`` when calls were let back,
+    whether by a ramp or not; all in monotonic seconds.
     """
 
     __slots__ = (
@@ -39,11 +39,11 @@ class Recovery:
         "_reopened_at",
         "_sharing",
         "config",
+        "left_closed_at",
         "ramp",
         "ramp_from",
         "recovered_at",
         "reopenings",
-        "troubled_at",
     )
 
     def __init__(
@@ -54,7 +54,7 @@ class Recovery:
         self._random = random
         self.reopenings: int = 0
         self.recovered_at: float | None = None
-        self.troubled_at: float = 0.0
+        self.left_closed_at: float = 0.0
         self.ramp_from: float | None = None
         self.ramp: Ramp | None = None
         # The last two failed recoveries without a successful probe, or a recovery, between them.
@@ -86,7 +86,7 @@ class Recovery:
         if not is_again(self.config, closed_for):
             return None
         self.reopenings = reopenings + 1
-        return self.troubled_at + open_seconds(self.config, self.reopenings, None, self._random)
+        return self.left_closed_at + open_seconds(self.config, self.reopenings, None, self._random)
 
     def is_recent(self, now: float) -> bool:
         """Return whether a recovery is so recent that the next opening would continue the row."""
@@ -107,7 +107,7 @@ class Recovery:
     ) -> None:
         """Record a change of state; ``was_over``: the recovery timeout before it had elapsed."""
         if old is CLOSED:
-            self.troubled_at = now
+            self.left_closed_at = now
         self.ramp_from = self.ramp = None
         if new is CLOSED:
             self._reopened_at = (_NEVER, _NEVER)

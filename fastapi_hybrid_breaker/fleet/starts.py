@@ -198,7 +198,7 @@ class Starts:
         """Go on with a session of this loop's own if the other one's has ended."""
         with self._lock:
             is_wanted = loop in self._stretches
-        if is_wanted and is_ending(loop):
+        if is_wanted and is_ending(loop, looks=1):
             self._watch(loop)
         elif is_wanted:
             self._begin(loop)

@@ -33,16 +33,23 @@ _LONGEST_END: Final = 30
 task can go on for ever in spite of it."""
 
 
-def is_ending(loop: asyncio.AbstractEventLoop, *, is_new: bool = True) -> bool:
+def is_ending(loop: asyncio.AbstractEventLoop, *, looks: int = 0) -> bool:
     """Whether a loop, in which this is called, is about to be closed.
 
-    It waits for its threads, or (``is_new``) for its tasks, all of which have been cancelled. What
-    is started on it now would never be ended.
+    It waits for its threads, or for its tasks, all of which have been cancelled. What is started on
+    it now would never be ended.
+
+    Args:
+        loop: the running one.
+        looks: how often this was found before. Tasks that have been cancelled can go on for ever;
+            and where there are none at all, the loop is in its last turns or has callbacks only.
     """
     tasks = asyncio.all_tasks(loop)
     if any(getattr(task.get_coro(), "__name__", "") in _LAST_TASKS for task in tasks):
         return True
-    return is_new and bool(tasks) and all(task.cancelling() for task in tasks)
+    if not tasks:
+        return looks == 0
+    return looks < _LONGEST_END and all(task.cancelling() for task in tasks)
 
 
 class Supervised:
@@ -144,7 +151,7 @@ class Supervised:
         self._timer = self._loop.call_soon(lambda: self._restart(how), context=context)
 
     def _restart(self, how: str) -> None:
-        if is_ending(self._loop, is_new=self._postponed < _LONGEST_END):
+        if is_ending(self._loop, looks=self._postponed):
             self._postponed += 1
             self._timer = self._later(_RESTART_AFTER, lambda: self._look_again(how))
             return

@@ -135,3 +135,12 @@ def run_in_threads(count: int, work: Callable[[], object]) -> None:
     assert not any(thread.is_alive() for thread in threads), "a thread is stuck"
     if errors:
         raise errors[0]
+
+
+def assert_untouched(circuit: Circuit, is_probe: bool, *, is_asked: bool = True) -> None:
+    """Nothing was counted, and a probe's place came back; unless it never was asked for one."""
+    probing = "HALF_OPEN" if is_asked else "OPEN"
+    assert (circuit.state, circuit.stats().successes) == (probing if is_probe else "CLOSED", 0)
+    assert circuit.stats().failures == int(is_probe)
+    circuit.call_sync(fine_sync)
+    assert circuit.state == "CLOSED"

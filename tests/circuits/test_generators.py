@@ -12,7 +12,7 @@ import pytest
 from fastapi_hybrid_breaker import Circuit, HybridBreaker
 from fastapi_hybrid_breaker.testing import ManualClock
 
-from .parts import ONE_PROBE, BrokenError, fine_sync, let_probe
+from .parts import ONE_PROBE, BrokenError, assert_untouched, let_probe
 
 while_closed_and_probing = pytest.mark.parametrize("is_probe", [False, True])
 
@@ -23,15 +23,6 @@ def circuit(breaker: HybridBreaker, clock: ManualClock, is_probe: bool) -> Circu
     if is_probe:
         let_probe(circuit, clock)
     return circuit
-
-
-def assert_untouched(circuit: Circuit, is_probe: bool, *, is_asked: bool = True) -> None:
-    """Nothing was counted, and a probe's place came back; unless it never was asked for one."""
-    probing = "HALF_OPEN" if is_asked else "OPEN"
-    assert (circuit.state, circuit.stats().successes) == (probing if is_probe else "CLOSED", 0)
-    assert circuit.stats().failures == int(is_probe)
-    circuit.call_sync(fine_sync)
-    assert circuit.state == "CLOSED"
 
 
 def read() -> Iterator[bytes]:

@@ -182,7 +182,7 @@ def test_after_a_change_of_state_counting_and_telling_begin_anew() -> None:
 # -- being troubled ---------------------------------------------------------------------------
 
 
-def test_troubled_at_its_rate_whatever_the_number_of_calls() -> None:
+def test_left_closed_at_its_rate_whatever_the_number_of_calls() -> None:
     meter = Statistics([FailureRate(0.5, window=WINDOW, minimum_calls=100)])
     add(meter, SUCCESS, SUCCESS, FAILURE)
     assert not meter.judge(0.0)

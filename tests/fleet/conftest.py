@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from tests.machine import NO_REDIS, do_without, redis_server
 from tests.patience import PATIENCE
 
+from .companion import Companion
+from .ends import Ends
 from .player import Player
 from .process import PREVIOUS, Launcher, Programs
 from .proxy import Proxy
@@ -16,7 +20,7 @@ from .server import Server, valkey_server
 from .stopped import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +111,23 @@ def launch(programs: Programs, server: Server, previous: str) -> Iterator[Launch
     """Start instances in processes of their own; they end with the test, without a complaint."""
     with Launcher(programs, server, previous) as launcher:
         yield launcher
+
+
+@pytest.fixture
+def join(server: Server) -> Iterator[Callable[..., Companion]]:
+    """Add an instance to the fleet."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(instance: str, **config: Any) -> Companion:
+            companion = Companion(server, instance, **config)
+            companion.circuit  # noqa: B018 - made
+            stack.callback(companion.close)
+            return companion
+
+        yield enter
+
+
+@pytest.fixture
+def ends(server: Server) -> Iterator[Ends]:
+    with redis.Redis(port=server.port, protocol=2) as raw:
+        yield Ends(raw)

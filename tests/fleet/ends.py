@@ -22,6 +22,20 @@ KEY = "inventory-api"
 HASH = f"circuit:{KEY}"
 REGISTER = "circuit#override:{circuit:inventory-api}"
 
+SOON = str(2**43)
+BASIC = {"state": "OPEN", "failures": "1", "successes": "0", "nextAttempt": SOON}
+OURS = BASIC | {
+    "version": "12",
+    "writer": "a",
+    "at": "5",
+    "sum": f"OPEN|1|0|{SOON}",
+    "p": "1",
+    "reopened": "2",
+    "closedAt": "3",
+    "ramp": "4",
+    "closedOf": "12",
+}
+
 
 class Ends:
     """Both ends of one hash: what the script answers about it, and what the parser reads."""

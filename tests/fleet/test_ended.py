@@ -307,6 +307,19 @@ def test_a_loop_that_waits_for_a_slow_task_before_it_is_closed(
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
+def test_a_loop_without_tasks_may_be_in_its_last_turns_and_is_looked_at_once_more() -> None:
+    """The last task has ended, and the loop has not stopped yet: nothing may be started there."""
+    found: list[bool] = []
+    loop = asyncio.new_event_loop()
+    try:
+        loop.call_soon(lambda: found.extend(is_ending(loop, looks=looks) for looks in (0, 1)))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    finally:
+        loop.close()
+    assert found == [True, False]
+
+
 async def test_tasks_that_are_cancelled_and_go_on_do_not_end_sharing_for_good(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

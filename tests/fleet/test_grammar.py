@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 
 from fastapi_hybrid_breaker.fleet.basic_format import BasicUpdate
 from fastapi_hybrid_breaker.fleet.commands import Commands
@@ -15,36 +14,15 @@ from fastapi_hybrid_breaker.fleet.messages import PROTOCOL, parse_message
 from fastapi_hybrid_breaker.fleet.names import Names
 from fastapi_hybrid_breaker.fleet.values import MOST_COUNTED, MalformedError, read_number
 
-from .ends import HASH, KEY, Ends
+from .ends import BASIC, HASH, KEY, OURS, SOON, Ends
 from .grammar import JSON_NUMBERS, NUMBERS, OBJECTS, STATES, WRITERS
 from .instances import fail, fleet, settled, until
 from .speaker import PlainSpeaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .server import Server
 
 pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
-SOON = str(2**43)
-BASIC = {"state": "OPEN", "failures": "1", "successes": "0", "nextAttempt": SOON}
-OURS = BASIC | {
-    "version": "12",
-    "writer": "a",
-    "at": "5",
-    "sum": f"OPEN|1|0|{SOON}",
-    "p": "1",
-    "reopened": "2",
-    "closedAt": "3",
-    "ramp": "4",
-    "closedOf": "12",
-}
-
-
-@pytest.fixture
-def ends(server: Server) -> Iterator[Ends]:
-    with redis.Redis(port=server.port, protocol=2) as raw:
-        yield Ends(raw)
 
 
 def test_the_table_has_sixty_inputs() -> None:

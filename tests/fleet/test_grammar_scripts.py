@@ -23,37 +23,14 @@ from fastapi_hybrid_breaker.fleet.scripts import NAMES as SCRIPTS
 from fastapi_hybrid_breaker.fleet.scripts import load
 from fastapi_hybrid_breaker.fleet.values import MOST_COUNTED
 
-from .ends import HASH, KEY, Ends
+from .ends import HASH, KEY, OURS, Ends
 from .grammar import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .server import Server
+    pass
 
 
 pytestmark = [pytest.mark.every_server, pytest.mark.usefixtures("unhurried_answers")]
-SOON = str(2**43)
-BASIC = {"state": "OPEN", "failures": "1", "successes": "0", "nextAttempt": SOON}
-OURS = BASIC | {
-    "version": "12",
-    "writer": "a",
-    "at": "5",
-    "sum": f"OPEN|1|0|{SOON}",
-    "p": "1",
-    "reopened": "2",
-    "closedAt": "3",
-    "ramp": "4",
-    "closedOf": "12",
-}
-
-
-@pytest.fixture
-def ends(server: Server) -> Iterator[Ends]:
-    with redis.Redis(port=server.port, protocol=2) as raw:
-        yield Ends(raw)
-
-
 # -- what is counted, who probes, who lives ------------------------------------------------------
 
 EVIDENCE = "circuit#evidence:{circuit:inventory-api}"

@@ -16,30 +16,14 @@ from fastapi_hybrid_breaker import (
 )
 from tests import inside
 
-from .companion import Companion, together
+from .companion import together
 from .player import KEY
 from .sessions import jitter_of, note_report, set_report_every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from .server import Server
 
 pytestmark = pytest.mark.every_server
-
-
-@pytest.fixture
-def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Add an instance to the fleet."""
-    with contextlib.ExitStack() as stack:
-
-        def enter(instance: str, **config: Any) -> Companion:
-            companion = Companion(server, instance, **config)
-            companion.circuit  # noqa: B018 - made
-            stack.callback(companion.close)
-            return companion
-
-        yield enter
 
 
 def test_failures_join_although_one_instance_knows_a_state_whose_hash_has_expired(

@@ -15,13 +15,11 @@ from fastapi_hybrid_breaker.core.states import Outcome
 from fastapi_hybrid_breaker.fleet.leases import TERM
 from tests import inside
 
-from .companion import Companion, together
+from .companion import together
 from .player import KEY
 from .sessions import posts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from .server import Server
 
 
@@ -29,20 +27,6 @@ FAR = 60.0
 """Seconds of a round trip that let no call be rare: all probes need a lease."""
 
 pytestmark = pytest.mark.every_server
-
-
-@pytest.fixture
-def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Add an instance to the fleet."""
-    with contextlib.ExitStack() as stack:
-
-        def enter(instance: str, **config: Any) -> Companion:
-            companion = Companion(server, instance, **config)
-            companion.circuit  # noqa: B018 - made
-            stack.callback(companion.close)
-            return companion
-
-        yield enter
 
 
 def test_a_call_every_three_seconds_becomes_a_probe_some_day(join: Any) -> None:

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import inside
 
-from .companion import Companion, together
+from .companion import together
 from .player import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from .server import Server
 
 
 pytestmark = pytest.mark.every_server
-
-
-@pytest.fixture
-def join(server: Server) -> Iterator[Callable[..., Companion]]:
-    """Add an instance to the fleet."""
-    with contextlib.ExitStack() as stack:
-
-        def enter(instance: str, **config: Any) -> Companion:
-            companion = Companion(server, instance, **config)
-            companion.circuit  # noqa: B018 - made
-            stack.callback(companion.close)
-            return companion
-
-        yield enter
 
 
 def test_a_vote_whose_withdrawal_got_no_answer_is_withdrawn_again(
